@@ -1,0 +1,61 @@
+/**
+ * Errors a caller can act on.
+ *
+ * Every deliberate failure of spexlens is a `SpexlensError` whose message is one line of the form
+ * `who: what was wrong, with the numbers; what would be right.` The `kind` lets a program branch
+ * without reading the text. Anything else that is thrown is a defect of ours.
+ */
+
+/** What sort of thing went wrong: decides nothing by itself, lets a caller branch. */
+export type ErrorKind =
+  | 'input' // an argument, option or file content that cannot be used
+  | 'checkpoint' // a model folder or weight file that is missing, damaged or not supported
+  | 'backend' // a tensor backend that is absent or computes wrong numbers
+  | 'budget' // the masks allowed do not suffice
+  | 'log' // a run log that cannot be read, written or belongs to another run
+  | 'aborted'; // stopped by the caller's AbortSignal
+
+export class SpexlensError extends Error {
+  readonly kind: ErrorKind;
+
+  constructor(kind: ErrorKind, who: string, what: string) {
+    super(`${who}: ${what}`);
+    this.name = 'SpexlensError';
+    this.kind = kind;
+  }
+}
+
+/** The error for `kind`, `who` and `what`; `throw fail(...)` keeps control flow visible to the type checker. */
+export function fail(kind: ErrorKind, who: string, what: string): SpexlensError {
+  return new SpexlensError(kind, who, what);
+}
+
+/** Throws the 'aborted' error when `signal` has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined, who: string): void {
+  if (signal?.aborted) throw fail('aborted', who, 'stopped on request; what was measured so far is in the run log.');
+}
+
+/**
+ * The candidates closest to `wanted` by edit distance, best first, for "did you mean" in messages.
+ * Cost O(|candidates| · |wanted|²).
+ */
+export function closest(wanted: string, candidates: Iterable<string>, count = 3): string[] {
+  return [...candidates]
+    .map((name) => ({ name, distance: editDistance(wanted.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
+    .slice(0, count)
+    .map((c) => c.name);
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = previous[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(swap, previous[j] + 1, row[j - 1] + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length];
+}
