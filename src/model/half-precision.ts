@@ -1,0 +1,43 @@
+/**
+ * Half precision to float32, exactly: every F16 and BF16 value is a float32 value.
+ *
+ * BF16 is the upper half of a float32, so widening is a shift. F16 (IEEE 754 binary16: 1 sign,
+ * 5 exponent, 10 fraction bits) goes through a table of all 65,536 patterns, made on first use
+ * (256 KB), because Node 20 has no Float16Array. NaN payloads and the sign of zero are kept.
+ */
+
+/** Widens `from` into `to` starting at `at`: to[at + i] = bfloat16(from[i]). */
+export function widenBfloat16(from: Uint16Array, to: Float32Array, at = 0): void {
+  const bits = new Uint32Array(to.buffer, to.byteOffset + 4 * at, from.length);
+  for (let i = 0; i < from.length; i++) bits[i] = from[i] << 16;
+}
+
+/** Widens `from` into `to` starting at `at`: to[at + i] = binary16(from[i]). */
+export function widenFloat16(from: Uint16Array, to: Float32Array, at = 0): void {
+  const table = (float16Table ??= makeFloat16Table());
+  const bits = new Uint32Array(to.buffer, to.byteOffset + 4 * at, from.length);
+  for (let i = 0; i < from.length; i++) bits[i] = table[from[i]];
+}
+
+/** Float32 bit patterns by float16 bit pattern; bits and not floats, so that no NaN is rewritten on the way. */
+let float16Table: Uint32Array | undefined;
+
+function makeFloat16Table(): Uint32Array {
+  const table = new Uint32Array(65536);
+  const value = new Float32Array(1);
+  const bits = new Uint32Array(value.buffer);
+  for (let half = 0; half < 32768; half++) {
+    const exponent = half >>> 10;
+    const fraction = half & 1023;
+    if (exponent === 31) {
+      bits[0] = 0x7f800000 | (fraction << 13); // infinity and NaN
+    } else if (exponent === 0) {
+      value[0] = fraction * 2 ** -24; // zero and subnormals, normal in float32
+    } else {
+      bits[0] = ((exponent + 112) << 23) | (fraction << 13); // 127 - 15 = 112
+    }
+    table[half] = bits[0];
+    table[half | 0x8000] = bits[0] | 0x80000000;
+  }
+  return table;
+}

@@ -1,0 +1,34 @@
+/**
+ * What every checkpoint format offers: a table of tensors, each read from disk on its own.
+ *
+ * The seam between file formats and the rest. safetensors implements it; another format joins by
+ * returning one of these. A source holds no file open between reads, so there is nothing to close.
+ */
+
+export interface TensorEntry {
+  /** As the file spells it: F32, BF16, I64, ... */
+  readonly dtype: string;
+  /** C order. */
+  readonly shape: readonly number[];
+}
+
+export interface TensorSource {
+  /** The file, as errors name it. */
+  readonly path: string;
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** Free-form strings of the file. */
+  readonly metadata: ReadonlyMap<string, string>;
+  /**
+   * The values of one tensor as float32, C order: F32, F16 and BF16 exactly, F64 rounded, integers
+   * and BOOL when float32 holds them exactly (|x| <= 2^24). Peak memory: the result and 4 MB.
+   *
+   * @throws 'checkpoint' for an unknown name, an unsupported dtype, a value out of range, or a file that changed.
+   */
+  read(name: string): Promise<Float32Array>;
+  /**
+   * The values of one I64, I32, U8 or BOOL tensor as int32.
+   *
+   * @throws 'checkpoint' as `read`, for a float dtype, and for a value outside int32.
+   */
+  readIntegers(name: string): Promise<Int32Array>;
+}
