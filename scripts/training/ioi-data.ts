@@ -1,0 +1,110 @@
+/**
+ * Templated indirect-object sentences and what is held out of them.
+ *
+ * "When Mary and John went to the store, John gave a drink to" -> " Mary". Every template comes in both name
+ * orders (ABBA, BABA). Three generalisations are kept out of training, each by construction: pairs of names
+ * (every 5th unordered pair never meets in one sentence), whole names (they occur only in sentences with one
+ * person, never in an indirect-object sentence), and objects (likewise, only in sentences with one person).
+ */
+import type { Random } from '../../src/random.ts';
+
+export const NAMES = (
+  'Mary John Tom Anna James Laura Peter Susan Paul Linda Mark Sarah David Karen Michael Lisa Robert Nancy Daniel Betty ' +
+  'Kevin Helen Brian Emma Jason Amy Eric Rachel Steven Alice Frank Julia Scott Grace Henry Rose Adam Kate Simon Jane'
+).split(' ');
+/** Names that no indirect-object training sentence contains. */
+export const HELD_OUT_NAMES = ['Simon', 'Jane', 'Adam', 'Kate'];
+export const PLACES = 'store park school office station library hospital restaurant garden museum beach market'.split(' ');
+export const OBJECTS = 'drink book ring ball letter key kiss bone computer basket snack necklace pen map coat ticket'.split(' ');
+/** Objects that no indirect-object training sentence contains. */
+export const HELD_OUT_OBJECTS = ['map', 'coat', 'ticket'];
+
+/** {A}, {B} the two people in order of mention, {S} the one who acts (again), {P} place, {O} object; the answer follows "to". */
+const TEMPLATES = [
+  'When {A} and {B} went to the {P}, {S} gave a {O} to',
+  'Then {A} and {B} went to the {P}. {S} gave a {O} to',
+  'After {A} and {B} met at the {P}, {S} handed a {O} to',
+  'While {A} and {B} were working at the {P}, {S} sent a {O} to',
+  '{A} and {B} found a {O} at the {P}. {S} decided to give it to',
+  'When {A} and {B} got a {O} at the {P}, {S} decided to give the {O} to',
+  'Friends {A} and {B} had a long talk at the {P}, and {S} passed the {O} to',
+];
+/** One person only; {S} is the teacher-like stranger. They train names and objects that the templates above hold out. */
+const SINGLE = [
+  'When {A} went to the {P}, the teacher gave a {O} to',
+  'Then {A} went to the {P}. The doctor handed a {O} to',
+  'While {A} was working at the {P}, the teacher sent a {O} to',
+  '{A} found a {O} at the {P}. The doctor decided to give it to',
+];
+
+export interface IoiPrompt {
+  readonly prompt: string;
+  /** The indirect object, with its leading space. */
+  readonly correct: string;
+  /** The subject, with its leading space. */
+  readonly incorrect: string;
+  /** The same sentence with three other people: nobody is repeated. */
+  readonly corrupted: string;
+}
+
+export const WORDS: readonly string[] = [
+  ...new Set(
+    [...NAMES, ...PLACES, ...OBJECTS, ...[...TEMPLATES, ...SINGLE].flatMap((t) => t.replaceAll(/\{.\}/g, ' ').match(/\w+|[.,]/g) ?? [])],
+  ),
+];
+
+export type Split = 'train' | 'pairs' | 'names' | 'objects';
+
+/** Every 5th unordered pair is never seen together in training. */
+function isHeldOutPair(a: number, b: number): boolean {
+  const [low, high] = a < b ? [a, b] : [b, a];
+  return (low * 7 + high * 3) % 5 === 0;
+}
+
+const trainNames = NAMES.map((_, i) => i).filter((i) => !HELD_OUT_NAMES.includes(NAMES[i]));
+const heldNames = HELD_OUT_NAMES.map((name) => NAMES.indexOf(name));
+const trainObjects = OBJECTS.filter((o) => !HELD_OUT_OBJECTS.includes(o));
+
+/** One indirect-object prompt from a split: held-out 'pairs' of seen names, unseen 'names', unseen 'objects', or 'train'. */
+export function drawIoi(split: Split, random: Random): IoiPrompt {
+  const names = split === 'names' ? heldNames : trainNames;
+  const pick = <T>(list: readonly T[]): T => list[random.integer(list.length)];
+  let a: number;
+  let b: number;
+  do {
+    a = pick(names);
+    b = pick(names);
+  } while (a === b || (split !== 'names' && isHeldOutPair(a, b) !== (split === 'pairs')));
+  const strangers = trainNames.filter((i) => i !== a && i !== b);
+  const others = random.shuffle(strangers).slice(0, 3).map((i) => NAMES[i]);
+  const template = pick(TEMPLATES);
+  const place = pick(PLACES);
+  const object = pick(split === 'objects' ? HELD_OUT_OBJECTS : trainObjects);
+  const subjectFirst = random.uniform() < 0.5;
+  const [io, subject] = [NAMES[a], NAMES[b]];
+  const fill = (first: string, second: string, actor: string): string =>
+    template.replaceAll('{A}', first).replaceAll('{B}', second).replaceAll('{S}', actor).replaceAll('{P}', place).replaceAll('{O}', object);
+  return {
+    prompt: subjectFirst ? fill(subject, io, subject) : fill(io, subject, subject),
+    correct: ` ${io}`,
+    incorrect: ` ${subject}`,
+    corrupted: fill(others[0], others[1], others[2]),
+  };
+}
+
+/** One training sentence, its answer included: mostly indirect objects, the rest with one person, anybody, any object. */
+export function drawTrainingSentence(random: Random): string {
+  if (random.uniform() < 0.75) {
+    const { prompt, correct } = drawIoi('train', random);
+    return `${prompt}${correct}`;
+  }
+  const pick = <T>(list: readonly T[]): T => list[random.integer(list.length)];
+  const name = pick(NAMES);
+  const sentence = pick(SINGLE).replaceAll('{A}', name).replaceAll('{P}', pick(PLACES)).replaceAll('{O}', pick(OBJECTS));
+  return `${sentence} ${name}`;
+}
+
+/** Words and punctuation, as the tokenizer splits them. */
+export function splitWords(text: string): string[] {
+  return text.match(/\w+|[.,]/g) ?? [];
+}
