@@ -1,0 +1,44 @@
+/**
+ * The spectrum's part of the record: which terms are kept, and what each interaction says in words.
+ *
+ * The Banzhaf interaction is BII(S) = (-2)^|S| F(S); for two players it is the mean over the others of
+ * f(both) - f(a) - f(b) + f(neither), for more the same alternating difference: what keeping all of S gives
+ * beyond the inclusion-exclusion sum of its smaller parts. Source: Grabisch, Roubens, An axiomatic approach
+ * to the concept of interaction among players in cooperative games, 1999.
+ */
+import type { Player } from '../game.ts';
+import type { FourierSpectrum } from '../spectrum/spectrum.ts';
+import type { Result, ResultInteraction } from './result.ts';
+
+/** The largest `cap` terms (∅ always among them), the count of the others, and the share of variance that stays. */
+export function capSpectrum(spectrum: FourierSpectrum, cap = 1000): Result['spectrum'] {
+  const { terms } = spectrum;
+  const energy = (part: typeof terms): number => part.reduce((sum, { members, value }) => sum + (members.length === 0 ? 0 : value ** 2), 0);
+  let kept = terms.slice(0, cap);
+  const empty = terms.find(({ members }) => members.length === 0);
+  if (empty && !kept.includes(empty)) kept = [...kept.slice(0, Math.max(0, cap - 1)), empty];
+  const total = energy(terms);
+  return { basis: 'fourier', terms: kept, omitted: terms.length - kept.length, energyKept: total === 0 ? 1 : energy(kept) / total };
+}
+
+/** The `count` interactions of two players or more with the largest |F(S)|, named and read. */
+export function listInteractions(spectrum: FourierSpectrum, players: readonly Player[], values: Result['values'], count = 20): ResultInteraction[] {
+  return spectrum.terms
+    .filter(({ members, value }) => members.length >= 2 && value !== 0)
+    .slice(0, count)
+    .map(({ members, value: fourier }) => {
+      const value = (-2) ** members.length * fourier;
+      const helps = members.map((player) => values[player].banzhaf > 0);
+      return { members, names: members.map((player) => players[player].name), fourier, value, meaning: meaningOf(value, helps) };
+    });
+}
+
+/**
+ * What the sign of a Banzhaf interaction says. Two players that both help when kept: `synergy` (more together
+ * than the sum) or `redundancy` (less). Otherwise the words would mislead, and it is only `above` or `below`
+ * what the smaller parts give.
+ */
+export function meaningOf(value: number, helps: readonly boolean[]): ResultInteraction['meaning'] {
+  if (helps.length === 2 && helps[0] && helps[1]) return value > 0 ? 'synergy' : 'redundancy';
+  return value > 0 ? 'above' : 'below';
+}

@@ -1,0 +1,204 @@
+/**
+ * What a run leaves behind: the record of `result.json`, its version, and the reader that checks it.
+ *
+ * One record feeds the terminal story and the page, and holds everything needed to repeat the run. Shares
+ * (energy, faithfulness) are fractions of 1, values are in the metric's units. The schema is strict: a key
+ * that is added, renamed or changes its meaning makes a new version string.
+ */
+import { z } from 'zod';
+import { fail } from '../errors.ts';
+
+export const RESULT_SCHEMA = 'spexlens.result/1';
+
+const count = z.int().min(0);
+const share = z.number();
+const text = z.string();
+/** Increasing player numbers. */
+const members = z.array(count);
+
+/** R² with its percentile interval [low, high] at `level`; the shape of spectrum/r2's interval. */
+const interval = z.strictObject({ r2: z.number(), low: z.number(), high: z.number(), level: z.number(), masks: count });
+
+/** Mean and 5 % / 95 % quantiles over random sets of one size. */
+const spread = z.strictObject({ mean: share, q05: share, q95: share });
+
+const prompt = z.strictObject({
+  text,
+  /** As the tokenizer cut it. */
+  tokens: z.array(text),
+  /** The token, or several that count alike. */
+  correct: text.optional(),
+  incorrect: text.optional(),
+  corrupted: text.optional(),
+});
+
+const player = z.strictObject({
+  /** `L1H2`, `MLP0`, a token: unique within the run. */
+  name: text,
+  layer: z.exactOptional(count),
+  head: z.exactOptional(count),
+});
+
+const interaction = z.strictObject({
+  members,
+  names: z.array(text),
+  /** F(S). */
+  fourier: z.number(),
+  /** Banzhaf interaction (-2)^|S| F(S), in the metric's units. */
+  value: z.number(),
+  /** What the sign says here: see `meaningOf`. */
+  meaning: z.enum(['synergy', 'redundancy', 'above', 'below']),
+});
+
+const circuit = z.strictObject({
+  /** Share of the metric's range, f(all kept) - f(all ablated), that was asked for. */
+  target: share,
+  /** Players the spectrum said would do. */
+  predictedSize: count,
+  predictedFaithfulness: share.optional(),
+  /** The chosen players, increasing. */
+  players: members,
+  /** f with only the circuit kept, and with only the circuit ablated: measured. */
+  kept: z.number(),
+  removed: z.number(),
+  /** (f(circuit) - f(∅)) / (f(all) - f(∅)): measured. */
+  faithfulness: share,
+  /** (f(all) - f(all without the circuit)) / (f(all) - f(∅)): measured. 1 = without it nothing is left. */
+  completeness: share,
+  /** The same two for random sets of the circuit's size. */
+  random: z.strictObject({ sets: count, faithfulness: spread, completeness: spread.optional() }).optional(),
+  /** Faithfulness over the size of the set, increasing sizes. */
+  curve: z.array(z.strictObject({ size: count, measured: share, predicted: share.optional(), random: spread.optional() })),
+});
+
+const schema = z
+  .strictObject({
+    schema: z.literal(RESULT_SCHEMA),
+    software: z.strictObject({ name: text, version: text, node: text.optional(), platform: text.optional() }),
+    /** When it started, ISO 8601; the only field that differs between two equal runs, with the timings. */
+    startedAt: text.optional(),
+    /** The command line that repeats it, and every option with its default filled in. */
+    run: z.strictObject({ command: text, options: z.record(z.string(), z.unknown()), seed: z.int().min(0).max(0xffffffff) }),
+    model: z.strictObject({ name: text, family: text, layers: count, heads: count, parameters: count, weightsHash: text }),
+    backend: z.strictObject({
+      name: text,
+      /** Why this one. */
+      reason: text,
+      /** Why not the better ones, one sentence each. */
+      notes: z.array(text),
+      /** Largest |difference| of the self-check against plain Float64, where it ran. */
+      selfCheckError: z.number().optional(),
+    }),
+    task: z.strictObject({
+      prompts: z.array(prompt),
+      metric: text,
+      /** `logits`, `nats`, ...; empty for a pure number. */
+      units: text,
+      ablation: text,
+      /** What the players are, plural, for sentences: `heads`, `tokens`. */
+      players: text,
+    }),
+    players: z.array(player).min(1),
+    /** f(all kept). */
+    clean: z.number(),
+    /** f(all ablated). */
+    ablated: z.number(),
+    masks: z.strictObject({
+      budget: count,
+      /** Measured in this run, held-out ones and the circuit's included. */
+      measured: count,
+      /** Taken from the run log. */
+      resumed: count,
+      heldOut: count,
+      /** Rows the model's forward pass computed: masks x prompts, less what was shared. */
+      forwardRows: count,
+      rowsPerSecond: z.number().min(0),
+      seconds: z.number().min(0),
+    }),
+    solver: z.strictObject({ name: text, exact: z.boolean(), details: z.record(z.string(), z.unknown()) }),
+    /** Fourier terms, largest first; `omitted` smaller ones were left out, `energyKept` of the variance stays. */
+    spectrum: z.strictObject({
+      basis: z.literal('fourier'),
+      terms: z.array(z.strictObject({ members, value: z.number() })),
+      omitted: count,
+      energyKept: share,
+    }),
+    /** On fresh masks; absent when all masks were measured. */
+    heldOut: interval.extend({ firstOrder: interval.optional() }).optional(),
+    /** Shares of the variance; the first four add up to 1, or are all 0 for a constant game. */
+    energy: z.strictObject({
+      /** The variance of f̂ over uniform masks. */
+      total: z.number().min(0),
+      alone: share,
+      withinLayer: share,
+      acrossLayers: share,
+      noLayer: share,
+      byOrder: z.array(z.strictObject({ order: count, share })),
+    }),
+    /** One entry per player, in their order. */
+    values: z.array(z.strictObject({ banzhaf: z.number(), shapley: z.number() })),
+    /** Largest first. */
+    interactions: z.array(interaction),
+    circuit: circuit.optional(),
+    files: z.array(z.strictObject({ path: text, what: text })),
+  })
+  .superRefine((result, context) => {
+    const n = result.players.length;
+    const report = (path: (string | number)[], message: string): void => context.addIssue({ code: 'custom', path, message });
+    const check = (path: (string | number)[], set: readonly number[]): void => {
+      const bad = set.findIndex((p, k) => p >= n || (k > 0 && p <= set[k - 1]));
+      if (bad >= 0) report(path, `{${set.join(',')}} is not an increasing set of players 0..${n - 1}`);
+    };
+    if (new Set(result.players.map(({ name }) => name)).size < n) report(['players'], 'two players have the same name');
+    if (result.values.length !== n) report(['values'], `${result.values.length} entries for ${n} players`);
+    result.spectrum.terms.forEach((term, k) => check(['spectrum', 'terms', k], term.members));
+    result.interactions.forEach((entry, k) => {
+      check(['interactions', k], entry.members);
+      if (entry.names.length !== entry.members.length) report(['interactions', k], `${entry.names.length} names for ${entry.members.length} members`);
+    });
+    if (result.circuit) check(['circuit', 'players'], result.circuit.players);
+  });
+
+/** All the way down, so that readonly records and arrays of other rooms can be put in as they are. */
+type Frozen<T> = T extends readonly (infer U)[] ? readonly Frozen<U>[] : T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
+
+export type Result = Frozen<z.infer<typeof schema>>;
+export type ResultPlayer = Result['players'][number];
+export type ResultInteraction = Result['interactions'][number];
+export type ResultCircuit = NonNullable<Result['circuit']>;
+
+/**
+ * The record in the text of a `result.json`, or in a value already parsed from one.
+ * @throws a one-line 'input' error that names the first field that is wrong and how many more are.
+ */
+export function parseResult(json: unknown, who = 'result.json'): Result {
+  const value = typeof json === 'string' ? parseJson(json, who) : json;
+  const version = typeof value === 'object' && value !== null && 'schema' in value ? value.schema : undefined;
+  if (version !== RESULT_SCHEMA) {
+    const found = version === undefined ? 'no schema field' : `schema ${JSON.stringify(version)}`;
+    throw fail('input', who, `${found} was found; this version reads "${RESULT_SCHEMA}".`);
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [first, ...others] = parsed.error.issues;
+  const path = first.path.map(String).join('.') || 'the record';
+  const more = others.length === 0 ? '' : ` (and ${others.length} more problem${others.length === 1 ? '' : 's'})`;
+  throw fail('input', who, `${path}: ${first.message.replace(/\s+/g, ' ')}${more}; the fields are those of ${RESULT_SCHEMA}.`);
+}
+
+/**
+ * The text of `result.json`, checked before it is written.
+ * @throws as `parseResult`, also on NaN or an infinity, which JSON would turn into null.
+ */
+export function formatResult(result: Result): string {
+  return `${JSON.stringify(parseResult(result), null, 1)}\n`;
+}
+
+function parseJson(json: string, who: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/\s+/g, ' ') : String(error);
+    throw fail('input', who, `${json.length} characters are not JSON (${why}); a file written by spexlens is needed.`);
+  }
+}

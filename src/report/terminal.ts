@@ -1,0 +1,166 @@
+/**
+ * The story of a run in about forty lines of a terminal: what ran, how sure it is, what acts together, the circuit.
+ *
+ * Pure: a record in, a string out. Colour only adds weight (NO_COLOR and pipes lose nothing); no line is
+ * wider than `width` columns, whatever the prompts and names are.
+ */
+import pc from 'picocolors';
+import type { Result } from './result.ts';
+import { columnsOf, countOf, duration, intervalText, joinNames, largest, meaningWords, millions, namesOf, numberFormat, oneLine, ordersUpTo, percent, placesOfEnergy, unitSuffix, whole } from './wording.ts';
+
+export interface TerminalOptions {
+  /** Default: what picocolors finds, which heeds NO_COLOR and pipes. */
+  readonly color?: boolean | undefined;
+  /** Columns, default 80. */
+  readonly width?: number | undefined;
+  /** Interactions listed, default 8. */
+  readonly interactions?: number | undefined;
+}
+
+type Colors = ReturnType<typeof pc.createColors>;
+
+const LABEL = 10;
+
+/** The whole story; ends with a newline. */
+export function terminalReport(result: Result, options: TerminalOptions = {}): string {
+  const colors = pc.createColors(options.color ?? pc.isColorSupported);
+  const width = options.width ?? 80;
+  const sections = [
+    setting(result, colors, width),
+    certainty(result, colors, width),
+    energy(result, colors, width),
+    interactions(result, colors, width, options.interactions ?? 8),
+    circuit(result, colors, width),
+    files(result, colors, width),
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+}
+
+/** Model, backend, prompt, the metric's two ends, masks and rate. */
+function setting(result: Result, colors: Colors, width: number): string[] {
+  const { model, backend, task, masks, run } = result;
+  const units = unitSuffix(result);
+  const format = numberFormat(Math.max(Math.abs(result.clean), Math.abs(result.ablated)), { signed: true });
+  const check = backend.selfCheckError === undefined ? '' : `; self-check within ${backend.selfCheckError.toExponential(0)}`;
+  const first = task.prompts[0];
+  const answers = [first?.correct && `answer ${oneLine(first.correct, 20)}`, first?.incorrect && `not ${oneLine(first.incorrect, 20)}`].filter(Boolean).join(', ');
+  const resumed = masks.resumed > 0 ? ` + ${whole(masks.resumed)} from the log` : '';
+  const lines = [
+    labelled('model', `${model.name} (${model.family}): ${model.layers} layers x ${model.heads} heads, ${millions(model.parameters)} parameters`, width),
+    labelled('backend', `${backend.name}: ${backend.reason}${check}`, width),
+    ...backend.notes.map((note) => labelled('', note, width)),
+  ];
+  if (first) {
+    const more = task.prompts.length > 1 ? `${whole(task.prompts.length)} prompts, the first: ` : '';
+    lines.push(labelled(task.prompts.length > 1 ? 'prompts' : 'prompt', `${more}${first.text}`, width));
+    if (answers) lines.push(labelled('', answers, width));
+  }
+  const ends = `all kept ${colors.bold(format(result.clean))}   all ablated ${colors.bold(format(result.ablated))}${units}`;
+  lines.push(labelled('metric', `${oneLine(task.metric, 24)}   `, width) + ends);
+  lines.push(
+    labelled('masks', `${whole(masks.measured)} measured${resumed}, ${whole(masks.heldOut)} held out; ${whole(masks.rowsPerSecond)} rows/s, ${duration(masks.seconds)}; seed ${run.seed}`, width),
+  );
+  return lines.map((line) => dimLabel(line, colors));
+}
+
+/** Held-out R² beside the first-order baseline's. */
+function certainty(result: Result, colors: Colors, width: number): string[] {
+  const { heldOut, solver } = result;
+  if (heldOut === undefined) {
+    const all = solver.exact ? 'exact: every mask was measured, nothing is estimated' : 'no masks were held out, so how sure this is is not known';
+    return [heading('how sure', oneLine(all, width - 12), colors)];
+  }
+  const lines = [heading('how sure', `R² on ${whole(heldOut.masks)} masks not fitted, ${percent(heldOut.level)} interval`, colors)];
+  const row = (name: string, value: NonNullable<Result['heldOut']>['firstOrder'] & object): string =>
+    `  ${oneLine(name, 14).padEnd(16)}${intervalText(value).padEnd(24)}${colors.cyan(bar(value.r2, 1, width - 46))}`;
+  lines.push(row(solver.name, heldOut));
+  if (heldOut.firstOrder) lines.push(row('first order', heldOut.firstOrder));
+  return lines;
+}
+
+function energy(result: Result, colors: Colors, width: number): string[] {
+  if (result.energy.total === 0) return [heading('energy', 'none: the metric does not change with the masks', colors)];
+  const places = placesOfEnergy(result).map(({ label, share }) => `${label} ${percent(share)}`);
+  const orders = ordersUpTo(result, 4).map(({ label, share }) => `${label} ${percent(share)}`);
+  return [heading('energy', 'share of the variance over masks', colors), `  ${oneLine(places.join(' · '), width - 2)}`, `  ${oneLine(orders.join(' · '), width - 2)}`];
+}
+
+function interactions(result: Result, colors: Colors, width: number, count: number): string[] {
+  const shown = result.interactions.slice(0, count);
+  if (shown.length === 0) return [heading('acting together', 'no interactions were found', colors)];
+  const format = numberFormat(largest(shown.map(({ value }) => value)), { signed: true });
+  const most = largest(shown.map(({ fourier }) => fourier));
+  const names = shown.map((entry) => oneLine(joinNames(entry.names), 34));
+  const column = Math.max(...names.map(columnsOf));
+  const digits = Math.max(...shown.map(({ value }) => format(value).length));
+  const bars = Math.max(4, Math.min(20, width - 2 - column - 2 - digits - 2 - 16 - 1));
+  return [
+    heading('acting together', `Banzhaf interaction${result.task.units === '' ? '' : ` in ${oneLine(result.task.units, 12)}`}, largest first`, colors),
+    ...shown.map((entry, k) => {
+      const paint = entry.value > 0 ? colors.blue : colors.yellow;
+      const padded = names[k] + ' '.repeat(column - columnsOf(names[k]));
+      return `  ${colors.bold(padded)}  ${format(entry.value).padStart(digits)}  ${paint(meaningWords(entry.meaning).padEnd(16))}${paint(bar(Math.abs(entry.fourier), most, bars))}`;
+    }),
+  ];
+}
+
+function circuit(result: Result, colors: Colors, width: number): string[] {
+  const found = result.circuit;
+  if (found === undefined) return [];
+  const { random } = found;
+  const lines = [
+    heading('circuit', `${whole(found.players.length)} of ${countOf(result.players.length, result.task.players)} for ${percent(found.target)} of the metric`, colors),
+    ...wrap(namesOf(result, found.players).map((name) => oneLine(name, 24)), width - 2, 3).map((line) => `  ${colors.bold(line)}`),
+  ];
+  const versus = (spread: { readonly mean: number; readonly q05: number; readonly q95: number } | undefined): string =>
+    spread ? `   random sets ${percent(spread.mean)} [${percent(spread.q05)}, ${percent(spread.q95)}]` : '';
+  lines.push(`  faithfulness ${colors.bold(percent(found.faithfulness).padStart(6))} kept alone${versus(random?.faithfulness)}`);
+  lines.push(`  completeness ${colors.bold(percent(found.completeness).padStart(6))} lost without${versus(random?.completeness)}`);
+  return lines;
+}
+
+function files(result: Result, colors: Colors, width: number): string[] {
+  return result.files.map(({ path, what }, k) => dimLabel(labelled(k === 0 ? 'written' : '', `${path}  ${what}`, width), colors));
+}
+
+function heading(title: string, rest: string, colors: Colors): string {
+  return `${colors.bold(title)}  ${colors.dim(rest)}`;
+}
+
+/** A label in a column of ten and one line of text, cut at `width`. */
+function labelled(label: string, text: string, width: number): string {
+  const ends = text.endsWith('   ') ? '   ' : '';
+  return `${label.padEnd(LABEL)}${oneLine(text, width - LABEL)}${ends}`;
+}
+
+function dimLabel(line: string, colors: Colors): string {
+  return `${colors.dim(line.slice(0, LABEL))}${line.slice(LABEL)}`;
+}
+
+/** A bar of `value` out of `most`, at most `columns` wide, in eighths of a column. */
+function bar(value: number, most: number, columns: number): string {
+  if (!(most > 0) || !(value > 0) || columns < 1) return '';
+  const eighths = Math.max(1, Math.round((Math.min(value, most) / most) * columns * 8));
+  return '█'.repeat(Math.floor(eighths / 8)) + ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8];
+}
+
+/** Words in lines of at most `width`; what does not fit in `rows` lines is counted in the last. */
+function wrap(words: readonly string[], width: number, rows: number): string[] {
+  const lines: string[] = [''];
+  for (let k = 0; k < words.length; k++) {
+    const line = lines[lines.length - 1];
+    const more = `and ${words.length - k} more`;
+    const last = lines.length === rows && k < words.length - 1;
+    const room = width - (last ? more.length + 2 : 0);
+    if (columnsOf(line) + columnsOf(words[k]) + 1 <= room) lines[lines.length - 1] = line === '' ? words[k] : `${line} ${words[k]}`;
+    else if (lines.length < rows) lines.push(words[k]);
+    else {
+      lines[lines.length - 1] = `${line} ${more}`;
+      break;
+    }
+  }
+  return lines;
+}
