@@ -24,18 +24,30 @@ export type TensorToWrite = { readonly shape: readonly number[] } & (
  * @param metadata strings kept under `__metadata__`.
  * @throws 'input' when a shape does not match its data or a name is `__metadata__`; 'checkpoint' when writing fails.
  */
-export async function writeSafetensors(path: string, tensors: Readonly<Record<string, TensorToWrite>>, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+export async function writeSafetensors(
+  path: string,
+  tensors: Readonly<Record<string, TensorToWrite>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const who = `writeSafetensors ${path}`;
-  const order = Object.entries(tensors).sort(([a, x], [b, y]) => y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || compare(a, b));
+  const order = Object.entries(tensors).sort(
+    ([a, x], [b, y]) => y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || compare(a, b),
+  );
 
   const header = new Map<string, unknown>();
   const metadataKeys = Object.keys(metadata).sort(compare);
   if (metadataKeys.length > 0) header.set('__metadata__', objectOf(metadataKeys.map((key) => [key, metadata[key]])));
   let begin = 0;
   for (const [name, tensor] of order) {
-    if (name === '__metadata__') throw fail('input', who, 'a tensor may not be called "__metadata__"; the format reserves the name.');
+    if (name === '__metadata__')
+      throw fail('input', who, 'a tensor may not be called "__metadata__"; the format reserves the name.');
     const elements = tensor.shape.reduce((product, size) => product * size, 1);
-    if (elements !== tensor.data.length) throw fail('input', who, `tensor ${quote(name)} of shape [${tensor.shape.join(',')}] needs ${elements} values and has ${tensor.data.length}.`);
+    if (elements !== tensor.data.length)
+      throw fail(
+        'input',
+        who,
+        `tensor ${quote(name)} of shape [${tensor.shape.join(',')}] needs ${elements} values and has ${tensor.data.length}.`,
+      );
     const end = begin + tensor.data.byteLength;
     header.set(name, { dtype: dtypeOf(tensor), shape: tensor.shape, data_offsets: [begin, end] });
     begin = end;
@@ -50,7 +62,8 @@ export async function writeSafetensors(path: string, tensors: Readonly<Record<st
     const file = await open(partial, 'w');
     try {
       await file.writeFile(prefix);
-      for (const [, { data }] of order) await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      for (const [, { data }] of order)
+        await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
       await file.sync();
     } finally {
       await file.close();

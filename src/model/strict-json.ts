@@ -74,7 +74,8 @@ export function parseStrictJson(text: string, options: StrictJsonOptions): Stric
     const wanted = options.numbers === 'any' ? 'a number' : 'an unsigned integer';
     if (lexeme === undefined) throw fault(`expected ${wanted}, found ${found()}`);
     const next = text[at + lexeme.length];
-    if (next !== undefined && /[\w.+-]/.test(next)) throw fault(`expected ${wanted}, found ${lexeme.slice(0, 20)}${next}`);
+    if (next !== undefined && /[\w.+-]/.test(next))
+      throw fault(`expected ${wanted}, found ${lexeme.slice(0, 20)}${next}`);
     const value = Number(lexeme);
     if (options.numbers === 'unsigned' && !Number.isSafeInteger(value)) {
       throw fault(`the integer ${lexeme.slice(0, 30)} is above 2^53 - 1`);

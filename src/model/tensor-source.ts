@@ -4,6 +4,8 @@
  * The seam between file formats and the rest. safetensors implements it; another format joins by
  * returning one of these. A source holds no file open between reads, so there is nothing to close.
  */
+import { closest, fail } from '../errors.ts';
+import { quote } from './strict-json.ts';
 
 export interface TensorEntry {
   /** As the file spells it: F32, BF16, I64, ... */
@@ -31,4 +33,15 @@ export interface TensorSource {
    * @throws 'checkpoint' as `read`, for a float dtype, and for a value outside int32.
    */
   readIntegers(name: string): Promise<Int32Array>;
+}
+
+/** The error for a tensor that is not there, with the names nearest to it. */
+export function noSuchTensor(who: string, name: string, names: Iterable<string>, count: number): Error {
+  // Bounded: names come from a file, and the distance is quadratic in their length.
+  const near = closest(
+    name.slice(0, 120),
+    [...names].slice(0, 4000).filter((other) => other.length <= 200),
+  );
+  const hint = near.length === 0 ? '' : `; the closest are ${near.map(quote).join(', ')}`;
+  return fail('checkpoint', who, `has no tensor ${quote(name)} among its ${count}${hint}.`);
 }

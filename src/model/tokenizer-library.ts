@@ -34,21 +34,32 @@ export interface BuiltTokenizer {
 
 /** The library's class, as far as we use it. */
 interface PreTrainedTokenizer {
-  readonly model: { readonly vocab: string[]; readonly tokens_to_ids: ReadonlyMap<string, number>; readonly unk_token?: string | null };
+  readonly model: {
+    readonly vocab: string[];
+    readonly tokens_to_ids: ReadonlyMap<string, number>;
+    readonly unk_token?: string | null;
+  };
   readonly all_special_ids: readonly number[];
-  _encode_text(text: string): string[];
+  /** Pieces before the look-up; null where a model without unknown token met an unknown piece. */
+  _encode_text(text: string): (string | null | undefined)[];
   encode(text: string, pair: null, options: { add_special_tokens: boolean }): number[];
   decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces?: boolean }): string;
 }
 interface TokenizersModule {
   readonly PreTrainedTokenizer: new (json: object, config: object) => PreTrainedTokenizer;
-  readonly AutoTokenizer: { readonly TOKENIZER_CLASS_MAPPING: Readonly<Record<string, TokenizersModule['PreTrainedTokenizer']>> };
+  readonly AutoTokenizer: {
+    readonly TOKENIZER_CLASS_MAPPING: Readonly<Record<string, TokenizersModule['PreTrainedTokenizer']>>;
+  };
 }
 
 /** Far above every vocabulary in use (Gemma 3: 262,144); a larger id would make the library allocate its table. */
 const ID_LIMIT = 4_000_000;
 const id = z.number().int().min(0).max(ID_LIMIT);
-const vocabulary = z.record(z.string(), id);
+// Not z.record: it drops the key "__proto__", which is a word like any other.
+const vocabulary = z.custom<Readonly<Record<string, number>>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isId),
+  `expected token: id pairs with ids that are integers in [0, ${ID_LIMIT}]`,
+);
 const part = z.looseObject({ type: z.string() }).nullish();
 const tokenizerSchema = z.looseObject({
   added_tokens: z.array(z.looseObject({ id, content: z.string().min(1) })).nullish(),
@@ -66,12 +77,18 @@ const tokenizerSchema = z.looseObject({
     }),
   ]),
 });
+function isId(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= ID_LIMIT;
+}
 const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
 const SPECIALS = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'] as const;
 const configSchema = z.looseObject({
   tokenizer_class: z.string().nullish(),
   add_bos_token: z.boolean().nullish(),
-  ...(Object.fromEntries(SPECIALS.map((name) => [name, specialToken])) as Record<(typeof SPECIALS)[number], typeof specialToken>),
+  ...(Object.fromEntries(SPECIALS.map((name) => [name, specialToken])) as Record<
+    (typeof SPECIALS)[number],
+    typeof specialToken
+  >),
 });
 
 /**
@@ -88,7 +105,8 @@ export async function buildTokenizer(json: object, config: object, who: string):
   const model = { ...file.model } as Record<string, unknown>;
   // Type left out in old files: merges mean BPE; a vocabulary alone is word-level.
   if (model.type === undefined && model.merges !== undefined) model.type = 'BPE';
-  if (Array.isArray(model.merges)) model.merges = model.merges.map((merge: unknown) => (Array.isArray(merge) ? merge.join(' ') : merge));
+  if (Array.isArray(model.merges))
+    model.merges = model.merges.map((merge: unknown) => (Array.isArray(merge) ? merge.join(' ') : merge));
   specials.unk_token ??= typeof model.unk_token === 'string' ? model.unk_token : null;
 
   const kind = settings.tokenizer_class ?? 'PreTrainedTokenizer';
@@ -105,11 +123,28 @@ export async function buildTokenizer(json: object, config: object, who: string):
     decoder: file.decoder ?? null,
   };
   const tokenizer = strictly(who, () => new Class(parts, { ...settings, ...specials }));
-  const idOf = (token: string | null): number | undefined => (token === null ? undefined : tokenizer.model.tokens_to_ids.get(token));
-  return { library: wrap(tokenizer, idOf(specials.bos_token ?? specials.cls_token), idOf(specials.unk_token), specials.unk_token, who), kind, addBosToken: settings.add_bos_token ?? undefined };
+  const idOf = (token: string | null): number | undefined =>
+    token === null ? undefined : tokenizer.model.tokens_to_ids.get(token);
+  return {
+    library: wrap(
+      tokenizer,
+      idOf(specials.bos_token ?? specials.cls_token),
+      idOf(specials.unk_token),
+      specials.unk_token,
+      who,
+    ),
+    kind,
+    addBosToken: settings.add_bos_token ?? undefined,
+  };
 }
 
-function wrap(tokenizer: PreTrainedTokenizer, bosId: number | undefined, unkId: number | undefined, unkToken: string | null, who: string): LibraryTokenizer {
+function wrap(
+  tokenizer: PreTrainedTokenizer,
+  bosId: number | undefined,
+  unkId: number | undefined,
+  unkToken: string | null,
+  who: string,
+): LibraryTokenizer {
   const { vocab, tokens_to_ids: ids } = tokenizer.model;
   return {
     vocab,
@@ -120,8 +155,16 @@ function wrap(tokenizer: PreTrainedTokenizer, bosId: number | undefined, unkId: 
     encode: (text, template) => strictly(who, () => tokenizer.encode(text, null, { add_special_tokens: template })),
     // Spaces are cleaned up only where the file's own decoder does: tokens must give the text back.
     decode: (list, special) =>
-      list.length === 0 ? '' : strictly(who, () => tokenizer.decode([...list], { skip_special_tokens: !special, clean_up_tokenization_spaces: false })),
-    unknownPieces: (text) => strictly(who, () => tokenizer._encode_text(text).filter((piece) => !ids.has(piece))),
+      list.length === 0
+        ? ''
+        : strictly(who, () =>
+            tokenizer.decode([...list], { skip_special_tokens: !special, clean_up_tokenization_spaces: false }),
+          ),
+    unknownPieces: (text) =>
+      strictly(
+        who,
+        () => tokenizer._encode_text(text).filter((piece) => typeof piece === 'string' && !ids.has(piece)) as string[],
+      ),
   };
 }
 
@@ -131,7 +174,11 @@ async function importTokenizers(who: string): Promise<TokenizersModule> {
   try {
     return (await import(path)) as TokenizersModule;
   } catch (error) {
-    throw fail('checkpoint', who, `the package @xenova/transformers could not be loaded (${message(error)}); install it.`);
+    throw fail(
+      'checkpoint',
+      who,
+      `the package @xenova/transformers could not be loaded (${message(error)}); install it.`,
+    );
   }
 }
 
@@ -148,7 +195,12 @@ function strictly<T>(who: string, work: () => T): T {
   } finally {
     console.warn = warn;
   }
-  if (warnings.length > 0) throw fail('checkpoint', who, `the tokenizer files ask for what the library does not do (${warnings[0].slice(0, 200)}).`);
+  if (warnings.length > 0)
+    throw fail(
+      'checkpoint',
+      who,
+      `the tokenizer files ask for what the library does not do (${warnings[0].slice(0, 200)}).`,
+    );
   return result;
 }
 
@@ -156,7 +208,11 @@ function check<T>(schema: z.ZodType<T>, value: object, name: string, who: string
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw fail('checkpoint', who, `${name} at ${issue.path.length === 0 ? 'its top' : quote(issue.path.join('.'))}: ${issue.message.replaceAll(/\s+/g, ' ').slice(0, 200)}.`);
+  throw fail(
+    'checkpoint',
+    who,
+    `${name} at ${issue.path.length === 0 ? 'its top' : quote(issue.path.join('.'))}: ${issue.message.replaceAll(/\s+/g, ' ').slice(0, 200)}.`,
+  );
 }
 
 function contentOf(token: z.infer<typeof specialToken>): string | null {

@@ -10,10 +10,8 @@
  * BOS is never implicit: `bosByDefault` says what `encode` does, `{bos}` overrides it. A word that
  * is not in the vocabulary is an error, never a silent unknown token.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fail } from '../errors.ts';
-import { readJsonObject, requireFolder } from './checkpoint.ts';
+import { hasFile, readJsonObject, requireFolder } from './model-folder.ts';
 import { quote } from './strict-json.ts';
 import { buildTokenizer, type LibraryTokenizer } from './tokenizer-library.ts';
 
@@ -57,7 +55,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const who = `tokenizer ${folder}`;
   await requireFolder(folder, who);
   const json = await readJsonObject(folder, 'tokenizer.json', who);
-  const hasConfig = (await stat(join(folder, 'tokenizer_config.json')).catch(() => undefined)) !== undefined;
+  const hasConfig = await hasFile(folder, 'tokenizer_config.json', who);
   const config = hasConfig ? await readJsonObject(folder, 'tokenizer_config.json', who) : {};
   return createTokenizer(json, config, who);
 }
@@ -83,23 +81,30 @@ export async function createTokenizer(json: object, config: object, who = 'token
     const ids = library.encode(text, false);
     const unknown = unknownWords(library, text, ids);
     if (unknown.length > 0) {
-      throw fail('input', who, `${unknown.slice(0, 8).map(quote).join(', ')}${unknown.length > 8 ? ` and ${unknown.length - 8} more` : ''} ${unknown.length === 1 ? 'is' : 'are'} not in the vocabulary of ${vocabSize} tokens; use words that are.`);
+      throw fail(
+        'input',
+        who,
+        `${unknown.slice(0, 8).map(quote).join(', ')}${unknown.length > 8 ? ` and ${unknown.length - 8} more` : ''} ${unknown.length === 1 ? 'is' : 'are'} not in the vocabulary of ${vocabSize} tokens; use words that are.`,
+      );
     }
     return ids;
   };
   const encode = (text: string, { bos = bosByDefault }: EncodeOptions = {}): number[] => {
     const ids = encodePlain(text);
     if (!bos) return ids;
-    if (bosId === undefined) throw fail('input', who, 'bos: true was asked for, but the tokenizer has no BOS token; leave bos out.');
+    if (bosId === undefined)
+      throw fail('input', who, 'bos: true was asked for, but the tokenizer has no BOS token; leave bos out.');
     return templated ? library.encode(text, true) : [bosId, ...ids];
   };
   const checked = (ids: readonly number[]): number[] => {
     for (const id of ids) {
-      if (library.vocab[id] === undefined) throw fail('input', who, `there is no token with id ${id}; ids are integers in [0, ${vocabSize}).`);
+      if (library.vocab[id] === undefined)
+        throw fail('input', who, `there is no token with id ${id}; ids are integers in [0, ${vocabSize}).`);
     }
     return [...ids];
   };
-  const decode = (ids: readonly number[], options: DecodeOptions = {}): string => library.decode(checked(ids), options.special ?? false);
+  const decode = (ids: readonly number[], options: DecodeOptions = {}): string =>
+    library.decode(checked(ids), options.special ?? false);
 
   // A token's text depends on whether something stands before it ("Mary", " Mary"), so it is what
   // the token adds to the one before. Where that fails (bytes of one character cut in two) it is decoded alone.
@@ -112,11 +117,13 @@ export async function createTokenizer(json: object, config: object, who = 'token
       const both = library.decode([ids[i - 1], id], true);
       return both.startsWith(before) && !before.endsWith('\uFFFD') ? both.slice(before.length) : alone;
     });
-  const toStrTokens = (input: string | readonly number[], options: EncodeOptions = {}): string[] => strTokens(typeof input === 'string' ? encode(input, options) : input);
+  const toStrTokens = (input: string | readonly number[], options: EncodeOptions = {}): string[] =>
+    strTokens(typeof input === 'string' ? encode(input, options) : input);
 
   const toSingleToken = (text: string): number => {
     const ids = encodePlain(text);
     if (ids.length === 1) return ids[0];
+    if (ids.length === 0) throw fail('input', who, `${quote(text)} is no token at all; pass a text that is one token.`);
     const pieces = strTokens(ids).slice(0, 12).map(quote).join(', ');
     const other = text.startsWith(' ') ? text.slice(1) : ` ${text}`;
     const otherIds = library.encode(other, false);
@@ -145,6 +152,8 @@ function unknownWords(library: LibraryTokenizer, text: string, ids: readonly num
   if (ids.filter((id) => id === undefined || id === library.unkId).length <= written) return [];
   const pieces = library.unknownPieces(text);
   if (pieces.length > 0) return [...new Set(pieces)];
-  const words = text.split(/\s+/).filter((word) => word !== '' && word !== library.unkToken && isUnknown(library.encode(word, false)));
+  const words = text
+    .split(/\s+/)
+    .filter((word) => word !== '' && word !== library.unkToken && isUnknown(library.encode(word, false)));
   return words.length > 0 ? [...new Set(words)] : [text];
 }

@@ -35,17 +35,31 @@ export interface WordTokenizerOptions {
  */
 export function wordLevelTokenizer(words: readonly string[], options: WordTokenizerOptions = {}): WordTokenizerFiles {
   const { bos = '<|bos|>', unk = '<|unk|>' } = options;
-  const vocab = new Map<string, number>([[bos, 0], [unk, 1]]); // prettier-ignore
-  if (vocab.size !== 2) throw fail('input', 'wordLevelTokenizer', `bos and unk are both ${quote(bos)}; they should differ.`);
+  const vocab = new Map([bos, unk].map((token, id) => [token, id]));
+  if (vocab.size !== 2)
+    throw fail('input', 'wordLevelTokenizer', `bos and unk are both ${quote(bos)}; they should differ.`);
   for (const word of words) {
     if (!/^(?:\w+|[!-/:-@[-^`{-~]+)$/.test(word)) {
-      throw fail('input', 'wordLevelTokenizer', `${quote(word)} is not one word; it should be ASCII letters, digits and underscores, or only punctuation.`);
+      throw fail(
+        'input',
+        'wordLevelTokenizer',
+        `${quote(word)} is not one word; it should be ASCII letters, digits and underscores, or only punctuation.`,
+      );
     }
-    if (vocab.has(word)) throw fail('input', 'wordLevelTokenizer', `${quote(word)} is there twice; list each word once.`);
+    if (vocab.has(word))
+      throw fail('input', 'wordLevelTokenizer', `${quote(word)} is there twice; list each word once.`);
     vocab.set(word, vocab.size);
   }
 
-  const special = (content: string, id: number) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true });
+  const special = (content: string, id: number) => ({
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  });
   const sequence = (id: 'A' | 'B') => ({ Sequence: { id, type_id: 0 } });
   const start = { SpecialToken: { id: bos, type_id: 0 } };
   return {
@@ -66,6 +80,12 @@ export function wordLevelTokenizer(words: readonly string[], options: WordTokeni
       decoder: { type: 'WordPiece', prefix: '<|glue|>', cleanup: true },
       model: { type: 'WordLevel', vocab: Object.fromEntries(vocab), unk_token: unk },
     },
-    config: { tokenizer_class: 'PreTrainedTokenizerFast', bos_token: bos, unk_token: unk, add_bos_token: true, clean_up_tokenization_spaces: false },
+    config: {
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      bos_token: bos,
+      unk_token: unk,
+      add_bos_token: true,
+      clean_up_tokenization_spaces: false,
+    },
   };
 }
