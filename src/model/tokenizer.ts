@@ -3,9 +3,7 @@
  *
  * The files are read and checked here and handed over as objects, so the library never touches the
  * network, a cache folder or node_modules. Only its tokenizers module is imported, and only on
- * first use: it starts twice as fast as the whole package and leaves image code out. Newer files
- * are put into the form the library knows: merges written as pairs are joined, absent parts become
- * null, special tokens written as objects become strings.
+ * first use: it starts faster than the whole package and leaves image code out.
  *
  * BOS is never implicit: `bosByDefault` says what `encode` does, `{bos}` overrides it. A word that
  * is not in the vocabulary is an error, never a silent unknown token.
@@ -13,6 +11,7 @@
 import { fail } from '../errors.ts';
 import { hasFile, readJsonObject, requireFolder } from './model-folder.ts';
 import { quote } from './strict-json.ts';
+import { parseTokenizerFiles } from './tokenizer-files.ts';
 import { buildTokenizer, type LibraryTokenizer } from './tokenizer-library.ts';
 
 export interface EncodeOptions {
@@ -66,7 +65,9 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
  * @throws 'checkpoint' as `loadTokenizer`.
  */
 export async function createTokenizer(json: object, config: object, who = 'tokenizer'): Promise<Tokenizer> {
-  const { library, addBosToken, kind } = await buildTokenizer(json, config, who);
+  const files = parseTokenizerFiles(json, config, who);
+  const { kind, addBosToken } = files;
+  const library = await buildTokenizer(files, who);
   const vocabSize = library.vocab.length;
   const special = new Set(library.specialIds);
 
@@ -148,12 +149,13 @@ function unknownWords(library: LibraryTokenizer, text: string, ids: readonly num
   const isUnknown = (list: readonly number[]): boolean => list.some((id) => id === undefined || id === library.unkId);
   if (!isUnknown(ids)) return [];
   // The unknown token itself may be written in the text, as GPT-2's <|endoftext|> is.
-  const written = library.unkToken === undefined ? 0 : text.split(library.unkToken).length - 1;
+  const unkToken = library.unkId === undefined ? undefined : library.vocab[library.unkId];
+  const written = unkToken === undefined ? 0 : text.split(unkToken).length - 1;
   if (ids.filter((id) => id === undefined || id === library.unkId).length <= written) return [];
   const pieces = library.unknownPieces(text);
   if (pieces.length > 0) return [...new Set(pieces)];
   const words = text
     .split(/\s+/)
-    .filter((word) => word !== '' && word !== library.unkToken && isUnknown(library.encode(word, false)));
+    .filter((word) => word !== '' && word !== unkToken && isUnknown(library.encode(word, false)));
   return words.length > 0 ? [...new Set(words)] : [text];
 }

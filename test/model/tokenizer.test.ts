@@ -299,6 +299,18 @@ describe('loading', () => {
     for (const { text, full } of cases) expect(old.encode(text)).toEqual(full);
   });
 
+  it.each(['gpt2', 'bert', 'words'])(
+    'tells the type of a %s model from its fields where an old file leaves it out',
+    async (name) => {
+      const { tokenizer, config, cases } = goldenOf(name);
+      const { type, ...model } = tokenizer.model as { type: string };
+      expect(type).toBeTypeOf('string');
+      const old = await createTokenizer({ ...tokenizer, model }, config);
+      const { text, full } = cases[0];
+      expect(old.encode(text)).toEqual(full);
+    },
+  );
+
   it('of 200 seeded mutations ends in one clear error or a working tokenizer', async () => {
     let errors = 0;
     for (let seed = 0; seed < 200; seed++) {
