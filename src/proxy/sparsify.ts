@@ -9,7 +9,7 @@ import type { Term } from '../spectrum/spectrum.ts';
 import { energyOf, largestTerms, type SparsePolynomial } from './sparse-polynomial.ts';
 
 export interface SparsifyOptions {
-  /** Share of the energy to hold, default 0.95. */
+  /** Share of the energy to hold, default 0.95, as in the paper; 1 keeps the `cap` largest. */
   readonly energy?: number | undefined;
   /** Terms besides ∅ at most, default 200 (the paper: about 200 suffice). */
   readonly cap?: number | undefined;

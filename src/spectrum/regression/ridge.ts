@@ -113,6 +113,7 @@ function spectral(columns: ParityColumns): Spectral {
   const k = sets.length;
   const dual = rows < k;
   const size = dual ? rows : k;
+  if (k === 0) return { lambda: new Float64Array(0), left: new Float64Array(0), back: () => new Float64Array(0) };
   const product = dual ? rowGram(columns) : gram(columns);
   // Centring by columns: X_cᵀX_c = XᵀX - N x̄x̄ᵀ; by rows: double centring of XXᵀ.
   const means = correlate(columns, new Float64Array(rows).fill(1 / rows));
@@ -125,7 +126,7 @@ function spectral(columns: ParityColumns): Spectral {
   }
   const matrix = Matrix.from1DArray(size, size, product);
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(matrix, { assumeSymmetric: true });
-  const largest = Math.max(0, ...realEigenvalues);
+  const largest = realEigenvalues.reduce((most, value) => Math.max(most, value), 0);
   const chosen = realEigenvalues.map((_, j) => j).filter((j) => realEigenvalues[j] > 1e-11 * largest && realEigenvalues[j] > 0);
   const r = chosen.length;
   const lambda = Float64Array.from(chosen, (j) => realEigenvalues[j]);

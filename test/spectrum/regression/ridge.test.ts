@@ -85,6 +85,7 @@ describe('ridge', () => {
     const constant = ridgeSpectrum(masks, new Float64Array(60).fill(2), sets);
     expect(constant.spectrum.terms).toEqual([{ members: [], value: 2 }]);
     expect(constant.heldError).toBe(0);
+    expect(ridgeSpectrum(masks, evaluate(truth, masks), []).spectrum.terms).toHaveLength(1);
   });
 
   test('two equal columns share the coefficient and leave-one-out stays finite', () => {

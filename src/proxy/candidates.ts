@@ -1,0 +1,115 @@
+/**
+ * What may be done to fitted trees, and the cross-validation that decides: keep their whole spectrum,
+ * keep its largest terms, or refit those by ridge.
+ *
+ * Each fold's model is turned into every candidate on its own rows and scored on the rows it did not see, so the
+ * choice of terms is judged with the fit. The paper keeps 95 % of the energy; on a game of many small terms
+ * that alone costs 5 % of R², so larger shares compete.
+ */
+import { selectRows, type Coalitions } from '../coalitions.ts';
+import { fail } from '../errors.ts';
+import { squaredError, type Fold } from '../spectrum/regression/folds.ts';
+import { ridgeSpectrum } from '../spectrum/regression/ridge.ts';
+import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import { energyOf, largestTerms, type SparsePolynomial } from './sparse-polynomial.ts';
+import { sparsify } from './sparsify.ts';
+import { treeFourier } from './tree-fourier.ts';
+import type { Ensemble } from './tree.ts';
+import type { Pace, Tuning } from './tune.ts';
+
+/** The trees' whole spectrum (up to maxTerms), its largest terms, or their ridge refit. */
+export interface Candidate {
+  readonly kind: 'trees' | 'sparse' | 'refit';
+  /** Share of the energy whose terms are kept (up to the cap); 1 for the trees. */
+  readonly energy: number;
+}
+
+export interface CandidateOptions {
+  /**
+   * 'cv' (default): the best of trees, sparse trees and refit by cross-validation. 'always': the best refit; with
+   * `energy: [0.95]` what the reference implementation does. 'never': the best of trees and sparse trees.
+   */
+  readonly refit?: 'cv' | 'always' | 'never' | undefined;
+  /** Shares of the energy that compete, default [0.95, 0.99, 1]. */
+  readonly energy?: readonly number[] | undefined;
+  /** Terms of a sparse answer besides ∅ at most, default 200 (the paper: about 200 suffice). */
+  readonly cap?: number | undefined;
+  /** Terms of an answer that is not sparsified, largest first; default 20,000. */
+  readonly maxTerms?: number | undefined;
+}
+
+/** The candidates that the options allow, sparser ones first. @throws on no energy share. */
+export function candidatesOf({ refit = 'cv', energy = [0.95, 0.99, 1] }: CandidateOptions): Candidate[] {
+  if (energy.length === 0) throw fail('input', 'proxyspex', 'no energy share to try; name at least one in (0, 1].');
+  const kinds = refit === 'cv' ? (['sparse', 'refit'] as const) : refit === 'always' ? (['refit'] as const) : (['sparse'] as const);
+  const sparse = [...energy].sort((a, b) => a - b).flatMap((share) => kinds.map((kind) => ({ kind, energy: share })));
+  return refit === 'always' ? sparse : [...sparse, { kind: 'trees', energy: 1 }];
+}
+
+/** Σ (y - ŷ)² over all held-out rows, for each candidate. */
+export async function candidateErrors(
+  candidates: readonly Candidate[],
+  masks: Coalitions,
+  values: Float64Array,
+  folds: readonly Fold[],
+  tuning: Tuning,
+  options: CandidateOptions,
+  pace: Pace,
+): Promise<number[]> {
+  const errors = candidates.map(() => 0);
+  for (const [f, { train, held }] of folds.entries()) {
+    await pace('refine', f, folds.length);
+    const take = (rows: Int32Array): Float64Array => Float64Array.from(rows, (row) => values[row]);
+    const polynomial = treeFourier(tuning.models[f]);
+    const trainMasks = selectRows(masks, train);
+    const heldMasks = selectRows(masks, held);
+    // Shares that the cap cuts to the same terms are fitted once.
+    const known = new Map<string, number>();
+    candidates.forEach(({ kind, energy }, c) => {
+      const key = `${kind} ${kind === 'trees' ? '' : sparsify(polynomial, { energy, cap: options.cap }).length}`;
+      let error = known.get(key);
+      if (error === undefined) {
+        const predicted =
+          kind === 'trees'
+            ? Float64Array.from(held, (row) => tuning.outOfFold[row])
+            : evaluate(sparseOrRefit(polynomial, trainMasks, take(train), kind, energy, options).spectrum, heldMasks);
+        error = squaredError(take(held), predicted);
+        known.set(key, error);
+      }
+      errors[c] += error;
+    });
+  }
+  await pace('refine', folds.length, folds.length);
+  return errors;
+}
+
+export interface Expressed {
+  readonly spectrum: FourierSpectrum;
+  /** Penalty of the refit. */
+  readonly alpha: number | undefined;
+  /** Share of the trees' energy in the terms kept. */
+  readonly energyKept: number;
+}
+
+/** The ensemble as the candidate says; `masks` and `values` are the rows of a refit. */
+export function express(ensemble: Ensemble, masks: Coalitions, values: Float64Array, { kind, energy }: Candidate, options: CandidateOptions): Expressed {
+  const polynomial = treeFourier(ensemble);
+  if (kind !== 'trees') return sparseOrRefit(polynomial, masks, values, kind, energy, options);
+  const terms = largestTerms(polynomial, options.maxTerms ?? 20_000);
+  const spectrum = createSpectrum('fourier', polynomial.players, [{ members: [], value: polynomial.values[0] }, ...terms]);
+  return { spectrum, alpha: undefined, energyKept: energyShare(spectrum, polynomial) };
+}
+
+function sparseOrRefit(polynomial: SparsePolynomial, masks: Coalitions, values: Float64Array, kind: 'sparse' | 'refit', energy: number, { cap }: CandidateOptions): Expressed {
+  const sparse = createSpectrum('fourier', polynomial.players, sparsify(polynomial, { energy, cap }));
+  const energyKept = energyShare(sparse, polynomial);
+  if (kind === 'sparse') return { spectrum: sparse, alpha: undefined, energyKept };
+  const fit = ridgeSpectrum(masks, values, sparse.terms.map((term) => term.members));
+  return { spectrum: fit.spectrum, alpha: fit.alpha, energyKept };
+}
+
+function energyShare(spectrum: FourierSpectrum, polynomial: SparsePolynomial): number {
+  const total = energyOf(polynomial);
+  const kept = spectrum.terms.reduce((sum, { members, value }) => sum + (members.length > 0 ? value * value : 0), 0);
+  return total === 0 ? 1 : kept / total;
+}

@@ -1,0 +1,148 @@
+/**
+ * ProxySPEX on measured masks (Butler et al., arXiv 2505.17495): boosted trees tuned by cross-validation,
+ * their exact Fourier spectrum, its largest terms, and a ridge refit of those.
+ *
+ * Deviations. Sparsifying and refitting help on sparse games and hurt on many real ones, so each is
+ * accepted by the same cross-validation that chose the trees: fold models are sparsified and refitted
+ * on their own fold and scored on the rows they did not see. End masks enter the fit by a test.
+ */
+import { concatCoalitions, selectRows, type Coalitions } from '../coalitions.ts';
+import { throwIfAborted } from '../errors.ts';
+import { createRandom } from '../random.ts';
+import { mean, scoreR2, shuffledFolds, squaredError } from '../spectrum/regression/folds.ts';
+import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import { fourierFromTable, spectrumOfDense } from '../spectrum/walsh-hadamard.ts';
+import { boost, type BoostOptions } from './boost.ts';
+import { candidateErrors, candidatesOf, express, type Candidate, type CandidateOptions } from './candidates.ts';
+import { endOf, mergeRepeats, type Noise } from './measured.ts';
+import { predict } from './tree.ts';
+import { DEFAULT_GRID, tune, type Pace, type TreeSetting, type TuneGrid, type TuneRow } from './tune.ts';
+
+export interface ProxySpexOptions extends CandidateOptions {
+  /** Seed of the folds, default 0. */
+  readonly seed?: number | undefined;
+  /** Default `DEFAULT_GRID`; `PAPER_GRID` is the paper's. */
+  readonly grid?: TuneGrid | undefined;
+  /** Default 5. */
+  readonly folds?: number | undefined;
+  /** Leaves of a tree, default 31. */
+  readonly numLeaves?: number | undefined;
+  /** Rows on each side of a split; default LightGBM's 20, scaled down for few masks. */
+  readonly minDataInLeaf?: number | undefined;
+  /** 'test' (default): end masks enter the fit if they fit (see END_MASK_LIMIT). 'keep': always. 'drop': never. */
+  readonly endMasks?: 'test' | 'keep' | 'drop' | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void) | undefined;
+}
+
+/** Which answer won: the trees' whole spectrum, its largest terms, their ridge refit; or no fit was needed. */
+export type ProxyKind = Candidate['kind'] | 'constant' | 'complete';
+
+export interface ProxyFit {
+  readonly spectrum: FourierSpectrum;
+  readonly kind: ProxyKind;
+  /** Pooled out-of-fold R² of each candidate, sparser ones first; the largest won. Empty for 'constant' and 'complete'. */
+  readonly cv: readonly (Candidate & { readonly r2: number })[];
+  /** Out-of-fold root mean squared error of the winner, in units of f. */
+  readonly rmse: number;
+  /** The trees' setting that cross-validation chose, and every setting's score. */
+  readonly setting: TreeSetting | undefined;
+  readonly table: readonly TuneRow[];
+  /** Penalty of the refit, if that won. */
+  readonly alpha: number | undefined;
+  /** Share of the trees' energy that the terms kept hold (1 where none was dropped). */
+  readonly energyKept: number;
+  /** Distinct masks fitted. */
+  readonly masks: number;
+  readonly endMasks: readonly EndMask[];
+  readonly noise: Noise | undefined;
+}
+
+export interface EndMask {
+  readonly end: 'empty' | 'full';
+  readonly value: number;
+  /** Out-of-sample prediction. */
+  readonly predicted: number;
+  readonly fitted: boolean;
+}
+
+/** An end mask enters the fit when its error is at most this many times the out-of-fold RMSE. */
+export const END_MASK_LIMIT = 4;
+
+/**
+ * The sparse Fourier spectrum of (masks, values): rows in, spectrum and its provenance out.
+ * Repeated masks count once, with their mean. All 2^n masks given: their exact transform. Constant values: {∅: c}.
+ * @throws 'input' on values that are not finite, or fewer distinct masks than folds; 'aborted' on the signal.
+ */
+export async function fitProxySpex(masks: Coalitions, values: ArrayLike<number>, options: ProxySpexOptions = {}): Promise<ProxyFit> {
+  const { seed = 0, folds: foldCount = 5, grid = DEFAULT_GRID } = options;
+  const { noise, ...measured } = mergeRepeats('fitProxySpex', masks, values);
+  const trivial = trivialSpectrum(measured.masks, measured.values);
+  if (trivial !== undefined) {
+    return { ...trivial, cv: [], rmse: 0, setting: undefined, table: [], alpha: undefined, energyKept: 1, masks: measured.masks.count, endMasks: [], noise };
+  }
+  const pace = createPace(options);
+  const treeOptions: BoostOptions = { numLeaves: options.numLeaves, minDataInLeaf: options.minDataInLeaf };
+
+  const rows = Array.from({ length: measured.masks.count }, (_, row) => row);
+  const ends = options.endMasks === 'keep' ? [] : rows.filter((row) => endOf(measured.masks, row) !== undefined);
+  const inner = rows.filter((row) => !ends.includes(row));
+  const sample = selectRows(measured.masks, inner);
+  const y = Float64Array.from(inner, (row) => measured.values[row]);
+  const folds = shuffledFolds(sample.count, foldCount, createRandom(seed, 'proxyspex/folds'));
+  const tuning = await tune(sample, y, folds, grid, treeOptions, pace);
+  const candidates = candidatesOf(options);
+  const errors = await candidateErrors(candidates, sample, y, folds, tuning, options, pace);
+  const least = Math.min(...errors);
+  const chosen = candidates[errors.indexOf(least)];
+
+  const limit = END_MASK_LIMIT * Math.sqrt(squaredError(y, tuning.outOfFold) / sample.count);
+  const endMasks = ends.map((row): EndMask => {
+    const mask = selectRows(measured.masks, [row]);
+    const predicted = mean(tuning.models.map((model) => predict(model, mask)[0]));
+    const value = measured.values[row];
+    return { end: endOf(mask, 0)!, value, predicted, fitted: options.endMasks !== 'drop' && Math.abs(value - predicted) <= limit };
+  });
+  const fittedEnds = ends.filter((_, k) => endMasks[k].fitted);
+  const fittedMasks = concatCoalitions([sample, selectRows(measured.masks, fittedEnds)]);
+  const fittedValues = Float64Array.from([...inner, ...fittedEnds], (row) => measured.values[row]);
+  await pace('fit', 0, 1);
+  const { ensemble } = boost(fittedMasks, fittedValues, { ...treeOptions, ...tuning.best });
+  const answer = express(ensemble, fittedMasks, fittedValues, chosen, options);
+  await pace('fit', 1, 1);
+  return {
+    ...answer,
+    kind: chosen.kind,
+    cv: candidates.map((candidate, c) => ({ ...candidate, r2: scoreR2(y, errors[c]) })),
+    rmse: Math.sqrt(least / sample.count),
+    setting: tuning.best,
+    table: tuning.table,
+    masks: fittedMasks.count,
+    endMasks,
+    noise,
+  };
+}
+
+/** The answer where nothing needs fitting: constant values, or a value for each of all 2^n masks. */
+function trivialSpectrum(masks: Coalitions, values: Float64Array): { kind: 'constant' | 'complete'; spectrum: FourierSpectrum } | undefined {
+  if (values.every((value) => value === values[0])) {
+    return { kind: 'constant', spectrum: createSpectrum('fourier', masks.players, [{ members: [], value: values[0] }]) };
+  }
+  if (masks.players > 20 || masks.count !== 2 ** masks.players) return undefined;
+  const table = new Float64Array(masks.count);
+  let scale = 0;
+  for (let row = 0; row < masks.count; row++) {
+    table[masks.words[row]] = values[row];
+    scale = Math.max(scale, Math.abs(values[row]));
+  }
+  return { kind: 'complete', spectrum: spectrumOfDense('fourier', fourierFromTable(table), () => 1e-12 * scale) };
+}
+
+/** Reports, gives timers and signals a turn, and stops when asked. */
+function createPace({ signal, onProgress }: ProxySpexOptions): Pace {
+  return async (stage, done, total) => {
+    onProgress?.({ stage, done, total });
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    throwIfAborted(signal, 'proxyspex');
+  };
+}
