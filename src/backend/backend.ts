@@ -1,0 +1,88 @@
+/**
+ * Where tensors run: tensorflow | webgpu | wasm | cpu, chosen, checked and explained.
+ *
+ * `auto` takes the first that works of: tensorflow with a GPU, webgpu on a hardware adapter, tensorflow on
+ * CPU, wasm, cpu. Each one passed over keeps its reason, and no backend is used that fails the self-check.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { fail, SpexlensError } from '../errors.ts';
+import { startCpu, startTensorflow, startWasm, startWebgpu, type Started } from './start.ts';
+
+export const BACKENDS = ['tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
+export interface Backend {
+  readonly name: BackendName;
+  /** What computes: a GPU's name, 'software', 'CPU'. */
+  readonly device: string;
+  readonly gpu: boolean;
+  /** One sentence: why this one. */
+  readonly why: string;
+  /** The better ones, and why each was not taken. */
+  readonly passedOver: readonly { readonly name: string; readonly why: string }[];
+  /** Largest relative error of the self-check's forward pass. */
+  readonly selfCheckError: number;
+  /** Lets the process end (a GPU device keeps it alive). */
+  close(): void;
+}
+
+export interface BackendCheck {
+  /** Computes on the current backend and returns its largest relative error. */
+  readonly run: () => Promise<number>;
+  readonly tolerance: number;
+}
+
+interface Candidate {
+  readonly name: BackendName;
+  readonly label: string;
+  readonly start: () => Promise<Started>;
+}
+
+const CANDIDATES: Readonly<Record<'auto' | BackendName, readonly Candidate[]>> = {
+  auto: [
+    { name: 'tensorflow', label: 'tensorflow (GPU)', start: () => startTensorflow({ gpuOnly: true }) },
+    { name: 'webgpu', label: 'webgpu', start: () => startWebgpu({ hardwareOnly: true }) },
+    { name: 'tensorflow', label: 'tensorflow (CPU)', start: () => startTensorflow({ gpuOnly: false }) },
+    { name: 'wasm', label: 'wasm', start: startWasm },
+    { name: 'cpu', label: 'cpu', start: startCpu },
+  ],
+  tensorflow: [{ name: 'tensorflow', label: 'tensorflow', start: () => startTensorflow({ gpuOnly: false }) }],
+  webgpu: [{ name: 'webgpu', label: 'webgpu', start: () => startWebgpu({ hardwareOnly: false }) }],
+  wasm: [{ name: 'wasm', label: 'wasm', start: startWasm }],
+  cpu: [{ name: 'cpu', label: 'cpu', start: startCpu }],
+};
+
+/**
+ * Makes `choice` the current TensorFlow.js backend.
+ * @throws 'backend' when it is unknown, absent, or computes wrong numbers.
+ */
+export async function openBackend(choice: string, check: BackendCheck): Promise<Backend> {
+  if (choice !== 'auto' && !(BACKENDS as readonly string[]).includes(choice)) {
+    throw fail('backend', 'backend', `"${choice}" is unknown; choose auto, ${BACKENDS.join(', ')}.`);
+  }
+  const passedOver: { name: string; why: string }[] = [];
+  for (const { name, label, start } of CANDIDATES[choice as 'auto' | BackendName]) {
+    let started: Started | undefined;
+    try {
+      started = await start();
+      if (!(await tf.setBackend(name))) throw fail('backend', name, 'TensorFlow.js could not initialise it.');
+      await tf.ready();
+      const error = await check.run();
+      if (!(error <= check.tolerance)) {
+        throw fail('backend', name, `computes wrong numbers on this machine: a small forward pass differs from Float64 JavaScript by ${error.toExponential(1)} (allowed ${check.tolerance.toExponential(0)}).`);
+      }
+      const { device, gpu, close } = started;
+      return { name, device, gpu, why: choice === 'auto' ? 'the best one that works here' : 'asked for', passedOver, selfCheckError: error, close };
+    } catch (error) {
+      started?.close();
+      if (choice !== 'auto') throw error instanceof SpexlensError ? error : fail('backend', name, `could not start (${oneLine(error)}).`);
+      passedOver.push({ name: label, why: oneLine(error) });
+    }
+  }
+  throw fail('backend', 'backend', `none works: ${passedOver.map((p) => `${p.name}: ${p.why}`).join('; ')}`);
+}
+
+function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n')[0].replace(/^(tensorflow|webgpu|wasm|cpu): /, '');
+}

@@ -1,0 +1,71 @@
+/**
+ * Bringing one backend up: load its package (only when asked for), register it, say what device it uses.
+ *
+ * Packages are imported lazily: the optional ones may be absent, and loading what is not used costs seconds.
+ */
+import { createRequire } from 'node:module';
+import { dirname, sep } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { fail } from '../errors.ts';
+
+export interface Started {
+  readonly device: string;
+  readonly gpu: boolean;
+  readonly close: () => void;
+}
+
+const nothing = (): void => {};
+
+export async function startCpu(): Promise<Started> {
+  await import('@tensorflow/tfjs-backend-cpu');
+  return { device: 'CPU, plain JavaScript', gpu: false, close: nothing };
+}
+
+export async function startWasm(): Promise<Started> {
+  const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
+  const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
+  setWasmPaths(dirname(entry) + sep);
+  const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
+  return { device: `CPU, WebAssembly${simd ? ' SIMD' : ' without SIMD'}, one thread`, gpu: false, close: nothing };
+}
+
+/** @throws when the package is absent, or when `gpuOnly` and it would compute on the CPU. */
+export async function startTensorflow({ gpuOnly }: { readonly gpuOnly: boolean }): Promise<Started> {
+  const gpu = await importOptional('@tensorflow/tfjs-node-gpu', 'tensorflow');
+  const node = gpu as { nodeBackend?: () => { isUsingGpuDevice: boolean }; default?: { nodeBackend?: () => { isUsingGpuDevice: boolean } } };
+  const backend = (node.nodeBackend ?? node.default?.nodeBackend)?.();
+  const isGpu = backend?.isUsingGpuDevice ?? false;
+  if (gpuOnly && !isGpu) throw fail('backend', 'tensorflow', 'sees no GPU.');
+  return { device: isGpu ? 'GPU, CUDA' : 'CPU, native TensorFlow', gpu: isGpu, close: nothing };
+}
+
+/** @throws when the package or an adapter is absent, or when `hardwareOnly` and the adapter is a software one. */
+export async function startWebgpu({ hardwareOnly }: { readonly hardwareOnly: boolean }): Promise<Started> {
+  const dawn = (await importOptional('webgpu', 'webgpu')) as { create: (flags: string[]) => GPU; globals: Record<string, unknown> };
+  Object.assign(globalThis, dawn.globals);
+  const gpu = dawn.create([]);
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (adapter === null) throw fail('backend', 'webgpu', 'finds no adapter (no GPU with a Vulkan, Metal or D3D12 driver).');
+  const info = adapter.info;
+  const name = [info.vendor, info.architecture, info.device, info.description].filter((part) => part !== undefined && part !== '').join(' ');
+  const software = info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|microsoft basic/i.test(name);
+  if (hardwareOnly && software) throw fail('backend', 'webgpu', `finds only a software adapter (${name}).`);
+  const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
+  Object.defineProperty(globalThis, 'navigator', { value: { ...globalThis.navigator, gpu }, configurable: true });
+  const wanted = { maxComputeWorkgroupStorageSize: 0, maxComputeWorkgroupsPerDimension: 0, maxStorageBufferBindingSize: 0, maxBufferSize: 0, maxComputeWorkgroupSizeX: 0, maxComputeInvocationsPerWorkgroup: 0 };
+  const requiredLimits = Object.fromEntries(Object.keys(wanted).map((limit) => [limit, adapter.limits[limit as keyof GPUSupportedLimits] as number]));
+  const device = await adapter.requestDevice({ requiredLimits });
+  if (tf.findBackend('webgpu') != null) tf.removeBackend('webgpu');
+  tf.registerBackend('webgpu', () => new WebGPUBackend(device as unknown as never, info as unknown as never), 3);
+  return { device: software ? `software adapter ${name}` : name, gpu: !software, close: () => device.destroy() };
+}
+
+async function importOptional(packageName: string, backend: string): Promise<unknown> {
+  try {
+    return await import(packageName);
+  } catch (error) {
+    const text = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    const absent = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND';
+    throw fail('backend', backend, absent ? `the package ${packageName} is not installed.` : `the package ${packageName} does not load (${text}).`);
+  }
+}

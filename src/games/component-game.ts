@@ -1,0 +1,181 @@
+/**
+ * "What if these parts were missing?" as a Game: masks in, the metric out, nothing else leaves the device.
+ *
+ * A batch is B masks on one prompt: tokens stay at batch 1 until the first ablated site, the last layer is
+ * computed at the scored positions only, and only the vocabulary columns that the metric reads are unembedded.
+ * The value of a mask is the mean of the metric over the prompts. Budgets count masks; a mask costs one
+ * forward row per prompt.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { maskBytes, type Coalitions } from '../coalitions.ts';
+import { fail, throwIfAborted } from '../errors.ts';
+import { checkPlayers, type Game, type ValueOptions } from '../game.ts';
+import { forward } from '../model/forward.ts';
+import type { Model } from '../model/model.ts';
+import { createAblator, meanBaselines, runBaselines, sitesOf, type Ablation, type Ablator, type Baselines } from './ablation.ts';
+import type { ComponentPlayer } from './components.ts';
+import type { Metric } from './metrics.ts';
+import type { Task } from './prompts.ts';
+
+export interface ComponentGameOptions {
+  readonly players: readonly ComponentPlayer[];
+  readonly tasks: readonly Task[];
+  readonly metric: Metric;
+  readonly ablation: Ablation;
+  /** Token rows that mean ablation averages over; the tasks' own when absent. */
+  readonly meanOver?: readonly (readonly number[])[] | undefined;
+  /** Masks per forward pass; from the byte estimate when absent. */
+  readonly batchSize?: number | undefined;
+  /** Bytes that one batch's activations may take by the estimate. Default 256 MiB. */
+  readonly byteLimit?: number | undefined;
+}
+
+export interface ComponentGame extends Game {
+  readonly players: readonly ComponentPlayer[];
+  readonly batchSize: number;
+  /** Forward rows that one mask costs: the number of prompts. */
+  readonly rowsPerMask: number;
+  [Symbol.dispose](): void;
+}
+
+/** One prompt, ready to be run under masks. */
+interface Prepared {
+  readonly task: Task;
+  readonly tokens: tf.Tensor2D;
+  readonly scored: readonly number[];
+  readonly ablator: Ablator;
+  /** The unembedding's columns the metric reads, where it does not read all. */
+  readonly unembed: { readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined } | undefined;
+  /** Clean log-probabilities [1, P, V], where the metric compares with them. */
+  readonly clean: tf.Tensor3D | undefined;
+}
+
+/** A game over parts of `model`; the caller disposes it (the model stays the caller's). */
+export function createComponentGame(model: Model, options: ComponentGameOptions): ComponentGame {
+  const { players, tasks, metric } = options;
+  if (players.length === 0) throw fail('input', 'component game', 'has no players; name at least one part of the model.');
+  if (tasks.length === 0) throw fail('input', 'component game', 'has no prompts; at least one is needed.');
+  const batchSize = options.batchSize ?? chooseBatch(model, tasks, metric, options.byteLimit ?? 2 ** 28);
+  if (!Number.isInteger(batchSize) || batchSize < 1) throw fail('input', 'batch size', `${batchSize} is not a whole number >= 1.`);
+  const prepared: Prepared[] = [];
+  const release = (): void => {
+    for (const { tokens, ablator, unembed, clean } of prepared) {
+      tf.dispose([tokens, unembed?.W, unembed?.b, clean].filter((tensor) => tensor !== undefined));
+      ablator[Symbol.dispose]();
+    }
+  };
+  try {
+    prepare(model, options, prepared);
+  } catch (error) {
+    release();
+    throw error;
+  }
+
+  const run = (masks: Coalitions, start: number, end: number): tf.Tensor1D =>
+    tf.tidy(() => {
+      const rows = tf.tensor2d(Float32Array.from(maskBytes(masks, start, end)), [end - start, players.length]);
+      const sums = prepared.map(({ task, tokens, scored, ablator, unembed, clean }) =>
+        tf.tidy(() => {
+          const logits = forward(model.config, model.parameters, tokens, { tap: ablator.tap(rows), scored, unembed });
+          // A prompt that no site touches keeps batch 1: every mask has the same value.
+          return tf.add(metric.value(logits, task, clean), tf.zeros([end - start])) as tf.Tensor1D;
+        }),
+      );
+      return tf.div(tf.addN(sums), tasks.length) as tf.Tensor1D;
+    });
+
+  const name = `${model.name} ${metric.name}`;
+  return {
+    name,
+    players,
+    batchSize,
+    rowsPerMask: tasks.length,
+    async value(masks, { signal, onBatch }: ValueOptions = {}) {
+      checkPlayers(name, players.length, masks);
+      const values = new Float64Array(masks.count);
+      // One batch is always in flight while the one before is read back.
+      let flying: { readonly start: number; readonly data: Promise<Float32Array>; readonly tensor: tf.Tensor1D } | undefined;
+      const land = async (): Promise<void> => {
+        if (flying === undefined) return;
+        const { start, data, tensor } = flying;
+        try {
+          values.set(await data, start);
+          onBatch?.(start, values.subarray(start, start + tensor.size));
+        } finally {
+          tensor.dispose();
+          flying = undefined;
+        }
+      };
+      try {
+        for (let start = 0; start < masks.count; start += batchSize) {
+          throwIfAborted(signal, name);
+          const tensor = run(masks, start, Math.min(start + batchSize, masks.count));
+          const next = { start, data: tensor.data() as Promise<Float32Array>, tensor };
+          await land();
+          flying = next;
+          await new Promise((resolve) => setImmediate(resolve)); // signals and progress bars get their turn
+        }
+        await land();
+      } catch (error) {
+        flying?.tensor.dispose();
+        throw error;
+      }
+      return values;
+    },
+    [Symbol.dispose]: release,
+  };
+}
+
+function prepare(model: Model, { players, tasks, metric, ablation, meanOver }: ComponentGameOptions, into: Prepared[]): void {
+  const hooks = sitesOf(players, model.config);
+  const means = ablation === 'mean' || ablation === 'mean-per-position' ? meanBaselines(model, hooks, meanOver ?? tasks.map((t) => t.tokens), ablation === 'mean-per-position') : undefined;
+  try {
+    for (const task of tasks) {
+      const scored = metric.positions(task);
+      let baselines: Baselines = means ?? {};
+      if (ablation === 'mean-per-position' && means !== undefined) {
+        const wide = Object.values(means)[0]?.shape[1];
+        if (wide !== task.tokens.length) throw fail('input', 'mean ablation', `the data set's prompts have ${wide} tokens, "${task.prompt.prompt}" has ${task.tokens.length}; a mean per position needs equal lengths.`);
+      }
+      if (ablation === 'resample') {
+        if (task.corrupted === undefined) throw fail('input', 'resample ablation', `"${task.prompt.prompt}" has no corrupted prompt.`);
+        baselines = runBaselines(model, hooks, task.corrupted);
+      }
+      const ablator = createAblator(model.config, players, task.tokens.length, scored, baselines);
+      if (ablation === 'resample') tf.dispose(baselines as Record<string, tf.Tensor>);
+      const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
+      const columns = metric.columns(task);
+      const unembed = columns === undefined ? undefined : selectColumns(model, columns);
+      const clean = metric.needs.clean ? (tf.tidy(() => tf.logSoftmax(forward(model.config, model.parameters, tokens, { scored }))) as tf.Tensor3D) : undefined;
+      into.push({ task, tokens, scored, ablator, unembed, clean });
+    }
+  } finally {
+    if (means !== undefined) tf.dispose(means);
+  }
+}
+
+function selectColumns(model: Model, columns: readonly number[]): { readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined } {
+  const index = tf.tensor1d([...columns], 'int32');
+  const bias = model.parameters['unembed.b_U'];
+  const selected = { W: tf.gather(model.parameters['unembed.W_U'], index, 1), b: bias === undefined ? undefined : tf.gather(bias, index) };
+  index.dispose();
+  return selected;
+}
+
+/**
+ * Bytes that one row's activations take at their peak: the widest block, and the logits. The estimate counts
+ * the tensors alive at once in block(): 8 of the residual's size, 4 of the heads', 4 of the MLP's, 3 score matrices.
+ */
+export function bytesPerRow(model: Model, length: number, scoredPositions: number, columns: number): number {
+  const { dModel, nHeads, dHead, dMlp } = model.config;
+  const block = length * (8 * dModel + 4 * nHeads * dHead + 4 * dMlp) + 3 * nHeads * length * length;
+  return 4 * (block + 3 * scoredPositions * columns);
+}
+
+function chooseBatch(model: Model, tasks: readonly Task[], metric: Metric, limit: number): number {
+  const perRow = Math.max(...tasks.map((task) => bytesPerRow(model, task.tokens.length, metric.positions(task).length, metric.columns(task)?.length ?? model.config.dVocabOut)));
+  if (perRow > limit) throw fail('input', 'batch size', `one row takes about ${Math.ceil(perRow / 2 ** 20)} MiB, above the limit of ${Math.floor(limit / 2 ** 20)} MiB; raise byteLimit or shorten the prompt.`);
+  // Beyond ~64 rows CPU backends only lose cache; GPUs gain up to about a thousand.
+  const most = tf.getBackend() === 'wasm' || tf.getBackend() === 'cpu' ? 64 : 1024;
+  return Math.max(1, Math.min(most, Math.floor(limit / perRow)));
+}

@@ -1,0 +1,50 @@
+/** An owner of cached activations: named tensors that live until the cache is disposed. */
+import * as tf from '@tensorflow/tfjs-core';
+import { closest, fail } from '../errors.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { HookName } from '../model/hook-points.ts';
+
+export interface ActivationCache {
+  /** Cached names, in forward order. */
+  readonly names: readonly HookName[];
+  /** Bytes held. */
+  readonly bytes: number;
+  has(name: HookName): boolean;
+  /**
+   * The tensor of a full name (`blocks.0.attn.hook_z`), or of a shorthand and a layer (`'z', 0`, `'resid_post', -1`).
+   * The cache keeps owning it. @throws for a name that was not cached, and after dispose.
+   */
+  get(name: string, layer?: number): tf.Tensor;
+  [Symbol.dispose](): void;
+}
+
+/** Takes ownership of `tensors`. */
+export function createCache(config: ModelConfig, tensors: ReadonlyMap<HookName, tf.Tensor>): ActivationCache {
+  let disposed = false;
+  const names = [...tensors.keys()];
+  return {
+    names,
+    bytes: [...tensors.values()].reduce((sum, tensor) => sum + 4 * tensor.size, 0),
+    has: (name) => tensors.has(name),
+    get(name, layer) {
+      if (disposed) throw fail('input', 'cache', `"${name}" was asked for after the cache was disposed.`);
+      const wanted = layer === undefined ? [name] : expand(name, layer < 0 ? config.nLayers + layer : layer);
+      for (const candidate of wanted) {
+        const tensor = tensors.get(candidate as HookName);
+        if (tensor !== undefined) return tensor;
+      }
+      throw fail('input', 'cache', `"${wanted[0]}" was not cached; the closest of the ${names.length} cached names: ${closest(wanted[0], names).join(', ')}.`);
+    },
+    [Symbol.dispose]() {
+      disposed = true;
+      tf.dispose([...tensors.values()]);
+    },
+  };
+}
+
+/** `z`, 0 -> blocks.0.attn.hook_z and the other places where such a name may stand. */
+function expand(name: string, layer: number): string[] {
+  const hook = /^(ln1|ln2|mlp\.ln|attn|mlp)\./.test(name) ? name : name.startsWith('hook_') ? name : `hook_${name}`;
+  const bare = hook.replace(/^hook_/, '');
+  return ['attn.', '', 'mlp.'].map((part) => `blocks.${layer}.${part}${hook}`).concat(`blocks.${layer}.${bare}`, `blocks.${layer}.${name}`);
+}

@@ -1,0 +1,104 @@
+/**
+ * A model: configuration, parameters on the device, tokenizer. Loading reads one tensor at a time.
+ *
+ * A model is a folder in Hugging Face layout (config.json, safetensors, tokenizer.json). The numbers are
+ * the checkpoint's own; nothing is folded or centred. The owner of a model disposes it.
+ */
+import { stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { fail } from '../errors.ts';
+import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
+import { familyOf } from './families/families.ts';
+import type { Family } from './families/family.ts';
+import type { Parameters } from './forward.ts';
+import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
+
+export interface Model {
+  /** The folder's name. */
+  readonly name: string;
+  /** Absolute path; undefined for a model made in memory. */
+  readonly folder: string | undefined;
+  readonly config: ModelConfig;
+  /** Owned by the model. */
+  readonly parameters: Parameters;
+  /** Absent when the folder has no tokenizer.json. */
+  readonly tokenizer: Tokenizer | undefined;
+  /** Scalars on the device. */
+  readonly parameterCount: number;
+  /** Tensors of the checkpoint that no parameter came from (buffers not counted). */
+  readonly unusedTensors: readonly string[];
+  /** Frees the parameters. Using the model afterwards is an error. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Loads the model in `folder` onto the current backend.
+ * @throws 'checkpoint' when something is missing, damaged, of an unknown architecture or of the wrong shape.
+ */
+export async function loadModel(folder: string): Promise<Model> {
+  const checkpoint = await openCheckpoint(folder);
+  const family = familyOf(checkpoint.config);
+  const names = new Set(checkpoint.tensors.keys());
+  const config = family.readConfig(checkpoint.config, names);
+  const parameters: Record<string, tf.Tensor> = {};
+  try {
+    const unusedTensors = await readParameters(checkpoint, family, config, names, parameters);
+    const hasTokenizer = (await stat(join(folder, 'tokenizer.json')).catch(() => undefined)) !== undefined;
+    const tokenizer = hasTokenizer ? await loadTokenizer(folder) : undefined;
+    if (tokenizer !== undefined && tokenizer.vocabSize > config.dVocab) {
+      throw fail('checkpoint', `checkpoint ${folder}`, `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${config.dVocab} rows; they belong to different models.`);
+    }
+    return createModel(config, parameters, { name: basename(resolve(folder)), folder: resolve(folder), tokenizer, unusedTensors });
+  } catch (error) {
+    tf.dispose(parameters);
+    throw error;
+  }
+}
+
+/** A model from parameters that are already on the device; takes ownership of them. */
+export function createModel(
+  config: ModelConfig,
+  parameters: Parameters,
+  origin: { readonly name: string; readonly folder?: string; readonly tokenizer?: Tokenizer | undefined; readonly unusedTensors?: readonly string[] },
+): Model {
+  for (const [name, shape] of Object.entries(parameterShapes(config))) {
+    const given = parameters[name];
+    if (given === undefined) throw fail('input', 'createModel', `parameter ${name} [${shape}] is missing.`);
+    if (String(given.shape) !== String(shape)) throw fail('input', 'createModel', `parameter ${name} is [${given.shape}]; [${shape}] is needed.`);
+  }
+  return {
+    name: origin.name,
+    folder: origin.folder,
+    config,
+    parameters,
+    tokenizer: origin.tokenizer,
+    parameterCount: parameterCount(config),
+    unusedTensors: origin.unusedTensors ?? [],
+    [Symbol.dispose]: () => tf.dispose(parameters as Record<string, tf.Tensor>),
+  };
+}
+
+/** The model's tokenizer. @throws when its folder has none. */
+export function tokenizerOf(model: Model): Tokenizer {
+  if (model.tokenizer === undefined) throw fail('checkpoint', `model ${model.name}`, 'has no tokenizer.json; give token ids instead of text, or add one to its folder.');
+  return model.tokenizer;
+}
+
+async function readParameters(checkpoint: Checkpoint, family: Family, config: ModelConfig, names: ReadonlySet<string>, into: Record<string, tf.Tensor>): Promise<string[]> {
+  const who = `checkpoint ${checkpoint.folder}`;
+  const shapes = parameterShapes(config);
+  const used = new Set<string>();
+  for (const source of family.sources(config, names)) {
+    const entry = checkpoint.tensors.get(source.tensor);
+    if (entry === undefined) throw fail('checkpoint', who, `tensor "${source.tensor}" [${source.shape}] is missing; a ${family.name} model of ${config.nLayers} layers needs it.`);
+    if (String(entry.shape) !== String(source.shape)) {
+      throw fail('checkpoint', who, `tensor "${source.tensor}" is [${entry.shape}]; config.json asks for [${source.shape}].`);
+    }
+    const values = await checkpoint.read(source.tensor);
+    for (const [name, take] of Object.entries(source.gives)) into[name] = tf.tensor(take(values), [...shapes[name]]);
+    used.add(source.tensor);
+  }
+  return [...names].filter((name) => !used.has(name) && !family.isBuffer(name));
+}
