@@ -19,8 +19,15 @@ const members = z.array(count);
 /** R² with its percentile interval [low, high] at `level`; the shape of spectrum/r2's interval. */
 const interval = z.strictObject({ r2: z.number(), low: z.number(), high: z.number(), level: z.number(), masks: count });
 
-/** Mean and 5 % / 95 % quantiles over random sets of one size. */
-const spread = z.strictObject({ mean: share, q05: share, q95: share });
+/** Shares of the variance; the four add up to 1, or are all 0 for a constant game. */
+const energySplit = z.strictObject({
+  /** The variance of f̂ over uniform masks. */
+  total: z.number().min(0),
+  alone: share,
+  withinLayer: share,
+  acrossLayers: share,
+  noLayer: share,
+});
 
 const prompt = z.strictObject({
   text,
@@ -50,25 +57,38 @@ const interaction = z.strictObject({
   meaning: z.enum(['synergy', 'redundancy', 'above', 'below']),
 });
 
-const circuit = z.strictObject({
-  /** Share of the metric's range, f(all kept) - f(all ablated), that was asked for. */
-  target: share,
-  /** Players the spectrum said would do. */
-  predictedSize: count,
-  predictedFaithfulness: share.optional(),
-  /** The chosen players, increasing. */
+const measured = z.strictObject({ value: z.number(), faithfulness: share });
+
+/** One size: the players kept, what the spectrum predicted and what was measured, kept alone and removed. */
+const point = z.strictObject({
+  size: count,
   players: members,
-  /** f with only the circuit kept, and with only the circuit ablated: measured. */
-  kept: z.number(),
-  removed: z.number(),
-  /** (f(circuit) - f(∅)) / (f(all) - f(∅)): measured. */
-  faithfulness: share,
-  /** (f(all) - f(all without the circuit)) / (f(all) - f(∅)): measured. 1 = without it nothing is left. */
-  completeness: share,
-  /** The same two for random sets of the circuit's size. */
-  random: z.strictObject({ sets: count, faithfulness: spread, completeness: spread.optional() }).optional(),
-  /** Faithfulness over the size of the set, increasing sizes. */
-  curve: z.array(z.strictObject({ size: count, measured: share, predicted: share.optional(), random: spread.optional() })),
+  predicted: share,
+  kept: measured,
+  removed: measured,
+  /** Random sets of this size: mean faithfulness, its 5 % and 95 % quantiles, share less faithful than the circuit. */
+  random: z.strictObject({ count, mean: share, low: share, high: share, below: share }).nullable(),
+});
+
+/** The record of circuit/find-circuit, field by field; see there for what each means. */
+const circuit = z.strictObject({
+  game: text,
+  playerCount: count,
+  target: share,
+  seed: count,
+  selector: text,
+  optimal: z.boolean(),
+  full: z.number(),
+  empty: z.number(),
+  predictedSize: count.nullable(),
+  chosen: point,
+  smallestMeasuredSize: count,
+  /** A member carries its player along; fields of players that reports do not know are dropped. */
+  members: z.array(z.object({ player: count, name: text, layer: z.exactOptional(count), necessity: z.number().nullable() })),
+  curve: z.array(point),
+  energy: energySplit,
+  energyInside: share,
+  masks: count,
 });
 
 const schema = z
@@ -125,16 +145,7 @@ const schema = z
     }),
     /** On fresh masks; absent when all masks were measured. */
     heldOut: interval.extend({ firstOrder: interval.optional() }).optional(),
-    /** Shares of the variance; the first four add up to 1, or are all 0 for a constant game. */
-    energy: z.strictObject({
-      /** The variance of f̂ over uniform masks. */
-      total: z.number().min(0),
-      alone: share,
-      withinLayer: share,
-      acrossLayers: share,
-      noLayer: share,
-      byOrder: z.array(z.strictObject({ order: count, share })),
-    }),
+    energy: energySplit.extend({ byOrder: z.array(z.strictObject({ order: count, share })) }),
     /** One entry per player, in their order. */
     values: z.array(z.strictObject({ banzhaf: z.number(), shapley: z.number() })),
     /** Largest first. */
@@ -156,7 +167,11 @@ const schema = z
       check(['interactions', k], entry.members);
       if (entry.names.length !== entry.members.length) report(['interactions', k], `${entry.names.length} names for ${entry.members.length} members`);
     });
-    if (result.circuit) check(['circuit', 'players'], result.circuit.players);
+    if (result.circuit) {
+      check(['circuit', 'chosen', 'players'], result.circuit.chosen.players);
+      check(['circuit', 'members'], result.circuit.members.map(({ player: member }) => member));
+      result.circuit.curve.forEach((at, k) => check(['circuit', 'curve', k], at.players));
+    }
   });
 
 /** All the way down, so that readonly records and arrays of other rooms can be put in as they are. */

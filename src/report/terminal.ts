@@ -110,16 +110,14 @@ function interactions(result: Result, colors: Colors, width: number, count: numb
 function circuit(result: Result, colors: Colors, width: number): string[] {
   const found = result.circuit;
   if (found === undefined) return [];
-  const { random } = found;
-  const lines = [
-    heading('circuit', `${whole(found.players.length)} of ${countOf(result.players.length, result.task.players)} for ${percent(found.target)} of the metric`, colors),
-    ...wrap(namesOf(result, found.players).map((name) => oneLine(name, 24)), width - 2, 3).map((line) => `  ${colors.bold(line)}`),
+  const { players, kept, removed, random } = found.chosen;
+  const versus = random ? `   ${random.count} random sets ${percent(random.mean)} [${percent(random.low)}, ${percent(random.high)}]` : '';
+  return [
+    heading('circuit', `${whole(players.length)} of ${countOf(result.players.length, result.task.players)} for ${percent(found.target)} of the metric`, colors),
+    ...wrap(namesOf(result, players).map((name) => oneLine(name, 24)), width - 2, 3).map((line) => `  ${colors.bold(line)}`),
+    `  kept alone  ${colors.bold(percent(kept.faithfulness).padStart(6))} faithfulness${colors.dim(versus)}`,
+    `  removed     ${colors.bold(percent(removed.faithfulness).padStart(6))} is left without it ${colors.dim('(completeness; 0 % = it carries all)')}`,
   ];
-  const versus = (spread: { readonly mean: number; readonly q05: number; readonly q95: number } | undefined): string =>
-    spread ? `   random sets ${percent(spread.mean)} [${percent(spread.q05)}, ${percent(spread.q95)}]` : '';
-  lines.push(`  faithfulness ${colors.bold(percent(found.faithfulness).padStart(6))} kept alone${versus(random?.faithfulness)}`);
-  lines.push(`  completeness ${colors.bold(percent(found.completeness).padStart(6))} lost without${versus(random?.completeness)}`);
-  return lines;
 }
 
 function files(result: Result, colors: Colors, width: number): string[] {

@@ -4,7 +4,7 @@
  * Values get three significant digits at the scale of the largest number beside them; shares are whole
  * percents, or one decimal below ten; minus is U+2212, as wide as plus.
  */
-import type { Result, ResultInteraction, ResultPlayer } from './result.ts';
+import type { Result, ResultInteraction } from './result.ts';
 
 /** A formatter for numbers whose largest magnitude is `scale`: the same decimals for all of them. */
 export function numberFormat(scale: number, options: { readonly signed?: boolean } = {}): (value: number) => string {
@@ -142,11 +142,6 @@ export function oneLine(text: string, columns: number): string {
 
 function widthOf(grapheme: string): number {
   return /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uFF01-\uFF60]/u.test(grapheme) ? 2 : 1;
-}
-
-/** Whether the player sits in a cell of the layer x head grid. */
-export function isHead(player: ResultPlayer): boolean {
-  return player.layer !== undefined && player.head !== undefined;
 }
 
 function fixed(value: number): string {

@@ -2,12 +2,13 @@
  * Made-up results for the report's tests: seeded, plausible, and consistent (values, energy, interactions and
  * circuit all follow from one drawn spectrum), so that the pages they give look like real ones.
  */
-import { coalitionsFromMembers } from '../../src/coalitions.ts';
+import { findCircuit } from '../../src/circuit/find-circuit.ts';
+import { coalitionsFromMembers, maskHex, selectRows } from '../../src/coalitions.ts';
+import { gameFromFunction } from '../../src/game.ts';
 import { createRandom } from '../../src/random.ts';
 import { capSpectrum, listInteractions } from '../../src/report/interactions.ts';
 import { RESULT_SCHEMA, type Result, type ResultPlayer } from '../../src/report/result.ts';
 import { energyByOrder, energySplit } from '../../src/spectrum/energy.ts';
-import { quantile } from '../../src/spectrum/r2.ts';
 import { createSpectrum, evaluate, setKey, type FourierSpectrum, type Term } from '../../src/spectrum/spectrum.ts';
 
 export interface MadeUp {
@@ -38,31 +39,18 @@ export function neurons(count: number, layer = 1): ResultPlayer[] {
 }
 
 /** A result over `players`; the same arguments give the same record. */
-export function madeUpResult(options: MadeUp): Result {
+export async function madeUpResult(options: MadeUp): Promise<Result> {
   const { players, layers = 0, heads: perLayer = 0, interactions = 40, seed = 1, prompt = 'When Mary and John went to the store, John gave a drink to', name = 'ioi-tiny' } = options;
   const n = players.length;
-  const random = createRandom(seed, 'made-up result');
   const spectrum = drawSpectrum(n, interactions, seed);
   const values = players.map((_, i) => ({
     banzhaf: -2 * valueOfSet(spectrum, [i]),
     shapley: spectrum.terms.reduce((sum, { members, value }) => sum + (members.includes(i) && members.length % 2 === 1 ? (-2 * value) / members.length : 0), 0),
   }));
-  const f = (sets: readonly (readonly number[])[]): Float64Array => evaluate(spectrum, coalitionsFromMembers(n, sets));
-  const everyone = players.map((_, i) => i);
-  const [clean, ablated] = f([everyone, []]);
-  const range = clean - ablated;
-  const order = [...everyone].sort((a, b) => values[b].shapley - values[a].shapley || a - b);
-  const sizes = n <= 24 ? [0, ...everyone.map((i) => i + 1)] : Array.from({ length: 25 }, (_, k) => Math.round((k * n) / 24));
-  const curve = sizes.map((size) => {
-    const measured = (f([order.slice(0, size)])[0] - ablated) / range;
-    const draws = f(Array.from({ length: 50 }, () => random.subset(n, size))).map((value) => (value - ablated) / range).sort();
-    const random_ = { mean: draws.reduce((sum, value) => sum + value, 0) / draws.length, q05: quantile(draws, 0.05), q95: quantile(draws, 0.95) };
-    return { size, measured, predicted: measured + 0.02 * random.normal(), random: random_ };
-  });
-  const best = curve.find(({ measured }) => measured >= 0.9) ?? curve[curve.length - 1];
-  const chosen = order.slice(0, best.size).sort((a, b) => a - b);
-  const rest = everyone.filter((i) => !chosen.includes(i));
-  const [kept, removed] = f([chosen, rest]);
+  // A little that the spectrum does not know, the same for the same mask.
+  const game = gameFromFunction(name, players, (row, masks) => evaluate(spectrum, selectRows(masks, [row]))[0] + 0.1 * createRandom(seed, maskHex(masks, row)).normal());
+  const [ablated, clean] = await game.value(coalitionsFromMembers(n, [[], players.map((_, i) => i)]));
+  const circuit = n > 1 ? await findCircuit(spectrum, game, { seed, randomSets: 30 }) : undefined;
   const split = energySplit(spectrum, players);
   const byOrder = energyByOrder(spectrum);
   return {
@@ -97,18 +85,7 @@ export function madeUpResult(options: MadeUp): Result {
     energy: { ...split, byOrder: byOrder.map((energy, d) => ({ order: d, share: split.total === 0 ? 0 : energy / split.total })).slice(1) },
     values,
     interactions: listInteractions(spectrum, players, values, 20),
-    circuit: {
-      target: 0.9,
-      predictedSize: chosen.length,
-      predictedFaithfulness: best.predicted,
-      players: chosen,
-      kept,
-      removed,
-      faithfulness: (kept - ablated) / range,
-      completeness: (clean - removed) / range,
-      random: { sets: 50, faithfulness: best.random, completeness: { mean: 0.31, q05: -0.05, q95: 0.72 } },
-      curve,
-    },
+    ...(circuit && { circuit }),
     files: [
       { path: 'out/result.json', what: 'this record' },
       { path: 'out/report.html', what: 'the page' },

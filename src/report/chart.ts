@@ -1,0 +1,28 @@
+/**
+ * Observable Plot in Node: one place that gives it a document and takes markup back.
+ *
+ * Plot scopes its style sheet by class; every chart gets a class of its own, as all inline SVGs of a page share
+ * one cascade. Plot's numbered ids would differ from call to call, so charts here use no clip and no legend.
+ */
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+import { fail } from '../errors.ts';
+import { escapeText, trusted, type Markup } from './markup.ts';
+import { color } from './palette.ts';
+
+/** The chart as one `<svg class="name">` with `title` and `description` for readers that cannot see it. */
+export function chart(name: string, options: Plot.PlotOptions, title: string, description: string): Markup {
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const svg = Plot.plot({
+    ...options,
+    className: name,
+    document,
+    style: { color: color('ink'), background: 'none', fontSize: '11px', fontFamily: 'system-ui, sans-serif', overflow: 'visible' },
+  });
+  if (svg.tagName.toLowerCase() !== 'svg') throw fail('input', 'chart', `${name} became a <${svg.tagName}>; a chart without legend and caption is needed.`);
+  svg.setAttribute('role', 'img');
+  svg.setAttribute('aria-labelledby', `${name}-title ${name}-desc`);
+  svg.removeAttribute('aria-label');
+  const labels = `<title id="${name}-title">${escapeText(title)}</title><desc id="${name}-desc">${escapeText(description)}</desc>`;
+  return trusted(svg.outerHTML.replace(/>/, `>${labels}`));
+}

@@ -1,0 +1,257 @@
+/**
+ * Where everything of the interaction graph goes: players on a grid of layers and heads, links around them.
+ *
+ * Players that interact are labelled pills, the others dots. A link of two players is a curve whose bend is
+ * chosen, among a few, to pass no foreign pill and little else; a link of three or more is a star with a small
+ * joint. Every link carries a badge with its rank. Pills and badges never overlap: a badge takes the nearest
+ * free place, and the tests hold that. Pure geometry: no colours, no text measuring beyond a fixed advance.
+ */
+import { distinct, playerGrid } from './player-grid.ts';
+import type { Result, ResultInteraction, ResultPlayer } from './result.ts';
+import { columnsOf, oneLine } from './wording.ts';
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Pill extends Point {
+  readonly player: number;
+  readonly label: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Link {
+  /** 1 = the largest. */
+  readonly rank: number;
+  readonly interaction: ResultInteraction;
+  /** One curve for a pair, one per member for a star. */
+  readonly curves: readonly Curve[];
+  readonly badge: Point;
+}
+
+/** A quadratic Bézier curve. */
+export interface Curve {
+  readonly from: Point;
+  readonly bend: Point;
+  readonly to: Point;
+}
+
+export interface GraphLayout {
+  readonly width: number;
+  readonly height: number;
+  readonly lanes: readonly { readonly label: string; readonly x: number; readonly width: number }[];
+  readonly rows: readonly { readonly label: string; readonly y: number }[];
+  readonly pills: readonly Pill[];
+  /** Players without an interaction on show. */
+  readonly dots: readonly (Point & { readonly player: number })[];
+  readonly links: readonly Link[];
+}
+
+export const BADGE_RADIUS = 8.5;
+const PILL_HEIGHT = 21;
+const HEADER = 34;
+const MOST_ROWS = 16;
+const MOST_LANES = 16;
+
+/** The layout of the `limit` largest interactions, or undefined when no player of them has a layer. */
+export function layoutGraph(result: Result, limit = 12): GraphLayout | undefined {
+  const shown = result.interactions.slice(0, limit);
+  const active = new Set(shown.flatMap(({ members }) => members));
+  if (![...active].some((player) => result.players[player].layer !== undefined)) return undefined;
+  const places = placePlayers(result.players, active);
+
+  const labels = new Map([...active].map((player) => [player, oneLine(result.players[player].name, 14)]));
+  const widest = Math.max(...[...labels.values()].map(pillWidth));
+  const laneWidth = Math.max(widest + 22, Math.min(150, 800 / places.lanes.length));
+  const rowHeight = places.rowCount <= 6 ? 60 : places.rowCount <= 9 ? 50 : 44;
+  const left = places.rows.length > 0 ? 40 : 8;
+  const at = (lane: number, row: number): Point => ({ x: left + (lane + 0.5) * laneWidth, y: HEADER + (row + 0.5) * rowHeight });
+  const width = left + places.lanes.length * laneWidth + 8;
+  const height = HEADER + places.rowCount * rowHeight + 8;
+
+  const pills = [...active]
+    .sort((a, b) => a - b)
+    .map((player): Pill => {
+      const { lane, row } = places.cells.get(player) as Cell;
+      const label = labels.get(player) as string;
+      return { ...at(lane, row), player, label, width: pillWidth(label), height: PILL_HEIGHT };
+    });
+  const dots = [...places.cells].filter(([player]) => !active.has(player)).map(([player, { lane, row }]) => ({ ...at(lane, row), player }));
+  return {
+    width,
+    height,
+    lanes: places.lanes.map((label, lane) => ({ label, x: left + lane * laneWidth, width: laneWidth })),
+    rows: places.rows.map((label, row) => ({ label, y: at(0, row).y })),
+    pills,
+    dots,
+    links: route(shown, pills, { left, top: HEADER, right: width - 8, bottom: height - 8 }),
+  };
+}
+
+interface Cell {
+  readonly lane: number;
+  readonly row: number;
+}
+
+interface Places {
+  readonly lanes: readonly string[];
+  /** Labels of the rows; none when rows have no meaning. */
+  readonly rows: readonly string[];
+  readonly rowCount: number;
+  readonly cells: ReadonlyMap<number, Cell>;
+}
+
+/** Lane = layer, row = head or kind. Where the grid has clashes or is too large, lanes hold the active players only, packed. */
+function placePlayers(players: readonly ResultPlayer[], active: ReadonlySet<number>): Places {
+  const outside = [...active].filter((player) => players[player].layer === undefined).sort((a, b) => a - b);
+  const shift = outside.length > 0 ? 1 : 0;
+  const lanesOf = (layers: readonly number[]): string[] => [...(shift ? ['no layer'] : []), ...layers.map((layer) => `layer ${layer}`)];
+  const grid = playerGrid(players);
+  if (grid && grid.slots.length <= MOST_ROWS && grid.layers.length <= MOST_LANES) {
+    const cells = new Map<number, Cell>();
+    for (const [player, { layer, slot }] of grid.cells) cells.set(player, { lane: layer + shift, row: slot });
+    outside.forEach((player, row) => cells.set(player, { lane: 0, row }));
+    return { lanes: lanesOf(grid.layers), rows: grid.slots, rowCount: Math.max(grid.slots.length, outside.length), cells };
+  }
+  const layers = distinct([...active].map((player) => players[player].layer));
+  const lanes: number[][] = [...(shift ? [outside] : []), ...layers.map((layer) => [...active].filter((player) => players[player].layer === layer).sort((a, b) => a - b))];
+  const rowCount = Math.max(...lanes.map((lane) => lane.length));
+  const cells = new Map<number, Cell>();
+  lanes.forEach((lane, l) => lane.forEach((player, k) => cells.set(player, { lane: l, row: k + (rowCount - lane.length) / 2 })));
+  return { lanes: lanesOf(layers), rows: [], rowCount, cells };
+}
+
+function pillWidth(label: string): number {
+  return Math.max(36, columnsOf(label) * 7 + 14);
+}
+
+interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+const BENDS = [0, 12, -12, 26, -26, 42, -42, 60, -60, 84, -84, 112, -112];
+const STEPS = 24;
+const ALONG = [0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68, 0.26, 0.74, 0.2, 0.8];
+
+/** Curves and badges, the largest interaction first; each sees the ones before it. */
+function route(shown: readonly ResultInteraction[], pills: readonly Pill[], frame: Box): Link[] {
+  const badges: Point[] = [];
+  const inked: Point[] = [];
+  const links = shown.map((interaction, k): Link => {
+    const ends = interaction.members.map((player) => pills.find((pill) => pill.player === player) as Pill);
+    const foreign = pills.filter((pill) => !ends.includes(pill));
+    const free = (place: Point): boolean =>
+      place.x > frame.left + BADGE_RADIUS &&
+      place.x < frame.right - BADGE_RADIUS &&
+      place.y > frame.top + BADGE_RADIUS &&
+      place.y < frame.bottom - BADGE_RADIUS &&
+      !pills.some((pill) => covers(pill, place, BADGE_RADIUS + 3)) &&
+      !badges.some((badge) => distance(badge, place) < 2 * BADGE_RADIUS + 3);
+    const cost = (curve: Curve): number => {
+      let sum = 0;
+      for (const point of samples(curve)) {
+        if (foreign.some((pill) => covers(pill, point, 3))) sum += 60;
+        if (badges.some((badge) => distance(badge, point) < BADGE_RADIUS + 2)) sum += 20;
+        if (inked.some((other) => distance(other, point) < 4)) sum += 3;
+        if (point.x < frame.left || point.x > frame.right || point.y < frame.top || point.y > frame.bottom) sum += 60;
+      }
+      return sum;
+    };
+    const best = (from: Point, to: Point): { curve: Curve; cost: number } =>
+      lowest(
+        BENDS.map((bend) => ({ curve: bentCurve(from, to, bend), bend })),
+        ({ curve, bend }) => cost(curve) + 0.5 * Math.abs(bend),
+        ({ curve }, total) => ({ curve, cost: total }),
+      );
+    let curves: Curve[];
+    let badge: Point;
+    if (ends.length === 2) {
+      const [from, to] = ends;
+      const choice = lowest(
+        BENDS.map((bend) => {
+          const curve = bentCurve(from, to, bend);
+          return { curve, bend, place: ALONG.map((t) => pointOn(curve, t)).find(free) };
+        }),
+        ({ curve, bend, place }) => cost(curve) + 0.5 * Math.abs(bend) + (place ? 0 : 5000),
+        (option) => option,
+      );
+      curves = [choice.curve];
+      badge = choice.place ?? nearestFree(pointOn(choice.curve, 0.5), free, frame);
+    } else {
+      const centre = { x: mean(ends.map(({ x }) => x)), y: mean(ends.map(({ y }) => y)) };
+      const spots = spiral(centre, 220).filter(free);
+      const choice = lowest(
+        spots.length > 0 ? spots.slice(0, 160) : [nearestFree(centre, free, frame)],
+        (spot) => distance(spot, centre) * 0.6 + ends.reduce((sum, end) => sum + best(end, spot).cost, 0),
+        (spot) => spot,
+      );
+      badge = choice;
+      curves = ends.map((end) => best(end, choice).curve);
+    }
+    badges.push(badge);
+    for (const curve of curves) inked.push(...samples(curve));
+    return { rank: k + 1, interaction, curves, badge };
+  });
+  return links;
+}
+
+/** The curve from one point to another whose middle is `bend` to the side. */
+function bentCurve(from: Point, to: Point, bend: number): Curve {
+  const length = distance(from, to) || 1;
+  const normal = { x: -(to.y - from.y) / length, y: (to.x - from.x) / length };
+  return { from, to, bend: { x: (from.x + to.x) / 2 + 2 * bend * normal.x, y: (from.y + to.y) / 2 + 2 * bend * normal.y } };
+}
+
+export function pointOn({ from, bend, to }: Curve, t: number): Point {
+  const [a, b, c] = [(1 - t) ** 2, 2 * t * (1 - t), t ** 2];
+  return { x: a * from.x + b * bend.x + c * to.x, y: a * from.y + b * bend.y + c * to.y };
+}
+
+function samples(curve: Curve): Point[] {
+  return Array.from({ length: STEPS - 1 }, (_, k) => pointOn(curve, (k + 1) / STEPS));
+}
+
+function covers(pill: Pill, point: Point, margin: number): boolean {
+  return Math.abs(pill.x - point.x) < pill.width / 2 + margin && Math.abs(pill.y - point.y) < pill.height / 2 + margin;
+}
+
+/** Points around `centre`, nearest first, up to `radius` away. */
+function spiral(centre: Point, radius: number): Point[] {
+  const points = [centre];
+  for (let r = 8; r <= radius; r += 8) {
+    const count = Math.max(8, Math.round(r / 3));
+    for (let k = 0; k < count; k++) {
+      const angle = (2 * Math.PI * k) / count;
+      points.push({ x: centre.x + r * Math.cos(angle), y: centre.y + r * Math.sin(angle) });
+    }
+  }
+  return points;
+}
+
+/** The free place nearest to `from`; the frame always has one, as its rows are far taller than a badge. */
+function nearestFree(from: Point, free: (place: Point) => boolean, frame: Box): Point {
+  return spiral(from, Math.hypot(frame.right - frame.left, frame.bottom - frame.top)).find(free) ?? from;
+}
+
+function lowest<T, R>(options: readonly T[], cost: (option: T) => number, result: (option: T, cost: number) => R): R {
+  let best = 0;
+  let least = Infinity;
+  options.forEach((option, k) => {
+    const total = cost(option);
+    if (total < least) [best, least] = [k, total];
+  });
+  return result(options[best], least);
+}
+
+function distance(a: Point, b: Point): number {
+  return Math.hypot(a.x - b.x, a.y - b.y);
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
