@@ -6,12 +6,12 @@
  * residuals are e_r / (1 - h_rr), exact, h the hat matrix (with the mean refitted). Same objective
  * as scikit-learn's RidgeCV with an intercept.
  */
-import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import type { Coalitions } from '../../coalitions.ts';
 import { fail } from '../../errors.ts';
 import { createSpectrum, type FourierSpectrum } from '../spectrum.ts';
 import { mean } from './folds.ts';
-import { applyColumns, correlate, gram, parityColumns, rowGram, type ParityColumns } from './parity-columns.ts';
+import { applyColumns, correlate, gram, parityColumns, rowGram, timesRows, type ParityColumns } from './parity-columns.ts';
+import { symmetricEigen } from './symmetric-eigen.ts';
 
 /** 100 penalties, logarithmic from 1e-6 to 1e6. */
 export const RIDGE_ALPHAS: readonly number[] = Array.from({ length: 100 }, (_, k) => 10 ** (-6 + (12 * k) / 99));
@@ -61,7 +61,7 @@ export function ridge(columns: ParityColumns, y: Float64Array, alphas: readonly 
   const r = lambda.length;
 
   const projection = new Float64Array(r); // Uᵀy
-  for (let i = 0; i < rows; i++) for (let j = 0; j < r; j++) projection[j] += left[i * r + j] * yc[i];
+  for (let i = 0; i < rows; i++) addScaled(projection, left, i * r, yc[i]);
   // What no α can reach: the residual and the slack of the leverage outside the column space.
   const outside = new Float64Array(rows);
   const slack = new Float64Array(rows);
@@ -77,23 +77,10 @@ export function ridge(columns: ParityColumns, y: Float64Array, alphas: readonly 
     outside[i] = yc[i] - inside;
     slack[i] = Math.max(0, 1 - leverage);
   }
-  const residualsAt = (alpha: number): Float64Array => {
-    const shrink = lambda.map((value) => alpha / (value + alpha));
-    return Float64Array.from({ length: rows }, (_, i) => {
-      let residual = outside[i];
-      let complement = slack[i]; // 1 - h_ii, formed without cancellation
-      for (let j = 0; j < r; j++) {
-        const u = left[i * r + j];
-        residual += u * projection[j] * shrink[j];
-        complement += u * u * shrink[j];
-      }
-      return residual / complement;
-    });
-  };
-
+  const system: Leverages = { rows, rank: r, left, lambda, projection, outside, slack };
   let best: { alpha: number; error: number; residuals: Float64Array } | undefined;
   for (const alpha of [...alphas].sort((a, b) => b - a)) {
-    const residuals = residualsAt(alpha);
+    const residuals = leaveOneOut(system, alpha);
     let error = 0;
     for (const e of residuals) error += (e * e) / rows;
     if (best === undefined || error < best.error) best = { alpha, error, residuals };
@@ -106,6 +93,42 @@ export function ridge(columns: ParityColumns, y: Float64Array, alphas: readonly 
     if (set.length === 0) coefficients[c] = intercept;
   });
   return { coefficients, intercept, alpha, looError: error, looResiduals: residuals };
+}
+
+interface Leverages {
+  readonly rows: number;
+  readonly rank: number;
+  /** U, rows x rank. */
+  readonly left: Float64Array;
+  readonly lambda: Float64Array;
+  /** Uᵀy. */
+  readonly projection: Float64Array;
+  /** y - UUᵀy, and 1 - 1/N - Σ_j U_ij²: what no penalty changes. */
+  readonly outside: Float64Array;
+  readonly slack: Float64Array;
+}
+
+/** e_i / (1 - h_ii) at one penalty; 1 - h_ii is summed from its parts, without cancellation. */
+function leaveOneOut({ rows, rank, left, lambda, projection, outside, slack }: Leverages, alpha: number): Float64Array {
+  const shrink = lambda.map((value) => alpha / (value + alpha));
+  const shrunk = shrink.map((factor, j) => factor * projection[j]);
+  const residuals = new Float64Array(rows);
+  for (let i = 0; i < rows; i++) {
+    let residual = outside[i];
+    let complement = slack[i];
+    for (let j = 0; j < rank; j++) {
+      const u = left[i * rank + j];
+      residual += u * shrunk[j];
+      complement += u * u * shrink[j];
+    }
+    residuals[i] = residual / complement;
+  }
+  return residuals;
+}
+
+/** sum += factor · row, the row starting at `at`. */
+function addScaled(sum: Float64Array, matrix: Float64Array, at: number, factor: number): void {
+  for (let j = 0; j < sum.length; j++) sum[j] += factor * matrix[at + j];
 }
 
 function spectral(columns: ParityColumns): Spectral {
@@ -124,43 +147,36 @@ function spectral(columns: ParityColumns): Spectral {
   } else {
     for (let a = 0; a < k; a++) for (let b = 0; b < k; b++) product[a * k + b] -= rows * means[a] * means[b];
   }
-  const matrix = Matrix.from1DArray(size, size, product);
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(matrix, { assumeSymmetric: true });
-  const largest = realEigenvalues.reduce((most, value) => Math.max(most, value), 0);
-  const chosen = realEigenvalues.map((_, j) => j).filter((j) => realEigenvalues[j] > 1e-11 * largest && realEigenvalues[j] > 0);
+  const { values, vectors } = symmetricEigen(product, size);
+  const largest = values.reduce((most, value) => Math.max(most, value), 0);
+  const chosen = Array.from({ length: size }, (_, j) => j).filter((j) => values[j] > 1e-11 * largest && values[j] > 0);
   const r = chosen.length;
-  const lambda = Float64Array.from(chosen, (j) => realEigenvalues[j]);
-  const vectors = new Float64Array(size * r); // size x r
-  for (let i = 0; i < size; i++) for (let j = 0; j < r; j++) vectors[i * r + j] = eigenvectorMatrix.get(i, chosen[j]);
+  const lambda = Float64Array.from(chosen, (j) => values[j]);
+  const basis = new Float64Array(size * r); // size x r, an eigenvector a column
+  for (let i = 0; i < size; i++) for (let j = 0; j < r; j++) basis[i * r + j] = vectors[chosen[j] * size + i];
 
   if (dual) {
     const back = (weights: Float64Array): Float64Array => {
-      const w = new Float64Array(rows);
-      for (let i = 0; i < rows; i++) for (let j = 0; j < r; j++) w[i] += vectors[i * r + j] * weights[j];
+      const w = times(basis, rows, weights);
       const centre = mean(w);
       return correlate(columns, w.map((value) => value - centre));
     };
-    return { lambda, left: vectors, back };
+    return { lambda, left: basis, back };
   }
-  const left = new Float64Array(rows * r); // U = X_c V / √λ
-  const offset = new Float64Array(r);
-  for (let c = 0; c < k; c++) for (let j = 0; j < r; j++) offset[j] += means[c] * vectors[c * r + j];
-  for (let i = 0; i < rows; i++) {
-    const start = i * r;
-    for (let j = 0; j < r; j++) left[start + j] = -offset[j];
-    for (let c = 0; c < k; c++) {
-      const from = c * r;
-      if ((columns.words[c * columns.stride + (i >>> 5)] >>> (i & 31)) & 1) for (let j = 0; j < r; j++) left[start + j] -= vectors[from + j];
-      else for (let j = 0; j < r; j++) left[start + j] += vectors[from + j];
-    }
-    for (let j = 0; j < r; j++) left[start + j] /= Math.sqrt(lambda[j]);
-  }
-  const back = (weights: Float64Array): Float64Array => {
-    const beta = new Float64Array(k);
-    for (let c = 0; c < k; c++) for (let j = 0; j < r; j++) beta[c] += vectors[c * r + j] * Math.sqrt(lambda[j]) * weights[j];
-    return beta;
-  };
-  return { lambda, left, back };
+  const left = timesRows(columns, basis, r); // X V
+  const offset = new Float64Array(r); // x̄ᵀV
+  for (let c = 0; c < k; c++) addScaled(offset, basis, c * r, means[c]);
+  const roots = lambda.map(Math.sqrt);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < r; j++) left[i * r + j] = (left[i * r + j] - offset[j]) / roots[j];
+  return { lambda, left, back: (weights) => times(basis, k, weights.map((weight, j) => weight * roots[j])) };
+}
+
+/** matrix · weights for a row-major matrix of `count` rows. */
+function times(matrix: Float64Array, count: number, weights: Float64Array): Float64Array {
+  const r = weights.length;
+  const product = new Float64Array(count);
+  for (let i = 0; i < count; i++) for (let j = 0; j < r; j++) product[i] += matrix[i * r + j] * weights[j];
+  return product;
 }
 
 /**
