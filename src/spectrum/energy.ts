@@ -50,6 +50,18 @@ export function energySplit(spectrum: FourierSpectrum, players: readonly Player[
   return { total, alone: share(alone), withinLayer: share(withinLayer), acrossLayers: share(acrossLayers), noLayer: share(noLayer) };
 }
 
+/** Share of Σ_{S≠∅} F(S)² in terms whose members are all among `players`; 0 when there is no energy. */
+export function energyInside(spectrum: FourierSpectrum, players: readonly number[]): number {
+  const inside = new Set(players);
+  let [own, total] = [0, 0];
+  for (const { members, value } of spectrum.terms) {
+    if (members.length === 0) continue;
+    total += value ** 2;
+    if (members.every((player) => inside.has(player))) own += value ** 2;
+  }
+  return total === 0 ? 0 : own / total;
+}
+
 /** The k largest terms of at least `minOrder` players, largest first; fewer when there are fewer. */
 export function topInteractions(spectrum: { readonly terms: readonly Term[] }, k: number, minOrder = 2): Term[] {
   return spectrum.terms.filter(({ members }) => members.length >= minOrder).slice(0, k);

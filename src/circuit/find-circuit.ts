@@ -1,0 +1,219 @@
+/**
+ * From interactions to a circuit, and how faithful it is when measured.
+ *
+ * The spectrum proposes: for every size k the set S_k with the most of the metric by f̂. The game disposes:
+ * those sets, what is left without them, and random sets of the same size are measured on it, and the
+ * circuit is the smallest proposed size whose MEASURED share reaches the target. Faithfulness of a set is
+ * (f(S) - f(∅)) / (f(all) - f(∅)): 0 like everything ablated, 1 like the whole model; it can leave [0, 1].
+ * Sources: ProxySPEX (arXiv 2505.17495), section 6; completeness as in Marks et al. (arXiv 2403.19647).
+ */
+import { coalitionsFromMembers, concatCoalitions, keptPlayers, type Coalitions } from '../coalitions.ts';
+import { fail } from '../errors.ts';
+import { memoise, type Game, type Player } from '../game.ts';
+import { createRandom } from '../random.ts';
+import { energyInside, energySplit, type EnergySplit } from '../spectrum/energy.ts';
+import { evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import { randomSets, summariseRandomSets, type RandomSets } from './random-sets.ts';
+import { autoSelector, complementOf, type Selector } from './selector.ts';
+import { sizesOfCurve, smallestSize, spread } from './sizes.ts';
+
+export interface CircuitOptions {
+  /** Share of the metric to keep, in (0, 1]; default 0.9. */
+  readonly target?: number;
+  readonly seed: number;
+  /** Random sets measured per size; default 50. */
+  readonly randomSets?: number;
+  /** Sizes on the measured curve, ∅ and all included, beside the predicted and the chosen one; default 33. More players: denser at small sizes. */
+  readonly maxSizes?: number;
+  /** Who proposes the sets; default enumeration up to 20 players, greedy with swaps above. */
+  readonly selector?: Selector;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void) | undefined;
+}
+
+export interface Measured {
+  /** f of the set, in the metric's own unit. */
+  readonly value: number;
+  /** (value - f(∅)) / (f(all) - f(∅)). */
+  readonly faithfulness: number;
+}
+
+/** One size: the proposed set, what was predicted of it and what was measured. */
+export interface CircuitPoint {
+  readonly size: number;
+  /** The players kept, increasing. */
+  readonly players: readonly number[];
+  /** Faithfulness according to the spectrum, (f̂(S) - f(∅)) / (f(all) - f(∅)). */
+  readonly predicted: number;
+  /** Only the circuit kept. */
+  readonly kept: Measured;
+  /** The circuit removed, everything else kept: completeness. Near 0 = nothing else carries the metric. */
+  readonly removed: Measured;
+  /** Random sets of this size; null for ∅ and all, of which there is one. */
+  readonly random: RandomSets | null;
+}
+
+export interface CircuitMember extends Player {
+  readonly player: number;
+  /** Faithfulness lost when this player alone leaves the circuit; negative: the circuit is better without. Null beyond 64 members. */
+  readonly necessity: number | null;
+}
+
+/** A circuit and the evidence for it; plain JSON. */
+export interface Circuit {
+  /** The game's name and number of players. */
+  readonly game: string;
+  readonly playerCount: number;
+  readonly target: number;
+  readonly seed: number;
+  readonly selector: string;
+  /** Whether the proposed sets are optimal for f̂. */
+  readonly optimal: boolean;
+  /** f(all) and f(∅), measured. */
+  readonly full: number;
+  readonly empty: number;
+  /** The smallest size whose PREDICTED faithfulness reaches the target; null when f̂ never gets there. */
+  readonly predictedSize: number | null;
+  /** The smallest proposed size >= predictedSize whose MEASURED faithfulness does: the circuit. */
+  readonly chosen: CircuitPoint;
+  /** The smallest size on the measured curve that reaches the target, below `chosen.size` where f̂ was too careful. */
+  readonly smallestMeasuredSize: number;
+  readonly members: readonly CircuitMember[];
+  /** By size, increasing, `chosen` among them. Sets of neighbouring sizes need not be nested. */
+  readonly curve: readonly CircuitPoint[];
+  /** Where the energy of the spectrum sits. */
+  readonly energy: EnergySplit;
+  /** Share of that energy in terms of members only; 0 when there is no energy. */
+  readonly energyInside: number;
+  /** Distinct masks that were asked of the game here. */
+  readonly masks: number;
+}
+
+/** Members up to which each is left out alone. */
+const LEAVE_ONE_OUT = 64;
+/** Players below which a set is proposed for every size. */
+const ALL_SIZES = 256;
+const TOLERANCE = 1e-9;
+
+/**
+ * The circuit that keeps `target` of the metric according to `spectrum`, re-measured on `game`.
+ *
+ * Masks: at most sizes x (2 + randomSets) + members, + 32 per halving step of a curve with gaps. With f̂
+ * wrong the circuit grows until the measured faithfulness holds; both sizes are in the record.
+ * @throws 'input' when f(all) = f(∅) (faithfulness is 0/0), on a spectrum over other players, or a target outside (0, 1].
+ */
+export async function findCircuit(spectrum: FourierSpectrum, game: Game, options: CircuitOptions): Promise<Circuit> {
+  const n = game.players.length;
+  const { target = 0.9, seed, randomSets: randomCount = 50, maxSizes = 33, selector = autoSelector(n), signal, onProgress } = options;
+  if (spectrum.players !== n) throw fail('input', 'findCircuit', `a spectrum over ${spectrum.players} players was given for a game of ${n}.`);
+  if (!(target > 0 && target <= 1)) throw fail('input', 'findCircuit', `target ${target}; a share in (0, 1] is needed.`);
+  for (const [name, value, least] of [['randomSets', randomCount, 1], ['maxSizes', maxSizes, 2]] as const) {
+    if (!Number.isInteger(value) || value < least) throw fail('input', 'findCircuit', `${name} ${value}; a whole number >= ${least} is needed.`);
+  }
+  const memo = memoise(game); // measures no mask twice, and refuses NaN by name
+  const measure = (stage: string, masks: Coalitions): Promise<Float64Array> =>
+    memo.value(masks, { signal, onBatch: (start, values) => onProgress?.({ stage, done: start + values.length, total: masks.count }) });
+
+  // The two ends give the unit.
+  const all = Array.from({ length: n }, (_, i) => i);
+  const [empty, full] = await measure('clean and ablated', coalitionsFromMembers(n, [[], all]));
+  const unit = full - empty;
+  if (Math.abs(unit) <= TOLERANCE * Math.max(Math.abs(full), Math.abs(empty))) {
+    throw fail('input', 'findCircuit', `the metric is ${full} with all ${n} players kept and ${empty} with none, so there is nothing to keep a share of; choose another metric, ablation or prompt.`);
+  }
+  const share = (value: number): number => (value - empty) / unit + 0; // + 0: never -0
+
+  // The spectrum proposes one set per size, for all sizes at once where that is cheap.
+  const propose = createProposer(spectrum, selector, unit > 0 ? 1 : -1);
+  const reaches = (faithfulness: number): boolean => faithfulness >= target - TOLERANCE;
+  const predictedSize = await smallestSize(n < ALL_SIZES ? spread(0, n, ALL_SIZES) : sizesOfCurve(n, maxSizes), async (sizes) =>
+    (await propose(sizes)).map(({ estimate }) => reaches(share(estimate))),
+  );
+
+  const measurePoints = async (stage: string, sizes: readonly number[]): Promise<CircuitPoint[]> => {
+    const proposals = await propose(sizes);
+    const best = coalitionsFromMembers(n, proposals.map(({ players }) => players));
+    const drawn = sizes.map((size) => (size === 0 || size === n ? null : randomSets(n, size, randomCount, createRandom(seed).fork(`random sets of ${size}`))));
+    const values = await measure(stage, concatCoalitions([best, complementOf(best), ...drawn.filter((sets) => sets !== null)]));
+    let at = 2 * sizes.length;
+    return proposals.map(({ players, estimate }, k) => {
+      const kept = { value: values[k], faithfulness: share(values[k]) };
+      const without = values[sizes.length + k];
+      const others = drawn[k] === null ? null : values.subarray(at, (at += drawn[k].count)).map(share);
+      return {
+        size: sizes[k],
+        players,
+        predicted: share(estimate),
+        kept,
+        removed: { value: without, faithfulness: share(without) },
+        random: others === null ? null : summariseRandomSets(others, kept.faithfulness),
+      };
+    });
+  };
+
+  // The game disposes. Size n reaches 1, so there always is a circuit.
+  const curve = await measurePoints('curve', sizesOfCurve(n, maxSizes, predictedSize));
+  const eligible = curve.map(({ size }) => size).filter((size) => size >= (predictedSize ?? 0));
+  const chosenSize = await smallestSize(eligible, async (sizes) => {
+    const sets = (await propose(sizes)).map(({ players }) => players);
+    return Array.from(await measure('refine', coalitionsFromMembers(n, sets)), (value) => reaches(share(value)));
+  });
+  if (chosenSize === null) throw new Error('unreachable: the whole game keeps all of its metric');
+  if (!curve.some(({ size }) => size === chosenSize)) curve.push(...(await measurePoints('circuit', [chosenSize])));
+  curve.sort((a, b) => a.size - b.size);
+  const reached = curve.filter(({ kept }) => reaches(kept.faithfulness));
+  const chosen = reached.find(({ size }) => size === chosenSize) ?? reached[0];
+
+  const necessity = await leaveOneOut(chosen, (lists) => measure('members', coalitionsFromMembers(n, lists)), share);
+  const energy = energySplit(spectrum, game.players);
+  return {
+    game: game.name,
+    playerCount: n,
+    target,
+    seed,
+    selector: selector.name,
+    optimal: selector.optimal,
+    full,
+    empty,
+    predictedSize,
+    chosen,
+    smallestMeasuredSize: reached[0].size,
+    members: chosen.players.map((player, k) => ({ player, ...game.players[player], necessity: necessity?.[k] ?? null })),
+    curve,
+    energy,
+    energyInside: energyInside(spectrum, chosen.players),
+    masks: memo.measured,
+  };
+}
+
+interface Proposal {
+  /** The set, increasing. */
+  readonly players: readonly number[];
+  /** f̂ of it. */
+  readonly estimate: number;
+}
+
+/** Asks the selector for sizes it has not been asked for yet; a size's set stays what it was first. */
+function createProposer(spectrum: FourierSpectrum, selector: Selector, direction: 1 | -1): (sizes: readonly number[]) => Promise<Proposal[]> {
+  const known = new Map<number, Proposal>();
+  return async (sizes) => {
+    const fresh = sizes.filter((size) => !known.has(size));
+    if (fresh.length > 0) {
+      const masks = await selector.select({ spectrum, sizes: fresh, direction });
+      const estimates = evaluate(spectrum, masks);
+      fresh.forEach((size, row) => known.set(size, { players: keptPlayers(masks, row), estimate: estimates[row] }));
+    }
+    return sizes.map((size) => known.get(size) as Proposal);
+  };
+}
+
+/** Faithfulness lost per member when it alone is ablated too; null for circuits of more than 64. */
+async function leaveOneOut(
+  { players, kept }: CircuitPoint,
+  measure: (lists: number[][]) => Promise<Float64Array>,
+  share: (value: number) => number,
+): Promise<Float64Array | null> {
+  if (players.length > LEAVE_ONE_OUT) return null;
+  const values = await measure(players.map((left) => players.filter((player) => player !== left)));
+  return values.map((value) => kept.faithfulness - share(value));
+}
