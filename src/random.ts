@@ -18,7 +18,7 @@ export interface Random {
   normal(): number;
   /** Fisher-Yates in place; returns its argument. */
   shuffle<T extends { length: number; [index: number]: unknown }>(items: T): T;
-  /** k distinct integers of [0, n), increasing. */
+  /** k distinct integers of [0, n), increasing. @throws when k > n. */
   subset(n: number, k: number): number[];
   /** An independent stream named by `label`; the same seed and label give the same stream. */
   fork(label: string): Random;
@@ -76,6 +76,7 @@ export function createRandom(seed: number, label = ''): Random {
     return items;
   };
   const subset = (n: number, k: number): number[] => {
+    if (!(k >= 0 && k <= n)) throw fail('input', 'random.subset', `${k} of ${n} cannot be drawn; at most ${n} can.`);
     // Floyd's algorithm: k draws, no list of n.
     const chosen = new Set<number>();
     for (let j = n - k; j < n; j++) {
