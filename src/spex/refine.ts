@@ -3,9 +3,11 @@
  *
  * Four spectra compete, all reported: 'peeled' as decoding left it; 'leastSquares' on the recovered sets
  * that stand out of the noise (all samples, in the bins); 'lasso' and 'ridge' on recovered ∪ {∅} ∪
- * singletons, as the paper does (arXiv 2502.13870, appendix). The least held-out error wins; ties keep the
- * earlier one. LASSO is judged on pooled folds, ridge by exact leave-one-out; the first two, whose support
- * is not fitted again, by generalised cross-validation: mean squared error · (N / (N - k))².
+ * singletons, as the paper does (arXiv 2502.13870, appendix). Kept is the one of fewest terms among those
+ * within one standard error, sqrt(2/N) of it, of the least held-out error (Breiman's rule): LASSO at the
+ * least error is known to carry dozens of terms of noise. LASSO is judged on pooled folds, ridge by exact
+ * leave-one-out; the first two, whose support is not fitted again, by generalised cross-validation:
+ * mean squared error · (N / (N - k))².
  * Deviation: LASSO and ridge hold masks x sets in memory, so with many players only the singletons that
  * correlate most with what is left are let in, and where masks x sets still pass a limit a random part of
  * the masks is fitted; the scores say how many of each. Least squares in the bins has no such limit.
@@ -60,11 +62,11 @@ export function refine(bins: Bins, values: Float64Array, moments: Moments, peele
   const { masks, plan } = bins.draw;
   const raw = spectrumOf(plan.players, peeled, moments);
   const scores: RefitScore[] = [];
-  let best: { fit: Refit; spectrum: FourierSpectrum; error: number } | undefined;
+  const entered: { fit: Refit; spectrum: FourierSpectrum; error: number; terms: number }[] = [];
   const enter = (fit: Refit, spectrum: FourierSpectrum, error: number, rows: number): void => {
     const terms = spectrum.terms.filter(({ members }) => members.length > 0).length;
     scores.push({ fit, heldError: Number.isFinite(error) ? error : undefined, terms, masks: rows });
-    if (best === undefined || error < best.error) best = { fit, spectrum, error };
+    entered.push({ fit, spectrum, error, terms });
   };
   enter('peeled', raw, generalisedError(raw, bins, values), masks.count);
   const squares = spectrumOf(plan.players, aboveNoise(bins, peeled, level), moments);
@@ -89,7 +91,10 @@ export function refine(bins: Bins, values: Float64Array, moments: Moments, peele
   };
   attempt('lasso', () => lassoSpectrum(fitted, f, support, { seed }));
   attempt('ridge', () => ridgeSpectrum(fitted, f, support));
-  const { fit, spectrum } = best!;
+  const least = Math.min(...entered.map(({ error }) => error));
+  const [{ fit, spectrum }] = entered
+    .filter(({ error }) => error <= least * (1 + Math.sqrt(2 / masks.count)))
+    .sort((a, b) => a.terms - b.terms || a.error - b.error);
   return { spectrum, kept: fit, scores, singletons: singles.length };
 }
 

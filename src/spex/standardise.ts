@@ -15,10 +15,11 @@ export interface Moments {
 
 /** Mean, deviation and largest magnitude; the deviation of values that differ by rounding alone is 0. */
 export function momentsOf(values: Float64Array): Moments {
-  let mean = 0;
+  const shift = values[0]; // so that a constant has its own value as mean, exactly
+  let mean = shift;
   let largest = 0;
   for (const value of values) {
-    mean += value / values.length;
+    mean += (value - shift) / values.length;
     largest = Math.max(largest, Math.abs(value));
   }
   let variance = 0;
