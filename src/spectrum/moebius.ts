@@ -66,7 +66,8 @@ export function or(spectrum: FourierSpectrum): Spectrum<'or'> {
 export function fourierFromMoebius(spectrum: MoebiusSpectrum): FourierSpectrum {
   if (isDense(spectrum)) {
     const table = tableFromMoebius(denseOfSpectrum(spectrum));
-    return spectrumOfDense('fourier', fourierFromTable(table), () => ROUNDING * largest(table));
+    const floor = ROUNDING * largest(table);
+    return spectrumOfDense('fourier', fourierFromTable(table), () => floor);
   }
   const weight = (s: number, t: number): number => (-1) ** t * 2 ** -s;
   return createSpectrum('fourier', spectrum.players, subsetSums('fourierFromMoebius', spectrum.terms, { players: spectrum.players, order: Infinity, weight }));
