@@ -40,9 +40,12 @@ export interface Boosted {
   readonly stages: Float64Array;
 }
 
-/** LightGBM's 20, scaled down below 400 rows (a twentieth, at least 2): with 20, fewer than 40 masks make a constant proxy. */
+/**
+ * LightGBM's 20 from 400 rows on, 10 at 50 to 200, a fifth of fewer: with 20, less than 40 masks make a constant proxy.
+ * Against 20 everywhere, on 26 real games (n = 14-16): R² +.06 at N = n log2 n, +.01 at twice, no change at 8 times that.
+ */
 export function minDataInLeaf(rows: number): number {
-  return Math.min(20, Math.max(2, Math.round(rows / 20)));
+  return Math.max(2, Math.min(20, Math.max(Math.min(10, Math.round(rows / 5)), Math.round(rows / 20))));
 }
 
 /** Residuals this small relative to the values are rounding. */

@@ -150,7 +150,7 @@ describe('boosting', () => {
   });
 
   test('rows of a leaf scale down with few masks', () => {
-    expect([10, 40, 128, 400, 5000].map(minDataInLeaf)).toEqual([2, 2, 6, 20, 20]);
+    expect([1, 10, 40, 128, 300, 400, 5000].map(minDataInLeaf)).toEqual([2, 2, 8, 10, 15, 20, 20]);
   });
 
   test('says which option or value it cannot use', () => {
