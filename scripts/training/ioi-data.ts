@@ -94,7 +94,7 @@ export function drawIoi(split: Split, random: Random): IoiPrompt {
 
 /** One training sentence, its answer included: mostly indirect objects, the rest with one person, anybody, any object. */
 export function drawTrainingSentence(random: Random): string {
-  if (random.uniform() < 0.75) {
+  if (random.uniform() < 0.6) {
     const { prompt, correct } = drawIoi('train', random);
     return `${prompt}${correct}`;
   }

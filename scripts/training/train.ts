@@ -25,6 +25,8 @@ export interface TrainOptions {
   readonly weightDecay: number;
   /** Probability with which each head of each row is zeroed in a training step. */
   readonly headDropout: number;
+  /** Keep the rate after the warm-up instead of the cosine. */
+  readonly constantRate?: boolean;
   readonly onStep: (step: number, loss: number) => void | Promise<void>;
 }
 
@@ -74,8 +76,9 @@ export async function train(config: ModelConfig, variables: Variables, draw: (st
   tf.dispose([first, second]);
 }
 
-function schedule(step: number, { learningRate, warmup, steps }: TrainOptions): number {
+function schedule(step: number, { learningRate, warmup, steps, constantRate }: TrainOptions): number {
   if (step < warmup) return (learningRate * (step + 1)) / warmup;
+  if (constantRate === true) return learningRate;
   const share = (step - warmup) / Math.max(1, steps - warmup);
   return learningRate * (0.05 + 0.95 * 0.5 * (1 + Math.cos(Math.PI * share)));
 }

@@ -3,8 +3,9 @@
  *
  * Packages are imported lazily: the optional ones may be absent, and loading what is not used costs seconds.
  */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, sep } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
 
@@ -18,6 +19,7 @@ const nothing = (): void => {};
 
 export async function startCpu(): Promise<Started> {
   await import('@tensorflow/tfjs-backend-cpu');
+  tf.env().set('PROD', true); // without it the backend prints an advertisement
   return { device: 'CPU, plain JavaScript', gpu: false, close: nothing };
 }
 
@@ -41,6 +43,7 @@ export async function startTensorflow({ gpuOnly }: { readonly gpuOnly: boolean }
 
 /** @throws when the package or an adapter is absent, or when `hardwareOnly` and the adapter is a software one. */
 export async function startWebgpu({ hardwareOnly }: { readonly hardwareOnly: boolean }): Promise<Started> {
+  if (!hasVulkanLoader()) throw fail('backend', 'webgpu', 'needs Vulkan, and no loader (libvulkan.so.1) is installed here.');
   const dawn = (await importOptional('webgpu', 'webgpu')) as { create: (flags: string[]) => GPU; globals: Record<string, unknown> };
   Object.assign(globalThis, dawn.globals);
   const gpu = dawn.create([]);
@@ -58,6 +61,14 @@ export async function startWebgpu({ hardwareOnly }: { readonly hardwareOnly: boo
   if (tf.findBackend('webgpu') != null) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => new WebGPUBackend(device as unknown as never, info as unknown as never), 3);
   return { device: software ? `software adapter ${name}` : name, gpu: !software, close: () => device.destroy() };
+}
+
+/** Dawn looks for libvulkan.so.1 on Linux and complains on stderr without it; so it is looked for first. */
+function hasVulkanLoader(): boolean {
+  if (process.platform !== 'linux') return true;
+  const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  const given = (process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter((folder) => folder !== '');
+  return [...given, `/usr/lib/${triplet}`, `/lib/${triplet}`, '/usr/lib64', '/lib64', '/usr/lib', '/usr/local/lib'].some((folder) => existsSync(join(folder, 'libvulkan.so.1')));
 }
 
 async function importOptional(packageName: string, backend: string): Promise<unknown> {

@@ -93,34 +93,32 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
     async value(masks, { signal, onBatch }: ValueOptions = {}) {
       checkPlayers(name, players.length, masks);
       const values = new Float64Array(masks.count);
-      // One batch is always in flight while the one before is read back.
-      let flying: { readonly start: number; readonly data: Promise<Float32Array>; readonly tensor: tf.Tensor1D } | undefined;
+      // While one batch is read back, the next is already on its way.
+      const flying: { readonly start: number; readonly data: Promise<Float32Array>; readonly tensor: tf.Tensor1D }[] = [];
       const land = async (): Promise<void> => {
-        if (flying === undefined) return;
-        const { start, data, tensor } = flying;
-        try {
-          values.set(await data, start);
-          onBatch?.(start, values.subarray(start, start + tensor.size));
-        } finally {
-          tensor.dispose();
-          flying = undefined;
-        }
+        const [{ start, data, tensor }] = flying;
+        values.set(await data, start);
+        flying.shift();
+        tensor.dispose();
+        onBatch?.(start, values.subarray(start, start + tensor.size));
       };
       try {
         for (let start = 0; start < masks.count; start += batchSize) {
           throwIfAborted(signal, name);
           const tensor = run(masks, start, Math.min(start + batchSize, masks.count));
-          const next = { start, data: tensor.data() as Promise<Float32Array>, tensor };
-          await land();
-          flying = next;
+          flying.push({ start, data: tensor.data() as Promise<Float32Array>, tensor });
+          if (flying.length > 1) await land();
           await new Promise((resolve) => setImmediate(resolve)); // signals and progress bars get their turn
         }
-        await land();
-      } catch (error) {
-        flying?.tensor.dispose();
-        throw error;
+        while (flying.length > 0) await land();
+        return values;
+      } finally {
+        // What a throw left in the air: its read must end before its tensor goes.
+        for (const { data, tensor } of flying) {
+          await data.catch(() => undefined);
+          tensor.dispose();
+        }
       }
-      return values;
     },
     [Symbol.dispose]: release,
   };
@@ -163,12 +161,14 @@ function selectColumns(model: Model, columns: readonly number[]): { readonly W: 
 }
 
 /**
- * Bytes that one row's activations take at their peak: the widest block, and the logits. The estimate counts
- * the tensors alive at once in block(): 8 of the residual's size, 4 of the heads', 4 of the MLP's, 3 score matrices.
+ * Bytes that one row's activations take at their peak. Counted from what tf.tidy holds until a part of
+ * block() ends: 6 tensors of the residual's size, and the larger of attention (13 of the heads', 6 score
+ * matrices) and MLP (8 of its width); then three copies of the logits.
  */
 export function bytesPerRow(model: Model, length: number, scoredPositions: number, columns: number): number {
   const { dModel, nHeads, dHead, dMlp } = model.config;
-  const block = length * (8 * dModel + 4 * nHeads * dHead + 4 * dMlp) + 3 * nHeads * length * length;
+  const attention = 13 * length * nHeads * dHead + 6 * nHeads * length * length;
+  const block = 6 * length * dModel + Math.max(attention, 8 * length * dMlp);
   return 4 * (block + 3 * scoredPositions * columns);
 }
 

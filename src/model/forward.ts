@@ -92,14 +92,15 @@ function block(context: Context, layer: number, input: tf.Tensor, everywhere: re
   const { config, parameters, visit } = context;
   const b: `blocks.${number}` = `blocks.${layer}`;
   const residual = visit(`${b}.hook_resid_pre`, input, everywhere);
-  const attention = visit(`${b}.hook_attn_out`, attend(context, layer, residual, everywhere, queries), queries); // [B, Sq, d]
+  const attended = tf.tidy(() => attend(context, layer, residual, everywhere, queries));
+  const attention = visit(`${b}.hook_attn_out`, attended, queries); // [B, Sq, d]
   const kept = takePositions(residual, queries, everywhere);
   if (config.dMlp === 0) return visit(`${b}.hook_resid_post`, tf.add(kept, attention), queries);
 
   const mid = visit(`${b}.hook_resid_mid`, tf.add(kept, attention), queries);
   const mlpIn = norm(context, `${b}.ln2`, visit(`${b}.hook_mlp_in`, mid, queries), queries);
   const pre = visit(`${b}.mlp.hook_pre`, linear(mlpIn, parameters[`${b}.mlp.W_in`], parameters[`${b}.mlp.b_in`]), queries); // [B, Sq, m]
-  let active = activate(pre, config.activation);
+  let active = tf.tidy(() => activate(pre, config.activation));
   if (config.activation === 'solu_ln') active = norm(context, `${b}.mlp.ln`, visit(`${b}.mlp.hook_mid`, active, queries), queries);
   const post = visit(`${b}.mlp.hook_post`, active, queries); // [B, Sq, m]
   const out = visit(`${b}.hook_mlp_out`, linear(post, parameters[`${b}.mlp.W_out`], parameters[`${b}.mlp.b_out`]), queries);
@@ -162,11 +163,14 @@ function projections(context: Context, layer: number, residual: tf.Tensor, every
 /** The configured norm over the last axis, with its hook_scale [B, S, 1] and hook_normalized. */
 function norm(context: Context, name: 'ln_final' | `blocks.${number}.${'ln1' | 'ln2' | 'mlp.ln'}`, x: tf.Tensor, positions: readonly number[]): tf.Tensor {
   const { config, parameters, visit } = context;
-  if (config.norm.kind === 'none') return x;
-  const { centred, scale } = centreAndScale(x, config.norm.eps);
-  let out = tf.div(centred, visit(`${name}.hook_scale` as HookName, scale, positions));
-  if (config.norm.affine) out = tf.add(tf.mul(out, parameters[`${name}.w`]), parameters[`${name}.b`]);
-  return visit(`${name}.hook_normalized` as HookName, out, positions);
+  const kind = config.norm;
+  if (kind.kind === 'none') return x;
+  return tf.tidy(() => {
+    const { centred, scale } = centreAndScale(x, kind.eps);
+    let out = tf.div(centred, visit(`${name}.hook_scale` as HookName, scale, positions));
+    if (kind.affine) out = tf.add(tf.mul(out, parameters[`${name}.w`]), parameters[`${name}.b`]);
+    return visit(`${name}.hook_normalized` as HookName, out, positions);
+  });
 }
 
 /** The rows of x [B, S, ...] at `wanted` positions, of the `present` ones; x itself when they are the same. */

@@ -1,0 +1,86 @@
+/** Tensor tests' tools: backends of this machine, small random models, and the leak matcher. */
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'vitest';
+import { BACKENDS, openBackend, type Backend } from '../src/backend/backend.ts';
+import type { ModelConfig } from '../src/model/config.ts';
+import { createModel, type Model } from '../src/model/model.ts';
+import { randomParameters, SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/self-check.ts';
+import type { ReferenceParameters } from '../src/model/reference.ts';
+
+/** Every backend that starts here and passes the self-check; the others' reasons are printed, so nothing is skipped silently. */
+export async function availableBackends(): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of BACKENDS) {
+    try {
+      (await open(name)).close();
+      found.push(name);
+    } catch (error) {
+      console.info(`backend ${name} is not tested here: ${(error as Error).message}`);
+    }
+  }
+  return found;
+}
+
+export async function open(name: string): Promise<Backend> {
+  return openBackend(name, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+}
+
+const base: ModelConfig = {
+  family: 'gpt2',
+  nLayers: 3,
+  dModel: 24,
+  nHeads: 3,
+  dHead: 8,
+  dMlp: 64,
+  nCtx: 12,
+  dVocab: 17,
+  dVocabOut: 17,
+  norm: { kind: 'layer', eps: 1e-5, affine: true },
+  positions: 'learned',
+  activation: 'gelu_new',
+  attention: { scales: [0.35, 0.35, 0.35], causal: true },
+  biases: { qkv: true, attnOut: true, mlp: true, unembed: false },
+};
+const none = { qkv: false, attnOut: false, mlp: false, unembed: false };
+const lens = { ...base, family: 'transformer-lens' } as const;
+
+/** One configuration for every branch of the forward pass. */
+export const CONFIGS: Readonly<Record<string, ModelConfig>> = {
+  gpt2: base,
+  'gpt2, scaled by layer, erf gelu': { ...base, activation: 'gelu', attention: { scales: [0.35, 0.175, 0.117], causal: true } },
+  'attention-only, no norm, no bias': { ...lens, dMlp: 0, norm: { kind: 'none' }, biases: none },
+  'shortformer, LNPre': { ...lens, dMlp: 0, positions: 'shortformer', norm: { kind: 'layer', eps: 1e-5, affine: false }, biases: { ...none, unembed: true } },
+  'solu_ln': { ...lens, activation: 'solu_ln', biases: { ...base.biases, unembed: true } },
+  'relu, bidirectional, wide heads, other output': { ...lens, activation: 'relu', dHead: 5, dVocabOut: 7, norm: { kind: 'none' }, attention: { scales: [1, 0.5, 0.25], causal: false } },
+  silu: { ...lens, activation: 'silu' },
+};
+
+export function randomModel(config: ModelConfig, seed = 1): { readonly model: Model; readonly reference: ReferenceParameters } {
+  const reference = randomParameters(config, seed);
+  const parameters = Object.fromEntries(Object.entries(reference).map(([name, { shape, values }]) => [name, tf.tensor(values as Float32Array, [...shape])]));
+  return { model: createModel(config, parameters, { name: 'random' }), reference };
+}
+
+interface LeakMatchers<R> {
+  /** The function, run twice (it may throw), leaves as many tensors after the second run as after the first. */
+  toLeakNoTensors(): Promise<R>;
+}
+declare module 'vitest' {
+  // oxlint-disable-next-line typescript/no-explicit-any
+  interface Matchers<T = any> extends LeakMatchers<T> {}
+}
+
+expect.extend({
+  async toLeakNoTensors(run: () => unknown) {
+    const counts: number[] = [];
+    for (let k = 0; k < 2; k++) {
+      try {
+        await run();
+      } catch {
+        // the throwing path must not leak either
+      }
+      counts.push(tf.memory().numTensors);
+    }
+    return { pass: counts[0] === counts[1], message: () => `${counts[1] - counts[0]} tensors were left behind by one call` };
+  },
+});
