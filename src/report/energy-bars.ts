@@ -6,7 +6,7 @@ import { color, type ColorName } from './palette.ts';
 import type { Result } from './result.ts';
 import { ordersUpTo, percent, placesOfEnergy } from './wording.ts';
 
-const WIDTH = 420;
+const WIDTH = 400;
 const BAR = 26;
 const LINE = 18;
 const RAMP = ['ramp1', 'ramp2', 'ramp3', 'ramp4', 'ramp5'] as const;

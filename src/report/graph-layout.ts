@@ -64,7 +64,7 @@ export function layoutGraph(result: Result, limit = 12): GraphLayout | undefined
 
   const labels = new Map([...active].map((player) => [player, oneLine(result.players[player].name, 14)]));
   const widest = Math.max(...[...labels.values()].map(pillWidth));
-  const laneWidth = Math.max(widest + 22, Math.min(150, 800 / places.lanes.length));
+  const laneWidth = Math.max(widest + 14, Math.min(180, 800 / places.lanes.length));
   const rowHeight = places.rowCount <= 6 ? 60 : places.rowCount <= 9 ? 50 : 44;
   const left = places.rows.length > 0 ? 40 : 8;
   const at = (lane: number, row: number): Point => ({ x: left + (lane + 0.5) * laneWidth, y: HEADER + (row + 0.5) * rowHeight });
@@ -124,7 +124,7 @@ function placePlayers(players: readonly ResultPlayer[], active: ReadonlySet<numb
 }
 
 function pillWidth(label: string): number {
-  return Math.max(36, columnsOf(label) * 7 + 14);
+  return Math.max(36, columnsOf(label) * 7 + 10);
 }
 
 interface Box {
@@ -135,13 +135,20 @@ interface Box {
 }
 
 const BENDS = [0, 12, -12, 26, -26, 42, -42, 60, -60, 84, -84, 112, -112];
-const STEPS = 24;
+const STEPS = 32;
+/** Places tried for the joint of a star. */
+const SPOTS = 60;
+/** The cells under a badge. */
+const AROUND: readonly Point[] = [-8, -4, 0, 4, 8].flatMap((x) => [-8, -4, 0, 4, 8].map((y) => ({ x, y })));
 const ALONG = [0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68, 0.26, 0.74, 0.2, 0.8];
 
 /** Curves and badges, the largest interaction first; each sees the ones before it. */
 function route(shown: readonly ResultInteraction[], pills: readonly Pill[], frame: Box): Link[] {
   const badges: Point[] = [];
-  const inked: Point[] = [];
+  // Where links already run, in cells of 4 px: asked a million times.
+  const columns = Math.ceil(frame.right / 4) + 1;
+  const inked = new Uint8Array(columns * (Math.ceil(frame.bottom / 4) + 1));
+  const cellOf = (point: Point): number => Math.floor(point.y / 4) * columns + Math.floor(point.x / 4);
   const links = shown.map((interaction, k): Link => {
     const ends = interaction.members.map((player) => pills.find((pill) => pill.player === player) as Pill);
     const foreign = pills.filter((pill) => !ends.includes(pill));
@@ -152,49 +159,53 @@ function route(shown: readonly ResultInteraction[], pills: readonly Pill[], fram
       place.y < frame.bottom - BADGE_RADIUS &&
       !pills.some((pill) => covers(pill, place, BADGE_RADIUS + 3)) &&
       !badges.some((badge) => distance(badge, place) < 2 * BADGE_RADIUS + 3);
+    /** No link runs under a badge here. */
+    const clear = (place: Point): boolean => AROUND.every(({ x, y }) => inked[cellOf({ x: place.x + x, y: place.y + y })] !== 1);
     const cost = (curve: Curve): number => {
       let sum = 0;
       for (const point of samples(curve)) {
         if (foreign.some((pill) => covers(pill, point, 3))) sum += 60;
         if (badges.some((badge) => distance(badge, point) < BADGE_RADIUS + 2)) sum += 20;
-        if (inked.some((other) => distance(other, point) < 4)) sum += 3;
         if (point.x < frame.left || point.x > frame.right || point.y < frame.top || point.y > frame.bottom) sum += 60;
+        else if (inked[cellOf(point)] === 1) sum += 3;
       }
       return sum;
     };
-    const best = (from: Point, to: Point): { curve: Curve; cost: number } =>
-      lowest(
-        BENDS.map((bend) => ({ curve: bentCurve(from, to, bend), bend })),
-        ({ curve, bend }) => cost(curve) + 0.5 * Math.abs(bend),
-        ({ curve }, total) => ({ curve, cost: total }),
-      );
+    const best = (from: Point, to: Point): { curve: Curve; cost: number } => {
+      const { bend, cost: total } = cheapestBend((option) => cost(bentCurve(from, to, option)));
+      return { curve: bentCurve(from, to, bend), cost: total };
+    };
     let curves: Curve[];
     let badge: Point;
     if (ends.length === 2) {
       const [from, to] = ends;
-      const choice = lowest(
-        BENDS.map((bend) => {
-          const curve = bentCurve(from, to, bend);
-          return { curve, bend, place: ALONG.map((t) => pointOn(curve, t)).find(free) };
-        }),
-        ({ curve, bend, place }) => cost(curve) + 0.5 * Math.abs(bend) + (place ? 0 : 5000),
-        (option) => option,
-      );
-      curves = [choice.curve];
-      badge = choice.place ?? nearestFree(pointOn(choice.curve, 0.5), free, frame);
+      const placeOn = (curve: Curve): Point | undefined => {
+        const places = ALONG.map((t) => pointOn(curve, t)).filter(free);
+        return places.find(clear) ?? places[0];
+      };
+      const { bend } = cheapestBend((option) => {
+        const curve = bentCurve(from, to, option);
+        const place = placeOn(curve);
+        return cost(curve) + (place === undefined ? 5000 : clear(place) ? 0 : 40);
+      });
+      const curve = bentCurve(from, to, bend);
+      curves = [curve];
+      badge = placeOn(curve) ?? nearestFree(pointOn(curve, 0.5), free, frame);
     } else {
       const centre = { x: mean(ends.map(({ x }) => x)), y: mean(ends.map(({ y }) => y)) };
-      const spots = spiral(centre, 220).filter(free);
-      const choice = lowest(
-        spots.length > 0 ? spots.slice(0, 160) : [nearestFree(centre, free, frame)],
-        (spot) => distance(spot, centre) * 0.6 + ends.reduce((sum, end) => sum + best(end, spot).cost, 0),
-        (spot) => spot,
-      );
-      badge = choice;
-      curves = ends.map((end) => best(end, choice).curve);
+      const spots = spiral(centre, 160).filter(free);
+      badge = spots[0] ?? nearestFree(centre, free, frame);
+      let least = Infinity;
+      for (const spot of spots.slice(0, SPOTS)) {
+        const detour = distance(spot, centre) * 0.6 + (clear(spot) ? 0 : 40);
+        if (detour >= least) continue;
+        const total = detour + ends.reduce((sum, end) => sum + best(end, spot).cost, 0);
+        if (total < least) [least, badge] = [total, spot];
+      }
+      curves = ends.map((end) => best(end, badge).curve);
     }
     badges.push(badge);
-    for (const curve of curves) inked.push(...samples(curve));
+    for (const curve of curves) for (const point of samples(curve)) if (point.x >= 0 && point.y >= 0 && point.x <= frame.right && point.y <= frame.bottom) inked[cellOf(point)] = 1;
     return { rank: k + 1, interaction, curves, badge };
   });
   return links;
@@ -238,18 +249,19 @@ function nearestFree(from: Point, free: (place: Point) => boolean, frame: Box): 
   return spiral(from, Math.hypot(frame.right - frame.left, frame.bottom - frame.top)).find(free) ?? from;
 }
 
-function lowest<T, R>(options: readonly T[], cost: (option: T) => number, result: (option: T, cost: number) => R): R {
-  let best = 0;
-  let least = Infinity;
-  options.forEach((option, k) => {
-    const total = cost(option);
-    if (total < least) [best, least] = [k, total];
-  });
-  return result(options[best], least);
+/** The bend of least cost, its own size counted; no larger bend is tried than could still win. */
+function cheapestBend(cost: (bend: number) => number): { bend: number; cost: number } {
+  let best = { bend: 0, cost: Infinity };
+  for (const bend of BENDS) {
+    if (0.5 * Math.abs(bend) >= best.cost) break;
+    const total = cost(bend) + 0.5 * Math.abs(bend);
+    if (total < best.cost) best = { bend, cost: total };
+  }
+  return best;
 }
 
 function distance(a: Point, b: Point): number {
-  return Math.hypot(a.x - b.x, a.y - b.y);
+  return Math.sqrt((a.x - b.x) ** 2 + (a.y - b.y) ** 2);
 }
 
 function mean(values: readonly number[]): number {

@@ -34,7 +34,7 @@ export function interactionMatrix(result: Result, limit: number): Markup {
   const rows = result.players.map((_, k) => k).filter((player) => result.players.length <= MOST_ROWS || active.has(player));
   const labels = rows.map((player) => oneLine(result.players[player].name, 24));
   const left = Math.max(70, ...labels.map((label) => columnsOf(label) * 7 + 16));
-  const top = BARS + 34;
+  const top = BARS + 46;
   const width = left + shown.length * COLUMN + 10;
   const height = top + rows.length * ROW + 26;
   const most = largest(shown.map(({ value }) => value)) || 1;

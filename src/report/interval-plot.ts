@@ -6,11 +6,12 @@ import { color } from './palette.ts';
 import type { Result } from './result.ts';
 import { intervalText, oneLine } from './wording.ts';
 
-const WIDTH = 420;
-const [LEFT, RIGHT, ROW] = [8, 8, 46];
+const WIDTH = 400;
+const [LEFT, RIGHT, ROW] = [15, 15, 46];
 
 const STYLE = `
 .spex-interval text { font: 11px system-ui, sans-serif; font-variant-numeric: tabular-nums; fill: ${color('ink')}; dominant-baseline: central; }
+.spex-interval .label { paint-order: stroke; stroke: ${color('paper')}; stroke-width: 4px; stroke-linejoin: round; }
 .spex-interval .axis { fill: ${color('muted')}; text-anchor: middle; }
 .spex-interval .grid { stroke: ${color('rule')}; }
 .spex-interval .range { stroke-width: 2; }
@@ -38,8 +39,8 @@ export function intervalPlot(result: Result): Markup | undefined {
 ${ticks.map((tick) => markup`<line class="grid" x1="${px(x(tick))}" x2="${px(x(tick))}" y1="4" y2="${bottom}"/><text class="axis" x="${px(x(tick))}" y="${bottom + 12}">${tick.toFixed(2).replace('-', '−')}</text>`)}
 ${rows.map(({ name, kind, value }, k) => {
     const y = 6 + k * ROW + 31;
-    return markup`<text x="${LEFT + 4}" y="${y - 18}">${name}</text><text x="${WIDTH - RIGHT - 4}" y="${y - 18}" text-anchor="end">${intervalText(value)}</text>
-<g class="${kind}"><line class="range" x1="${px(x(value.low))}" x2="${px(x(value.high))}" y1="${y}" y2="${y}"/><line class="range" x1="${px(x(value.low))}" x2="${px(x(value.low))}" y1="${y - 4}" y2="${y + 4}"/><line class="range" x1="${px(x(value.high))}" x2="${px(x(value.high))}" y1="${y - 4}" y2="${y + 4}"/><circle cx="${px(x(value.r2))}" cy="${y}" r="4.5" stroke="none"/></g>`;
+    return markup`<text class="label" x="${LEFT + 4}" y="${y - 18}">${name}</text><text class="label" x="${WIDTH - RIGHT - 4}" y="${y - 18}" text-anchor="end">${intervalText(value)}</text>
+<g class="${kind}"><line class="range" x1="${px(x(value.low))}" x2="${px(x(value.high))}" y1="${y}" y2="${y}"/><line class="range" x1="${px(x(value.low))}" x2="${px(x(value.low))}" y1="${y - 4}" y2="${y + 4}"/><line class="range" x1="${px(x(value.high))}" x2="${px(x(value.high))}" y1="${y - 4}" y2="${y + 4}"/><circle cx="${px(x(value.r2))}" cy="${y}" r="3.8" stroke="none"/></g>`;
   })}
 </svg>`;
 }

@@ -32,7 +32,7 @@ export function rankedBars(result: Result, players: readonly number[]): Markup {
       marginTop: 8,
       marginBottom: 26,
       marginRight: 8,
-      x: { label: null, domain: low === high ? [-1, 1] : [low, high], insetLeft: low < 0 ? inset : 0, insetRight: inset, ticks: 5, tickSize: 3, tickFormat: (x: number) => format(x) },
+      x: { label: null, domain: low === high ? [-1, 1] : [low, high], insetLeft: low < 0 ? inset : 0, insetRight: inset, ticks: 5, tickSize: 3 },
       y: { label: null, domain: rows.map(({ row }) => row), tickSize: 0, tickFormat: (row: number) => rows[row].label },
       marks: [
         Plot.barX(rows, { x: 'value', y: 'row', fill: (row: { value: number }) => color(row.value < 0 ? 'negative' : 'positive'), insetTop: 2, insetBottom: 2 }),

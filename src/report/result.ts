@@ -84,7 +84,7 @@ const circuit = z.strictObject({
   chosen: point,
   smallestMeasuredSize: count,
   /** A member carries its player along; fields of players that reports do not know are dropped. */
-  members: z.array(z.object({ player: count, name: text, layer: z.exactOptional(count), necessity: z.number().nullable() })),
+  members: z.array(z.object({ player: count, name: text, layer: z.exactOptional(count), head: z.exactOptional(count), necessity: z.number().nullable() })),
   curve: z.array(point),
   energy: energySplit,
   energyInside: share,

@@ -36,7 +36,7 @@ export function terminalReport(result: Result, options: TerminalOptions = {}): s
   return `${sections
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
-    .join('\n\n')}\n`;
+    .join('\n\n')}\n`.replaceAll('\u00a0', ' ');
 }
 
 /** Model, backend, prompt, the metric's two ends, masks and rate. */

@@ -25,13 +25,13 @@ export function largest(values: readonly number[]): number {
   return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
-/** 0.853 -> `85 %`, 0.043 -> `4.3 %`, 0.0004 -> `<0.1 %`. */
+/** 0.853 -> `85 %`, 0.043 -> `4.3 %`, 0.0004 -> `<0.1 %`; the space does not break. */
 export function percent(share: number): string {
   const size = Math.abs(share) * 100;
   const sign = share < 0 ? '−' : '';
-  if (size === 0) return '0 %';
-  if (size < 0.05) return `${share < 0 ? '>−' : '<'}0.1 %`;
-  return `${sign}${size < 9.95 ? size.toFixed(1) : size.toFixed(0)} %`;
+  if (size === 0) return '0\u00a0%';
+  if (size < 0.05) return `${share < 0 ? '>−' : '<'}0.1\u00a0%`;
+  return `${sign}${size < 9.95 ? size.toFixed(1) : size.toFixed(0)}\u00a0%`;
 }
 
 /** R² to three decimals with its interval: `0.972 [0.961, 0.979]`. */

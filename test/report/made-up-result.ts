@@ -3,8 +3,9 @@
  * circuit all follow from one drawn spectrum), so that the pages they give look like real ones.
  */
 import { findCircuit } from '../../src/circuit/find-circuit.ts';
-import { coalitionsFromMembers, maskHex, selectRows } from '../../src/coalitions.ts';
-import { gameFromFunction } from '../../src/game.ts';
+import { coalitionsFromMembers, maskHex } from '../../src/coalitions.ts';
+import type { Selector } from '../../src/circuit/selector.ts';
+import type { Game } from '../../src/game.ts';
 import { createRandom } from '../../src/random.ts';
 import { capSpectrum, listInteractions } from '../../src/report/interactions.ts';
 import { RESULT_SCHEMA, type Result, type ResultPlayer } from '../../src/report/result.ts';
@@ -18,6 +19,8 @@ export interface MadeUp {
   /** Interactions drawn beside the singles, default 40. */
   readonly interactions?: number;
   readonly seed?: number;
+  /** Whether a circuit is looked for, default yes. */
+  readonly circuit?: boolean;
   readonly prompt?: string;
   readonly name?: string;
 }
@@ -47,10 +50,18 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
     banzhaf: -2 * valueOfSet(spectrum, [i]),
     shapley: spectrum.terms.reduce((sum, { members, value }) => sum + (members.includes(i) && members.length % 2 === 1 ? (-2 * value) / members.length : 0), 0),
   }));
-  // A little that the spectrum does not know, the same for the same mask.
-  const game = gameFromFunction(name, players, (row, masks) => evaluate(spectrum, selectRows(masks, [row]))[0] + 0.1 * createRandom(seed, maskHex(masks, row)).normal());
+  const game: Game = {
+    name,
+    players,
+    async value(masks, { onBatch } = {}) {
+      // A little that the spectrum does not know, the same for the same mask.
+      const measured = evaluate(spectrum, masks).map((value, row) => value + 0.1 * createRandom(seed, maskHex(masks, row)).normal());
+      onBatch?.(0, measured);
+      return measured;
+    },
+  };
   const [ablated, clean] = await game.value(coalitionsFromMembers(n, [[], players.map((_, i) => i)]));
-  const circuit = n > 1 ? await findCircuit(spectrum, game, { seed, randomSets: 30 }) : undefined;
+  const circuit = options.circuit === false ? undefined : await findCircuit(spectrum, game, { seed, randomSets: 30, selector: ranking(values) });
   const split = energySplit(spectrum, players);
   const byOrder = energyByOrder(spectrum);
   return {
@@ -92,6 +103,12 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
       { path: 'out/masks.jsonl', what: 'every mask and its value' },
     ],
   };
+}
+
+/** The k players with the largest Shapley values: no search, so that large fixtures are quick. */
+function ranking(values: Result['values']): Selector {
+  const order = values.map((_, i) => i).sort((a, b) => values[b].shapley - values[a].shapley || a - b);
+  return { name: 'ranking', optimal: false, select: ({ spectrum, sizes }) => coalitionsFromMembers(spectrum.players, sizes.map((size) => order.slice(0, size))) };
 }
 
 /** Singles of geometric size, most of them helpful, and interactions of order 2 to 5 among the strong ones. */

@@ -1,0 +1,160 @@
+/**
+ * The report as one offline page: a record in, the text of `report.html` out.
+ *
+ * No network, no script, nothing but this file: the content security policy in its head forbids the rest.
+ * The figures are inline SVGs with their own scoped styles; every number in a figure is in a table too.
+ */
+import { energyBars } from './energy-bars.ts';
+import { faithfulnessCurve } from './faithfulness-curve.ts';
+import { headHeatmap } from './head-heatmap.ts';
+import { GRAPH_LIMIT, interactionGraph } from './interaction-graph.ts';
+import { interactionMatrix } from './interaction-matrix.ts';
+import { intervalPlot } from './interval-plot.ts';
+import { markup, trusted, type Child, type Markup } from './markup.ts';
+import { PAGE_STYLE } from './page-style.ts';
+import { BARS_LIMIT, rankedBars } from './ranked-bars.ts';
+import type { Result } from './result.ts';
+import { meaningSentence, story } from './story.ts';
+import { circuitTable, facts, interactionTable, playerTable, promptList } from './tables.ts';
+import { countOf, duration, percent, unitSuffix, whole } from './wording.ts';
+
+/** The page. The same record gives the same text, byte for byte. */
+export function renderReport(result: Result): string {
+  const figure = figures();
+  const title = `What acts together in ${result.model.name}`;
+  return markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>
+<style>${trusted(PAGE_STYLE)}</style>
+</head>
+<body><main>
+<header><h1>${title}</h1>
+<p class="subtitle">${countOf(result.players.length, result.task.players)}, ${result.task.ablation} ablation, ${result.task.metric}</p></header>
+<section class="story" aria-label="Summary">${story(result)}</section>
+${alone(result, figure)}
+${together(result, figure)}
+${certainty(result, figure)}
+${circuit(result, figure)}
+${promptSection(result)}
+${repeat(result)}
+${conventions(result)}
+${footer(result)}
+</main></body>
+</html>
+`.html;
+}
+
+type Figure = (content: Markup, caption: Child) => Markup;
+
+/** Numbers the figures of one page. */
+function figures(): Figure {
+  let number = 0;
+  return (content, caption) => {
+    number++;
+    return markup`<figure><div class="scroll" role="region" aria-label="Figure ${number}" tabindex="0">${content}</div><figcaption><b>Figure ${number}.</b> ${caption}</figcaption></figure>`;
+  };
+}
+
+function alone(result: Result, figure: Figure): Markup {
+  const heatmap = headHeatmap(result);
+  const rest = result.players.map((_, k) => k).filter((player) => heatmap?.covered.has(player) !== true);
+  const meaning = markup`Banzhaf value: the mean change of the ${result.task.metric} by keeping a player, over uniform masks of the others${result.task.units !== '' && ` (${result.task.units})`}. Blue raises the metric, orange lowers it.`;
+  const cut = rest.length > BARS_LIMIT ? ` The ${BARS_LIMIT} largest of ${whole(rest.length)}; the rest is in the table.` : '';
+  return markup`<section><h2>What each part does alone</h2>
+${heatmap && figure(heatmap.svg, markup`${meaning} ${result.circuit && markup`<span class="ring"></span> belongs to the circuit.`}`)}
+${rest.length > 0 && figure(rankedBars(result, rest), markup`${heatmap ? 'Players outside the grid, by Banzhaf value.' : meaning}${cut}`)}
+${playerTable(result)}</section>`;
+}
+
+function together(result: Result, figure: Figure): Markup {
+  const count = result.interactions.length;
+  if (count === 0) return markup`<section><h2>What acts together</h2><p>No interactions were found.</p></section>`;
+  const graph = interactionGraph(result);
+  const shown = Math.min(GRAPH_LIMIT, count);
+  const all = shown < count ? `The ${shown} largest of the ${whole(count)} interactions in the table` : shown === 1 ? 'The one interaction of the table' : `The ${shown} interactions of the table`;
+  const signs = markup`<span class="key above"></span> positive Banzhaf interaction (two helpful players: synergy), <span class="key below"></span> negative (redundancy).`;
+  const caption = graph
+    ? markup`${all}, drawn over the layers; numbers are ranks. ${signs} Width grows with |<var>F</var>(<var>S</var>)|; a solid number joins three players or more. Tint: Banzhaf value.${result.circuit && ' Ringed: in the circuit.'}`
+    : markup`${all}: a column is a set of players, the bar its Banzhaf interaction${result.task.units !== '' && ` (${result.task.units})`}. Blue: positive (two helpful players: synergy), orange: negative (redundancy).${result.circuit && ' Bold: in the circuit.'}`;
+  return markup`<section><h2>What acts together</h2>
+${figure(graph ?? interactionMatrix(result, GRAPH_LIMIT), caption)}
+${interactionTable(result)}</section>`;
+}
+
+function certainty(result: Result, figure: Figure): Markup {
+  const intervals = intervalPlot(result);
+  const energy = energyBars(result);
+  const { heldOut, spectrum } = result;
+  const omitted = spectrum.omitted > 0 ? ` The record keeps ${whole(spectrum.terms.length)} terms with ${percent(spectrum.energyKept)} of the variance; ${whole(spectrum.omitted)} smaller ones are left out.` : '';
+  return markup`<section><h2>How sure, and where the variance sits</h2>
+<div class="pair">${
+    intervals && heldOut
+      ? figure(intervals, markup`R² on ${whole(heldOut.masks)} fresh uniform masks that were not fitted, with ${percent(heldOut.level)} bootstrap intervals. 1 is perfect, 0 no better than the mean.`)
+      : markup`<p>${result.solver.exact ? 'Every mask was measured; no estimate is involved.' : 'No masks were held out.'}</p>`
+  }${
+    energy
+      ? figure(energy, markup`Shares of the variance of the metric over uniform masks, Σ <var>F</var>(<var>S</var>)².${omitted}`)
+      : markup`<p>The metric does not vary over the masks: there is no variance to share out.</p>`
+  }</div></section>`;
+}
+
+function circuit(result: Result, figure: Figure): Markup {
+  const found = result.circuit;
+  if (found === undefined) return markup`<section><h2>The circuit</h2><p>No circuit was looked for, or none could be: a metric that is the same with everything kept and with everything ablated has no range to keep a share of.</p></section>`;
+  const curve = faithfulnessCurve(result, found);
+  const players = result.task.players;
+  const chosen = `${found.optimal ? 'the best set of each size by the spectrum' : 'a good set of each size by the spectrum (no proof that it is the best)'}`;
+  return markup`<section><h2>The circuit</h2>
+${curve && figure(curve, markup`Share of the metric's range that a set of ${players} keeps, over its size. <span class="key measured"></span> ${chosen}, measured; <span class="key predicted"></span> as the spectrum predicted; <span class="key random"></span> random sets, mean and 5–95 % band. Open circle: the circuit. Dotted: the target, ${percent(found.target)}.`)}
+${circuitTable(result, found)}
+<p class="muted">Only the circuit kept: ${percent(found.chosen.kept.faithfulness)} (faithfulness). Circuit ablated, the rest kept: ${percent(found.chosen.removed.faithfulness)} (completeness; 0 % means nothing else carries the metric). ${percent(found.energyInside)} of the variance is in terms among its members only.${found.smallestMeasuredSize < found.chosen.size && ` On the measured curve ${whole(found.smallestMeasuredSize)} already reach the target.`}</p></section>`;
+}
+
+function promptSection(result: Result): Markup | undefined {
+  const { prompts } = result.task;
+  if (prompts.length === 0) return undefined;
+  return markup`<section><h2>${prompts.length === 1 ? 'The prompt' : `The ${whole(prompts.length)} prompts`}</h2>${promptList(result)}</section>`;
+}
+
+function repeat(result: Result): Markup {
+  const { run, model, backend, masks, solver, software, files } = result;
+  return markup`<section><h2>How to repeat this run</h2>
+<pre><code>${run.command.split(' ').map((word, k) => [k > 0 && ' ', word.startsWith('-') ? markup`<span class="option">${word}</span>` : word])}</code></pre>
+${facts([
+    ['seed', String(run.seed)],
+    ['model', `${model.name}, ${model.family}, ${whole(model.parameters)} parameters`],
+    ['weights', model.weightsHash],
+    ['backend', markup`${backend.name}: ${backend.reason}${backend.selfCheckError !== undefined && `; largest error of the self-check ${backend.selfCheckError.toExponential(1)}`}${backend.notes.length > 0 && markup`<ul>${backend.notes.map((note) => markup`<li class="muted">${note}</li>`)}</ul>`}`],
+    ['solver', `${solver.name}${solver.exact ? ', exact' : ''}`],
+    ['masks', `${whole(masks.measured)} measured, ${whole(masks.resumed)} from the run log, ${whole(masks.heldOut)} of them held out; budget ${whole(masks.budget)}`],
+    ['forward rows', `${whole(masks.forwardRows)} in ${duration(masks.seconds)}, ${whole(masks.rowsPerSecond)} rows/s`],
+    ['software', [software.name, software.version, software.node !== undefined && `Node ${software.node}`, software.platform].filter(Boolean).join(', ')],
+    ['started', result.startedAt],
+    ['files', files.length > 0 && markup`<ul>${files.map(({ path, what }) => markup`<li><code>${path}</code> <span class="muted">${what}</span></li>`)}</ul>`],
+  ])}
+<details><summary>All options</summary>${facts(Object.entries(run.options).map(([name, value]) => [name, typeof value === 'string' ? value : (JSON.stringify(value) ?? '')]))}</details>
+<details><summary>What the solver did</summary><pre><code>${JSON.stringify(solver.details, null, 1)}</code></pre></details></section>`;
+}
+
+function conventions(result: Result): Markup {
+  const [S, m, F, f] = ['S', 'm', 'F', 'f'].map((letter) => markup`<var>${letter}</var>`);
+  const pair = result.interactions.find(({ members }) => members.length === 2);
+  return markup`<section><h2>Conventions</h2><div class="conventions"><ul>
+<li>A mask ${m} has one bit per player: <b>1 = kept, 0 = ablated</b>. ${f}(${m}) is the ${result.task.metric} under that mask${result.task.units !== '' && `, in ${unitSuffix(result).trim()}`}.</li>
+<li>Fourier terms: ${f}(${m}) = Σ<sub>${S}</sub> ${F}(${S}) (−1)<sup>|${S} ∩ ${m}|</sup>. ${F}(∅) is the mean of ${f} over uniform masks, and the ${F}(${S})² of the other sets add up to its variance. A player that <b>raises</b> ${f} when kept has a <b>negative</b> ${F}({<var>i</var>}).</li>
+<li>So that signs read as effects, the report shows (−2)<sup>|${S}|</sup> ${F}(${S}). For one player this is its <b>Banzhaf value</b>, the mean of ${f}(with it) − ${f}(without it).</li>
+<li>For two it is the <b>Banzhaf interaction</b>: ${f}(both) − ${f}(a) − ${f}(b) + ${f}(neither), averaged over all masks of the rest. If both help on their own, above 0 is <b>synergy</b> and below 0 <b>redundancy</b>; if one of them does harm the words would mislead, and the tables say above or below its parts.${pair && ` Here ${pair.names.join(' × ')}: ${meaningSentence(pair)}.`}</li>
+<li>For three or more it is the same alternating difference: what keeping all of ${S} gives beyond the inclusion–exclusion sum of its smaller parts. A set of <var>d</var> players has 2<sup><var>d</var></sup> times its ${F}(${S}), so sizes are ranked and drawn by |${F}(${S})|, that is by share of the variance.</li>
+<li><b>Faithfulness</b> of a set is (${f}(set) − ${f}(∅)) / (${f}(all) − ${f}(∅)): 0 like everything ablated, 1 like the whole model; it can leave that range. <b>Completeness</b> is the same number with the circuit ablated and everything else kept.</li>
+</ul></div></section>`;
+}
+
+function footer(result: Result): Markup {
+  return markup`<footer><p>${result.software.name} ${result.software.version}, ${result.schema}. This page needs no network and runs no script.</p>
+<p>Methods: Kang et al., SPEX, arXiv 2502.13870; Butler et al., ProxySPEX, arXiv 2505.17495.</p></footer>`;
+}

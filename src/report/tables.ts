@@ -1,0 +1,94 @@
+/**
+ * The report's tables: interactions, circuit, players, prompts, and the lists of facts about the run.
+ */
+import { markup, type Child, type Markup } from './markup.ts';
+import type { Result, ResultCircuit } from './result.ts';
+import { visible } from './story.ts';
+import { joinNames, largest, meaningWords, numberFormat, percent, unitSuffix, whole } from './wording.ts';
+
+const MOST_PLAYERS = 200;
+const MOST_PROMPTS = 12;
+
+/** Every interaction of the record, by rank. */
+export function interactionTable(result: Result): Markup {
+  const { interactions, energy } = result;
+  const format = numberFormat(largest(interactions.map(({ value }) => value)), { signed: true });
+  const fourier = numberFormat(largest(interactions.map((entry) => entry.fourier)), { signed: true });
+  return table(
+    'Interactions, largest share of the variance first',
+    ['#', 'players', `Banzhaf interaction${unitsOf(result)}`, 'reads as', 'F(S)', 'share of variance'],
+    interactions.map((entry, k) => [
+      k + 1,
+      markup`<bdi>${joinNames(entry.names)}</bdi>`,
+      markup`<span class="${entry.value > 0 ? 'positive' : 'negative'}">${format(entry.value)}</span>`,
+      markup`<span class="option">${meaningWords(entry.meaning)}</span>`,
+      fourier(entry.fourier),
+      energy.total > 0 ? percent(entry.fourier ** 2 / energy.total) : '0 %',
+    ]),
+    [0, 2, 4, 5],
+  );
+}
+
+/** The members of the circuit with what each is worth. */
+export function circuitTable(result: Result, circuit: ResultCircuit): Markup {
+  const scale = largest(result.values.flatMap(({ banzhaf, shapley }) => [banzhaf, shapley]));
+  const format = numberFormat(scale, { signed: true });
+  const necessity = circuit.members.some((member) => member.necessity !== null);
+  return table(
+    'The circuit',
+    ['player', 'layer', `Banzhaf value${unitsOf(result)}`, `Shapley value${unitsOf(result)}`, ...(necessity ? ['lost when it alone leaves'] : [])],
+    circuit.members.map(({ player, name, layer, necessity: lost }) => [
+      markup`<bdi>${name}</bdi>`,
+      layer ?? '–',
+      format(result.values[player].banzhaf),
+      format(result.values[player].shapley),
+      ...(necessity ? [lost === null ? '–' : percent(lost)] : []),
+    ]),
+    [1, 2, 3, 4],
+  );
+}
+
+/** All players, or the 200 largest by |Banzhaf value|. */
+export function playerTable(result: Result): Markup {
+  const { players, values } = result;
+  const format = numberFormat(largest(values.flatMap(({ banzhaf, shapley }) => [banzhaf, shapley])), { signed: true });
+  const members = new Set(result.circuit?.chosen.players);
+  const order = players.map((_, k) => k).sort((a, b) => Math.abs(values[b].banzhaf) - Math.abs(values[a].banzhaf) || a - b);
+  const shown = order.slice(0, MOST_PLAYERS);
+  const more = order.length - shown.length;
+  return markup`<details><summary>The players as a table</summary>${table(
+    more > 0 ? `Players, the ${MOST_PLAYERS} largest by Banzhaf value; ${whole(more)} more are in result.json` : 'Players, largest Banzhaf value first',
+    ['player', 'layer', `Banzhaf value${unitsOf(result)}`, `Shapley value${unitsOf(result)}`, 'in the circuit'],
+    shown.map((k) => [markup`<bdi>${players[k].name}</bdi>`, players[k].layer ?? '–', format(values[k].banzhaf), format(values[k].shapley), members.has(k) ? 'yes' : '']),
+    [1, 2, 3],
+  )}</details>`;
+}
+
+/** The prompts with their tokens cut apart. */
+export function promptList(result: Result): Markup {
+  const { prompts } = result.task;
+  const shown = prompts.slice(0, MOST_PROMPTS);
+  const more = prompts.length - shown.length;
+  return markup`<ol class="prompts${prompts.length === 1 && ' single'}">${shown.map(
+    (prompt) => markup`<li><span class="tokens">${prompt.tokens.map((token) => markup`<bdi>${visible(token)}</bdi>`)}</span>${
+      prompt.correct !== undefined && markup` → <bdi class="token">${visible(prompt.correct)}</bdi>`
+    }${prompt.incorrect !== undefined && markup` against <bdi class="token">${visible(prompt.incorrect)}</bdi>`}${prompt.corrupted !== undefined && markup`<br><span class="muted">corrupted:</span> <bdi>${prompt.corrupted}</bdi>`}</li>`,
+  )}</ol>${more > 0 && markup`<p class="muted">${whole(more)} more are in result.json.</p>`}`;
+}
+
+/** Facts as a list of terms; entries without a value are left out. */
+export function facts(entries: readonly (readonly [string, Child])[]): Markup {
+  return markup`<dl>${entries.filter(([, value]) => value !== undefined && value !== '').map(([term, value]) => markup`<div><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+/** A table with a caption; `numeric` columns are right-aligned. */
+function table(caption: string, head: readonly string[], rows: readonly (readonly Child[])[], numeric: readonly number[]): Markup {
+  const kind = (column: number): Markup | false => numeric.includes(column) && markup` class="number"`;
+  return markup`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption>
+<thead><tr>${head.map((title, column) => markup`<th scope="col"${kind(column)}>${title}</th>`)}</tr></thead>
+<tbody>${rows.map((row) => markup`<tr>${row.map((cell, column) => markup`<td${kind(column)}>${cell}</td>`)}</tr>\n`)}</tbody></table></div>`;
+}
+
+function unitsOf(result: Result): string {
+  return result.task.units === '' ? '' : ` (${unitSuffix(result).trim()})`;
+}
