@@ -5,7 +5,7 @@ import { entry, randomFullRank, rank, transpose, zeroMatrix, type Gf2Matrix } fr
 const matrixOf = (rows: readonly string[]): Gf2Matrix => {
   const matrix = zeroMatrix(rows.length, rows[0].length);
   rows.forEach((row, r) =>
-    [...row].forEach((bit, c) => {
+    row.split('').forEach((bit, c) => {
       if (bit === '1') matrix.words[r * matrix.stride + (c >>> 5)] |= 1 << (c & 31);
     }),
   );
