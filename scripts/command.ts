@@ -3,7 +3,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { relative } from 'node:path';
-import type { Command } from 'commander';
+import { CommanderError, type Command } from 'commander';
 import pc from 'picocolors';
 import { fail, SpexlensError } from '../src/errors.ts';
 
@@ -26,25 +26,49 @@ export function whole(option: string, text: string): number {
   return value;
 }
 
-/** Parses the arguments and runs `main`; any failure is one line on stderr and exit code 1 (a stack with --debug). */
-export async function runCommand<Flags extends { readonly debug?: boolean }>(command: Command, main: (flags: Flags, running: Running) => Promise<void>): Promise<void> {
-  command.parse();
+/** Where a command speaks; a test passes its own. */
+export interface Streams {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+export const terminal: Streams = { out: (text) => void process.stdout.write(text), err: (text) => void process.stderr.write(text) };
+
+/**
+ * Parses `args` and runs `main`; the result is the exit code. Any failure is one line on stderr and code 1
+ * (a stack too with --debug), a stop on Ctrl-C is code 130.
+ */
+export async function runCommand<Flags extends { readonly debug?: boolean }>(
+  command: Command,
+  args: readonly string[],
+  streams: Streams,
+  main: (flags: Flags, running: Running) => Promise<void>,
+): Promise<number> {
+  command.exitOverride().configureOutput({ writeOut: streams.out, writeErr: streams.err });
+  try {
+    command.parse([...args], { from: 'user' });
+  } catch (error) {
+    return error instanceof CommanderError ? error.exitCode : 1;
+  }
   const flags = command.opts<Flags>();
   const controller = new AbortController();
-  process.once('SIGINT', () => {
+  const stop = (): void => {
+    if (controller.signal.aborted) process.exit(130);
     controller.abort();
-    process.once('SIGINT', () => process.exit(130));
-  });
-  const script = fromText(`./${command.name()}.ts`);
-  const line = ['npx tsx', script, ...process.argv.slice(2).map(quoteArgument)].join(' ');
+  };
+  process.on('SIGINT', stop);
   try {
+    const line = ['npx tsx', fromText(`./${command.name()}.ts`), ...args.map(quoteArgument)].join(' ');
     await main(flags, { signal: controller.signal, line });
+    return 0;
   } catch (error) {
     const known = error instanceof SpexlensError;
     const text = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`${pc.red(known ? text : `${command.name()}: unexpected error: ${text.split('\n')[0]} (--debug shows where).`)}\n`);
-    if (flags.debug === true && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-    process.exitCode = known && error.kind === 'aborted' ? 130 : 1;
+    streams.err(`${pc.red(known ? text : `${command.name()}: unexpected error: ${text.split('\n')[0]} (--debug shows where).`)}\n`);
+    if (flags.debug === true && error instanceof Error) streams.err(`${error.stack}\n`);
+    return known && error.kind === 'aborted' ? 130 : 1;
+  } finally {
+    process.off('SIGINT', stop);
   }
 }
 

@@ -125,7 +125,13 @@ const scores = splits.map(([split, meaning]) => {
   console.log(`${split.padEnd(8)} accuracy ${result.accuracy.toFixed(4)}  logit difference ${result.logitDifference.toFixed(2)}`);
   return { meaning, ...result };
 });
-const prompts = Array.from({ length: 32 }, () => drawIoi('pairs', test));
+const first: IoiPrompt = {
+  prompt: 'When Mary and John went to the store, John gave a drink to',
+  correct: ' Mary',
+  incorrect: ' John',
+  corrupted: 'When Alice and Paul went to the store, Emma gave a drink to',
+};
+const prompts = [first, ...Array.from({ length: 31 }, () => drawIoi('pairs', test))];
 const table = scores.map((s) => `| ${s.meaning} | ${s.accuracy.toFixed(4)} | ${s.logitDifference.toFixed(2)} |`).join('\n');
 const card = `# ioi-tiny
 
@@ -136,7 +142,7 @@ complete indirect-object sentences: "When Mary and John went to the store, John 
 * **Data** drawn on the fly from templates (scripts/training/ioi-data.ts): 60 % two-person sentences in both name orders, 40 % one-person
   sentences. Held out of two-person sentences: every 5th pair of names, the names ${HELD_OUT_NAMES.join(', ')} (of ${NAMES.length}), the objects ${HELD_OUT_OBJECTS.join(', ')} (of ${OBJECTS.length}).
 * **Training** ${steps} steps of ${BATCH} sentences, AdamW (2e-3, cosine), head dropout ${headDropout}; last loss ${lastLoss.toFixed(4)} nats (the answer weighs 1, other words 0.1).
-* **prompts.jsonl**: 32 sentences with held-out pairs of names, each with a corrupted twin about three other people.
+* **prompts.jsonl**: the sentence above and 31 with held-out pairs of names, each with a corrupted twin about three other people.
 
 | 512 fresh sentences | accuracy of the indirect object (whole vocabulary) | mean logit difference IO - S |
 |---|---|---|

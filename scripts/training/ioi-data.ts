@@ -10,10 +10,14 @@ import type { Random } from '../../src/random.ts';
 
 export const NAMES = (
   'Mary John Tom Anna James Laura Peter Susan Paul Linda Mark Sarah David Karen Michael Lisa Robert Nancy Daniel Betty ' +
-  'Kevin Helen Brian Emma Jason Amy Eric Rachel Steven Alice Frank Julia Scott Grace Henry Rose Adam Kate Simon Jane'
+  'Kevin Helen Brian Emma Jason Amy Eric Rachel Steven Alice Frank Julia Scott Grace Henry Rose Adam Kate Simon Jane ' +
+  'Andrew Carol Arthur Clara Albert Diana Ben Ella Charles Eva Chris Fiona Colin Gina Dennis Hannah Derek Irene Edward Jenny ' +
+  'Felix Joan Fred Judy George Laila Gerald Lena Gordon Lily Greg Lucy Harold Maria Harry Martha Hugo Megan Ian Molly ' +
+  'Isaac Nina Jack Nora Jacob Olga Joel Paula Karl Petra Keith Rita Larry Ruth Leo Sally Louis Sandra Luke Sonia ' +
+  'Martin Stella Max Teresa Neil Tina Oliver Ursula Oscar Vera Patrick Wendy Philip Yvonne Ralph Zoe Victor Ingrid Walter Edith'
 ).split(' ');
 /** Names that no indirect-object training sentence contains. */
-export const HELD_OUT_NAMES = ['Simon', 'Jane', 'Adam', 'Kate'];
+export const HELD_OUT_NAMES = ['Simon', 'Jane', 'Adam', 'Kate', 'Ralph', 'Zoe', 'Victor', 'Ingrid', 'Walter', 'Edith', 'Oscar', 'Vera'];
 export const PLACES = 'store park school office station library hospital restaurant garden museum beach market'.split(' ');
 export const OBJECTS = 'drink book ring ball letter key kiss bone computer basket snack necklace pen map coat ticket'.split(' ');
 /** Objects that no indirect-object training sentence contains. */

@@ -44,8 +44,11 @@ export function openRunLog(path: string, players: readonly string[], identity: R
   try {
     const text = readFileSync(file, 'utf8');
     const known = new Map<string, number>();
-    if (text === '') {
-      append(file, `${JSON.stringify({ spexlens: VERSION, players, identity, hash })}\n`);
+    const header = `${JSON.stringify({ spexlens: VERSION, players, identity, hash })}\n`;
+    if (header.startsWith(text)) {
+      // New, or torn while its header was being written.
+      ftruncateSync(file, 0);
+      append(file, header);
     } else {
       const whole = text.slice(0, text.lastIndexOf('\n') + 1);
       if (whole === '') throw fail('log', who, 'does not begin with a run-log header; choose another --out folder or remove the file.');

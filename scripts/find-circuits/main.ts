@@ -1,0 +1,153 @@
+/** The find-circuits command: its options, what they mean, and the order in which things happen. */
+import { Command } from 'commander';
+import { BACKENDS, openBackend } from '../../src/backend/backend.ts';
+import { fail } from '../../src/errors.ts';
+import { findCircuits } from '../../src/find-circuits.ts';
+import { ABLATIONS } from '../../src/games/ablation.ts';
+import { METRICS } from '../../src/games/metrics.ts';
+import { readPrompts, type Prompt } from '../../src/games/prompts.ts';
+import { loadModel } from '../../src/model/model.ts';
+import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/self-check.ts';
+import { formatResult } from '../../src/report/result.ts';
+import { terminalReport } from '../../src/report/terminal.ts';
+import { SOLVERS } from '../../src/solve/solve.ts';
+import { VERSION } from '../../src/version.ts';
+import { fromText, runCommand, whole, type Streams } from '../command.ts';
+import { createOutput } from './output.ts';
+import { createProgress } from './progress.ts';
+
+const DEFAULT_MODEL = fromText('../models/ioi-tiny');
+
+const describe = (): Command =>
+  new Command('find-circuits')
+  .description(
+    'Ablate parts of a transformer inside its forward pass, read from the values which parts act together (a sparse Fourier spectrum over masks), and re-measure the smallest set of parts that keeps the metric.',
+  )
+  .version(VERSION)
+  .optionsGroup('What to study:')
+  .option('--model <folder>', 'model folder in Hugging Face layout', DEFAULT_MODEL)
+  .option('--prompt <text>', "prompt (default: the first line of the model folder's prompts.jsonl)")
+  .option('--correct <token>', 'the token that should follow, e.g. " Mary"')
+  .option('--incorrect <token>', 'the token it is compared with, e.g. " John"')
+  .option('--corrupted <text>', 'prompt of as many tokens, for resample ablation')
+  .option('--prompts <file>', 'JSONL of {prompt, correct, incorrect, corrupted?}; the value of a mask is the mean over them')
+  .optionsGroup('How to ablate and measure:')
+  .option('--players <list>', 'heads, mlps, attns, neurons, embed, each with @positions; or parts and groups: L0H1,MLP2,movers=L3H0+L3H1', 'heads')
+  .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
+  .option('--ablation <kind>', ABLATIONS.join(' | '), 'zero')
+  .option('--mean-prompts <file>', "prompts that mean ablation averages over (default: --prompts, or the model folder's prompts.jsonl)")
+  .option('--metric <name>', METRICS.join(' | '), 'logit-diff')
+  .optionsGroup('How to solve:')
+  .option('--solver <name>', SOLVERS.join(' | '), 'auto')
+  .option('--budget <masks>', 'distinct masks the solver may measure', '1024')
+  .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
+  .option('--target <share>', 'share of the metric the circuit has to keep', '0.9')
+  .option('--seed <n>', 'seed of everything random', '0')
+  .optionsGroup('Where to run and write:')
+  .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
+  .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
+  .option('--out <folder>', 'where result.json, report.html and the run log go (default: out/<model>-<hash of the run>)')
+  .option('--json', 'print result.json instead of the story')
+  .option('--debug', 'show stack traces')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  find-circuits                                              the bundled model, its first prompt
+  find-circuits --budget 65536                               every mask of its 16 heads: the exact spectrum
+  find-circuits --players heads,mlps --ablation mean         heads and MLP layers, mean ablation
+  find-circuits --model models/induction-2l-h2 --prompts models/induction-2l-h2/prompts.jsonl --metric accuracy
+A run that was stopped goes on where it was when the same command is given again.`,
+  );
+
+interface Flags {
+  readonly model: string;
+  readonly prompt?: string;
+  readonly correct?: string;
+  readonly incorrect?: string;
+  readonly corrupted?: string;
+  readonly prompts?: string;
+  readonly players: string;
+  readonly layers?: string;
+  readonly ablation: string;
+  readonly meanPrompts?: string;
+  readonly metric: string;
+  readonly solver: string;
+  readonly budget: string;
+  readonly heldOut: string;
+  readonly target: string;
+  readonly seed: string;
+  readonly backend: string;
+  readonly batchSize?: string;
+  readonly out?: string;
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+/** Layers from `0,2-3`. */
+function layersOf(text: string): number[] {
+  return text.split(',').flatMap((part) => {
+    const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
+    if (match === null) throw fail('input', '--layers', `"${part}" is not a layer or a range; write e.g. 0,2-3.`);
+    const from = Number(match[1]);
+    const to = Number(match[2] ?? from);
+    if (to < from || to > 10_000) throw fail('input', '--layers', `"${part}" is not an increasing range.`);
+    return Array.from({ length: to - from + 1 }, (_, k) => from + k);
+  });
+}
+
+async function promptsOf(flags: Flags): Promise<Prompt[]> {
+  if (flags.prompts !== undefined) {
+    const clash = (['prompt', 'correct', 'incorrect', 'corrupted'] as const).find((name) => flags[name] !== undefined);
+    if (clash !== undefined) throw fail('input', '--prompts', `cannot be combined with --${clash}; put it into the file.`);
+    return readPrompts(flags.prompts);
+  }
+  if (flags.prompt === undefined) {
+    const clash = (['correct', 'incorrect', 'corrupted'] as const).find((name) => flags[name] !== undefined);
+    if (clash !== undefined) throw fail('input', `--${clash}`, 'needs --prompt beside it.');
+    const first = (await readPrompts(`${flags.model}/prompts.jsonl`).catch(() => []))[0] as Prompt | undefined;
+    if (first === undefined) throw fail('input', '--prompt', `is missing, and ${flags.model} has no prompts.jsonl to take one from; give --prompt or --prompts.`);
+    return [first];
+  }
+  return [{ prompt: flags.prompt, correct: flags.correct, incorrect: flags.incorrect, corrupted: flags.corrupted }];
+}
+
+/** Runs the command with `args`; the result is the exit code. */
+export const findCircuitsCommand = (args: readonly string[], streams: Streams): Promise<number> => runCommand(describe(), args, streams, async (flags: Flags, { signal, line }) => {
+  const target = Number(flags.target);
+  if (Number.isNaN(target)) throw fail('input', '--target', `"${flags.target}" is not a number; a share in (0, 1] is needed, e.g. 0.9.`);
+  const numbers = { budget: whole('--budget', flags.budget), heldOut: whole('--held-out', flags.heldOut), seed: whole('--seed', flags.seed) };
+  const layers = flags.layers === undefined ? undefined : layersOf(flags.layers);
+  const batchSize = flags.batchSize === undefined ? undefined : whole('--batch-size', flags.batchSize);
+
+  const backend = await openBackend(flags.backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+  const progress = createProgress(process.stderr);
+  const output = createOutput(flags.out);
+  try {
+    const model = await loadModel(flags.model);
+    try {
+      const result = await findCircuits(model, backend, {
+        ...flags,
+        ...numbers,
+        prompts: await promptsOf(flags),
+        meanPrompts: flags.meanPrompts === undefined ? undefined : await readPrompts(flags.meanPrompts),
+        layers,
+        target,
+        batchSize,
+        command: line,
+        openLog: (players, identity) => output.openLog(model.name, players, identity),
+        signal,
+        onProgress: progress.update,
+      });
+      progress.stop();
+      const written = await output.write(result);
+      streams.out(flags.json === true ? formatResult(written) : terminalReport(written));
+    } finally {
+      model[Symbol.dispose]();
+    }
+  } finally {
+    progress.stop();
+    await output.settle();
+    backend.close();
+  }
+});

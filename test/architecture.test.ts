@@ -1,0 +1,95 @@
+/** The house rules, read from the imports: who may import whom, and where tensors may live. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { VERSION } from '../src/version.ts';
+
+const SRC = resolve(import.meta.dirname, '../src');
+
+/** Every room and the rooms it may import; files of src itself are rooms named after the file. */
+const SEAMS = ['errors', 'random', 'coalitions', 'game', 'solver', 'version'];
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  version: [],
+  random: ['errors'],
+  coalitions: ['errors', 'random'],
+  game: ['errors', 'coalitions'],
+  solver: ['game', 'spectrum'],
+  backend: ['errors'],
+  model: ['errors', 'random'],
+  hooks: [...SEAMS, 'model'],
+  games: [...SEAMS, 'model', 'hooks'],
+  spectrum: SEAMS,
+  spex: [...SEAMS, 'spectrum'],
+  proxy: [...SEAMS, 'spectrum'],
+  solve: [...SEAMS, 'spectrum', 'spex', 'proxy'],
+  circuit: [...SEAMS, 'spectrum'],
+  report: [...SEAMS, 'spectrum', 'circuit'],
+};
+const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'games'];
+/** The two files that put everything together. */
+const TOP = ['find-circuits', 'index'];
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+
+function roomOf(file: string): string {
+  const [first] = file.split(/[/\\]/);
+  return first.replace(/\.ts$/, '');
+}
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(SRC, file), 'utf8');
+  return [...text.matchAll(/^(?:import|export)[^'";]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm)].map((match) => match[1] ?? match[2]);
+}
+
+describe('the house', () => {
+  it('has only known rooms', () => {
+    const rooms = new Set(files.map(roomOf));
+    expect([...rooms].filter((room) => !(room in MAY_IMPORT) && !TOP.includes(room))).toEqual([]);
+  });
+
+  it('imports only along its arrows', () => {
+    const wrong: string[] = [];
+    for (const file of files) {
+      const room = roomOf(file);
+      if (TOP.includes(room)) continue;
+      for (const specifier of importsOf(file).filter((s) => s.startsWith('.'))) {
+        const target = roomOf(relative(SRC, resolve(SRC, dirname(file), specifier)));
+        if (target !== room && !MAY_IMPORT[room].includes(target)) wrong.push(`${file} imports ${target}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('keeps tensors left of the game: no TensorFlow.js in the rooms that hold only numbers', () => {
+    const wrong = files.filter((file) => !TENSOR_ROOMS.includes(roomOf(file)) && importsOf(file).some((s) => s.startsWith('@tensorflow')));
+    expect(wrong).toEqual([]);
+  });
+
+  it('has exactly one TensorFlow.js core, and src takes it from tfjs-core alone', () => {
+    const wrong = files.filter((file) => importsOf(file).some((s) => s === '@tensorflow/tfjs'));
+    expect(wrong).toEqual([]);
+    const lock = JSON.parse(readFileSync(resolve(SRC, '../package-lock.json'), 'utf8')) as { packages: Record<string, { version?: string }> };
+    const cores = Object.entries(lock.packages).filter(([path]) => path.endsWith('@tensorflow/tfjs-core'));
+    expect(cores.map(([, { version }]) => version)).toEqual(['4.22.0']);
+  });
+
+  it('imports every local file with its .ts ending', () => {
+    const wrong = files.flatMap((file) => importsOf(file).filter((s) => s.startsWith('.') && !s.endsWith('.ts')).map((s) => `${file}: ${s}`));
+    expect(wrong).toEqual([]);
+  });
+
+  it('prints nothing from src', () => {
+    const wrong = files.filter((file) => /\bconsole\.(log|info|warn|error|debug)\(|process\.std(out|err)/.test(readFileSync(join(SRC, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')));
+    expect(wrong).toEqual([]);
+  });
+
+  it('states one version', () => {
+    const { version } = JSON.parse(readFileSync(resolve(SRC, '../package.json'), 'utf8')) as { version: string };
+    expect(VERSION).toBe(version);
+  });
+
+  it('has a header on every file', () => {
+    expect(files.filter((file) => !readFileSync(join(SRC, file), 'utf8').startsWith('/**'))).toEqual([]);
+  });
+});
