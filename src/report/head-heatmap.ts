@@ -18,7 +18,7 @@ const STYLE = `
 .spex-heatmap .cell { fill: ${color('paper')}; stroke: ${color('rule')}; stroke-width: 0.75; }
 .spex-heatmap .positive { fill: ${color('positive')}; }
 .spex-heatmap .negative { fill: ${color('negative')}; }
-.spex-heatmap .ring { fill: none; stroke: ${color('ink')}; stroke-width: 2; }
+.spex-heatmap .ring { fill: none; stroke: ${color('ink')}; }
 .spex-heatmap text.on-ink { fill: ${color('ink')}; }
 .spex-heatmap text.on-middle { fill: ${color('onMiddle')}; }
 .spex-heatmap text.on-strong { fill: ${color('onStrong')}; }
@@ -58,7 +58,7 @@ export function headHeatmap(result: Result): Heatmap | undefined {
     if (player === undefined) return markup`<rect class="empty" ${box}/>`;
     const value = values[player].banzhaf;
     const ink = signedInk(scale === 0 ? 0 : value / scale);
-    return markup`<g><title>${players[player].name}: ${format(value)}${unitSuffix(result)}${circuit.has(player) && ', in the circuit'}</title><rect class="cell" ${box}/><rect class="${ink.fill}" fill-opacity="${ink.opacity.toFixed(3)}" ${box}/>${circuit.has(player) && markup`<rect class="ring" ${box}/>`}${
+    return markup`<g><title>${players[player].name}: ${format(value)}${unitSuffix(result)}${circuit.has(player) && ', in the circuit'}</title><rect class="cell" ${box}/><rect class="${ink.fill}" fill-opacity="${ink.opacity.toFixed(3)}" ${box}/>${circuit.has(player) && markup`<rect class="ring" stroke-width="${numbers ? 2 : 1.2}" ${box}/>`}${
       numbers && markup`<text class="${textClass(ink.text)}" x="${px(x(column) + cellWidth / 2)}" y="${px(top + (row + 0.5) * cellHeight)}">${format(value)}</text>`
     }</g>`;
   };

@@ -5,7 +5,8 @@
  * of the variance), the badge its rank in the table. A solid badge is the joint of three players or more.
  * Pills are tinted by their player's own Banzhaf value and ringed when they belong to the circuit.
  */
-import { layoutGraph, BADGE_RADIUS, type Curve } from './graph-layout.ts';
+import { layoutGraph } from './graph-layout.ts';
+import { BADGE_RADIUS, type Curve } from './graph-routing.ts';
 import { markup, px, trusted, type Markup } from './markup.ts';
 import { color, signedInk } from './palette.ts';
 import type { Result } from './result.ts';
@@ -35,7 +36,7 @@ const STYLE = `
 .spex-graph .name.member { font-weight: 650; }
 `;
 
-/** The SVG of the 12 largest interactions, or undefined when none of their players has a layer. */
+/** The SVG of the 12 largest interactions, or undefined where `layoutGraph` has none. */
 export function interactionGraph(result: Result): Markup | undefined {
   const layout = layoutGraph(result, GRAPH_LIMIT);
   if (layout === undefined) return undefined;

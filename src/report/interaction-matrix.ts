@@ -1,5 +1,6 @@
 /**
- * Interactions of players that have no layer (tokens, training examples): a matrix of sets, as one SVG.
+ * Interactions of players that make no picture of layers (tokens, training examples, neurons of one layer): a
+ * matrix of sets, as one SVG.
  *
  * Rows are players in their order, columns are interactions by rank; dots in a column are its members, the bar
  * above it is the Banzhaf interaction. Nothing can overlap, whatever the order of the sets is.
@@ -8,7 +9,8 @@
 import { markup, px, trusted, type Markup } from './markup.ts';
 import { color } from './palette.ts';
 import type { Result } from './result.ts';
-import { columnsOf, joinNames, largest, meaningWords, numberFormat, oneLine, unitSuffix } from './wording.ts';
+import { fitText, textWidth } from './text-width.ts';
+import { joinNames, largest, meaningWords, numberFormat, unitSuffix } from './wording.ts';
 
 const STYLE = `
 .spex-matrix text { font: 11px system-ui, sans-serif; fill: ${color('ink')}; dominant-baseline: central; }
@@ -32,8 +34,8 @@ export function interactionMatrix(result: Result, limit: number): Markup {
   const shown = result.interactions.slice(0, limit);
   const active = new Set(shown.flatMap(({ members }) => members));
   const rows = result.players.map((_, k) => k).filter((player) => result.players.length <= MOST_ROWS || active.has(player));
-  const labels = rows.map((player) => oneLine(result.players[player].name, 24));
-  const left = Math.max(70, ...labels.map((label) => columnsOf(label) * 7 + 16));
+  const labels = rows.map((player) => fitText(result.players[player].name, 170));
+  const left = Math.max(70, ...labels.map((label) => textWidth(label) * 1.06 + 16));
   const top = BARS + 46;
   const width = left + shown.length * COLUMN + 10;
   const height = top + rows.length * ROW + 26;

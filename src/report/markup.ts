@@ -21,10 +21,13 @@ export function trusted(html: string): Markup {
   return { kind: 'markup', html };
 }
 
-/** Text for element content or a quoted attribute; control characters and lone surrogates become U+FFFD. */
+/**
+ * Text for element content or a quoted attribute; what would hide or reorder its neighbours (control and direction
+ * characters, line separators, lone surrogates) becomes U+FFFD.
+ */
 export function escapeText(text: string): string {
   return text
-    .replace(/[^\P{Cc}\n\t]|\p{Cs}/gu, '�')
+    .replace(/[^\P{Cc}\n\t]|[\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/gu, '�')
     .replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 

@@ -48,6 +48,7 @@ td:nth-child(2) { min-width: 8ch; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 th.number { white-space: normal; }
 th:last-child, td:last-child { padding-right: 0; }
+.names { font: 13.5px/1.6 system-ui, sans-serif; max-width: 110ch; }
 td .positive { color: ${color('positive')}; }
 td .negative { color: ${color('negative')}; }
 details { margin: 10px 0; }

@@ -7,7 +7,8 @@ import { chart } from './chart.ts';
 import type { Markup } from './markup.ts';
 import { color } from './palette.ts';
 import type { Result } from './result.ts';
-import { columnsOf, largest, numberFormat, oneLine, unitSuffix } from './wording.ts';
+import { fitText, textWidth } from './text-width.ts';
+import { largest, numberFormat, unitSuffix } from './wording.ts';
 
 export const BARS_LIMIT = 30;
 
@@ -17,8 +18,8 @@ export function rankedBars(result: Result, players: readonly number[]): Markup {
   const shown = players.length <= BARS_LIMIT ? [...players] : [...players].sort((a, b) => Math.abs(value(b)) - Math.abs(value(a)) || a - b).slice(0, BARS_LIMIT);
   const circuit = new Set(result.circuit?.chosen.players);
   const format = numberFormat(largest(shown.map(value)), { signed: true });
-  const rows = shown.map((player, row) => ({ row, value: value(player), label: oneLine(result.players[player].name, 26), member: circuit.has(player) }));
-  const labels = Math.max(4, ...rows.map(({ label }) => columnsOf(label)));
+  const rows = shown.map((player, row) => ({ row, value: value(player), label: fitText(result.players[player].name, 180), member: circuit.has(player) }));
+  const labels = Math.max(24, ...rows.map(({ label }) => textWidth(label)));
   const low = Math.min(0, ...rows.map((row) => row.value));
   const high = Math.max(0, ...rows.map((row) => row.value));
   const inset = Math.max(...rows.map((row) => format(row.value).length)) * 7 + 8;
@@ -28,7 +29,7 @@ export function rankedBars(result: Result, players: readonly number[]): Markup {
     {
       width: 640,
       height: 34 + rows.length * 20,
-      marginLeft: labels * 7 + 14,
+      marginLeft: labels + 12,
       marginTop: 8,
       marginBottom: 26,
       marginRight: 8,

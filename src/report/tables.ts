@@ -8,6 +8,8 @@ import { joinNames, largest, meaningWords, numberFormat, percent, unitSuffix, wh
 
 const MOST_PLAYERS = 200;
 const MOST_PROMPTS = 12;
+/** Members beyond which the table is folded under a list of names. */
+const MOST_MEMBERS = 30;
 
 /** Every interaction of the record, by rank. */
 export function interactionTable(result: Result): Markup {
@@ -34,7 +36,7 @@ export function circuitTable(result: Result, circuit: ResultCircuit): Markup {
   const scale = largest(result.values.flatMap(({ banzhaf, shapley }) => [banzhaf, shapley]));
   const format = numberFormat(scale, { signed: true });
   const necessity = circuit.members.some((member) => member.necessity !== null);
-  return table(
+  const members = table(
     'The circuit',
     ['player', 'layer', `Banzhaf value${unitsOf(result)}`, `Shapley value${unitsOf(result)}`, ...(necessity ? ['lost when it alone leaves'] : [])],
     circuit.members.map(({ player, name, layer, necessity: lost }) => [
@@ -46,6 +48,8 @@ export function circuitTable(result: Result, circuit: ResultCircuit): Markup {
     ]),
     [1, 2, 3, 4],
   );
+  if (circuit.members.length <= MOST_MEMBERS) return members;
+  return markup`<p class="names">${circuit.members.map(({ name }, k) => [k > 0 && ', ', markup`<bdi>${name}</bdi>`])}</p><details><summary>The circuit as a table</summary>${members}</details>`;
 }
 
 /** All players, or the 200 largest by |Banzhaf value|. */

@@ -118,6 +118,11 @@ export function namesOf(result: Result, members: readonly number[]): string[] {
 
 const SEGMENTER = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
+/** The characters of a text as a reader counts them. */
+export function graphemes(text: string): string[] {
+  return Array.from(SEGMENTER.segment(text), ({ segment }) => segment);
+}
+
 /** The columns a text takes in a terminal or a fixed-width label: 2 for wide scripts and emoji, else 1. */
 export function columnsOf(text: string): number {
   let columns = 0;

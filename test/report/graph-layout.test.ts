@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { BADGE_RADIUS, layoutGraph, type GraphLayout } from '../../src/report/graph-layout.ts';
+import { layoutGraph, type GraphLayout } from '../../src/report/graph-layout.ts';
+import { BADGE_RADIUS } from '../../src/report/graph-routing.ts';
 import { playerGrid } from '../../src/report/player-grid.ts';
 import { heads, madeUpResult, neurons, tokens } from './made-up-result.ts';
 
@@ -27,7 +28,7 @@ const shapes = [
   { what: '4 x 4 heads and MLPs', players: heads(4, 4, true) },
   { what: '2 x 1 heads', players: heads(2, 1) },
   { what: '32 x 32 heads', players: heads(32, 32) },
-  { what: 'neurons', players: neurons(100) },
+  { what: 'neurons of four layers', players: [0, 1, 2, 3].flatMap((layer) => neurons(20, layer)) },
   { what: 'heads and tokens', players: [...heads(3, 3), ...tokens(['a', 'b', 'c', 'd', 'e', 'f'])] },
 ];
 
