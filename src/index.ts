@@ -1,3 +1,68 @@
-/** The public API, in pipeline order. */
+/** The public API, in pipeline order: where tensors run, the model, its hooks, games, solvers, circuits, reports. */
 export { SpexlensError, type ErrorKind } from './errors.ts';
 export { createRandom, type Random } from './random.ts';
+export { VERSION } from './version.ts';
+
+// where tensors run
+export { BACKENDS, openBackend, type Backend, type BackendCheck, type BackendName } from './backend/backend.ts';
+
+// a checkpoint becomes a forward pass
+export { parameterShapes, type Activation, type ModelConfig, type Norm, type Positions } from './model/config.ts';
+export { openCheckpoint, type Checkpoint } from './model/checkpoint.ts';
+export { forward, type ForwardOptions, type Parameters, type Tap } from './model/forward.ts';
+export { hookPoints, hookShape, type HookName, type HookPoint } from './model/hook-points.ts';
+export { createModel, loadModel, type Model } from './model/model.ts';
+export { openSafetensors } from './model/safetensors.ts';
+export { writeSafetensors, type TensorToWrite } from './model/safetensors-write.ts';
+export { SELF_CHECK_TOLERANCE, selfCheck } from './model/self-check.ts';
+export { createTokenizer, loadTokenizer, type Tokenizer } from './model/tokenizer.ts';
+export { wordLevelTokenizer } from './model/word-tokenizer.ts';
+
+// that you can hook
+export { type ActivationCache } from './hooks/cache.ts';
+export { runWithCache, runWithHooks, type CacheOptions, type Hook, type HookContext, type HookFunction, type NameFilter } from './hooks/run.ts';
+export { type Input } from './hooks/tokens.ts';
+
+// ablating its parts becomes a game
+export {
+  allCoalitions,
+  coalitionsFromHex,
+  coalitionsFromMembers,
+  coalitionsFromRows,
+  isKept,
+  keptPlayers,
+  maskHex,
+  uniformCoalitions,
+  type Coalitions,
+} from './coalitions.ts';
+export { gameFromFunction, memoise, meter, valueOf, type Game, type MemoisedGame, type MeteredGame, type Player, type ValueLog, type ValueOptions } from './game.ts';
+export { ABLATIONS, type Ablation } from './games/ablation.ts';
+export { createComponentGame, type ComponentGame, type ComponentGameOptions } from './games/component-game.ts';
+export { parsePlayers, type Component, type ComponentPlayer } from './games/components.ts';
+export { metricOf, METRICS, type Metric, type MetricName } from './games/metrics.ts';
+export { readPrompts, toTasks, type Prompt, type Task } from './games/prompts.ts';
+export { openRunLog, type RunIdentity, type RunLog } from './games/run-log.ts';
+
+// solvers read its interactions
+export { type Solution, type SolveOptions, type Solver } from './solver.ts';
+export { createSpectrum, evaluate, type FourierSpectrum, type MoebiusSpectrum, type Spectrum, type Term } from './spectrum/spectrum.ts';
+export { exactSolver } from './spectrum/exact.ts';
+export { fourierFromTable, tableFromFourier, tableOfSpectrum, walshHadamard } from './spectrum/walsh-hadamard.ts';
+export { fourierFromMoebius, moebius, moebiusFromTable, or, tableFromMoebius } from './spectrum/moebius.ts';
+export { banzhaf, bii, fbii, fsii, influence, kSii, shapley, sii, stii, type Interactions } from './spectrum/indices.ts';
+export { directSubsetRate, energyByOrder, energyInside, energySplit, topInteractions, type EnergySplit } from './spectrum/energy.ts';
+export { r2, r2Interval, type R2Interval } from './spectrum/r2.ts';
+export { fitFirstOrder, type FirstOrderOptions } from './proxy/first-order.ts';
+export { fitProxySpex, type ProxyFit, type ProxySpexOptions } from './proxy/fit.ts';
+export { createProxySpexSolver, proxyspexSolver } from './proxy/proxyspex.ts';
+export { DEFAULT_GRID, PAPER_GRID, type TuneGrid } from './proxy/tune.ts';
+export { solve, SOLVERS, type ScoredSolution } from './solve/solve.ts';
+
+// interactions become a circuit
+export { findCircuit, type Circuit, type CircuitOptions, type CircuitPoint } from './circuit/find-circuit.ts';
+
+// that you can look at
+export { findCircuits, type FindCircuitsOptions } from './find-circuits.ts';
+export { renderReport } from './report/html.ts';
+export { formatResult, parseResult, RESULT_SCHEMA, type Result } from './report/result.ts';
+export { terminalReport } from './report/terminal.ts';

@@ -9,7 +9,7 @@ import type { Random } from '../../src/random.ts';
 import type { Batch } from './train.ts';
 
 /** 32 letters; ids 0 and 1 are BOS and the unknown token, so letter i is id i + 2. */
-export const LETTERS: readonly string[] = [...'abcdefghijklmnopqrstuvwxyz012345'];
+export const LETTERS: readonly string[] = 'abcdefghijklmnopqrstuvwxyz012345'.split('');
 export const LENGTH = 24;
 const [MIN_PERIOD, MAX_PERIOD] = [4, 12];
 

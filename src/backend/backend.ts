@@ -23,7 +23,7 @@ export interface Backend {
   /** Largest relative error of the self-check's forward pass. */
   readonly selfCheckError: number;
   /** Lets the process end (a GPU device keeps it alive). */
-  close(): void;
+  readonly close: () => void;
 }
 
 export interface BackendCheck {

@@ -54,7 +54,9 @@ export async function startWebgpu({ hardwareOnly }: { readonly hardwareOnly: boo
   const software = info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|microsoft basic/i.test(name);
   if (hardwareOnly && software) throw fail('backend', 'webgpu', `finds only a software adapter (${name}).`);
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
-  Object.defineProperty(globalThis, 'navigator', { value: { ...globalThis.navigator, gpu }, configurable: true });
+  const holder = (globalThis as { navigator?: object }).navigator;
+  if (holder === undefined) Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
+  else Object.defineProperty(holder, 'gpu', { value: gpu, configurable: true });
   const wanted = { maxComputeWorkgroupStorageSize: 0, maxComputeWorkgroupsPerDimension: 0, maxStorageBufferBindingSize: 0, maxBufferSize: 0, maxComputeWorkgroupSizeX: 0, maxComputeInvocationsPerWorkgroup: 0 };
   const requiredLimits = Object.fromEntries(Object.keys(wanted).map((limit) => [limit, adapter.limits[limit as keyof GPUSupportedLimits] as number]));
   const device = await adapter.requestDevice({ requiredLimits });

@@ -20,7 +20,7 @@ export interface RunLog extends ValueLog {
   readonly hash: string;
   /** Masks that were in the file when it was opened. */
   readonly resumed: number;
-  close(): void;
+  readonly close: () => void;
 }
 
 /** SHA-256 of the identity's canonical JSON (keys sorted). */

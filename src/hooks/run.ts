@@ -165,11 +165,11 @@ function hookTap(hooks: Resolved): Tap {
 function checkReplacement(name: HookName, before: tf.Tensor, after: unknown): void {
   if (!(after instanceof tf.Tensor)) {
     const what = after instanceof Promise ? 'a Promise; hooks must be synchronous' : `${typeof after}`;
-    throw fail('input', `hook ${name}`, `returned ${what}; return a tensor of shape [${before.shape}], or nothing to leave it.`);
+    throw fail('input', `hook ${name}`, `returned ${what}; return a tensor of shape [${before.shape.join()}], or nothing to leave it.`);
   }
   const shape: readonly number[] = after.shape;
   const fits = shape.length === before.rank && shape.every((size, axis) => size === before.shape[axis] || (axis === 0 && before.shape[0] === 1));
-  if (!fits) throw fail('input', `hook ${name}`, `returned shape [${shape}]; the activation is [${before.shape}].`);
+  if (!fits) throw fail('input', `hook ${name}`, `returned shape [${shape.join()}]; the activation is [${before.shape.join()}].`);
 }
 
 function resolvePosition(position: number, length: number): number {

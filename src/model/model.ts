@@ -65,8 +65,8 @@ export function createModel(
 ): Model {
   for (const [name, shape] of Object.entries(parameterShapes(config))) {
     const given = parameters[name];
-    if (given === undefined) throw fail('input', 'createModel', `parameter ${name} [${shape}] is missing.`);
-    if (String(given.shape) !== String(shape)) throw fail('input', 'createModel', `parameter ${name} is [${given.shape}]; [${shape}] is needed.`);
+    if (given === undefined) throw fail('input', 'createModel', `parameter ${name} [${shape.join()}] is missing.`);
+    if (String(given.shape) !== String(shape)) throw fail('input', 'createModel', `parameter ${name} is [${given.shape.join()}]; [${shape.join()}] is needed.`);
   }
   return {
     name: origin.name,
@@ -92,9 +92,9 @@ async function readParameters(checkpoint: Checkpoint, family: Family, config: Mo
   const used = new Set<string>();
   for (const source of family.sources(config, names)) {
     const entry = checkpoint.tensors.get(source.tensor);
-    if (entry === undefined) throw fail('checkpoint', who, `tensor "${source.tensor}" [${source.shape}] is missing; a ${family.name} model of ${config.nLayers} layers needs it.`);
+    if (entry === undefined) throw fail('checkpoint', who, `tensor "${source.tensor}" [${source.shape.join()}] is missing; a ${family.name} model of ${config.nLayers} layers needs it.`);
     if (String(entry.shape) !== String(source.shape)) {
-      throw fail('checkpoint', who, `tensor "${source.tensor}" is [${entry.shape}]; config.json asks for [${source.shape}].`);
+      throw fail('checkpoint', who, `tensor "${source.tensor}" is [${entry.shape.join()}]; config.json asks for [${source.shape.join()}].`);
     }
     const values = await checkpoint.read(source.tensor);
     for (const [name, take] of Object.entries(source.gives)) into[name] = tf.tensor(take(values), [...shapes[name]]);
