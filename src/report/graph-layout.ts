@@ -37,10 +37,15 @@ export function layoutGraph(result: Result, limit = 12): GraphLayout | undefined
 
   const labels = new Map([...active].map((player) => [player, fitText(result.players[player].name, 100)]));
   const widest = Math.max(...[...labels.values()].map(pillWidth));
-  const laneWidth = Math.max(widest + 14, Math.min(180, 800 / places.lanes.length));
+  const laneWidth = Math.max(widest + 14, Math.min(210, 800 / places.lanes.length));
   const rowHeight = places.rowCount <= 6 ? 60 : places.rowCount <= 9 ? 50 : 44;
   const left = places.rows.length > 0 ? 40 : 8;
-  const at = (lane: number, row: number): Point => ({ x: left + (lane + 0.5) * laneWidth, y: HEADER + (row + 0.5) * rowHeight });
+  // Neighbouring rows step aside in turn where lanes are wide, so that links within a layer have room.
+  const step = laneWidth > 2.4 * widest ? Math.min(56, (laneWidth - widest) / 2 - 12) : 0;
+  const at = (lane: number, row: number): Point => ({
+    x: left + (lane + 0.5) * laneWidth + (Math.round(row) % 2 === 0 ? -step : step),
+    y: HEADER + (row + 0.5) * rowHeight,
+  });
   const width = left + places.lanes.length * laneWidth + 8;
   const height = HEADER + places.rowCount * rowHeight + 8;
 

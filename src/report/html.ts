@@ -91,16 +91,12 @@ function certainty(result: Result, figure: Figure): Markup {
   const energy = energyBars(result);
   const { heldOut, spectrum } = result;
   const omitted = spectrum.omitted > 0 ? ` The record keeps ${whole(spectrum.terms.length)} terms with ${percent(spectrum.energyKept)} of the variance; ${whole(spectrum.omitted)} smaller ones are left out.` : '';
-  return markup`<section><h2>How sure, and where the variance sits</h2>
-<div class="pair">${
+  const bars = (): Markup | undefined => energy && figure(energy, markup`Shares of the variance of the metric over uniform masks, Σ <var>F</var>(<var>S</var>)².${omitted}`);
+  return markup`<section><h2>How sure, and where the variance sits</h2>${
     intervals && heldOut
-      ? figure(intervals, markup`R² on ${whole(heldOut.masks)} fresh uniform masks that were not fitted, with ${percent(heldOut.level)} bootstrap intervals. 1 is perfect, 0 no better than the mean.`)
-      : markup`<p>${result.solver.exact ? 'Every mask was measured; no estimate is involved.' : 'No masks were held out.'}</p>`
-  }${
-    energy
-      ? figure(energy, markup`Shares of the variance of the metric over uniform masks, Σ <var>F</var>(<var>S</var>)².${omitted}`)
-      : markup`<p>The metric does not vary over the masks: there is no variance to share out.</p>`
-  }</div></section>`;
+      ? markup`<div class="pair">${figure(intervals, markup`R² on ${whole(heldOut.masks)} fresh uniform masks that were not fitted, with ${percent(heldOut.level)} bootstrap intervals. 1 is perfect, 0 no better than the mean.`)}${bars()}</div>`
+      : markup`<p>${result.solver.exact ? 'Every mask was measured; no estimate is involved.' : 'No masks were held out.'}</p>${bars()}`
+  }${energy === undefined && markup`<p>The metric does not vary over the masks: there is no variance to share out.</p>`}</section>`;
 }
 
 function circuit(result: Result, figure: Figure): Markup {
@@ -130,7 +126,7 @@ ${facts([
     ['model', `${model.name}, ${model.family}, ${whole(model.parameters)} parameters`],
     ['weights', model.weightsHash],
     ['backend', markup`${backend.name}: ${backend.reason}${backend.selfCheckError !== undefined && `; largest error of the self-check ${backend.selfCheckError.toExponential(1)}`}${backend.notes.length > 0 && markup`<ul>${backend.notes.map((note) => markup`<li class="muted">${note}</li>`)}</ul>`}`],
-    ['solver', `${solver.name}${solver.exact ? ', exact' : ''}`],
+    ['solver', solver.exact && solver.name !== 'exact' ? `${solver.name}, exact` : solver.name],
     ['masks', `${whole(masks.measured)} measured, ${whole(masks.resumed)} from the run log, ${whole(masks.heldOut)} of them held out; budget ${whole(masks.budget)}`],
     ['forward rows', `${whole(masks.forwardRows)} in ${duration(masks.seconds)}, ${whole(masks.rowsPerSecond)} rows/s`],
     ['software', [software.name, software.version, software.node !== undefined && `Node ${software.node}`, software.platform].filter(Boolean).join(', ')],

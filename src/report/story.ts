@@ -3,7 +3,7 @@
  */
 import { markup, type Markup } from './markup.ts';
 import type { Result, ResultInteraction } from './result.ts';
-import { countOf, duration, joinNames, largest, millions, numberFormat, oneLine, percent, unitSuffix, whole } from './wording.ts';
+import { countOf, duration, joinNames, largest, shortCount, numberFormat, oneLine, percent, unitSuffix, whole } from './wording.ts';
 
 /** The paragraphs under the title, in order. */
 export function story(result: Result): Markup[] {
@@ -13,7 +13,7 @@ export function story(result: Result): Markup[] {
 function setting(result: Result): Markup {
   const { model, task, players } = result;
   const first = task.prompts[0];
-  const format = numberFormat(largest([result.clean, result.ablated]), { signed: true });
+  const format = numberFormat(largest([result.clean, result.ablated]));
   const shape = model.layers > 0 ? `${model.layers} ${model.layers === 1 ? 'layer' : 'layers'} of ${model.heads} ${model.heads === 1 ? 'head' : 'heads'}, ` : '';
   const prompts =
     first === undefined
@@ -26,7 +26,7 @@ function setting(result: Result): Markup {
       ? markup``
       : markup` (answer <bdi class="token">${visible(first.correct)}</bdi>${first.incorrect !== undefined && markup`, not <bdi class="token">${visible(first.incorrect)}</bdi>`})`;
   const mean = task.prompts.length > 1 ? ', averaged over the prompts,' : '';
-  return markup`<p><b class="name">${model.name}</b> (${model.family}: ${shape}${millions(model.parameters)} parameters) ${prompts}${answers}. The ${task.metric}${mean} is <b>${format(result.clean)}${unitSuffix(result)}</b> with ${players.length === 1 ? 'its one player' : `all ${countOf(players.length, task.players)}`} kept and <b>${format(result.ablated)}</b> with ${players.length === 1 ? 'it' : 'all'} ablated (${task.ablation}).</p>`;
+  return markup`<p><b class="name">${model.name}</b> (${model.family}: ${shape}${shortCount(model.parameters)} parameters) ${prompts}${answers}. The ${task.metric}${mean} is <b>${format(result.clean)}${unitSuffix(result)}</b> with ${players.length === 1 ? 'its one player' : `all ${countOf(players.length, task.players)}`} kept and <b>${format(result.ablated)}</b> with ${players.length === 1 ? 'it' : 'all'} ablated (${task.ablation}).</p>`;
 }
 
 function together(result: Result): Markup {
@@ -59,7 +59,7 @@ function certainty(result: Result): Markup {
   const measured = `${whole(masks.measured + masks.resumed)} masks in ${duration(masks.seconds)}`;
   if (heldOut === undefined) {
     return solver.exact
-      ? markup`<p>How sure: the spectrum is exact. All ${whole(2 ** result.players.length)} masks of the ${countOf(result.players.length, result.task.players)} were measured (${measured}); nothing is estimated.</p>`
+      ? markup`<p>How sure: the spectrum is exact. All ${whole(2 ** result.players.length)} masks of the ${countOf(result.players.length, result.task.players)} were measured, in ${duration(masks.seconds)}; nothing is estimated.</p>`
       : markup`<p>How sure: not known. The ${solver.name} solver read ${measured}, and no masks were held out to check it.</p>`;
   }
   const { firstOrder } = heldOut;

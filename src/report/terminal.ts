@@ -6,7 +6,7 @@
  */
 import pc from 'picocolors';
 import type { Result } from './result.ts';
-import { columnsOf, countOf, duration, intervalText, joinNames, largest, meaningWords, millions, namesOf, numberFormat, oneLine, ordersUpTo, percent, placesOfEnergy, unitSuffix, whole } from './wording.ts';
+import { columnsOf, countOf, duration, intervalText, joinNames, largest, meaningWords, shortCount, namesOf, numberFormat, oneLine, ordersUpTo, percent, placesOfEnergy, unitSuffix, whole } from './wording.ts';
 
 export interface TerminalOptions {
   /** Default: what picocolors finds, which heeds NO_COLOR and pipes. */
@@ -19,7 +19,7 @@ export interface TerminalOptions {
 
 type Colors = ReturnType<typeof pc.createColors>;
 
-const LABEL = 10;
+const LABEL = 9;
 
 /** The whole story; ends with a newline. */
 export function terminalReport(result: Result, options: TerminalOptions = {}): string {
@@ -43,25 +43,25 @@ export function terminalReport(result: Result, options: TerminalOptions = {}): s
 function setting(result: Result, colors: Colors, width: number): string[] {
   const { model, backend, task, masks, run } = result;
   const units = unitSuffix(result);
-  const format = numberFormat(Math.max(Math.abs(result.clean), Math.abs(result.ablated)), { signed: true });
+  const format = numberFormat(largest([result.clean, result.ablated]));
   const check = backend.selfCheckError === undefined ? '' : `; self-check within ${backend.selfCheckError.toExponential(0)}`;
   const first = task.prompts[0];
   const answers = [first?.correct && `answer ${oneLine(first.correct, 20)}`, first?.incorrect && `not ${oneLine(first.incorrect, 20)}`].filter(Boolean).join(', ');
   const resumed = masks.resumed > 0 ? ` + ${whole(masks.resumed)} from the log` : '';
   const lines = [
-    labelled('model', `${model.name} (${model.family}): ${model.layers} layers x ${model.heads} heads, ${millions(model.parameters)} parameters`, width),
-    labelled('backend', `${backend.name}: ${backend.reason}${check}`, width),
-    ...backend.notes.map((note) => labelled('', note, width)),
+    ...labelled('model', `${model.name} (${model.family}): ${model.layers} layers x ${model.heads} heads, ${shortCount(model.parameters)} parameters`, width),
+    ...labelled('backend', `${backend.name}: ${backend.reason}${check}`, width),
+    ...backend.notes.flatMap((note) => labelled('', note.replace(/\.$/, ''), width)),
   ];
   if (first) {
     const more = task.prompts.length > 1 ? `${whole(task.prompts.length)} prompts, the first: ` : '';
-    lines.push(labelled(task.prompts.length > 1 ? 'prompts' : 'prompt', `${more}${first.text}`, width));
-    if (answers) lines.push(labelled('', answers, width));
+    lines.push(...labelled(task.prompts.length > 1 ? 'prompts' : 'prompt', `${more}${first.text}`, width));
+    if (answers) lines.push(...labelled('', answers, width));
   }
-  const ends = `all kept ${colors.bold(format(result.clean))}   all ablated ${colors.bold(format(result.ablated))}${units}`;
-  lines.push(labelled('metric', `${oneLine(task.metric, 24)}   `, width) + ends);
+  const ends = `all kept ${colors.bold(format(result.clean))}   all ablated ${colors.bold(format(result.ablated))}${oneLine(units, 20) && ` ${oneLine(units, 20)}`}`;
+  lines.push(`${'metric'.padEnd(LABEL)}${oneLine(task.metric, 20)}   ${ends}`);
   lines.push(
-    labelled('masks', `${whole(masks.measured)} measured${resumed}, ${whole(masks.heldOut)} held out; ${whole(masks.rowsPerSecond)} rows/s, ${duration(masks.seconds)}; seed ${run.seed}`, width),
+    ...labelled('masks', `${whole(masks.measured)} measured${resumed}, ${whole(masks.heldOut)} held out; ${whole(masks.rowsPerSecond)} rows/s, ${duration(masks.seconds)}; seed ${run.seed}`, width),
   );
   return lines.map((line) => dimLabel(line, colors));
 }
@@ -83,8 +83,8 @@ function certainty(result: Result, colors: Colors, width: number): string[] {
 
 function energy(result: Result, colors: Colors, width: number): string[] {
   if (result.energy.total === 0) return [heading('energy', 'none: the metric does not change with the masks', colors)];
-  const places = placesOfEnergy(result).map(({ label, share }) => `${label} ${percent(share)}`);
-  const orders = ordersUpTo(result, 4).map(({ label, share }) => `${label} ${percent(share)}`);
+  const places = placesOfEnergy(result).map(({ label, share }) => `${label}: ${percent(share)}`);
+  const orders = ordersUpTo(result, 4).map(({ label, share }, k) => `${k === 0 ? label : label.replace('order ', '').replace(' and up', '+')}: ${percent(share)}`);
   return [heading('energy', 'share of the variance over masks', colors), `  ${oneLine(places.join(' · '), width - 2)}`, `  ${oneLine(orders.join(' · '), width - 2)}`];
 }
 
@@ -98,7 +98,7 @@ function interactions(result: Result, colors: Colors, width: number, count: numb
   const digits = Math.max(...shown.map(({ value }) => format(value).length));
   const bars = Math.max(4, Math.min(20, width - 2 - column - 2 - digits - 2 - 16 - 1));
   return [
-    heading('acting together', `Banzhaf interaction${result.task.units === '' ? '' : ` in ${oneLine(result.task.units, 12)}`}, largest first`, colors),
+    heading('acting together', `Banzhaf interaction${result.task.units === '' ? '' : ` in ${oneLine(result.task.units, 20)}`}, largest first`, colors),
     ...shown.map((entry, k) => {
       const paint = entry.value > 0 ? colors.blue : colors.yellow;
       const padded = names[k] + ' '.repeat(column - columnsOf(names[k]));
@@ -121,17 +121,25 @@ function circuit(result: Result, colors: Colors, width: number): string[] {
 }
 
 function files(result: Result, colors: Colors, width: number): string[] {
-  return result.files.map(({ path, what }, k) => dimLabel(labelled(k === 0 ? 'written' : '', `${path}  ${what}`, width), colors));
+  return result.files.map(({ path, what }, k) => dimLabel(`${(k === 0 ? 'written' : '').padEnd(LABEL)}${oneLine(`${path}  ${what}`, width - LABEL)}`, colors));
 }
 
 function heading(title: string, rest: string, colors: Colors): string {
   return `${colors.bold(title)}  ${colors.dim(rest)}`;
 }
 
-/** A label in a column of ten and one line of text, cut at `width`. */
-function labelled(label: string, text: string, width: number): string {
-  const ends = text.endsWith('   ') ? '   ' : '';
-  return `${label.padEnd(LABEL)}${oneLine(text, width - LABEL)}${ends}`;
+/** A label in a column of nine and a text beside it, on two lines at most. */
+function labelled(label: string, text: string, width: number): string[] {
+  const room = width - LABEL;
+  const flat = oneLine(text, Infinity);
+  if (columnsOf(flat) <= room) return [label.padEnd(LABEL) + flat];
+  let first = '';
+  for (const word of flat.split(' ')) {
+    if (columnsOf(`${first}${word}`) > room) break;
+    first += `${word} `;
+  }
+  if (first === '') return [label.padEnd(LABEL) + oneLine(flat, room)];
+  return [label.padEnd(LABEL) + first.trimEnd(), ' '.repeat(LABEL) + oneLine(flat.slice(first.length), room)];
 }
 
 function dimLabel(line: string, colors: Colors): string {

@@ -56,10 +56,11 @@ export function countOf(number: number, plural: string): string {
   return `${whole(number)} ${number === 1 ? plural.replace(/s$/, '') : plural}`;
 }
 
-/** 860,000 -> `0.86 M`; for model sizes. */
-export function millions(parameters: number): string {
+/** 861,312 -> `861 k`, 124,439,808 -> `124 M`; for model sizes. */
+export function shortCount(parameters: number): string {
   if (parameters >= 1e9) return `${(parameters / 1e9).toPrecision(3)} B`;
-  return parameters >= 1e4 ? `${(parameters / 1e6).toPrecision(parameters >= 1e6 ? 3 : 2)} M` : whole(parameters);
+  if (parameters >= 1e6) return `${(parameters / 1e6).toPrecision(3)} M`;
+  return parameters >= 1e4 ? `${(parameters / 1e3).toFixed(0)} k` : whole(parameters);
 }
 
 /** `logits` -> ` logits`, '' -> ''. */
