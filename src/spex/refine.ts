@@ -8,11 +8,12 @@
  * least error is known to carry dozens of terms of noise. LASSO is judged on pooled folds, ridge by exact
  * leave-one-out; the first two, whose support is not fitted again, by generalised cross-validation:
  * mean squared error · (N / (N - k))².
- * Deviation: LASSO and ridge hold masks x sets in memory, so with many players only the singletons that
- * correlate most with what is left are let in, and where masks x sets still pass a limit a random part of
- * the masks is fitted; the scores say how many of each. Least squares in the bins has no such limit.
+ * Deviation: LASSO and ridge hold masks x sets in memory, so beyond 256 players only singletons that stand
+ * out of what is left are let in (the strongest of thousands by chance would fool cross-validation, which
+ * does not see that they were picked), and where masks x sets pass a limit a random part of the masks is
+ * fitted; the scores say how many of each. Least squares in the bins has no such limit.
  */
-import { selectRows } from '../coalitions.ts';
+import { emptyCoalitions, isKept, keep, type Coalitions } from '../coalitions.ts';
 import { SpexlensError } from '../errors.ts';
 import { createRandom } from '../random.ts';
 import { lassoSpectrum } from '../spectrum/regression/lasso.ts';
@@ -73,24 +74,28 @@ export function refine(bins: Bins, values: Float64Array, moments: Moments, peele
   enter('leastSquares', squares, generalisedError(squares, bins, values), masks.count);
 
   const recovered = peeled.map(({ members }) => members).filter((members) => members.length > 0);
-  const singles = strongestSingletons(bins, values, squares, recovered, MAX_SINGLETONS);
+  const singles = singletonsToTry(bins, values, squares, recovered);
   const support = [...recovered, ...singles];
   const rows = Math.min(masks.count, Math.floor(MAX_ENTRIES / Math.max(1, support.length)));
   const part = createRandom(seed, 'spex/refine').subset(masks.count, rows);
-  const fitted = selectRows(masks, part);
+  const players = [...new Set(support.flat())].sort((a, b) => a - b);
+  const fitted = restricted(masks, part, players);
+  const place = new Map(players.map((player, at) => [player, at]));
+  const own = support.map((members) => members.map((player) => place.get(player)!));
   const f = Float64Array.from(part, (row) => values[row]);
   const attempt = (fit: Refit, make: () => { spectrum: FourierSpectrum; heldError: number }): void => {
     try {
       const { spectrum, heldError } = make();
-      enter(fit, spectrum, heldError, rows);
+      const terms = spectrum.terms.map(({ members, value }) => ({ members: members.map((at) => players[at]), value }));
+      enter(fit, createSpectrum('fourier', plan.players, terms), heldError, rows);
     } catch (error) {
       // Too few masks to cross-validate: that is a result, not a failure of the run.
       if (!(error instanceof SpexlensError)) throw error;
       scores.push({ fit, heldError: undefined, terms: 0, masks: rows, note: error.message });
     }
   };
-  attempt('lasso', () => lassoSpectrum(fitted, f, support, { seed }));
-  attempt('ridge', () => ridgeSpectrum(fitted, f, support));
+  attempt('lasso', () => lassoSpectrum(fitted, f, own, { seed }));
+  attempt('ridge', () => ridgeSpectrum(fitted, f, own));
   const least = Math.min(...entered.map(({ error }) => error));
   const [{ fit, spectrum }] = entered
     .filter(({ error }) => error <= least * (1 + Math.sqrt(2 / masks.count)))
@@ -127,18 +132,31 @@ function generalisedError(spectrum: FourierSpectrum, bins: Bins, values: Float64
   return free <= 0 ? Infinity : (sum / masks.count) * (masks.count / free) ** 2;
 }
 
-/** At most `room` singletons outside the support, those that correlate most with what the spectrum leaves. */
-function strongestSingletons(bins: Bins, values: Float64Array, spectrum: FourierSpectrum, recovered: readonly (readonly number[])[], room: number): number[][] {
+/**
+ * The singletons outside the support: all of them up to 256 players; beyond, those whose correlation with
+ * what the spectrum leaves exceeds sqrt(2 ln n) standard errors, the largest of n null scores.
+ */
+function singletonsToTry(bins: Bins, values: Float64Array, spectrum: FourierSpectrum, recovered: readonly (readonly number[])[]): number[][] {
   const { masks, plan } = bins.draw;
   const known = new Set(recovered.map(setKey));
   const others = Array.from({ length: plan.players }, (_, i) => [i]).filter((set) => !known.has(setKey(set)));
-  if (others.length <= room) return others;
+  if (plan.players <= MAX_SINGLETONS) return others;
   const predicted = evaluate(spectrum, masks);
-  const score = correlate(parityColumns(masks, others), values.map((value, r) => value - predicted[r]));
+  const residual = values.map((value, r) => value - predicted[r]);
+  const threshold = Math.sqrt(2 * Math.log(plan.players) * residual.reduce((sum, e) => sum + e * e, 0));
+  const score = correlate(parityColumns(masks, others), residual);
   return others
     .map((set, a) => ({ set, size: Math.abs(score[a]) }))
+    .filter(({ size }) => size > threshold)
     .sort((a, b) => b.size - a.size || a.set[0] - b.set[0])
-    .slice(0, room)
+    .slice(0, MAX_SINGLETONS)
     .map(({ set }) => set)
     .sort((a, b) => a[0] - b[0]);
+}
+
+/** The chosen rows over the chosen players only: a support names few of thousands. */
+function restricted(masks: Coalitions, rows: readonly number[], players: readonly number[]): Coalitions {
+  const part = emptyCoalitions(players.length, rows.length);
+  rows.forEach((row, r) => players.forEach((player, at) => isKept(masks, row, player) && keep(part, r, at)));
+  return part;
 }

@@ -75,6 +75,15 @@ describe('recovery', () => {
     expect(1 - heldOut(spectrum, truth, 1)).toBeLessThan(1e-9);
   });
 
+  test('beyond 256 players the strongest of many null singletons are not let in', () => {
+    const truth = randomSpectrum(600, 12, 3, createRandom(2));
+    const fit = fitTruth(truth, { b: 4, t: 3 }, 2, 0.1);
+    const found = new Set(supportOf(fit.spectrum));
+    expect(supportOf(truth).filter((key) => !found.has(key))).toEqual([]);
+    expect(found.size - 12).toBeLessThanOrEqual(2);
+    expect(fit.singletons).toBeLessThan(10);
+  });
+
   test('a shift and a scale of the game shift F(∅) and scale the terms', () => {
     const truth = randomSpectrum(20, 10, 3, createRandom(6));
     const moved = createSpectrum('fourier', 20, [{ members: [], value: -5000 }, ...truth.terms.map(({ members, value }) => ({ members, value: 1e-3 * value }))]);
