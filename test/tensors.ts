@@ -12,7 +12,13 @@ export async function availableBackends(): Promise<string[]> {
   const found: string[] = [];
   for (const name of BACKENDS) {
     try {
-      (await open(name)).close();
+      const backend = await open(name);
+      backend.close();
+      // A GPU emulated in software is right but slow: minutes instead of seconds.
+      if (name === 'webgpu' && !backend.gpu && process.env['SPEXLENS_TEST_SOFTWARE_GPU'] !== '1') {
+        console.info(`backend webgpu is not tested here: only a ${backend.device}; set SPEXLENS_TEST_SOFTWARE_GPU=1 to test on it.`);
+        continue;
+      }
       found.push(name);
     } catch (error) {
       console.info(`backend ${name} is not tested here: ${(error as Error).message}`);

@@ -40,16 +40,16 @@ async function singleRun(model: Model, players: ReturnType<typeof parsePlayers>,
     return [
       name,
       (x) => {
-        const data = x.dataSync().slice();
-        const base = baselines[name]?.dataSync();
         const [, S] = x.shape as [number, number];
         const width = x.size / S;
+        const keep = new Float32Array(x.size).fill(1);
         const [from, size] = c.kind === 'head' ? [c.element * model.config.dHead, model.config.dHead] : c.kind === 'neuron' ? [c.element, 1] : [0, width];
         for (let s = 0; s < S; s++) {
-          if (c.position !== undefined && c.position !== s) continue;
-          for (let i = from; i < from + size; i++) data[s * width + i] = base === undefined ? 0 : base[(base.length === width ? 0 : s * width) + i];
+          if (c.position === undefined || c.position === s) keep.fill(0, s * width + from, s * width + from + size);
         }
-        return tf.tensor(data, x.shape);
+        const k = tf.tensor(keep, x.shape);
+        const kept = tf.mul(x, k);
+        return baselines[name] === undefined ? kept : tf.add(kept, tf.mul(baselines[name], tf.sub(1, k)));
       },
     ];
   });
