@@ -8,7 +8,7 @@
  */
 import { selectRows, type Coalitions } from '../coalitions.ts';
 import { fail } from '../errors.ts';
-import { squaredError, type Fold } from '../spectrum/regression/folds.ts';
+import type { Fold } from '../spectrum/regression/folds.ts';
 import { ridgeSpectrum } from '../spectrum/regression/ridge.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { energyOf, largestTerms, type SparsePolynomial } from './sparse-polynomial.ts';
@@ -46,8 +46,8 @@ export function candidatesOf({ refit = 'cv', energy = [0.95, 0.99, 1] }: Candida
   return refit === 'always' ? sparse : [...sparse, { kind: 'trees', energy: 1 }];
 }
 
-/** Σ (y - ŷ)² over all held-out rows, for each candidate. */
-export async function candidateErrors(
+/** Out-of-fold predictions of every candidate: each row by the fold model that did not see it. */
+export async function candidatePredictions(
   candidates: readonly Candidate[],
   masks: Coalitions,
   values: Float64Array,
@@ -55,32 +55,26 @@ export async function candidateErrors(
   tuning: Tuning,
   options: CandidateOptions,
   pace: Pace,
-): Promise<number[]> {
-  const errors = candidates.map(() => 0);
+): Promise<Float64Array[]> {
+  const predictions = candidates.map(({ kind }) => (kind === 'trees' ? tuning.outOfFold : new Float64Array(masks.count)));
   for (const [f, { train, held }] of folds.entries()) {
     await pace('refine', f, folds.length);
-    const take = (rows: Int32Array): Float64Array => Float64Array.from(rows, (row) => values[row]);
     const polynomial = treeFourier(tuning.models[f]);
     const trainMasks = selectRows(masks, train);
+    const trainValues = Float64Array.from(train, (row) => values[row]);
     const heldMasks = selectRows(masks, held);
     // Shares that the cap cuts to the same terms are fitted once.
-    const known = new Map<string, number>();
+    const known = new Map<string, Float64Array>();
     candidates.forEach(({ kind, energy }, c) => {
-      const key = `${kind} ${kind === 'trees' ? '' : sparsify(polynomial, { energy, cap: options.cap }).length}`;
-      let error = known.get(key);
-      if (error === undefined) {
-        const predicted =
-          kind === 'trees'
-            ? Float64Array.from(held, (row) => tuning.outOfFold[row])
-            : evaluate(sparseOrRefit(polynomial, trainMasks, take(train), kind, energy, options).spectrum, heldMasks);
-        error = squaredError(take(held), predicted);
-        known.set(key, error);
-      }
-      errors[c] += error;
+      if (kind === 'trees') return;
+      const key = `${kind} ${sparsify(polynomial, { energy, cap: options.cap }).length}`;
+      const predicted = known.get(key) ?? evaluate(sparseOrRefit(polynomial, trainMasks, trainValues, kind, energy, options).spectrum, heldMasks);
+      known.set(key, predicted);
+      held.forEach((row, k) => (predictions[c][row] = predicted[k]));
     });
   }
   await pace('refine', folds.length, folds.length);
-  return errors;
+  return predictions;
 }
 
 export interface Expressed {

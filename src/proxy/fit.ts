@@ -9,14 +9,14 @@
 import { concatCoalitions, selectRows, type Coalitions } from '../coalitions.ts';
 import { throwIfAborted } from '../errors.ts';
 import { createRandom } from '../random.ts';
-import { mean, scoreR2, shuffledFolds, squaredError } from '../spectrum/regression/folds.ts';
+import { mean, scoreR2, shuffledFolds, squaredError, type Fold } from '../spectrum/regression/folds.ts';
 import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense } from '../spectrum/walsh-hadamard.ts';
 import { boost, type BoostOptions } from './boost.ts';
-import { candidateErrors, candidatesOf, express, type Candidate, type CandidateOptions } from './candidates.ts';
-import { endOf, mergeRepeats, type Noise } from './measured.ts';
+import { candidatePredictions, candidatesOf, express, type Candidate, type CandidateOptions } from './candidates.ts';
+import { endOf, mergeRepeats, type Measured, type Noise } from './measured.ts';
 import { predict } from './tree.ts';
-import { DEFAULT_GRID, tune, type Pace, type TreeSetting, type TuneGrid, type TuneRow } from './tune.ts';
+import { DEFAULT_GRID, tune, type Pace, type TreeSetting, type TuneGrid, type Tuning, type TuneRow } from './tune.ts';
 
 export interface ProxySpexOptions extends CandidateOptions {
   /** Seed of the folds, default 0. */
@@ -69,62 +69,102 @@ export interface EndMask {
 /** An end mask enters the fit when its error is at most this many times the out-of-fold RMSE. */
 export const END_MASK_LIMIT = 4;
 
+/** Measured masks without their end masks, and trees judged on them. */
+export interface Judged {
+  readonly measured: Measured;
+  /** Rows of the end masks in `measured`. */
+  readonly ends: readonly number[];
+  readonly sample: Coalitions;
+  readonly values: Float64Array;
+  readonly folds: readonly Fold[];
+  readonly tuning: Tuning;
+  readonly cv: ProxyFit['cv'];
+  /** The candidate with the least out-of-fold error, and its predictions. */
+  readonly chosen: Candidate;
+  readonly outOfFold: Float64Array;
+}
+
+/** Tunes trees on everything but the end masks and finds what is best done to them. */
+export async function judgeTrees(measured: Measured, options: ProxySpexOptions, pace: Pace): Promise<Judged> {
+  const rows = Array.from({ length: measured.masks.count }, (_, row) => row);
+  const ends = options.endMasks === 'keep' ? [] : rows.filter((row) => endOf(measured.masks, row) !== undefined);
+  const inner = rows.filter((row) => !ends.includes(row));
+  const sample = selectRows(measured.masks, inner);
+  const values = Float64Array.from(inner, (row) => measured.values[row]);
+  const folds = shuffledFolds(sample.count, options.folds ?? 5, createRandom(options.seed ?? 0, 'proxyspex/folds'));
+  const tuning = await tune(sample, values, folds, options.grid ?? DEFAULT_GRID, treeOptions(options), pace);
+  const candidates = candidatesOf(options);
+  const predictions = await candidatePredictions(candidates, sample, values, folds, tuning, options, pace);
+  const errors = predictions.map((predicted) => squaredError(values, predicted));
+  const best = errors.indexOf(Math.min(...errors));
+  const cv = candidates.map((candidate, c) => ({ ...candidate, r2: scoreR2(values, errors[c]) }));
+  return { measured, ends, sample, values, folds, tuning, cv, chosen: candidates[best], outOfFold: predictions[best] };
+}
+
+export interface Admitted {
+  readonly endMasks: readonly EndMask[];
+  /** The sample and the end masks that were let in. */
+  readonly masks: Coalitions;
+  readonly values: Float64Array;
+}
+
+/** Lets each end mask into the fit if `predict` (fitted without it) errs by at most END_MASK_LIMIT · rmse. */
+export function admitEndMasks({ measured, ends, sample, values }: Judged, rmse: number, predict: (mask: Coalitions) => number, mode: ProxySpexOptions['endMasks']): Admitted {
+  const endMasks = ends.map((row): EndMask => {
+    const mask = selectRows(measured.masks, [row]);
+    const predicted = predict(mask);
+    const value = measured.values[row];
+    return { end: endOf(mask, 0)!, value, predicted, fitted: mode !== 'drop' && Math.abs(value - predicted) <= END_MASK_LIMIT * rmse };
+  });
+  const fitted = ends.filter((_, k) => endMasks[k].fitted);
+  return {
+    endMasks,
+    masks: concatCoalitions([sample, selectRows(measured.masks, fitted)]),
+    values: Float64Array.from([...values, ...fitted.map((row) => measured.values[row])]),
+  };
+}
+
 /**
  * The sparse Fourier spectrum of (masks, values): rows in, spectrum and its provenance out.
  * Repeated masks count once, with their mean. All 2^n masks given: their exact transform. Constant values: {∅: c}.
  * @throws 'input' on values that are not finite, or fewer distinct masks than folds; 'aborted' on the signal.
  */
 export async function fitProxySpex(masks: Coalitions, values: ArrayLike<number>, options: ProxySpexOptions = {}): Promise<ProxyFit> {
-  const { seed = 0, folds: foldCount = 5, grid = DEFAULT_GRID } = options;
-  const { noise, ...measured } = mergeRepeats('fitProxySpex', masks, values);
-  const trivial = trivialSpectrum(measured.masks, measured.values);
+  const measured = mergeRepeats('fitProxySpex', masks, values);
+  const { noise } = measured;
+  const trivial = trivialSpectrum(measured);
   if (trivial !== undefined) {
     return { ...trivial, cv: [], rmse: 0, setting: undefined, table: [], alpha: undefined, energyKept: 1, masks: measured.masks.count, endMasks: [], noise };
   }
-  const pace = createPace(options);
-  const treeOptions: BoostOptions = { numLeaves: options.numLeaves, minDataInLeaf: options.minDataInLeaf };
-
-  const rows = Array.from({ length: measured.masks.count }, (_, row) => row);
-  const ends = options.endMasks === 'keep' ? [] : rows.filter((row) => endOf(measured.masks, row) !== undefined);
-  const inner = rows.filter((row) => !ends.includes(row));
-  const sample = selectRows(measured.masks, inner);
-  const y = Float64Array.from(inner, (row) => measured.values[row]);
-  const folds = shuffledFolds(sample.count, foldCount, createRandom(seed, 'proxyspex/folds'));
-  const tuning = await tune(sample, y, folds, grid, treeOptions, pace);
-  const candidates = candidatesOf(options);
-  const errors = await candidateErrors(candidates, sample, y, folds, tuning, options, pace);
-  const least = Math.min(...errors);
-  const chosen = candidates[errors.indexOf(least)];
-
-  const limit = END_MASK_LIMIT * Math.sqrt(squaredError(y, tuning.outOfFold) / sample.count);
-  const endMasks = ends.map((row): EndMask => {
-    const mask = selectRows(measured.masks, [row]);
-    const predicted = mean(tuning.models.map((model) => predict(model, mask)[0]));
-    const value = measured.values[row];
-    return { end: endOf(mask, 0)!, value, predicted, fitted: options.endMasks !== 'drop' && Math.abs(value - predicted) <= limit };
-  });
-  const fittedEnds = ends.filter((_, k) => endMasks[k].fitted);
-  const fittedMasks = concatCoalitions([sample, selectRows(measured.masks, fittedEnds)]);
-  const fittedValues = Float64Array.from([...inner, ...fittedEnds], (row) => measured.values[row]);
+  const pace = createPace('proxyspex', options);
+  const judged = await judgeTrees(measured, options, pace);
+  const { tuning, chosen, cv, outOfFold, sample } = judged;
+  const rmseOf = (predicted: Float64Array): number => Math.sqrt(squaredError(judged.values, predicted) / sample.count);
+  const admitted = admitEndMasks(judged, rmseOf(tuning.outOfFold), (mask) => mean(tuning.models.map((model) => predict(model, mask)[0])), options.endMasks);
   await pace('fit', 0, 1);
-  const { ensemble } = boost(fittedMasks, fittedValues, { ...treeOptions, ...tuning.best });
-  const answer = express(ensemble, fittedMasks, fittedValues, chosen, options);
+  const { ensemble } = boost(admitted.masks, admitted.values, { ...treeOptions(options), ...tuning.best });
+  const answer = express(ensemble, admitted.masks, admitted.values, chosen, options);
   await pace('fit', 1, 1);
   return {
     ...answer,
     kind: chosen.kind,
-    cv: candidates.map((candidate, c) => ({ ...candidate, r2: scoreR2(y, errors[c]) })),
-    rmse: Math.sqrt(least / sample.count),
+    cv,
+    rmse: rmseOf(outOfFold),
     setting: tuning.best,
     table: tuning.table,
-    masks: fittedMasks.count,
-    endMasks,
+    masks: admitted.masks.count,
+    endMasks: admitted.endMasks,
     noise,
   };
 }
 
+/** The options that every fit of trees shares. */
+export function treeOptions({ numLeaves, minDataInLeaf }: ProxySpexOptions): BoostOptions {
+  return { numLeaves, minDataInLeaf };
+}
+
 /** The answer where nothing needs fitting: constant values, or a value for each of all 2^n masks. */
-function trivialSpectrum(masks: Coalitions, values: Float64Array): { kind: 'constant' | 'complete'; spectrum: FourierSpectrum } | undefined {
+export function trivialSpectrum({ masks, values }: Measured): { kind: 'constant' | 'complete'; spectrum: FourierSpectrum } | undefined {
   if (values.every((value) => value === values[0])) {
     return { kind: 'constant', spectrum: createSpectrum('fourier', masks.players, [{ members: [], value: values[0] }]) };
   }
@@ -139,10 +179,10 @@ function trivialSpectrum(masks: Coalitions, values: Float64Array): { kind: 'cons
 }
 
 /** Reports, gives timers and signals a turn, and stops when asked. */
-function createPace({ signal, onProgress }: ProxySpexOptions): Pace {
+export function createPace(who: string, { signal, onProgress }: ProxySpexOptions): Pace {
   return async (stage, done, total) => {
     onProgress?.({ stage, done, total });
     await new Promise((resolve) => setTimeout(resolve, 0));
-    throwIfAborted(signal, 'proxyspex');
+    throwIfAborted(signal, who);
   };
 }
