@@ -17,7 +17,9 @@ import { fail } from '../src/errors.ts';
 import { boost } from '../src/proxy/boost.ts';
 import { fitFirstOrder } from '../src/proxy/first-order.ts';
 import { fitProxySpex } from '../src/proxy/fit.ts';
+import { MOST_MASKS, MOST_PLAYERS } from '../src/proxy/gaussian-process.ts';
 import { proxyMasks } from '../src/proxy/proxyspex.ts';
+import { fitStack } from '../src/proxy/stack.ts';
 import { predict } from '../src/proxy/tree.ts';
 import { PAPER_GRID, type TuneGrid } from '../src/proxy/tune.ts';
 import { createRandom } from '../src/random.ts';
@@ -46,6 +48,7 @@ const METHODS: Readonly<Record<string, (masks: Coalitions, values: Float64Array,
     (await fitProxySpex(masks, values, { grid, refit: 'always', energy: [0.95], cap: masks.count, endMasks: 'keep', minDataInLeaf: 20 })).spectrum,
   proxyspex: async (masks, values, grid) => (await fitProxySpex(masks, values, { grid })).spectrum,
   'proxyspex (default grid)': async (masks, values) => (await fitProxySpex(masks, values)).spectrum,
+  stack: async (masks, values) => (await fitStack(masks, values)).spectrum,
 };
 
 const SINGLE_FITS = [
@@ -139,6 +142,7 @@ async function scoreCells(cells: Iterable<Cell>, grid: TuneGrid, python: string 
     const { family, alpha, masks, values, held, truth } = cell;
     const add = (method: string, score: number, seconds: number): void => void scores.push({ family, alpha, method, r2: score, seconds });
     for (const [method, solve] of Object.entries(METHODS)) {
+      if (method === 'stack' && (masks.players > MOST_PLAYERS || masks.count > MOST_MASKS)) continue;
       const start = process.cpuUsage();
       const spectrum = await solve(masks, values, grid);
       const { user, system } = process.cpuUsage(start);
@@ -168,6 +172,7 @@ function printScores(title: string, scores: readonly Score[], alphas: readonly n
     for (const method of methods) {
       const cells = alphas.map((alpha) => {
         const these = scores.filter((score) => score.alpha === alpha && score.method === method && (family === 'all' || score.family === family));
+        if (these.length === 0) return '-'.padStart(16);
         const mean = (pick: (score: Score) => number): number => these.reduce((sum, score) => sum + pick(score) / these.length, 0);
         return `${mean((score) => Math.max(-1, score.r2)).toFixed(4)} ${mean((score) => score.seconds).toFixed(2).padStart(7)}s`.padStart(16);
       });

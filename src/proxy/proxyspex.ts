@@ -8,7 +8,8 @@
 import { allCoalitions, coalitionsFromRows, concatCoalitions, maskHex, uniformCoalitions, type Coalitions } from '../coalitions.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import { createRandom } from '../random.ts';
-import type { Solver } from '../solver.ts';
+import type { Solver, SolveOptions } from '../solver.ts';
+import type { FourierSpectrum } from '../spectrum/spectrum.ts';
 import { fitProxySpex, type ProxySpexOptions } from './fit.ts';
 
 /** Masks that leave 2 uniform ones a fold, besides the end masks. */
@@ -27,18 +28,37 @@ export function proxyMasks(players: number, budget: number, seed: number): Coali
   return concatCoalitions([ends, uniformCoalitions(players, budget - 2, createRandom(seed, 'proxyspex/masks'), exclude)]);
 }
 
-/** A ProxySPEX solver with other than the default options. */
-export function createProxySpexSolver(options: Omit<ProxySpexOptions, 'seed' | 'signal' | 'onProgress'> = {}): Solver {
+/** What a fit on measured masks needs from the run. */
+export type RunOptions = Pick<SolveOptions, 'seed' | 'signal' | 'onProgress'>;
+
+export interface MaskFit {
+  readonly spectrum: FourierSpectrum;
+  /** Which answer won. */
+  readonly kind: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A solver that measures `proxyMasks` and fits them. `check` sees players and masks before anything is measured.
+ */
+export function createMaskSolver(
+  name: string,
+  folds: number | undefined,
+  fit: (masks: Coalitions, values: Float64Array, run: RunOptions) => Promise<MaskFit>,
+  check: (players: number, count: number) => void = () => {},
+): Solver {
   return {
-    name: 'proxyspex',
+    name,
     async solve(game, { budget, seed, signal, onProgress }) {
       const n = game.players.length;
-      const needed = Math.min(2 ** n, LEAST_PER_FOLD * (options.folds ?? 5) + 2);
+      const needed = Math.min(2 ** n, LEAST_PER_FOLD * (folds ?? 5) + 2);
       const masks = proxyMasks(n, budget, seed);
+      const whole = n * Math.log2(Math.max(2, n));
       if (masks.count < needed) {
-        throw fail('budget', 'proxyspex', `a budget of ${budget} masks for ${n} players is too small to cross-validate; at least ${needed}, better ${Math.ceil(2 * n * Math.log2(Math.max(2, n)))} (2·n·log2 n).`);
+        throw fail('budget', name, `a budget of ${budget} masks for ${n} players is too small to cross-validate; at least ${needed}, better ${Math.ceil(2 * whole)} (2·n·log2 n).`);
       }
-      throwIfAborted(signal, 'proxyspex');
+      if (masks.count < 2 ** n) check(n, masks.count);
+      throwIfAborted(signal, name);
       let done = 0;
       const values = await game.value(masks, {
         signal,
@@ -47,16 +67,18 @@ export function createProxySpexSolver(options: Omit<ProxySpexOptions, 'seed' | '
           onProgress?.({ stage: 'measure', done, total: masks.count });
         },
       });
-      const { spectrum, kind, ...details } = await fitProxySpex(masks, values, { ...options, seed, signal, onProgress });
-      return {
-        solver: 'proxyspex',
-        spectrum,
-        masks: masks.count,
-        exact: kind === 'complete' || masks.count === 2 ** n,
-        details: { kind, alphaMasks: masks.count / (n * Math.log2(Math.max(2, n))), ...details },
-      };
+      const { spectrum, kind, details } = await fit(masks, values, { seed, signal, onProgress });
+      return { solver: name, spectrum, masks: masks.count, exact: masks.count === 2 ** n, details: { kind, alphaMasks: masks.count / whole, ...details } };
     },
   };
+}
+
+/** A ProxySPEX solver with other than the default options. */
+export function createProxySpexSolver(options: Omit<ProxySpexOptions, 'seed' | 'signal' | 'onProgress'> = {}): Solver {
+  return createMaskSolver('proxyspex', options.folds, async (masks, values, run) => {
+    const { spectrum, kind, ...details } = await fitProxySpex(masks, values, { ...options, ...run });
+    return { spectrum, kind, details };
+  });
 }
 
 /** ProxySPEX with the defaults of fit.ts. */

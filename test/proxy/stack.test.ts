@@ -1,0 +1,87 @@
+import { describe, expect, test } from 'vitest';
+import { hierarchical } from '../../bench/synthetic.ts';
+import { allCoalitions, uniformCoalitions } from '../../src/coalitions.ts';
+import { fitProxySpex } from '../../src/proxy/fit.ts';
+import { proxyMasks } from '../../src/proxy/proxyspex.ts';
+import { createStackSolver, fitStack, stackSolver, stackWeights } from '../../src/proxy/stack.ts';
+import type { TuneGrid } from '../../src/proxy/tune.ts';
+import { createRandom } from '../../src/random.ts';
+import { r2 } from '../../src/spectrum/r2.ts';
+import { evaluate, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
+import { tableOfSpectrum } from '../../src/spectrum/walsh-hadamard.ts';
+import { gameFromFunction } from '../../src/game.ts';
+import { solverContract } from '../solver-contract.ts';
+
+const QUICK: TuneGrid = { maxDepth: [3, 5], numIterations: [50, 200], learningRate: [0.1] };
+
+/** A smooth game of all orders: a squashed sum of effects, as a probability is. */
+function squashed(players: number): { truth: Float64Array; at: (words: Uint32Array) => Float64Array } {
+  const random = createRandom(21);
+  const effects = Array.from({ length: players }, () => 1.2 * random.normal());
+  const truth = Float64Array.from({ length: 2 ** players }, (_, j) => 1 / (1 + Math.exp(effects.reduce((sum, e, i) => sum - e * ((j >>> i) & 1), 0.5))));
+  return { truth, at: (words) => Float64Array.from(words, (word) => truth[word]) };
+}
+
+describe('stackWeights', () => {
+  test('finds the mixture, never below zero', () => {
+    const random = createRandom(1);
+    const columns = [0, 1, 2].map(() => Float64Array.from({ length: 200 }, () => random.normal()));
+    const y = Float64Array.from({ length: 200 }, (_, r) => 3 + 0.7 * columns[0][r] + 0.3 * columns[2][r] - 0.2 * columns[1][r]);
+    const { weights, intercept } = stackWeights(columns, y, 1e-9);
+    expect(weights[0]).toBeCloseTo(0.7, 1);
+    expect(weights[1]).toBe(0);
+    expect(weights[2]).toBeCloseTo(0.3, 1);
+    expect(intercept).toBeCloseTo(3, 1);
+  });
+
+  test('members that cannot be told apart share the weight', () => {
+    const z = Float64Array.from({ length: 50 }, (_, r) => r % 7);
+    const { weights } = stackWeights([z, z, z], z, 0.01);
+    expect(weights).toBeAllClose([1 / 3, 1 / 3, 1 / 3], 1e-9);
+  });
+});
+
+describe('fitStack', () => {
+  test('predicts a smooth game from few masks with less than three quarters of the error of ProxySPEX, and says which members carried it', async () => {
+    const { truth, at } = squashed(12);
+    const masks = proxyMasks(12, 100, 2);
+    const options = { grid: QUICK, cap: 60 };
+    const stack = await fitStack(masks, at(masks.words), options);
+    const proxy = await fitProxySpex(masks, at(masks.words), options);
+    const score = (spectrum: FourierSpectrum): number => r2(truth, tableOfSpectrum(spectrum));
+    expect(1 - score(stack.spectrum)).toBeLessThan(0.75 * (1 - score(proxy.spectrum)));
+    expect(stack.kind).toBe('stack');
+    expect(stack.members.map((member) => member.name)).toEqual(['process', 'process with amplitude', 'trees']);
+    expect(stack.members[0].weight + stack.members[1].weight).toBeGreaterThan(stack.members[2].weight);
+    expect(stack.r2).toBeGreaterThan(Math.max(...stack.members.map((member) => member.r2)) - 0.02);
+    expect(await fitStack(masks, at(masks.words), options)).toEqual(stack);
+  });
+
+  test('keeps up with ProxySPEX on a sparse hierarchical game', async () => {
+    const truth = hierarchical(12, 3);
+    const masks = proxyMasks(12, 200, 0);
+    const fresh = allCoalitions(12);
+    const options = { grid: QUICK, cap: 60 };
+    const [stack, proxy] = [await fitStack(masks, evaluate(truth, masks), options), await fitProxySpex(masks, evaluate(truth, masks), options)];
+    const expected = evaluate(truth, fresh);
+    expect(r2(expected, evaluate(stack.spectrum, fresh))).toBeGreaterThan(r2(expected, evaluate(proxy.spectrum, fresh)) - 0.02);
+  });
+
+  test('an outlying end mask stays out', async () => {
+    const { at } = squashed(12);
+    const masks = proxyMasks(12, 80, 2);
+    const stack = await fitStack(masks, at(masks.words).with(0, -50), { grid: QUICK, cap: 40 });
+    expect(stack.endMasks[0]).toMatchObject({ end: 'empty', value: -50, fitted: false });
+    expect(Math.abs(stack.endMasks[0].predicted)).toBeLessThan(2);
+  });
+
+  test('more players or masks than it can is an error before anything is measured', async () => {
+    let asked = 0;
+    const game = gameFromFunction('large', 25, () => ++asked);
+    await expect(stackSolver.solve(game, { budget: 50, seed: 0 })).rejects.toThrow('50 masks of 25 players; at most 1500 masks of 20 players');
+    expect(asked).toBe(0);
+    await expect(fitStack(uniformCoalitions(18, 1600, createRandom(0)), Float64Array.from({ length: 1600 }, (_, r) => r))).rejects.toThrow('1600 masks of 18 players');
+  });
+});
+
+solverContract('stack', () => createStackSolver({ grid: { ...QUICK, numIterations: [50] }, cap: 40 }), { players: 9, budget: 120, tolerance: 0.1 });
