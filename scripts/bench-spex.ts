@@ -258,7 +258,7 @@ function curves(seeds: readonly number[]): Curve[] {
   };
   return [
     ...[0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4].flatMap((noise) => points('noise / deviation of f', noise, base, noise)),
-    ...[10, 20, 40, 60, 80, 100, 140].flatMap((count) => points('terms', count, { ...base, count }, 0.05)),
+    ...[20, 60, 100, 140, 180, 220, 260].flatMap((count) => points('terms', count, { ...base, count }, 0.05)),
   ];
 }
 

@@ -110,7 +110,7 @@ export function curvesPicture(curves: readonly Curve[]): string {
       },
       `Recall and R² against ${axis}`,
     );
-  const left = panel('noise / deviation of f', { type: 'log' }, 380);
+  const left = panel('noise / deviation of f', { type: 'log', ticks: [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4], tickFormat: String }, 380);
   const right = panel('terms', { type: 'linear' }, 380);
   const inner = (svg: string, x: number): string => svg.replace('<svg ', `<svg x="${x}" `).trim();
   return `<svg xmlns="http://www.w3.org/2000/svg" width="780" height="260" viewBox="0 0 780 260" role="img" aria-label="Recall and R² of SPEX against noise and number of terms, n = 64, t = 5, 3 x 64 bins">\n${inner(left, 0)}\n${inner(right, 395)}\n</svg>\n`;
