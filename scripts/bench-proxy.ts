@@ -4,7 +4,7 @@
  *     npx tsx scripts/bench-proxy.ts [--compare python] [--games FOLDER] [--alphas 1,2,4,8] [--only PARTS]
  *
  * Every method gets the same masks and values; R² is on masks that were not fitted. Seconds are CPU time,
- * one thread each. Parts: fits (against LightGBM), synthetic and games (against the reference implementation).
+ * one thread each. Parts: fits (against LightGBM), synthetic, large and games (against the reference implementation).
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -43,9 +43,9 @@ const COMMON_GRID: TuneGrid = { maxDepth: [3, 5], numIterations: [500, 1000], le
 
 const METHODS: Readonly<Record<string, (masks: Coalitions, values: Float64Array, grid: TuneGrid) => Promise<FourierSpectrum>>> = {
   lasso: async (masks, values) => fitFirstOrder(masks, values).spectrum,
-  // Every step of the reference, with our trees: 95 % of the energy, always refitted, end masks always fitted, 20 rows a leaf.
+  // Every step of the reference, with our trees: 95 % of the energy (1,000 terms at most), always refitted, end masks always fitted, 20 rows a leaf.
   recipe: async (masks, values, grid) =>
-    (await fitProxySpex(masks, values, { grid, refit: 'always', energy: [0.95], cap: masks.count, endMasks: 'keep', minDataInLeaf: 20 })).spectrum,
+    (await fitProxySpex(masks, values, { grid, refit: 'always', energy: [0.95], cap: 1000, endMasks: 'keep', minDataInLeaf: 20 })).spectrum,
   proxyspex: async (masks, values, grid) => (await fitProxySpex(masks, values, { grid })).spectrum,
   'proxyspex (default grid)': async (masks, values) => (await fitProxySpex(masks, values)).spectrum,
   stack: async (masks, values) => (await fitStack(masks, values)).spectrum,
@@ -90,13 +90,15 @@ function singleFits(python: string | undefined): void {
   }
 }
 
-function syntheticCells(alphas: readonly number[], seed: number): Cell[] {
-  const games = [
-    { name: 'hierarchical n=100', truth: hierarchical(100, seed) },
-    { name: 'staircases n=100', truth: staircases(100, seed) },
-    { name: 'order three n=1000', truth: orderThree(1000, seed) },
-  ];
-  return games.flatMap(({ name, truth }) =>
+function syntheticCells(part: 'synthetic' | 'large', alphas: readonly number[], seed: number): Cell[] {
+  const games = {
+    synthetic: [
+      { name: 'hierarchical n=100', truth: hierarchical(100, seed) },
+      { name: 'staircases n=100', truth: staircases(100, seed) },
+    ],
+    large: [{ name: 'order three n=1000', truth: orderThree(1000, seed) }],
+  };
+  return games[part].flatMap(({ name, truth }) =>
     alphas.map((alpha) => {
       const masks = proxyMasks(truth.players, Math.ceil(alpha * truth.players * Math.log2(truth.players)), seed);
       const held = uniformCoalitions(truth.players, 2000, createRandom(seed, 'held'));
@@ -201,7 +203,7 @@ const command = new Command('bench-proxy')
   .option('--alphas <list>', 'masks as multiples of n log2 n', '1,2,4,8')
   .option('--every <k>', 'only every k-th stored game', '1')
   .option('--seed <n>', 'seed of games and masks', '0')
-  .option('--only <parts>', 'of fits,synthetic,games (default: all that apply)')
+  .option('--only <parts>', 'of fits, synthetic, large (1,000 players: minutes a fit), games (default: all that apply but large)')
   .option('--paper-grid', "the paper's grid of up to 5,000 trees instead of 2 depths x {500, 1000} trees")
   .option('--debug', 'show stack traces');
 
@@ -210,6 +212,8 @@ process.exitCode = await runCommand<Flags>(command, process.argv.slice(2), termi
   if (alphas.some((alpha) => !(alpha > 0))) throw fail('input', '--alphas', `"${flags.alphas}" is not a list of positive numbers.`);
   if (flags.compare !== undefined && flags.compare !== 'python') throw fail('input', '--compare', `"${flags.compare}"; the only one there is, is python.`);
   const parts = flags.only?.split(',') ?? ['fits', 'synthetic', ...(flags.games === undefined ? [] : ['games'])];
+  const unknown = parts.find((part) => !['fits', 'synthetic', 'large', 'games'].includes(part));
+  if (unknown !== undefined) throw fail('input', '--only', `"${unknown}"; any of fits, synthetic, large, games.`);
   const seed = whole('--seed', flags.seed);
   const grid = flags.paperGrid === true ? PAPER_GRID : COMMON_GRID;
   let python: string | undefined;
@@ -220,7 +224,9 @@ process.exitCode = await runCommand<Flags>(command, process.argv.slice(2), termi
   }
   print(`\`${line}\`\nNode ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, one thread each`);
   if (parts.includes('fits')) singleFits(python);
-  if (parts.includes('synthetic')) printScores('Made-up games', await scoreCells(syntheticCells(alphas, seed), grid, python, signal), alphas);
+  for (const part of ['synthetic', 'large'] as const) {
+    if (parts.includes(part)) printScores('Made-up games, R² on 2,000 other masks', await scoreCells(syntheticCells(part, alphas, seed), grid, python, signal), alphas);
+  }
   if (parts.includes('games')) {
     if (flags.games === undefined) throw fail('input', '--only', 'games needs --games FOLDER.');
     const scores = await scoreCells(storedCells(flags.games, alphas, seed, Math.max(1, whole('--every', flags.every))), grid, python, signal);
