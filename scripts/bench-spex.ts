@@ -258,7 +258,7 @@ function curves(seeds: readonly number[]): Curve[] {
   };
   return [
     ...[0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4].flatMap((noise) => points('noise / deviation of f', noise, base, noise)),
-    ...[20, 60, 100, 140, 180, 220, 260].flatMap((count) => points('terms', count, { ...base, count }, 0.05)),
+    ...[40, 160, 280, 320, 360, 400, 450].flatMap((count) => points('terms', count, { ...base, count }, 0.05)),
   ];
 }
 
