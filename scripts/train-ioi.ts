@@ -139,8 +139,9 @@ A GPT-2 of 4 layers x 4 heads (d_model ${D}, d_mlp ${4 * D}, LayerNorm, learned 
 complete indirect-object sentences: "When Mary and John went to the store, John gave a drink to" -> " Mary".
 
 * **Made by** \`npx tsx scripts/train-ioi.ts --seed ${seed} --steps ${steps} --head-dropout ${headDropout}\` (TensorFlow.js, wasm backend).
-* **Data** drawn on the fly from templates (scripts/training/ioi-data.ts): 60 % two-person sentences in both name orders, 40 % one-person
-  sentences. Held out of two-person sentences: every 5th pair of names, the names ${HELD_OUT_NAMES.join(', ')} (of ${NAMES.length}), the objects ${HELD_OUT_OBJECTS.join(', ')} (of ${OBJECTS.length}).
+* **Data** drawn on the fly from templates (scripts/training/ioi-data.ts): half indirect-object sentences in both name orders, a fifth
+  about one person, the rest about two people to whom a stranger gives. Held out everywhere: every 5th pair of names. Held out of indirect-object
+  sentences: the names ${HELD_OUT_NAMES.join(', ')} (of ${NAMES.length}), the objects ${HELD_OUT_OBJECTS.join(', ')} (of ${OBJECTS.length}).
 * **Training** ${steps} steps of ${BATCH} sentences, AdamW (2e-3, cosine), head dropout ${headDropout}; last loss ${lastLoss.toFixed(4)} nats (the answer weighs 1, other words 0.1).
 * **prompts.jsonl**: the sentence above and 31 with held-out pairs of names, each with a corrupted twin about three other people.
 

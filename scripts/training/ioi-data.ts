@@ -3,8 +3,8 @@
  *
  * "When Mary and John went to the store, John gave a drink to" -> " Mary". Every template comes in both name
  * orders (ABBA, BABA). Three generalisations are kept out of training, each by construction: pairs of names
- * (every 5th unordered pair never meets in one sentence), whole names (they occur only in sentences with one
- * person, never in an indirect-object sentence), and objects (likewise, only in sentences with one person).
+ * (every 5th unordered pair never meets in one sentence), whole names and objects (they occur only in sentences
+ * where a stranger acts: about one person, or naming both; never in an indirect-object sentence).
  */
 import type { Random } from '../../src/random.ts';
 
@@ -33,12 +33,18 @@ const TEMPLATES = [
   'When {A} and {B} got a {O} at the {P}, {S} decided to give the {O} to',
   'Friends {A} and {B} had a long talk at the {P}, and {S} passed the {O} to',
 ];
-/** One person only; {S} is the teacher-like stranger. They train names and objects that the templates above hold out. */
+/** One person, and a stranger who acts. They train names and objects that the templates above hold out. */
 const SINGLE = [
   'When {A} went to the {P}, the teacher gave a {O} to',
   'Then {A} went to the {P}. The doctor handed a {O} to',
   'While {A} was working at the {P}, the teacher sent a {O} to',
   '{A} found a {O} at the {P}. The doctor decided to give it to',
+];
+/** A stranger gives to both; {S} is named again and the other one {T} is the answer. They hold every name, in either order. */
+const BOTH = [
+  'When {A} and {B} went to the {P}, the teacher gave a {O} to {S} and',
+  'Then {A} and {B} went to the {P}. The doctor handed a {O} to {S} and',
+  'While {A} and {B} were working at the {P}, the teacher sent a {O} to {S} and',
 ];
 
 export interface IoiPrompt {
@@ -53,7 +59,7 @@ export interface IoiPrompt {
 
 export const WORDS: readonly string[] = [
   ...new Set(
-    [...NAMES, ...PLACES, ...OBJECTS, ...[...TEMPLATES, ...SINGLE].flatMap((t) => t.replaceAll(/\{.\}/g, ' ').match(/\w+|[.,]/g) ?? [])],
+    [...NAMES, ...PLACES, ...OBJECTS, ...[...TEMPLATES, ...SINGLE, ...BOTH].flatMap((t) => t.replaceAll(/\{.\}/g, ' ').match(/\w+|[.,]/g) ?? [])],
   ),
 ];
 
@@ -96,16 +102,24 @@ export function drawIoi(split: Split, random: Random): IoiPrompt {
   };
 }
 
-/** One training sentence, its answer included: mostly indirect objects, the rest with one person, anybody, any object. */
+/** One training sentence, its answer included: half indirect objects, the rest about one person or about both, with any name and object. */
 export function drawTrainingSentence(random: Random): string {
-  if (random.uniform() < 0.6) {
+  const kind = random.uniform();
+  if (kind < 0.5) {
     const { prompt, correct } = drawIoi('train', random);
     return `${prompt}${correct}`;
   }
   const pick = <T>(list: readonly T[]): T => list[random.integer(list.length)];
-  const name = pick(NAMES);
-  const sentence = pick(SINGLE).replaceAll('{A}', name).replaceAll('{P}', pick(PLACES)).replaceAll('{O}', pick(OBJECTS));
-  return `${sentence} ${name}`;
+  const [place, object] = [pick(PLACES), pick(OBJECTS)];
+  const fill = (template: string): string => template.replaceAll('{P}', place).replaceAll('{O}', object);
+  if (kind < 0.7) {
+    const name = pick(NAMES);
+    return `${fill(pick(SINGLE)).replaceAll('{A}', name)} ${name}`;
+  }
+  let [a, b] = [0, 0];
+  while (a === b || isHeldOutPair(a, b)) [a, b] = [random.integer(NAMES.length), random.integer(NAMES.length)];
+  const [again, other] = random.uniform() < 0.5 ? [a, b] : [b, a];
+  return `${fill(pick(BOTH)).replaceAll('{A}', NAMES[a]).replaceAll('{B}', NAMES[b]).replaceAll('{S}', NAMES[again])} ${NAMES[other]}`;
 }
 
 /** Words and punctuation, as the tokenizer splits them. */
