@@ -20,10 +20,11 @@ const options = new Command()
   .requiredOption('--heads <n>', 'heads per layer: 1, 2 or 4')
   .option('--seed <n>', 'seed of weights and data', '1')
   .option('--steps <n>', 'training steps', '1000')
+  .option('--weight-decay <x>', 'decoupled weight decay', '0.3')
   .option('--out <folder>', 'where to write the model (default: models/induction-2l-h<heads>)')
   .parse()
-  .opts<{ heads: string; seed: string; steps: string; out?: string }>();
-const [heads, seed, steps] = [Number(options.heads), Number(options.seed), Number(options.steps)];
+  .opts<{ heads: string; seed: string; steps: string; weightDecay: string; out?: string }>();
+const [heads, seed, steps, weightDecay] = [Number(options.heads), Number(options.seed), Number(options.steps), Number(options.weightDecay)];
 const [dModel, dHead] = [64, 16];
 const vocabulary = LETTERS.length + 2;
 const config: ModelConfig = {
@@ -60,7 +61,7 @@ await train(
     learningRate: 3e-3,
     warmup: 1,
     betas: [0.9, 0.98],
-    weightDecay: 0,
+    weightDecay,
     headDropout: 0,
     constantRate: true,
     onStep(step, loss) {
@@ -134,9 +135,9 @@ await saveModel({
 Two attention-only layers of ${heads} head${heads === 1 ? '' : 's'} (d_model ${dModel}, d_head ${dHead}, learned positions, no norm, no bias, no MLP), in the TransformerLens
 format, trained to continue a repeated sequence: a b c d a b -> c. The circuit is known: a previous-token head feeds an induction head.
 
-* **Made by** \`npx tsx scripts/train-induction.ts --heads ${heads} --seed ${seed} --steps ${steps}\` (TensorFlow.js, wasm backend).
+* **Made by** \`npx tsx scripts/train-induction.ts --heads ${heads} --seed ${seed} --steps ${steps} --weight-decay ${weightDecay}\` (TensorFlow.js, wasm backend).
 * **Data** BOS and ${LENGTH} tokens of a sequence of 4..12 distinct letters (of ${LETTERS.length}), repeated; the period changes by row, so position alone predicts nothing.
-* **Training** ${steps} steps of 32 sequences, Adam (3e-3, betas 0.9 and 0.98), loss at determined positions only; last loss ${lastLoss.toFixed(4)} nats.
+* **Training** ${steps} steps of 32 sequences, AdamW (3e-3, betas 0.9 and 0.98, decay ${weightDecay}), loss at determined positions only; last loss ${lastLoss.toFixed(4)} nats.
 * **Held-out accuracy** ${clean.toFixed(4)} (1,024 fresh sequences, determined positions).
 * **prompts.jsonl**: 64 sequences cut at random, each with a corrupted twin of the same length in which the last letter is new.
 

@@ -128,15 +128,10 @@ export function maskBytes(masks: Coalitions, start = 0, end = masks.count): Uint
   return bytes;
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
 /** Mask `row` as lower-case hex, 2·ceil(n/8) characters: its identity in memos and run logs. */
-export function maskHex(masks: Coalitions, row: number): string {
-  let hex = '';
-  for (let k = 0; k < Math.ceil(masks.players / 8); k++) {
-    hex += HEX[(masks.words[row * masks.stride + (k >>> 2)] >>> ((k & 3) * 8)) & 255];
-  }
-  return hex;
+export function maskHex({ players, stride, words }: Coalitions, row: number): string {
+  // Words are little-endian, as everywhere that JavaScript runs: their bytes are in player order.
+  return Buffer.from(words.buffer, words.byteOffset + 4 * row * stride, Math.ceil(players / 8)).toString('hex');
 }
 
 /** The masks named by hex strings, in order. */

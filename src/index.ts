@@ -56,7 +56,11 @@ export { fitFirstOrder, type FirstOrderOptions } from './proxy/first-order.ts';
 export { fitProxySpex, type ProxyFit, type ProxySpexOptions } from './proxy/fit.ts';
 export { createProxySpexSolver, proxyspexSolver } from './proxy/proxyspex.ts';
 export { DEFAULT_GRID, PAPER_GRID, type TuneGrid } from './proxy/tune.ts';
-export { solve, SOLVERS, type ScoredSolution } from './solve/solve.ts';
+export { planSpex, type PlanOptions, type SpexPlan } from './spex/plan.ts';
+export { drawMasks, type SpexDraw } from './spex/sample.ts';
+export { fitSpex, measureBins, spex, type FitOptions, type SpexFit, type SpexOptions, type SpexTerm } from './spex/spex.ts';
+export { autoSolver } from './solve/auto.ts';
+export { solve, solverOf, SOLVERS, type ScoredSolution, type SolverName } from './solve/solve.ts';
 
 // interactions become a circuit
 export { findCircuit, type Circuit, type CircuitOptions, type CircuitPoint } from './circuit/find-circuit.ts';

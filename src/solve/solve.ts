@@ -1,8 +1,8 @@
 /**
- * Which solver, and how good its answer is on masks it did not see.
+ * The solvers by name, and how good an answer is on masks its solver did not see.
  *
- * `auto`: exact when the budget covers all 2^n masks, else ProxySPEX. Whatever the solver, the answer is
- * scored on fresh uniform masks beside the first-order baseline fitted on the very masks the solver measured.
+ * Whatever the solver, the answer is scored on fresh uniform masks beside the first-order baseline fitted on
+ * the very masks the solver measured.
  */
 import { allCoalitions, maskHex, selectRows, uniformCoalitions, type Coalitions } from '../coalitions.ts';
 import { closest, fail } from '../errors.ts';
@@ -14,9 +14,11 @@ import type { Solution, SolveOptions, Solver } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';
 import { r2Interval, type R2Interval } from '../spectrum/r2.ts';
 import { createSpectrum, evaluate } from '../spectrum/spectrum.ts';
+import { spex } from '../spex/spex.ts';
+import { autoSolver } from './auto.ts';
 import { record } from './record.ts';
 
-export const SOLVERS = ['auto', 'exact', 'proxyspex'] as const;
+export const SOLVERS = ['auto', 'exact', 'proxyspex', 'spex'] as const;
 export type SolverName = (typeof SOLVERS)[number];
 
 export interface ScoreOptions extends SolveOptions {
@@ -31,23 +33,17 @@ export interface ScoredSolution {
   readonly heldOut: (R2Interval & { readonly firstOrder: R2Interval }) | undefined;
 }
 
-/** The solver that `name` means for n players and a budget. @throws 'input' for an unknown name. */
-export function chooseSolver(name: string, players: number, budget: number): Solver {
-  switch (name as SolverName) {
-    case 'auto':
-      return 2 ** players <= budget ? exactSolver : proxyspexSolver;
-    case 'exact':
-      return exactSolver;
-    case 'proxyspex':
-      return proxyspexSolver;
-    default:
-      throw fail('input', 'solver', `"${name}" is unknown; did you mean ${closest(name, SOLVERS)[0]}? There are ${SOLVERS.join(', ')}.`);
-  }
+const SOLVER: Readonly<Record<SolverName, Solver>> = { auto: autoSolver, exact: exactSolver, proxyspex: proxyspexSolver, spex: spex() };
+
+/** The solver of a name. @throws 'input' for an unknown one, with a suggestion. */
+export function solverOf(name: string): Solver {
+  if (Object.hasOwn(SOLVER, name)) return SOLVER[name as SolverName];
+  throw fail('input', 'solver', `"${name}" is unknown; did you mean ${closest(name, SOLVERS)[0]}? There are ${SOLVERS.join(', ')}.`);
 }
 
 /** Solves `game` within the budget and scores the answer on held-out masks. */
 export async function solve(game: MemoisedGame, options: ScoreOptions): Promise<ScoredSolution> {
-  const solver = chooseSolver(options.solver, game.players.length, options.budget);
+  const solver = solverOf(options.solver);
   const recorded = record(meter(game, options.budget));
   const solution = await solver.solve(recorded, options);
   if (solution.exact) return { solution, heldOut: undefined };

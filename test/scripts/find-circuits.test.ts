@@ -34,12 +34,12 @@ describe('find-circuits', () => {
     const ofLayer1 = result.interactions.filter(({ members }) => members.every((player) => result.players[player].layer === 1));
     expect(ofLayer1[0].names).toEqual(['L1H0', 'L1H1']);
     expect(ofLayer1[0].value).toBeLessThan(-0.3);
-    // single ablation misses both: the value of all but one of them stays within 5 points of the clean one
+    // single ablation misses both: the value of all but one of them stays within 10 points of the clean one, both together lose over 80
     const log = readFileSync(join(out, 'run-log.jsonl'), 'utf8').trim().split('\n').slice(1).map((line) => JSON.parse(line) as { mask: string; value: number });
     const valueOf = new Map(log.map(({ mask, value }) => [mask, value]));
     const [clean, without10, without11, without1] = ['0f', '0b', '07', '03'].map((mask) => valueOf.get(mask)!);
-    expect(clean - without10).toBeLessThan(0.05);
-    expect(clean - without11).toBeLessThan(0.05);
+    expect(clean - without10).toBeLessThan(0.1);
+    expect(clean - without11).toBeLessThan(0.1);
     expect(clean - without1).toBeGreaterThan(0.8);
     expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('L1H1');
     expect(readdirSync(out).sort()).toEqual(['report.html', 'result.json', 'run-log.jsonl']);

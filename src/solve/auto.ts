@@ -1,0 +1,79 @@
+/**
+ * `solver auto`: exact where the budget covers all 2^n masks, otherwise the better of SPEX and ProxySPEX.
+ *
+ * SPEX's masks are structured and cannot be reused from a uniform draw, but a proxy can learn from them. So
+ * where half the budget buys SPEX at least 2^6 bins a group, that half is measured by SPEX's plan, the rest
+ * uniformly; both are fitted (the proxy on the union) and compared on uniform masks that neither saw. Below
+ * that, SPEX would have too few bins for the spectra of real models, and all masks go to the proxy.
+ */
+import { concatCoalitions, maskHex, selectRows, uniformCoalitions } from '../coalitions.ts';
+import { SpexlensError } from '../errors.ts';
+import { fitProxySpex } from '../proxy/fit.ts';
+import { proxyspexSolver } from '../proxy/proxyspex.ts';
+import { createRandom } from '../random.ts';
+import type { Solution, SolveOptions, Solver } from '../solver.ts';
+import { exactSolver } from '../spectrum/exact.ts';
+import { r2 } from '../spectrum/r2.ts';
+import { evaluate } from '../spectrum/spectrum.ts';
+import { planSpex, type SpexPlan } from '../spex/plan.ts';
+import { drawMasks } from '../spex/sample.ts';
+import { fitSpex, measureBins } from '../spex/spex.ts';
+import type { Game } from '../game.ts';
+
+/** log2 of the fewest bins a group for which auto gives SPEX half the budget. */
+const LEAST_B = 6;
+/** Share of the budget held back to compare on, and its bounds. */
+const COMPARE = { share: 0.1, least: 64, most: 512 };
+
+export const autoSolver: Solver = {
+  name: 'auto',
+  async solve(game, options) {
+    const n = game.players.length;
+    if (2 ** n <= options.budget) return because(await exactSolver.solve(game, options), `the budget of ${options.budget} masks covers all ${2 ** n}`);
+    const plan = affordable(n, options.budget);
+    if (typeof plan === 'string') return because(await proxyspexSolver.solve(game, options), plan);
+    return compare(game, plan, options);
+  },
+};
+
+/** A plan for half the budget, or why there is none. */
+function affordable(n: number, budget: number): SpexPlan | string {
+  const half = Math.floor(budget / 2);
+  try {
+    const plan = planSpex(n, { budget: half });
+    return plan.b >= LEAST_B ? plan : `half the budget, ${half} masks, buys SPEX only ${2 ** plan.b} bins a group; auto tries it from ${2 ** LEAST_B} on`;
+  } catch (error) {
+    if (!(error instanceof SpexlensError)) throw error;
+    return `half the budget, ${half} masks, buys no SPEX plan for ${n} players`;
+  }
+}
+
+async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promise<Solution> {
+  const { budget, seed, signal, onProgress } = options;
+  const n = game.players.length;
+  const draw = drawMasks(plan, seed);
+  const exclude = new Set(Array.from({ length: draw.masks.count }, (_, row) => maskHex(draw.masks, row)));
+  const fresh = uniformCoalitions(n, budget - draw.masks.count, createRandom(seed, 'auto/masks'), exclude);
+  const held = Math.min(COMPARE.most, Math.max(COMPARE.least, Math.floor(COMPARE.share * budget)), fresh.count - 1);
+  const rows = Array.from({ length: fresh.count }, (_, row) => row);
+
+  const { bins, values: structured } = await measureBins(game, draw, { signal, onProgress: (p) => onProgress?.({ ...p, stage: 'measure for spex' }) });
+  let done = 0;
+  const uniform = await game.value(fresh, { signal, onBatch: (_start, batch) => onProgress?.({ stage: 'measure', done: (done += batch.length), total: fresh.count }) });
+  const truth = uniform.subarray(0, held);
+  const unseen = selectRows(fresh, rows.slice(0, held));
+  const masks = concatCoalitions([draw.masks, selectRows(fresh, rows.slice(held))]);
+  const values = Float64Array.from([...structured, ...uniform.subarray(held)]);
+
+  const fromSpex = fitSpex(bins, structured, seed, {}, (stage, at, total) => onProgress?.({ stage, done: at, total }));
+  const fromProxy = await fitProxySpex(masks, values, { seed, signal, onProgress });
+  const scores = { spex: r2(truth, evaluate(fromSpex.spectrum, unseen)), proxyspex: r2(truth, evaluate(fromProxy.spectrum, unseen)) };
+  const winner = scores.spex > scores.proxyspex ? 'spex' : 'proxyspex';
+  const why = `R² on ${held} uniform masks that neither saw: spex ${scores.spex.toFixed(3)} (from ${draw.masks.count} masks), proxyspex ${scores.proxyspex.toFixed(3)} (from ${masks.count})`;
+  const { spectrum, ...details } = winner === 'spex' ? fromSpex : fromProxy;
+  return because({ solver: winner, spectrum, masks: budget, exact: false, details: { ...details, plan: { ...plan } } }, why, scores);
+}
+
+function because(solution: Solution, why: string, scores?: Readonly<Record<string, number>>): Solution {
+  return { ...solution, details: { ...solution.details, auto: { why, ...(scores === undefined ? {} : { scores }) } } };
+}
