@@ -24,7 +24,8 @@ export const PAPER_GRID: TuneGrid = { maxDepth: [3, 5, -1], numIterations: [500,
 
 /**
  * The default, a tenth of the paper's work: one rate, and small tree counts, which cost nothing to read.
- * On real games (n = 14-16, 3 budgets) within .002 of {500, 1000} trees x both rates, at a quarter of the time.
+ * Against {500, 1000} trees x both rates, on 13 real games (n = 14-16): mean R² +.012, -.003, -.001 at α = 1, 2, 8,
+ * in about a quarter of the time.
  */
 export const DEFAULT_GRID: TuneGrid = { maxDepth: [3, 5, -1], numIterations: [25, 50, 100, 200, 500], learningRate: [0.1] };
 
