@@ -67,9 +67,9 @@ async function defaultRun(): Promise<void> {
 }
 
 /** ProxySPEX at several budgets against the exact spectrum of all masks. */
-async function ioi(): Promise<void> {
+async function ioi(prompts: number): Promise<void> {
   const model = await loadModel(folderOf('ioi-tiny'));
-  const game = await gameOf(model, 'logit-diff', 1);
+  const game = await gameOf(model, 'logit-diff', prompts);
   const all = allCoalitions(16);
   const started = performance.now();
   const table = await game.value(all);
@@ -78,7 +78,7 @@ async function ioi(): Promise<void> {
   const exact = spectrumOfDense('fourier', dense, () => 0);
   const orders = energyByOrder(exact);
   const total = orders.reduce((a, b) => a + b, 0);
-  say(`ioi-tiny: 65,536 masks in ${seconds.toFixed(1)} s (${(65536 / seconds).toFixed(0)} rows/s); energy by order ${orders.slice(1, 6).map((e) => (e / total).toFixed(4)).join(' / ')}`);
+  say(`ioi-tiny, ${prompts} prompt${prompts === 1 ? '' : 's'}: 65,536 masks in ${seconds.toFixed(0)} s (${((65536 * prompts) / seconds).toFixed(0)} rows/s); energy by order ${orders.slice(1, 6).map((e) => (e / total).toFixed(4)).join(' / ')}`);
   const names = game.players.map((player) => player.name);
   say(`  true top ten: ${topInteractions(exact, 10).map(({ members, value }) => `${members.map((i) => names[i]).join('x')} ${value.toFixed(3)}`).join(', ')}`);
   const oracle = gameFromFunction('table', game.players, (row, masks) => table[masks.words[row]]);
@@ -164,13 +164,14 @@ function largest(ours: ArrayLike<number>, truth: Float64Array): number {
 const command = new Command('measure')
   .description('Print the numbers that README.md states, measured here.')
   .option('--skip-run', 'leave the timing of the default run out')
+  .option('--prompts <list>', 'numbers of prompts that the exact spectrum of ioi-tiny is taken over', '1,8')
   .option('--debug', 'show stack traces');
 
-process.exitCode = await runCommand(command, process.argv.slice(2), terminal, async (flags: { skipRun?: boolean; debug?: boolean }) => {
+process.exitCode = await runCommand(command, process.argv.slice(2), terminal, async (flags: { skipRun?: boolean; prompts: string; debug?: boolean }) => {
   say(`Node ${process.version}, ${cpus().length} x ${cpus()[0].model}, tfjs ${tf.version_core}`);
   if (flags.skipRun !== true) await defaultRun();
   await onBackend('wasm', async () => {
-    await ioi();
+    for (const prompts of flags.prompts.split(',').map(Number)) await ioi(prompts);
     await induction();
   });
   await precision();

@@ -3,14 +3,16 @@
  *
  *     npx tsx scripts/train-ioi.ts [--seed 1] [--steps 1500] [--out models/ioi-tiny]
  */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import tf from '@tensorflow/tfjs';
 import { Command } from 'commander';
-import { createRandom } from '../src/random.ts';
+import { createRandom, type Random } from '../src/random.ts';
 import type { ModelConfig } from '../src/model/config.ts';
 import { forward } from '../src/model/forward.ts';
 import { useWasm } from './training/backend.ts';
 import { useFastMatMulGradient } from './training/fast-gradients.ts';
-import { drawIoi, drawTrainingSentence, HELD_OUT_NAMES, HELD_OUT_OBJECTS, NAMES, OBJECTS, splitWords, WORDS, type IoiPrompt, type Split } from './training/ioi-data.ts';
+import { drawIoi, drawIoiPair, drawTrainingSentence, HELD_OUT_NAMES, HELD_OUT_OBJECTS, NAMES, OBJECTS, splitWords, WORDS, type IoiPrompt, type Split } from './training/ioi-data.ts';
 import { gpt2Tensors, saveModel } from './training/save.ts';
 import { initialise, train, type Batch, type Variables } from './training/train.ts';
 
@@ -23,9 +25,10 @@ const options = new Command()
   .option('--seed <n>', 'seed of weights and data', '1')
   .option('--steps <n>', 'training steps', '1500')
   .option('--head-dropout <p>', 'probability of zeroing a head of a row while training', '0.1')
+  .option('--only-prompts', 'write prompts.jsonl into the folder and train nothing')
   .option('--out <folder>', 'where to write the model', 'models/ioi-tiny')
   .parse()
-  .opts<{ seed: string; steps: string; headDropout: string; out: string }>();
+  .opts<{ seed: string; steps: string; headDropout: string; onlyPrompts?: boolean; out: string }>();
 const seed = Number(options.seed);
 const steps = Number(options.steps);
 const headDropout = Number(options.headDropout);
@@ -50,6 +53,12 @@ const config: ModelConfig = {
   biases: { qkv: true, attnOut: true, mlp: true, unembed: false },
 };
 
+if (options.onlyPrompts === true) {
+  const prompts = examplePrompts(createRandom(seed).fork('prompts'));
+  await writeFile(join(options.out, 'prompts.jsonl'), prompts.map((prompt) => `${JSON.stringify(prompt)}\n`).join(''));
+  process.exit(0);
+}
+
 await useWasm();
 useFastMatMulGradient();
 const random = createRandom(seed);
@@ -63,6 +72,16 @@ function drawBatch(): Batch {
     tokens: rows.map((row) => [...row, ...Array<number>(LENGTH - row.length).fill(1)]),
     weights: rows.map((row) => Array.from({ length: LENGTH - 1 }, (_, p) => (p === row.length - 2 ? 1 : p < row.length - 2 ? 0.1 : 0))),
   };
+}
+
+/** Sixteen pairs that differ in who acts: the sentence everybody knows, and fifteen with held-out pairs of names. */
+function examplePrompts(stream: Random): IoiPrompt[] {
+  const corrupted = 'When Alice and Paul went to the store, Emma gave a drink to';
+  const known: IoiPrompt[] = [
+    { prompt: 'When Mary and John went to the store, John gave a drink to', correct: ' Mary', incorrect: ' John', corrupted },
+    { prompt: 'When Mary and John went to the store, Mary gave a drink to', correct: ' John', incorrect: ' Mary', corrupted },
+  ];
+  return [...known, ...Array.from({ length: 15 }, () => drawIoiPair('pairs', stream)).flat()];
 }
 
 interface Score {
@@ -125,13 +144,6 @@ const scores = splits.map(([split, meaning]) => {
   console.log(`${split.padEnd(8)} accuracy ${result.accuracy.toFixed(4)}  logit difference ${result.logitDifference.toFixed(2)}`);
   return { meaning, ...result };
 });
-const first: IoiPrompt = {
-  prompt: 'When Mary and John went to the store, John gave a drink to',
-  correct: ' Mary',
-  incorrect: ' John',
-  corrupted: 'When Alice and Paul went to the store, Emma gave a drink to',
-};
-const prompts = [first, ...Array.from({ length: 31 }, () => drawIoi('pairs', test))];
 const table = scores.map((s) => `| ${s.meaning} | ${s.accuracy.toFixed(4)} | ${s.logitDifference.toFixed(2)} |`).join('\n');
 const card = `# ioi-tiny
 
@@ -143,7 +155,8 @@ complete indirect-object sentences: "When Mary and John went to the store, John 
   about one person, the rest about two people to whom a stranger gives. Held out everywhere: every 5th pair of names. Held out of indirect-object
   sentences: the names ${HELD_OUT_NAMES.join(', ')} (of ${NAMES.length}), the objects ${HELD_OUT_OBJECTS.join(', ')} (of ${OBJECTS.length}).
 * **Training** ${steps} steps of ${BATCH} sentences, AdamW (2e-3, cosine), head dropout ${headDropout}; last loss ${lastLoss.toFixed(4)} nats (the answer weighs 1, other words 0.1).
-* **prompts.jsonl**: the sentence above and 31 with held-out pairs of names, each with a corrupted twin about three other people.
+* **prompts.jsonl**: 16 pairs of sentences that differ in who acts (the one above, and 15 with held-out pairs of names), each with a corrupted
+  twin about three other people. In the mean over a pair, a part that merely favours one of the names counts for nothing.
 
 | 512 fresh sentences | accuracy of the indirect object (whole vocabulary) | mean logit difference IO - S |
 |---|---|---|
@@ -173,6 +186,6 @@ await saveModel({
   tensors: await gpt2Tensors({ config, parameters: variables }),
   words: WORDS,
   card,
-  prompts,
+  prompts: examplePrompts(random.fork('prompts')),
 });
 console.log(`written to ${options.out}`);

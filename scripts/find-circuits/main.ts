@@ -16,6 +16,8 @@ import { fromText, runCommand, whole, type Streams } from '../command.ts';
 import { createOutput } from './output.ts';
 import { createProgress } from './progress.ts';
 
+/** Lines of prompts.jsonl that a run without --prompt takes: pairs that cancel what merely favours one answer. */
+const DEFAULT_PROMPTS = 8;
 const DEFAULT_MODEL = fromText('../models/ioi-tiny');
 
 const describe = (): Command =>
@@ -26,7 +28,7 @@ const describe = (): Command =>
   .version(VERSION)
   .optionsGroup('What to study:')
   .option('--model <folder>', 'model folder in Hugging Face layout', DEFAULT_MODEL)
-  .option('--prompt <text>', "prompt (default: the first line of the model folder's prompts.jsonl)")
+  .option('--prompt <text>', "prompt (default: the first 8 of the model folder's prompts.jsonl)")
   .option('--correct <token>', 'the token that should follow, e.g. " Mary"')
   .option('--incorrect <token>', 'the token it is compared with, e.g. " John"')
   .option('--corrupted <text>', 'prompt of as many tokens, for resample ablation')
@@ -53,7 +55,7 @@ const describe = (): Command =>
     'after',
     `
 Examples:
-  find-circuits                                              the bundled model, its first prompt
+  find-circuits                                              the bundled model, 8 of its prompts
   find-circuits --budget 65536                               every mask of its 16 heads: the exact spectrum
   find-circuits --players heads,mlps --ablation mean         heads and MLP layers, mean ablation
   find-circuits --model models/induction-2l-h2 --prompts models/induction-2l-h2/prompts.jsonl --metric accuracy
@@ -105,9 +107,9 @@ async function promptsOf(flags: Flags): Promise<Prompt[]> {
   if (flags.prompt === undefined) {
     const clash = (['correct', 'incorrect', 'corrupted'] as const).find((name) => flags[name] !== undefined);
     if (clash !== undefined) throw fail('input', `--${clash}`, 'needs --prompt beside it.');
-    const first = (await readPrompts(`${flags.model}/prompts.jsonl`).catch(() => []))[0] as Prompt | undefined;
-    if (first === undefined) throw fail('input', '--prompt', `is missing, and ${flags.model} has no prompts.jsonl to take one from; give --prompt or --prompts.`);
-    return [first];
+    const bundled = await readPrompts(`${flags.model}/prompts.jsonl`).catch(() => []);
+    if (bundled.length === 0) throw fail('input', '--prompt', `is missing, and ${flags.model} has no prompts.jsonl to take one from; give --prompt or --prompts.`);
+    return bundled.slice(0, DEFAULT_PROMPTS);
   }
   return [{ prompt: flags.prompt, correct: flags.correct, incorrect: flags.incorrect, corrupted: flags.corrupted }];
 }

@@ -75,8 +75,11 @@ const trainNames = NAMES.map((_, i) => i).filter((i) => !HELD_OUT_NAMES.includes
 const heldNames = HELD_OUT_NAMES.map((name) => NAMES.indexOf(name));
 const trainObjects = OBJECTS.filter((o) => !HELD_OUT_OBJECTS.includes(o));
 
-/** One indirect-object prompt from a split: held-out 'pairs' of seen names, unseen 'names', unseen 'objects', or 'train'. */
-export function drawIoi(split: Split, random: Random): IoiPrompt {
+/**
+ * A pair of indirect-object prompts from a split: held-out 'pairs' of seen names, unseen 'names', unseen 'objects',
+ * or 'train'. The two differ in who acts, so a part that only favours one name cancels in their mean.
+ */
+export function drawIoiPair(split: Split, random: Random): readonly [IoiPrompt, IoiPrompt] {
   const names = split === 'names' ? heldNames : trainNames;
   const pick = <T>(list: readonly T[]): T => list[random.integer(list.length)];
   let a: number;
@@ -92,14 +95,17 @@ export function drawIoi(split: Split, random: Random): IoiPrompt {
   const object = pick(split === 'objects' ? HELD_OUT_OBJECTS : trainObjects);
   const subjectFirst = random.uniform() < 0.5;
   const [io, subject] = [NAMES[a], NAMES[b]];
-  const fill = (first: string, second: string, actor: string): string =>
-    template.replaceAll('{A}', first).replaceAll('{B}', second).replaceAll('{S}', actor).replaceAll('{P}', place).replaceAll('{O}', object);
-  return {
-    prompt: subjectFirst ? fill(subject, io, subject) : fill(io, subject, subject),
-    correct: ` ${io}`,
-    incorrect: ` ${subject}`,
-    corrupted: fill(others[0], others[1], others[2]),
-  };
+  const [first, second] = subjectFirst ? [subject, io] : [io, subject];
+  const fill = (one: string, two: string, actor: string): string =>
+    template.replaceAll('{A}', one).replaceAll('{B}', two).replaceAll('{S}', actor).replaceAll('{P}', place).replaceAll('{O}', object);
+  const corrupted = fill(others[0], others[1], others[2]);
+  const prompt = (answer: string, actor: string): IoiPrompt => ({ prompt: fill(first, second, actor), correct: ` ${answer}`, incorrect: ` ${actor}`, corrupted });
+  return [prompt(io, subject), prompt(subject, io)];
+}
+
+/** One indirect-object prompt from a split. */
+export function drawIoi(split: Split, random: Random): IoiPrompt {
+  return drawIoiPair(split, random)[0];
 }
 
 /** One training sentence, its answer included: half indirect objects, the rest about one person or about both, with any name and object. */
