@@ -27,7 +27,8 @@ import { RESULT_SCHEMA, type Result } from './report/result.ts';
 import { solve } from './solve/solve.ts';
 import { energyByOrder, energySplit } from './spectrum/energy.ts';
 import { banzhaf, shapley } from './spectrum/indices.ts';
-import type { FourierSpectrum } from './spectrum/spectrum.ts';
+import type { Solution } from './solver.ts';
+import { setKey, type FourierSpectrum } from './spectrum/spectrum.ts';
 import { VERSION } from './version.ts';
 
 export interface FindCircuitsOptions {
@@ -130,7 +131,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       ...present({ heldOut }),
       energy: { ...split, byOrder: shares(spectrum, split.total) },
       values,
-      interactions: listInteractions(spectrum, players, values),
+      interactions: listInteractions(spectrum, players, values, belowNoise(solution)),
       ...present({ circuit }),
       files: [],
     };
@@ -165,6 +166,12 @@ async function circuitOf(spectrum: FourierSpectrum, game: Game, target: number, 
   const [empty, full] = await game.value(coalitionsFromMembers(game.players.length, [[], game.players.map((_, i) => i)]));
   if (Math.abs(full - empty) <= 1e-9 * Math.max(Math.abs(full), Math.abs(empty))) return undefined;
   return findCircuit(spectrum, game, { target, seed, signal, onProgress: (progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }) });
+}
+
+/** The sets that the solver could not tell from noise, by setKey; SPEX says so of each term. */
+function belowNoise({ details }: Solution): Set<string> {
+  const terms = (details['terms'] ?? []) as readonly { readonly members?: readonly number[]; readonly belowNoise?: boolean }[];
+  return new Set(Array.isArray(terms) ? terms.filter((term) => term.belowNoise === true).map((term) => setKey(term.members ?? [])) : []);
 }
 
 /** Adds up the time that measuring takes. */

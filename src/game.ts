@@ -68,10 +68,15 @@ export function gameFromFunction(name: string, players: number | readonly Player
 
 /**
  * Measures every distinct mask once, whatever is asked; reads and feeds `log`.
- * @throws when a value is NaN or infinite, naming the mask.
+ * @throws 'input' when two players have the same name, and when a value is NaN or infinite, naming the mask.
  */
 export function memoise(game: Game, log?: ValueLog): MemoisedGame {
   const n = game.players.length;
+  const names = new Set<string>();
+  for (const { name } of game.players) {
+    if (names.has(name)) throw fail('input', game.name, `two players are called "${name}"; names must be distinct.`);
+    names.add(name);
+  }
   const known = new Map<string, number>();
   for (const [hex, value] of log?.entries() ?? []) known.set(hex, value);
   const resumed = known.size;

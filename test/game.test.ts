@@ -52,6 +52,11 @@ describe('a game from a function', () => {
 });
 
 describe('memoise', () => {
+  it('refuses a game with two players of one name', () => {
+    const twins = gameFromFunction('twins', [{ name: 'a' }, { name: 'b' }, { name: 'a' }], () => 0);
+    expect(() => memoise(twins)).toThrow(/twins: two players are called "a"; names must be distinct/);
+  });
+
   it('asks for every distinct mask once, within a call and across calls', async () => {
     const { game, asked } = batched(3);
     const memo = memoise(game);

@@ -7,7 +7,7 @@
  * to the concept of interaction among players in cooperative games, 1999.
  */
 import type { Player } from '../game.ts';
-import type { FourierSpectrum } from '../spectrum/spectrum.ts';
+import { setKey, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import type { Result, ResultInteraction } from './result.ts';
 
 /** The largest `cap` terms (∅ always among them), the count of the others, and the share of variance that stays. */
@@ -21,15 +21,15 @@ export function capSpectrum(spectrum: FourierSpectrum, cap = 1000): Result['spec
   return { basis: 'fourier', terms: kept, omitted: terms.length - kept.length, energyKept: total === 0 ? 1 : energy(kept) / total };
 }
 
-/** The `count` interactions of two players or more with the largest |F(S)|, named and read. */
-export function listInteractions(spectrum: FourierSpectrum, players: readonly Player[], values: Result['values'], count = 20): ResultInteraction[] {
+/** The `count` interactions of two players or more with the largest |F(S)|, named and read; sets in `belowNoise` (by setKey) are marked. */
+export function listInteractions(spectrum: FourierSpectrum, players: readonly Player[], values: Result['values'], belowNoise: ReadonlySet<string> | undefined = undefined, count = 20): ResultInteraction[] {
   return spectrum.terms
     .filter(({ members, value }) => members.length >= 2 && value !== 0)
     .slice(0, count)
     .map(({ members, value: fourier }) => {
       const value = (-2) ** members.length * fourier;
       const helps = members.map((player) => values[player].banzhaf > 0);
-      return { members, names: members.map((player) => players[player].name), fourier, value, meaning: meaningOf(value, helps) };
+      return { members, names: members.map((player) => players[player].name), fourier, value, meaning: meaningOf(value, helps), ...(belowNoise?.has(setKey(members)) === true ? { belowNoise: true as const } : {}) };
     });
 }
 

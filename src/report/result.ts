@@ -55,6 +55,8 @@ const interaction = z.strictObject({
   value: z.number(),
   /** What the sign says here: see `meaningOf`. */
   meaning: z.enum(['synergy', 'redundancy', 'above', 'below']),
+  /** The solver could not tell it from noise (SPEX says so of its terms). */
+  belowNoise: z.exactOptional(z.literal(true)),
 });
 
 const measured = z.strictObject({ value: z.number(), faithfulness: share });

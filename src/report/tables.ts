@@ -4,7 +4,7 @@
 import { markup, type Child, type Markup } from './markup.ts';
 import type { Result, ResultCircuit } from './result.ts';
 import { visible } from './story.ts';
-import { joinNames, largest, meaningWords, numberFormat, percent, unitSuffix, whole } from './wording.ts';
+import { joinNames, largest, numberFormat, percent, readsAs, unitSuffix, whole } from './wording.ts';
 
 const MOST_PLAYERS = 200;
 const MOST_PROMPTS = 12;
@@ -23,7 +23,7 @@ export function interactionTable(result: Result): Markup {
       k + 1,
       markup`<bdi>${joinNames(entry.names)}</bdi>`,
       markup`<span class="${entry.value > 0 ? 'positive' : 'negative'}">${format(entry.value)}</span>`,
-      markup`<span class="option">${meaningWords(entry.meaning)}</span>`,
+      markup`<span class="option">${readsAs(entry)}</span>`,
       fourier(entry.fourier),
       energy.total > 0 ? percent(entry.fourier ** 2 / energy.total) : '0 %',
     ]),

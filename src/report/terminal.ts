@@ -6,7 +6,7 @@
  */
 import pc from 'picocolors';
 import type { Result } from './result.ts';
-import { columnsOf, countOf, duration, intervalText, joinNames, largest, meaningWords, shortCount, namesOf, numberFormat, oneLine, ordersUpTo, percent, placesOfEnergy, unitSuffix, whole } from './wording.ts';
+import { columnsOf, countOf, duration, intervalText, joinNames, largest, readsAs, shortCount, namesOf, numberFormat, oneLine, ordersUpTo, percent, placesOfEnergy, unitSuffix, whole } from './wording.ts';
 
 export interface TerminalOptions {
   /** Default: what picocolors finds, which heeds NO_COLOR and pipes. */
@@ -102,7 +102,7 @@ function interactions(result: Result, colors: Colors, width: number, count: numb
     ...shown.map((entry, k) => {
       const paint = entry.value > 0 ? colors.blue : colors.yellow;
       const padded = names[k] + ' '.repeat(column - columnsOf(names[k]));
-      return `  ${colors.bold(padded)}  ${format(entry.value).padStart(digits)}  ${paint(meaningWords(entry.meaning).padEnd(16))}${paint(bar(Math.abs(entry.fourier), most, bars))}`;
+      return `  ${colors.bold(padded)}  ${format(entry.value).padStart(digits)}  ${paint(readsAs(entry).padEnd(16))}${paint(bar(Math.abs(entry.fourier), most, bars))}`;
     }),
   ];
 }

@@ -159,3 +159,8 @@ function grouped(digits: string): string {
   const spaced = integer.replace(/\B(?=(\d{3})+$)/g, ',');
   return fraction === undefined ? spaced : `${spaced}.${fraction}`;
 }
+
+/** What a table says of an interaction: its meaning, or that the solver could not tell it from noise. */
+export function readsAs({ meaning, belowNoise }: Pick<ResultInteraction, 'meaning' | 'belowNoise'>): string {
+  return belowNoise === true ? 'below noise' : meaningWords(meaning);
+}

@@ -95,7 +95,7 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
     heldOut: { r2: 0.9724, low: 0.9611, high: 0.9792, level: 0.95, masks: 512, firstOrder: { r2: 0.7431, low: 0.7012, high: 0.7804, level: 0.95, masks: 512 } },
     energy: { ...split, byOrder: byOrder.map((energy, d) => ({ order: d, share: split.total === 0 ? 0 : energy / split.total })).slice(1) },
     values,
-    interactions: listInteractions(spectrum, players, values, 20),
+    interactions: listInteractions(spectrum, players, values, undefined, 20),
     ...(circuit && { circuit }),
     files: [
       { path: 'out/result.json', what: 'this record' },
