@@ -11,9 +11,9 @@ import { fail } from '../errors.ts';
 import type { Fold } from '../spectrum/regression/folds.ts';
 import { ridgeSpectrum } from '../spectrum/regression/ridge.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
-import { energyOf, largestTerms, type SparsePolynomial } from './sparse-polynomial.ts';
+import { energyOf, type SparsePolynomial } from './sparse-polynomial.ts';
 import { sparsify } from './sparsify.ts';
-import { treeFourier } from './tree-fourier.ts';
+import { polynomialSpectrum, treeFourier } from './tree-fourier.ts';
 import type { Ensemble } from './tree.ts';
 import type { Pace, Tuning } from './tune.ts';
 
@@ -89,8 +89,7 @@ export interface Expressed {
 export function express(ensemble: Ensemble, masks: Coalitions, values: Float64Array, { kind, energy }: Candidate, options: CandidateOptions): Expressed {
   const polynomial = treeFourier(ensemble);
   if (kind !== 'trees') return sparseOrRefit(polynomial, masks, values, kind, energy, options);
-  const terms = largestTerms(polynomial, options.maxTerms ?? 20_000);
-  const spectrum = createSpectrum('fourier', polynomial.players, [{ members: [], value: polynomial.values[0] }, ...terms]);
+  const spectrum = polynomialSpectrum(polynomial, options.maxTerms);
   return { spectrum, alpha: undefined, energyKept: energyShare(spectrum, polynomial) };
 }
 

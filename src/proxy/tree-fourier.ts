@@ -7,7 +7,8 @@
  * elsewhere) leaves one reachable side: the other is passed over, also in the means.
  */
 import { fail } from '../errors.ts';
-import { createPolynomial, type PolynomialBuilder, type SparsePolynomial } from './sparse-polynomial.ts';
+import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import { createPolynomial, largestTerms, type PolynomialBuilder, type SparsePolynomial } from './sparse-polynomial.ts';
 import type { Ensemble, Tree } from './tree.ts';
 
 /** Distinct players on a path that are expanded at most: a path of d spreads over 2^d sets. */
@@ -20,6 +21,16 @@ export function treeFourier(ensemble: Ensemble): SparsePolynomial {
   const expand = createExpansion(polynomial);
   for (const tree of ensemble.trees) expand(tree);
   return polynomial;
+}
+
+/** The spectrum of an ensemble, ours or an imported one: exact where it has no more than `maxTerms` terms. @throws as `treeFourier`. */
+export function ensembleSpectrum(ensemble: Ensemble, maxTerms?: number): FourierSpectrum {
+  return polynomialSpectrum(treeFourier(ensemble), maxTerms);
+}
+
+/** ∅ and the `maxTerms` (default 20,000) largest terms. */
+export function polynomialSpectrum(polynomial: SparsePolynomial, maxTerms = 20_000): FourierSpectrum {
+  return createSpectrum('fourier', polynomial.players, [{ members: [], value: polynomial.values[0] }, ...largestTerms(polynomial, maxTerms)]);
 }
 
 function createExpansion(polynomial: PolynomialBuilder): (tree: Tree) => void {
