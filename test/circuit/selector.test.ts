@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { allCoalitions, keptPlayers, type Coalitions } from '../../src/coalitions.ts';
 import { greedySelector } from '../../src/circuit/greedy.ts';
+import { integerProgramSelector } from '../../src/circuit/integer-program.ts';
 import { autoSelector, complementOf, enumerationSelector, type Selector } from '../../src/circuit/selector.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
 import { popcount, randomSparse, slowSpectrum, tableOf } from '../spectrum/tables.ts';
@@ -12,7 +13,7 @@ async function select(selector: Selector, spectrum: FourierSpectrum, direction: 
   return { masks, values: evaluate(spectrum, masks) };
 }
 
-describe.each([enumerationSelector, greedySelector])('$name', (selector) => {
+describe.each([enumerationSelector, greedySelector, integerProgramSelector])('$name', (selector) => {
   it('returns sets of exactly the sizes asked for', async () => {
     const masks = await selector.select({ spectrum: randomSparse(10, 40, 4, 1), sizes: [0, 3, 7, 10], direction: 1 });
     expect([0, 1, 2, 3].map((row) => keptPlayers(masks, row).length)).toEqual([0, 3, 7, 10]);
