@@ -3,7 +3,7 @@
  *
  * Packages are imported lazily: the optional ones may be absent, and loading what is not used costs seconds.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
@@ -44,6 +44,7 @@ export async function startTensorflow({ gpuOnly }: { readonly gpuOnly: boolean }
 /** @throws when the package or an adapter is absent, or when `hardwareOnly` and the adapter is a software one. */
 export async function startWebgpu({ hardwareOnly }: { readonly hardwareOnly: boolean }): Promise<Started> {
   if (!hasVulkanLoader()) throw fail('backend', 'webgpu', 'needs Vulkan, and no loader (libvulkan.so.1) is installed here.');
+  if (hardwareOnly && !hasGpuDevice()) throw fail('backend', 'webgpu', 'finds no GPU (no /dev/dri/renderD*, /dev/nvidia0 or /dev/dxg).');
   const dawn = (await importOptional('webgpu', 'webgpu')) as { create: (flags: string[]) => GPU; globals: Record<string, unknown> };
   Object.assign(globalThis, dawn.globals);
   const gpu = dawn.create([]);
@@ -71,6 +72,13 @@ function hasVulkanLoader(): boolean {
   const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
   const given = (process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter((folder) => folder !== '');
   return [...given, `/usr/lib/${triplet}`, `/lib/${triplet}`, '/usr/lib64', '/lib64', '/usr/lib', '/usr/local/lib'].some((folder) => existsSync(join(folder, 'libvulkan.so.1')));
+}
+
+/** Drivers without a device talk on stderr before they say no; so the device is looked for first. */
+function hasGpuDevice(): boolean {
+  if (process.platform !== 'linux') return true;
+  const render = existsSync('/dev/dri') && readdirSync('/dev/dri').some((name) => name.startsWith('renderD'));
+  return render || existsSync('/dev/nvidia0') || existsSync('/dev/dxg');
 }
 
 async function importOptional(packageName: string, backend: string): Promise<unknown> {
