@@ -16,8 +16,8 @@ import { fromText, runCommand, whole, type Streams } from '../command.ts';
 import { createOutput } from './output.ts';
 import { createProgress } from './progress.ts';
 
-/** Lines of prompts.jsonl that a run without --prompt takes: pairs that cancel what merely favours one answer. */
-const DEFAULT_PROMPTS = 8;
+/** Lines of prompts.jsonl that a run without --prompt takes: a pair in which what merely favours one answer cancels. */
+const DEFAULT_PROMPTS = 2;
 const DEFAULT_MODEL = fromText('../models/ioi-tiny');
 
 const describe = (): Command =>
@@ -28,7 +28,7 @@ const describe = (): Command =>
   .version(VERSION)
   .optionsGroup('What to study:')
   .option('--model <folder>', 'model folder in Hugging Face layout', DEFAULT_MODEL)
-  .option('--prompt <text>', "prompt (default: the first 8 of the model folder's prompts.jsonl)")
+  .option('--prompt <text>', "prompt (default: the first 2 of the model folder's prompts.jsonl)")
   .option('--correct <token>', 'the token that should follow, e.g. " Mary"')
   .option('--incorrect <token>', 'the token it is compared with, e.g. " John"')
   .option('--corrupted <text>', 'prompt of as many tokens, for resample ablation')
@@ -55,7 +55,7 @@ const describe = (): Command =>
     'after',
     `
 Examples:
-  find-circuits                                              the bundled model, 8 of its prompts
+  find-circuits                                              the bundled model, a pair of its prompts
   find-circuits --budget 65536                               every mask of its 16 heads: the exact spectrum
   find-circuits --players heads,mlps --ablation mean         heads and MLP layers, mean ablation
   find-circuits --model models/induction-2l-h2 --prompts models/induction-2l-h2/prompts.jsonl --metric accuracy
