@@ -1,27 +1,31 @@
 /**
- * The stacked proxy: two Gaussian processes on masks and the trees, weighted by how well each predicts
+ * The stacked proxy: Gaussian processes on masks, trees and greedy parities, weighted by how well each predicts
  * masks it has not seen.
  *
  * Weights w >= 0 minimise Σ(y - ŷ_out)² over out-of-sample predictions (leave-one-out of the processes, out-of-fold
- * of the trees), pulled gently to equal weights. The answer is linear in the members, so its Fourier spectrum is
- * the weighted sum of theirs: exact. Up to 20 players and 1,500 masks.
+ * of trees and parities, whose seeds are each fold's trees), pulled gently to equal weights. The answer is linear in
+ * the members, so its Fourier spectrum is the weighted sum of theirs: exact, up to maxTerms. The two processes take
+ * part up to 20 players and 1,500 masks; beyond, trees and the parities they seed.
  */
 import type { Coalitions } from '../coalitions.ts';
-import { fail } from '../errors.ts';
 import type { Solver } from '../solver.ts';
 import { mean, scoreR2, squaredError } from '../spectrum/regression/folds.ts';
-import type { FourierSpectrum } from '../spectrum/spectrum.ts';
+import { compareTerms, createSpectrum, evaluate, setKey, type FourierSpectrum, type Term } from '../spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense, tableOfSpectrum } from '../spectrum/walsh-hadamard.ts';
 import { boost } from './boost.ts';
 import { express } from './candidates.ts';
-import { admitEndMasks, createPace, judgeTrees, treeOptions, trivialSpectrum, type EndMask, type ProxyFit, type ProxySpexOptions } from './fit.ts';
+import { admitEndMasks, createPace, judgeTrees, treeOptions, trivialSpectrum, type Admitted, type EndMask, type Judged, type ProxyFit, type ProxySpexOptions } from './fit.ts';
 import { fitGp, MOST_MASKS, MOST_PLAYERS, processAt } from './gaussian-process.ts';
+import { growParities, seedsOfTrees, tuneParities } from './greedy-parities.ts';
 import { mergeRepeats, type Noise } from './measured.ts';
 import { createMaskSolver } from './proxyspex.ts';
-import { predict } from './tree.ts';
+import { combine, stackWeights } from './stack-weights.ts';
+import { treeFourier } from './tree-fourier.ts';
+import { predict, type Ensemble } from './tree.ts';
+import type { Pace } from './tune.ts';
 
 export interface Member {
-  readonly name: 'process' | 'process with amplitude' | 'trees';
+  readonly name: 'process' | 'process with amplitude' | 'trees' | 'parities';
   /** Out-of-sample R² of the member alone. */
   readonly r2: number;
   readonly weight: number;
@@ -41,117 +45,123 @@ export interface StackFit {
   readonly noise: Noise | undefined;
 }
 
+/** A spectrum, or (up to 20 players) its values on all masks in counting order. */
+type Answer = { readonly table: Float64Array } | { readonly spectrum: FourierSpectrum };
+
+/** What the stack needs of a member. */
+interface Fitted {
+  readonly name: Member['name'];
+  /** Of the rows of the sample, each by a fit without it. */
+  readonly outOfSample: Float64Array;
+  /** Of one mask that is not in the sample. */
+  readonly predict: (mask: Coalitions) => number;
+  /** Fitted on the sample and the end masks let in. */
+  readonly final: (admitted: Admitted) => Answer;
+}
+
 /** Pull to equal weights, in units of the variance of y. */
 const PULL = 0.02;
 
 /**
  * Fits the stack on (masks, values); options are those of the trees.
- * @throws 'input' above 20 players or 1,500 masks, and as `fitProxySpex`.
+ * @throws as `fitProxySpex`.
  */
 export async function fitStack(masks: Coalitions, values: ArrayLike<number>, options: ProxySpexOptions = {}): Promise<StackFit> {
   const measured = mergeRepeats('fitStack', masks, values);
   const trivial = trivialSpectrum(measured);
   const known = { masks: measured.masks.count, endMasks: [], noise: measured.noise };
   if (trivial !== undefined) return { ...trivial, ...known, members: [], r2: 1, trees: undefined };
-  checkSize(masks.players, measured.masks.count);
   const pace = createPace('stack', options);
   const judged = await judgeTrees(measured, options, pace);
-  const { sample, values: y, tuning, chosen } = judged;
-  await pace('process', 0, 2);
-  const plain = fitGp(sample, y, 'plain');
-  await pace('process', 1, 2);
-  const tilted = fitGp(sample, y, 'amplitude');
-  await pace('process', 2, 2);
-
-  const columns = [plain.leaveOneOut, tilted.leaveOneOut, judged.outOfFold];
+  const { values: y, chosen } = judged;
+  let ensemble: Ensemble | undefined;
+  const grow = (admitted: Admitted): Ensemble => (ensemble ??= boost(admitted.masks, admitted.values, { ...treeOptions(options), ...judged.tuning.best }).ensemble);
+  const trees = treeMember(judged, grow, options);
+  const members = [...(await processes(judged, pace)), trees, await parityMember(judged, grow, pace)];
+  const columns = members.map((member) => member.outOfSample);
   const weighed = stackWeights(columns, y, PULL);
-  const stackedR2 = scoreR2(y, weighed.error);
-  // The rare case in which the processes mislead: trees alone.
-  const weights = stackedR2 > 0 ? weighed.weights : [0, 0, 1];
-  const intercept = stackedR2 > 0 ? weighed.intercept : 0;
+  const stacked = scoreR2(y, weighed.error) > 0;
+  // The rare case in which the others mislead: trees alone.
+  const weights = stacked ? weighed.weights : members.map((member) => (member === trees ? 1 : 0));
+  const intercept = stacked ? weighed.intercept : 0;
+  const predicted = combine(columns, weights, intercept);
 
-  const rmse = Math.sqrt((stackedR2 > 0 ? weighed.error : squaredError(y, judged.outOfFold)) / y.length);
-  const tables = [plain.table(), tilted.table()];
-  const predictEnd = (mask: Coalitions): number =>
-    intercept + weights[0] * tables[0][mask.words[0]] + weights[1] * tables[1][mask.words[0]] + weights[2] * mean(tuning.models.map((model) => predict(model, mask)[0]));
+  const rmse = Math.sqrt(squaredError(y, predicted) / y.length);
+  const predictEnd = (mask: Coalitions): number => members.reduce((sum, member, k) => (weights[k] === 0 ? sum : sum + weights[k] * member.predict(mask)), intercept);
   const admitted = admitEndMasks(judged, rmse, predictEnd, options.endMasks);
-
-  await pace('fit', 0, 1);
-  const { ensemble } = boost(admitted.masks, admitted.values, { ...treeOptions(options), ...tuning.best });
-  const trees = express(ensemble, admitted.masks, admitted.values, chosen, options).spectrum;
-  const finals = admitted.masks.count === sample.count ? tables : [plain, tilted].map(({ parameters }) => processAt(admitted.masks, admitted.values, parameters).table());
-  const table = combine([...finals, tableOfSpectrum(trees)], weights, intercept);
-  await pace('fit', 1, 1);
-  const names = ['process', 'process with amplitude', 'trees'] as const;
+  const answers: { answer: Answer; weight: number }[] = [];
+  for (const [k, member] of members.entries()) {
+    await pace('fit', k, members.length);
+    if (weights[k] > 0) answers.push({ answer: member.final(admitted), weight: weights[k] });
+  }
+  const spectrum = weightedSum(masks.players, answers, intercept, options.maxTerms ?? 20_000);
+  await pace('fit', members.length, members.length);
   return {
     ...known,
-    kind: stackedR2 > 0 ? 'stack' : 'trees',
-    spectrum: cutSpectrum(table, options.maxTerms ?? 20_000),
-    members: names.map((name, k) => ({ name, r2: scoreR2(y, squaredError(y, columns[k])), weight: weights[k] })),
-    r2: scoreR2(y, squaredError(y, combine(columns, weights, intercept))),
-    trees: { kind: chosen.kind, cv: judged.cv, setting: tuning.best },
+    kind: stacked ? 'stack' : 'trees',
+    spectrum,
+    members: members.map(({ name, outOfSample }, k) => ({ name, r2: scoreR2(y, squaredError(y, outOfSample)), weight: weights[k] })),
+    r2: scoreR2(y, squaredError(y, predicted)),
+    trees: { kind: chosen.kind, cv: judged.cv, setting: judged.tuning.best },
     masks: admitted.masks.count,
     endMasks: admitted.endMasks,
   };
 }
 
-function checkSize(players: number, count: number): void {
-  if (players <= MOST_PLAYERS && count <= MOST_MASKS) return;
-  throw fail('input', 'stack', `${count} masks of ${players} players; at most ${MOST_MASKS} masks of ${MOST_PLAYERS} players. Use proxyspex, or a smaller budget.`);
-}
-
-export interface StackWeights {
-  /** One a column, none negative. */
-  readonly weights: readonly number[];
-  readonly intercept: number;
-  /** Σ (y - ŷ)². */
-  readonly error: number;
-}
-
-/**
- * minimise Σ_r (y_r - c - Σ_k w_k z_kr)² + pull · N · var(y) · Σ_k (w_k - 1/K)² over w >= 0 and c: exact, by trying
- * every set of weights that are 0 (K is small).
- */
-export function stackWeights(columns: readonly Float64Array[], y: Float64Array, pull: number): StackWeights {
-  const count = columns.length;
-  const centre = (v: Float64Array): Float64Array => {
-    const middle = mean(v);
-    return v.map((value) => value - middle);
-  };
-  const z = columns.map(centre);
-  const target = centre(y);
-  const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, r) => sum + value * b[r], 0);
-  const ridge = pull * dot(target, target);
-  const gram = z.map((a, i) => z.map((b, j) => dot(a, b) + (i === j ? ridge : 0)));
-  const moment = z.map((a) => dot(a, target) + ridge / count);
-  const cost = (w: readonly number[]): number => w.reduce((sum, wi, i) => sum + wi * (gram[i].reduce((s, g, j) => s + g * w[j], 0) - 2 * moment[i]), 0);
-  let best: number[] = columns.map(() => 0);
-  for (let set = 1; set < 2 ** count; set++) {
-    const active = columns.map((_, k) => k).filter((k) => (set >>> k) & 1);
-    const solved = solve(active.map((i) => active.map((j) => gram[i][j])), active.map((i) => moment[i]));
-    const weights = columns.map((_, k) => (active.includes(k) ? solved[active.indexOf(k)] : 0));
-    if (weights.every((w) => w >= 0) && cost(weights) < cost(best)) best = weights;
+async function processes({ sample, values }: Judged, pace: Pace): Promise<Fitted[]> {
+  if (sample.players > MOST_PLAYERS || sample.count > MOST_MASKS) return [];
+  const members: Fitted[] = [];
+  for (const [k, kind] of (['plain', 'amplitude'] as const).entries()) {
+    await pace('process', k, 2);
+    const process = fitGp(sample, values, kind);
+    const table = process.table();
+    members.push({
+      name: kind === 'plain' ? 'process' : 'process with amplitude',
+      outOfSample: process.leaveOneOut,
+      predict: (mask) => table[mask.words[0]],
+      final: (admitted) => ({ table: admitted.masks.count === sample.count ? table : processAt(admitted.masks, admitted.values, process.parameters).table() }),
+    });
   }
-  const intercept = mean(y) - best.reduce((sum, w, k) => sum + w * mean(columns[k]), 0);
-  return { weights: best, intercept, error: squaredError(y, combine(columns, best, intercept)) };
+  await pace('process', 2, 2);
+  return members;
 }
 
-/** Gaussian elimination on a positive definite system of a few unknowns. */
-function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
-  const rows = matrix.map((row, i) => [...row, right[i]]);
-  rows.forEach((pivot, i) => {
-    for (const row of rows.slice(i + 1)) {
-      const factor = row[i] / pivot[i];
-      for (let j = i; j < row.length; j++) row[j] -= factor * pivot[j];
+function treeMember({ tuning, chosen, outOfFold }: Judged, grow: (admitted: Admitted) => Ensemble, options: ProxySpexOptions): Fitted {
+  return {
+    name: 'trees',
+    outOfSample: outOfFold,
+    predict: (mask) => mean(tuning.models.map((model) => predict(model, mask)[0])),
+    final: (admitted) => ({ spectrum: express(grow(admitted), admitted.masks, admitted.values, chosen, options).spectrum }),
+  };
+}
+
+async function parityMember({ sample, values: y, folds, tuning }: Judged, grow: (admitted: Admitted) => Ensemble, pace: Pace): Promise<Fitted> {
+  const { terms, outOfFold, models } = await tuneParities(sample, y, folds, (f) => seedsOfTrees(treeFourier(tuning.models[f])), pace);
+  return {
+    name: 'parities',
+    outOfSample: outOfFold,
+    predict: (mask) => mean(models.map((model) => evaluate(model, mask)[0])),
+    final: (admitted) => ({ spectrum: growParities(admitted.masks, admitted.values, seedsOfTrees(treeFourier(grow(admitted))), terms) }),
+  };
+}
+
+/** ∅ and the `count` largest terms of Σ weight · answer + intercept. */
+function weightedSum(players: number, answers: readonly { answer: Answer; weight: number }[], intercept: number, count: number): FourierSpectrum {
+  if (players <= MOST_PLAYERS) {
+    const tables = answers.map(({ answer }) => ('table' in answer ? answer.table : tableOfSpectrum(answer.spectrum)));
+    return cutSpectrum(tables.length === 0 ? new Float64Array(2 ** players).fill(intercept) : combine(tables, answers.map(({ weight }) => weight), intercept), count);
+  }
+  const sums = new Map<string, Term>([['', { members: [], value: intercept }]]);
+  for (const { answer, weight } of answers) {
+    if (!('spectrum' in answer)) continue;
+    for (const { members, value } of answer.spectrum.terms) {
+      const key = setKey(members);
+      sums.set(key, { members, value: (sums.get(key)?.value ?? 0) + weight * value });
     }
-  });
-  const x = right.map(() => 0);
-  for (let i = x.length - 1; i >= 0; i--) x[i] = (rows[i][x.length] - x.reduce((sum, value, j) => (j > i ? sum + rows[i][j] * value : sum), 0)) / rows[i][i];
-  return x;
-}
-
-function combine(columns: readonly Float64Array[], weights: readonly number[], intercept: number): Float64Array {
-  return columns[0].map((_, r) => columns.reduce((sum, column, k) => sum + weights[k] * column[r], intercept));
+  }
+  const empty = sums.get('')!;
+  sums.delete('');
+  return createSpectrum('fourier', players, [empty, ...[...sums.values()].sort(compareTerms).slice(0, count)]);
 }
 
 /** The `count` largest terms of a table's transform, and ∅. */
@@ -167,7 +177,7 @@ export function createStackSolver(options: Omit<ProxySpexOptions, 'seed' | 'sign
   return createMaskSolver('stack', options.folds, async (masks, values, run) => {
     const { spectrum, kind, ...details } = await fitStack(masks, values, { ...options, ...run });
     return { spectrum, kind, details };
-  }, checkSize);
+  });
 }
 
 export const stackSolver: Solver = createStackSolver();

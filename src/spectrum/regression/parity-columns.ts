@@ -34,7 +34,7 @@ export function parityColumns(masks: Coalitions, sets: readonly (readonly number
 }
 
 /** Σ of the set bits of 32 bits. */
-function popcount(v: number): number {
+export function popcount(v: number): number {
   v -= (v >>> 1) & 0x55555555;
   v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
   return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
