@@ -52,8 +52,12 @@ export async function runCommand<Flags extends { readonly debug?: boolean }>(
   }
   const flags = command.opts<Flags>();
   const controller = new AbortController();
+  let stoppedAt = Infinity;
   const stop = (): void => {
-    if (controller.signal.aborted) process.exit(130);
+    // Wrappers pass one Ctrl-C on a second time; only a later one means "at once".
+    if (performance.now() - stoppedAt > 1000) process.exit(130);
+    if (controller.signal.aborted) return;
+    stoppedAt = performance.now();
     controller.abort();
   };
   process.on('SIGINT', stop);
