@@ -41,13 +41,13 @@ describe('the integer program', () => {
   });
 
   it('brackets the optimum when time is up, and the selector says so instead of passing a guess off as proven', async () => {
-    const spinGlass = randomSparse(80, 400, 4, 5);
-    const selection = { spectrum: spinGlass, sizes: [40], direction: 1 } as const;
-    const [open] = await solveBySize(selection, { secondsPerSize: 0.5 });
+    const spinGlass = randomSparse(48, 240, 4, 5);
+    const selection = { spectrum: spinGlass, sizes: [24], direction: 1 } as const;
+    const [open] = await solveBySize(selection, { secondsPerSize: 0.2 });
     expect(open.proven).toBe(false);
     expect(open.bound).toBeGreaterThan(open.value);
-    expect(open.players).toHaveLength(40);
-    await expect(createIntegerProgramSelector({ secondsPerSize: 0.5 }).select(selection)).rejects.toThrow(/^integer program: size 40 of 80 is not proven/);
+    expect(open.players).toHaveLength(24);
+    await expect(createIntegerProgramSelector({ secondsPerSize: 0.2 }).select(selection)).rejects.toThrow(/^integer program: size 24 of 48 is not proven/);
   });
 
   it('serves terms on players of which none is in an interaction', async () => {
