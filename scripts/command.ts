@@ -30,9 +30,15 @@ export function whole(option: string, text: string): number {
 export interface Streams {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** Whether colour adds to what is said; false when absent. */
+  readonly color?: boolean;
 }
 
-export const terminal: Streams = { out: (text) => void process.stdout.write(text), err: (text) => void process.stderr.write(text) };
+export const terminal: Streams = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  color: process.stdout.isTTY && pc.isColorSupported,
+};
 
 /**
  * Parses `args` and runs `main`; the result is the exit code. Any failure is one line on stderr and code 1
@@ -68,7 +74,7 @@ export async function runCommand<Flags extends { readonly debug?: boolean }>(
   } catch (error) {
     const known = error instanceof SpexlensError;
     const text = error instanceof Error ? error.message : String(error);
-    streams.err(`${pc.red(known ? text : `${command.name()}: unexpected error: ${text.split('\n')[0]} (--debug shows where).`)}\n`);
+    streams.err(`${pc.createColors(streams.color ?? false).red(known ? text : `${command.name()}: unexpected error: ${text.split('\n')[0]} (--debug shows where).`)}\n`);
     if (flags.debug === true && error instanceof Error) streams.err(`${error.stack}\n`);
     return known && error.kind === 'aborted' ? 130 : 1;
   } finally {

@@ -119,7 +119,7 @@ async function induction(): Promise<void> {
       const top = topInteractions(inside, 1)[0];
       const singles = all.filter((i) => game.players[i].layer === layer);
       const values = await game.value(coalitionsFromMembers(n, [all, ...singles.map((off) => all.filter((i) => i !== off)), all.filter((i) => !singles.includes(i))]));
-      const shown = `clean ${values[0].toFixed(3)}; without one head ${[...values.slice(1, -1)].map((v) => v.toFixed(3)).join(' ')}; without the layer ${values[values.length - 1].toFixed(3)}`;
+      const shown = `clean ${values[0].toFixed(3)}; without one head ${Array.from(values.slice(1, -1), (v) => v.toFixed(3)).join(' ')}; without the layer ${values[values.length - 1].toFixed(3)}`;
       say(`  layer ${layer}: ${shown}${top === undefined ? '' : `; top interaction ${top.members.map((i) => game.players[i].name).join('x')} ${((-2) ** top.members.length * top.value).toFixed(3)}`}`);
     }
     game[Symbol.dispose]();

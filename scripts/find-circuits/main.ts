@@ -143,7 +143,7 @@ export const findCircuitsCommand = (args: readonly string[], streams: Streams): 
       });
       progress.stop();
       const written = await output.write(result);
-      streams.out(flags.json === true ? formatResult(written) : terminalReport(written));
+      streams.out(flags.json === true ? formatResult(written) : terminalReport(written, { color: streams.color ?? false }));
     } finally {
       model[Symbol.dispose]();
     }

@@ -22,7 +22,7 @@ export function capSpectrum(spectrum: FourierSpectrum, cap = 1000): Result['spec
 }
 
 /** The `count` interactions of two players or more with the largest |F(S)|, named and read; sets in `belowNoise` (by setKey) are marked. */
-export function listInteractions(spectrum: FourierSpectrum, players: readonly Player[], values: Result['values'], belowNoise: ReadonlySet<string> | undefined = undefined, count = 20): ResultInteraction[] {
+export function listInteractions(spectrum: FourierSpectrum, players: readonly Player[], values: Result['values'], belowNoise?: ReadonlySet<string>, count = 20): ResultInteraction[] {
   return spectrum.terms
     .filter(({ members, value }) => members.length >= 2 && value !== 0)
     .slice(0, count)
