@@ -75,6 +75,13 @@ describe('fitStack', () => {
     expect(Math.abs(stack.endMasks[0].predicted)).toBeLessThan(2);
   });
 
+  test('few masks leave the parities out', async () => {
+    const { at } = squashed(12);
+    const masks = proxyMasks(12, 50, 2);
+    const { members } = await fitStack(masks, at(masks.words), { grid: QUICK, cap: 40 });
+    expect(members.map((member) => member.name)).toEqual(['process', 'process with amplitude', 'trees']);
+  });
+
   test('beyond 20 players it is the trees and the parities they seed', async () => {
     const truth = staircases(40, 1);
     const masks = proxyMasks(40, 600, 0);
