@@ -55,6 +55,14 @@ export { r2, r2Interval, type R2Interval } from './spectrum/r2.ts';
 export { fitFirstOrder, type FirstOrderOptions } from './proxy/first-order.ts';
 export { fitProxySpex, type ProxyFit, type ProxySpexOptions } from './proxy/fit.ts';
 export { createProxySpexSolver, proxyspexSolver } from './proxy/proxyspex.ts';
+export { createStackSolver, fitStack, stackSolver, type StackFit } from './proxy/stack.ts';
+export { fitGreedyParities, type GreedyFit, type GreedyOptions } from './proxy/greedy-parities.ts';
+export { fitFaithBanzhaf, fitKernelShap, type FaithBanzhafOptions } from './proxy/baselines.ts';
+export { boost, type BoostOptions } from './proxy/boost.ts';
+export { importLightGbm } from './proxy/import-lightgbm.ts';
+export { importXgboost, importXgboostDump } from './proxy/import-xgboost.ts';
+export { predict, type Ensemble, type Tree } from './proxy/tree.ts';
+export { ensembleSpectrum } from './proxy/tree-fourier.ts';
 export { DEFAULT_GRID, PAPER_GRID, type TuneGrid } from './proxy/tune.ts';
 export { planSpex, type PlanOptions, type SpexPlan } from './spex/plan.ts';
 export { drawMasks, type SpexDraw } from './spex/sample.ts';
@@ -63,6 +71,10 @@ export { autoSolver } from './solve/auto.ts';
 export { solve, solverOf, SOLVERS, type ScoredSolution, type SolverName } from './solve/solve.ts';
 
 // interactions become a circuit
+export { createIntegerProgramSelector, integerProgramSelector, type IntegerProgramOptions } from './circuit/integer-program.ts';
+export { greedySelector } from './circuit/greedy.ts';
+export { removalCurve, type RemovalCurve, type RemovalOptions } from './circuit/removal.ts';
+export { autoSelector, enumerationSelector, type Selector } from './circuit/selector.ts';
 export { findCircuit, type Circuit, type CircuitOptions, type CircuitPoint } from './circuit/find-circuit.ts';
 
 // that you can look at

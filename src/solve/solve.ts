@@ -9,6 +9,7 @@ import { closest, fail } from '../errors.ts';
 import { meter, type Game, type MemoisedGame } from '../game.ts';
 import { fitFirstOrder } from '../proxy/first-order.ts';
 import { proxyspexSolver } from '../proxy/proxyspex.ts';
+import { stackSolver } from '../proxy/stack.ts';
 import { createRandom } from '../random.ts';
 import type { Solution, SolveOptions, Solver } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';
@@ -18,7 +19,7 @@ import { spex } from '../spex/spex.ts';
 import { autoSolver } from './auto.ts';
 import { record } from './record.ts';
 
-export const SOLVERS = ['auto', 'exact', 'proxyspex', 'spex'] as const;
+export const SOLVERS = ['auto', 'exact', 'proxyspex', 'stack', 'spex'] as const;
 export type SolverName = (typeof SOLVERS)[number];
 
 export interface ScoreOptions extends SolveOptions {
@@ -33,7 +34,7 @@ export interface ScoredSolution {
   readonly heldOut: (R2Interval & { readonly firstOrder: R2Interval }) | undefined;
 }
 
-const SOLVER: Readonly<Record<SolverName, Solver>> = { auto: autoSolver, exact: exactSolver, proxyspex: proxyspexSolver, spex: spex() };
+const SOLVER: Readonly<Record<SolverName, Solver>> = { auto: autoSolver, exact: exactSolver, proxyspex: proxyspexSolver, stack: stackSolver, spex: spex() };
 
 /** The solver of a name. @throws 'input' for an unknown one, with a suggestion. */
 export function solverOf(name: string): Solver {

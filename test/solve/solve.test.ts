@@ -67,6 +67,6 @@ describe('solve', () => {
   });
 
   it('refuses a solver it does not have', () => {
-    expect(() => solverOf('spexx')).toThrow(/"spexx" is unknown; did you mean spex\? There are auto, exact, proxyspex, spex/);
+    expect(() => solverOf('spexx')).toThrow(/"spexx" is unknown; did you mean spex\? There are auto, exact, proxyspex, stack, spex/);
   });
 });
