@@ -126,7 +126,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
         rowsPerSecond: clock.ms === 0 ? 0 : (1000 * clock.masks * game.rowsPerMask) / clock.ms,
         seconds: clock.ms / 1000,
       },
-      solver: { name: solution.solver, exact: solution.exact, details: solution.details },
+      solver: { name: solution.solver, masks: solution.masks, exact: solution.exact, details: solution.details },
       spectrum: capSpectrum(spectrum),
       ...present({ heldOut }),
       energy: { ...split, byOrder: shares(spectrum, split.total) },

@@ -137,7 +137,8 @@ const schema = z
       rowsPerSecond: z.number().min(0),
       seconds: z.number().min(0),
     }),
-    solver: z.strictObject({ name: text, exact: z.boolean(), details: z.record(z.string(), z.unknown()) }),
+    /** `masks`: the distinct masks its answer was read from. */
+    solver: z.strictObject({ name: text, masks: count, exact: z.boolean(), details: z.record(z.string(), z.unknown()) }),
     /** Fourier terms, largest first; `omitted` smaller ones were left out, `energyKept` of the variance stays. */
     spectrum: z.strictObject({
       basis: z.literal('fourier'),

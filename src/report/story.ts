@@ -56,7 +56,7 @@ export function meaningSentence(interaction: ResultInteraction): string {
 
 function certainty(result: Result): Markup {
   const { heldOut, solver, masks } = result;
-  const measured = `${whole(masks.measured + masks.resumed)} masks in ${duration(masks.seconds)}`;
+  const measured = `${whole(solver.masks)} masks`;
   if (heldOut === undefined) {
     return solver.exact
       ? markup`<p>How sure: the spectrum is exact. All ${whole(2 ** result.players.length)} masks of the ${countOf(result.players.length, result.task.players)} were measured, in ${duration(masks.seconds)}; nothing is estimated.</p>`
@@ -65,7 +65,7 @@ function certainty(result: Result): Markup {
   const { firstOrder } = heldOut;
   const range = (value: { readonly low: number; readonly high: number }): string => `${fixed(value.low)} to ${fixed(value.high)}`;
   const gap = firstOrder === undefined ? undefined : heldOut.low > firstOrder.high ? 'the interactions are needed to predict it' : heldOut.high < firstOrder.low ? 'here the interactions make it worse' : 'the two intervals overlap: the interactions are not shown to matter';
-  return markup`<p>How sure: on ${whole(heldOut.masks)} masks that were not fitted, the ${solver.name} spectrum predicts the metric with <b>R² ${fixed(heldOut.r2)}</b> (${percent(heldOut.level)} interval ${range(heldOut)})${firstOrder && markup`; a first-order model, without interactions, reaches ${fixed(firstOrder.r2)} (${range(firstOrder)}): ${gap}`}. ${solver.exact && 'The spectrum is exact. '}It rests on ${measured}.</p>`;
+  return markup`<p>How sure: on ${whole(heldOut.masks)} masks that were not fitted, the ${solver.name} spectrum predicts the metric with <b>R² ${fixed(heldOut.r2)}</b> (${percent(heldOut.level)} interval ${range(heldOut)})${firstOrder && markup`; a first-order model, without interactions, reaches ${fixed(firstOrder.r2)} (${range(firstOrder)}): ${gap}`}. ${solver.exact && 'The spectrum is exact. '}It was read from ${measured}; with the held-out ones and the circuit's, ${whole(masks.measured + masks.resumed)} were measured.</p>`;
 }
 
 function circuit(result: Result): Markup | undefined {

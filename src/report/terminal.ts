@@ -61,7 +61,7 @@ function setting(result: Result, colors: Colors, width: number): string[] {
   const ends = `all kept ${colors.bold(format(result.clean))}   all ablated ${colors.bold(format(result.ablated))}${oneLine(units, 20) && ` ${oneLine(units, 20)}`}`;
   lines.push(`${'metric'.padEnd(LABEL)}${oneLine(task.metric, 20)}   ${ends}`);
   lines.push(
-    ...labelled('masks', `${whole(masks.measured)} measured${resumed}, ${whole(masks.heldOut)} held out; ${whole(masks.rowsPerSecond)} rows/s, ${duration(masks.seconds)}; seed ${run.seed}`, width),
+    ...labelled('masks', `${whole(result.solver.masks)} fitted, ${whole(masks.heldOut)} held out, ${whole(masks.measured)} in all${resumed}; ${whole(masks.rowsPerSecond)} rows/s, ${duration(masks.seconds)}; seed ${run.seed}`, width),
   );
   return lines.map((line) => dimLabel(line, colors));
 }

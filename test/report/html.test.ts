@@ -17,7 +17,7 @@ beforeAll(async () => {
   cases['one player'] = await madeUpResult({ players: heads(1, 1), layers: 1, heads: 1 });
   cases['hostile'] = await madeUpResult({ players: tokens(HOSTILE), prompt: HOSTILE.join(' '), name: HOSTILE[1] });
   const { heldOut: _, circuit: __, ...bare } = cases['4 x 4 heads'];
-  cases['nothing found'] = { ...bare, interactions: [], solver: { name: 'exact', exact: true, details: {} } };
+  cases['nothing found'] = { ...bare, interactions: [], solver: { name: 'exact', masks: 65_536, exact: true, details: {} } };
   cases['constant'] = {
     ...bare,
     interactions: [],

@@ -90,7 +90,7 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
     clean,
     ablated,
     masks: { budget: 1024, measured: 1731, resumed: 0, heldOut: 512, forwardRows: 1731, rowsPerSecond: 402.3, seconds: 4.31 },
-    solver: { name: 'proxyspex', exact: false, details: { trees: 500, depth: 5, learningRate: 0.1 } },
+    solver: { name: 'proxyspex', masks: 1024, exact: false, details: { trees: 500, depth: 5, learningRate: 0.1 } },
     spectrum: capSpectrum(spectrum, 400),
     heldOut: { r2: 0.9724, low: 0.9611, high: 0.9792, level: 0.95, masks: 512, firstOrder: { r2: 0.7431, low: 0.7012, high: 0.7804, level: 0.95, masks: 512 } },
     energy: { ...split, byOrder: byOrder.map((energy, d) => ({ order: d, share: split.total === 0 ? 0 : energy / split.total })).slice(1) },

@@ -48,7 +48,7 @@ describe('the terminal story', () => {
 
   it('tells of a run with nothing held out, no interactions, no circuit', () => {
     const { heldOut: _, circuit: __, ...rest } = result;
-    const text = plain({ ...rest, interactions: [], solver: { name: 'exact', exact: true, details: {} } });
+    const text = plain({ ...rest, interactions: [], solver: { name: 'exact', masks: 65_536, exact: true, details: {} } });
     expect(text).toContain('exact: every mask was measured');
     expect(text).toContain('no interactions were found');
     expect(text).not.toContain('kept alone');
