@@ -2,10 +2,11 @@
  * Hands masks and values to bench/proxy_reference.py and reads its answers back: one process for all cases,
  * one thread, its own CPU seconds.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { maskBytes, type Coalitions } from '../../src/coalitions.ts';
@@ -17,6 +18,8 @@ export interface PythonCase {
   readonly masks: Coalitions;
   readonly values: Float64Array;
   readonly setting?: { readonly maxDepth: number; readonly learningRate: number; readonly numIterations: number; readonly minDataInLeaf: number };
+  /** Read the tree counts of the grid from one run each (see proxy_reference.py): the same terms, sooner. */
+  readonly nested?: boolean;
   /** Names of scikit-learn. */
   readonly grid?: { readonly max_depth: readonly number[]; readonly n_estimators: readonly number[]; readonly learning_rate: readonly number[] };
 }
@@ -35,8 +38,11 @@ export function pythonLacks(python: string): string | undefined {
   return probe.status === 0 ? undefined : `${python} lacks a package (${probe.stderr.trim().split('\n').at(-1)}); pip install lightgbm spectralexplain`;
 }
 
-/** Runs the cases in order. @throws when the process fails as a whole; a case that fails has an `error`. */
-export function runPython(python: string, cases: readonly PythonCase[]): PythonAnswer[] {
+/**
+ * Runs the cases in order, an answer as it comes; a case that fails, or that the process is at when `limit` seconds are
+ * over, has an `error`. @throws when the process fails as a whole.
+ */
+export async function* runPython(python: string, cases: readonly PythonCase[], limit?: number): AsyncGenerator<PythonAnswer> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-proxy-'));
   try {
     const request = cases.map(({ masks, values, ...rest }, k) => {
@@ -46,10 +52,23 @@ export function runPython(python: string, cases: readonly PythonCase[]): PythonA
     });
     writeFileSync(join(folder, 'request.json'), JSON.stringify(request));
     const twin = fileURLToPath(new URL('../../bench/proxy_reference.py', import.meta.url));
-    const run = spawnSync(python, ['-W', 'ignore', twin, folder], { encoding: 'utf8', maxBuffer: 2 ** 30, env: { ...process.env, OMP_NUM_THREADS: '1' } });
-    const lines = run.stdout.trim().split('\n').filter((line) => line !== '');
-    if (lines.length !== cases.length) throw fail('input', 'bench-proxy', `the Python side answered ${lines.length} of ${cases.length} cases: ${run.stderr.trim().split('\n').at(-1)}`);
-    return lines.map((line) => Answer.parse(JSON.parse(line)));
+    const child = spawn(python, ['-W', 'ignore', twin, folder], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, OMP_NUM_THREADS: '1' } });
+    let errors = '';
+    child.stderr.on('data', (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-10_000)));
+    let answers = 0;
+    let late = false;
+    const timer = limit === undefined ? undefined : setTimeout(() => (late = child.kill('SIGKILL')), 1000 * limit);
+    try {
+      for await (const line of createInterface({ input: child.stdout })) {
+        yield Answer.parse(JSON.parse(line));
+        answers++;
+      }
+    } finally {
+      clearTimeout(timer);
+      child.kill();
+    }
+    if (late && answers < cases.length) yield { error: `not done after ${limit} s` };
+    else if (answers !== cases.length) throw fail('input', 'bench-proxy', `the Python side answered ${answers} of ${cases.length} cases: ${errors.trim().split('\n').at(-1)}`);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -7,9 +7,8 @@
  */
 import type { Coalitions } from '../coalitions.ts';
 import { fail } from '../errors.ts';
-import { absoluteSum, createGrower } from './grow.ts';
-import { wordColumns } from './pattern-histogram.ts';
-import type { Ensemble, Tree } from './tree.ts';
+import { createTrainingSpace, type BoostRun, type TrainingSpace } from './trainer.ts';
+import type { Ensemble } from './tree.ts';
 
 /** As LightGBM names them. */
 export interface BoostOptions {
@@ -48,56 +47,47 @@ export function minDataInLeaf(rows: number): number {
   return Math.max(2, Math.min(20, Math.max(Math.min(10, Math.round(rows / 5)), Math.round(rows / 20))));
 }
 
-/** Residuals this small relative to the values are rounding. */
-const CONVERGED = 1e-13;
+/** Trees between two looks at the held-out error. */
+const BLOCK = 64;
 
 /** Boosts trees on (masks, values). @throws on options out of range or values that are not finite. */
 export function boost(masks: Coalitions, values: Float64Array, options: BoostOptions = {}, rows: BoostRows = {}): Boosted {
-  const train = rows.train ?? Int32Array.from({ length: masks.count }, (_, r) => r);
   const held = rows.held ?? new Int32Array(0);
+  const patience = atLeast('earlyStoppingRounds', options.earlyStoppingRounds ?? 0, 0);
+  if (patience > 0 && held.length === 0) throw fail('input', 'gbt', `earlyStoppingRounds ${patience} without held-out rows; name some.`);
+  if (values.length !== masks.count) throw fail('input', 'gbt', `${values.length} values for ${masks.count} masks.`);
   const numIterations = atLeast('numIterations', options.numIterations ?? 100, 0);
+  const run = startBoosting(createTrainingSpace(masks), values, options, rows.train ?? Int32Array.from({ length: masks.count }, (_, r) => r), held);
+  let stages = run.stages();
+  let best = 0;
+  let seen = 0;
+  for (let grew = true; grew && run.trees < numIterations && !(patience > 0 && seen - best >= patience); ) {
+    const wanted = patience > 0 ? Math.min(BLOCK, numIterations - run.trees) : numIterations;
+    grew = run.advance(wanted) === wanted;
+    if (held.length === 0) continue;
+    stages = run.stages();
+    for (; seen < run.trees && !(patience > 0 && seen - best >= patience); ) {
+      seen++;
+      if (stages[seen] < stages[best]) best = seen;
+    }
+  }
+  const curve = new Float64Array(numIterations + 1).fill(stages[patience > 0 ? Math.min(seen, stages.length - 1) : stages.length - 1]);
+  curve.set(patience > 0 ? stages.subarray(0, seen + 1) : stages);
+  return { ensemble: run.ensemble(patience > 0 ? best : undefined), stages: curve };
+}
+
+/** A run over checked rows, values and options. */
+export function startBoosting(space: TrainingSpace, values: Float64Array, options: BoostOptions, train: Int32Array, held: Int32Array): BoostRun {
+  const maxTrees = atLeast('numIterations', options.numIterations ?? 100, 0);
   const numLeaves = atLeast('numLeaves', options.numLeaves ?? 31, 2);
   const maxDepth = options.maxDepth ?? -1;
-  const least = atLeast('minDataInLeaf', options.minDataInLeaf ?? minDataInLeaf(train.length), 1);
-  const patience = atLeast('earlyStoppingRounds', options.earlyStoppingRounds ?? 0, 0);
+  const minData = atLeast('minDataInLeaf', options.minDataInLeaf ?? minDataInLeaf(train.length), 1);
   const learningRate = options.learningRate ?? 0.1;
   if (!Number.isInteger(maxDepth) || maxDepth === 0 || maxDepth < -1) throw fail('input', 'gbt', `maxDepth ${maxDepth}; a whole number >= 1, or -1 for no limit, is needed.`);
   if (!(learningRate > 0 && learningRate <= 1)) throw fail('input', 'gbt', `learningRate ${learningRate}; a number in (0, 1] is needed.`);
-  if (patience > 0 && held.length === 0) throw fail('input', 'gbt', `earlyStoppingRounds ${patience} without held-out rows; name some.`);
-  if (values.length !== masks.count) throw fail('input', 'gbt', `${values.length} values for ${masks.count} masks.`);
   if (train.length === 0) throw fail('input', 'gbt', 'no masks to fit; at least 1 is needed.');
-
-  let base = 0;
-  for (const row of train) {
-    if (!Number.isFinite(values[row])) throw fail('input', 'gbt', `the value of mask ${row} is ${values[row]}; values must be finite numbers.`);
-    base += values[row];
-  }
-  base /= train.length;
-  const residual = values.map((value) => value - base);
-  const rounding = CONVERGED * absoluteSum(values, train);
-  const grower = createGrower(wordColumns(masks), train, held, { numLeaves, maxDepth, minDataInLeaf: least });
-  const trees: Tree[] = [];
-  const stages = [squares(residual, held)];
-  let best = 0;
-  while (trees.length < numIterations && absoluteSum(residual, train) > rounding) {
-    const tree = grower.grow(residual, learningRate);
-    if (tree === undefined) break;
-    trees.push(tree);
-    if (held.length === 0) continue;
-    stages.push(squares(residual, held));
-    if (stages[trees.length] < stages[best]) best = trees.length;
-    if (patience > 0 && trees.length - best >= patience) break;
-  }
-  if (patience > 0) trees.length = best;
-  const curve = new Float64Array(numIterations + 1).fill(stages[stages.length - 1]);
-  curve.set(stages);
-  return { ensemble: { players: masks.players, base, trees }, stages: curve };
-}
-
-function squares(residual: Float64Array, rows: Int32Array): number {
-  let sum = 0;
-  for (let k = 0; k < rows.length; k++) sum += residual[rows[k]] ** 2;
-  return sum;
+  for (const row of train) if (!Number.isFinite(values[row])) throw fail('input', 'gbt', `the value of mask ${row} is ${values[row]}; values must be finite numbers.`);
+  return space.start(values, train, held, { maxTrees, learningRate, numLeaves, maxDepth, minDataInLeaf: minData });
 }
 
 function atLeast(name: string, value: number, least: number): number {

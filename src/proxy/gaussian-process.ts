@@ -8,8 +8,7 @@
 import { selectRows, type Coalitions } from '../coalitions.ts';
 import { fail } from '../errors.ts';
 import { mean, squaredError } from '../spectrum/regression/folds.ts';
-import { invertPositive, type Inverse } from './cholesky.ts';
-import { kernelBytes, kernelGradient, kernelMatrix, kernelTable, type KernelParameters, type MaskBytes } from './hypercube-kernel.ts';
+import { createPairs, kernelBytes, kernelTable, type KernelParameters, type Pairs } from './hypercube-kernel.ts';
 import { minimise, type Point } from './lbfgs.ts';
 
 export interface GpParameters extends KernelParameters {
@@ -54,8 +53,8 @@ export function fitGp(masks: Coalitions, values: Float64Array, kind: 'plain' | '
   start.fill(Math.log(START.coupling), 0, n);
   start.set([Math.log(START.amplitude), Math.log(START.noise), Math.log(START.coupling)], 2 * n);
   const search = (rows: Coalitions, target: Float64Array, from: Float64Array, steps: number): Float64Array => {
-    const bytes = kernelBytes(rows);
-    return minimise((at) => negativeLogPosterior(bytes, target, at, kind), from, steps).at;
+    const pairs = createPairs(kernelBytes(rows));
+    return minimise((at) => negativeLogPosterior(pairs, n, target, at, kind), from, steps).at;
   };
   const step = Math.ceil(masks.count / PART);
   const part = Array.from({ length: Math.ceil(masks.count / step) }, (_, k) => k * step);
@@ -68,8 +67,9 @@ export function fitGp(masks: Coalitions, values: Float64Array, kind: 'plain' | '
 export function processAt(masks: Coalitions, values: Float64Array, parameters: GpParameters): GaussianProcess {
   const unit = standardiser(values);
   const y = unit.standardise(values);
-  const matrix = covariance(kernelMatrix(kernelBytes(masks), parameters), masks.count, parameters.noise);
-  const solved = invertPositive(matrix, masks.count);
+  const pairs = createPairs(kernelBytes(masks));
+  pairs.fill(parameters);
+  const solved = pairs.invert(parameters.noise);
   if (solved === undefined) throw fail('input', 'fitGp', `the covariance of ${masks.count} masks is not positive definite; are masks repeated?`);
   const weights = times(solved.inverse, y);
   const leaveOneOut = unit.restore(y.map((value, j) => value - weights[j] / solved.inverse[j * masks.count + j]));
@@ -93,11 +93,11 @@ function parametersAt(at: Float64Array, n: number): GpParameters {
 }
 
 /** -log p(y, parameters) up to a constant, and its gradient. Infinite where K is not positive definite. */
-export function negativeLogPosterior(masks: MaskBytes, y: Float64Array, at: Float64Array, kind: 'plain' | 'amplitude'): Point {
-  const { players: n, count } = masks;
+export function negativeLogPosterior(pairs: Pairs, n: number, y: Float64Array, at: Float64Array, kind: 'plain' | 'amplitude'): Point {
+  const count = y.length;
   const parameters = parametersAt(at, n);
-  const product = kernelMatrix(masks, parameters);
-  const solved: Inverse | undefined = invertPositive(covariance(product, count, parameters.noise), count);
+  pairs.fill(parameters);
+  const solved = pairs.invert(parameters.noise);
   const gradient = new Float64Array(at.length);
   if (solved === undefined) return { value: Infinity, gradient };
   const weights = times(solved.inverse, y);
@@ -108,8 +108,7 @@ export function negativeLogPosterior(masks: MaskBytes, y: Float64Array, at: Floa
     noiseSlope += weights[j] ** 2 - solved.inverse[j * count + j];
   }
   // d log p = Σ_jk ½(α_j α_k - K⁻¹_jk) dK_jk.
-  weigh(product, weights, solved.inverse, count);
-  const slope = kernelGradient(masks, product, parameters);
+  const slope = pairs.slopes(weights, parameters);
   for (let i = 0; i < n; i++) {
     gradient[i] = -slope.coupling[i] * parameters.coupling[i];
     if (kind === 'amplitude') gradient[n + i] = -slope.tilt[i];
@@ -134,24 +133,17 @@ export function negativeLogPosterior(masks: MaskBytes, y: Float64Array, at: Floa
   return { value, gradient };
 }
 
-/** P + 1 + s²I, fresh. */
-function covariance(product: Float64Array, count: number, noise: number): Float64Array {
-  const matrix = new Float64Array(product.length);
-  for (let k = 0; k < product.length; k++) matrix[k] = product[k] + 1;
-  for (let j = 0; j < count; j++) matrix[j * count + j] += noise;
-  return matrix;
-}
-
-/** P <- ½(ααᵀ - K⁻¹) ∘ P, in place. */
-function weigh(product: Float64Array, weights: Float64Array, inverse: Float64Array, count: number): void {
-  for (let j = 0; j < count; j++) {
-    for (let k = 0; k < count; k++) product[j * count + k] *= (weights[j] * weights[k] - inverse[j * count + k]) / 2;
-  }
-}
-
-function times(matrix: Float64Array, vector: Float64Array): Float64Array {
+/** A symmetric matrix, of which the lower triangle is given, times a vector. */
+function times(lower: Float64Array, vector: Float64Array): Float64Array {
   const n = vector.length;
   const product = new Float64Array(n);
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) product[i] += matrix[i * n + j] * vector[j];
+  for (let i = 0; i < n; i++) {
+    let sum = lower[i * n + i] * vector[i];
+    for (let j = 0; j < i; j++) {
+      sum += lower[i * n + j] * vector[j];
+      product[j] += lower[i * n + j] * vector[i];
+    }
+    product[i] += sum;
+  }
   return product;
 }

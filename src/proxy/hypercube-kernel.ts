@@ -7,6 +7,7 @@
  * their xor alone, so a product over eight players is one look-up and a gradient one histogram.
  */
 import type { Coalitions } from '../coalitions.ts';
+import { createKernels } from '../kernels/kernels.ts';
 
 export interface KernelParameters {
   /** B_i > 0. */
@@ -35,24 +36,68 @@ export function kernelBytes({ players, count, stride, words }: Coalitions): Mask
 }
 
 /** P = k - 1 over all pairs, N x N row-major: the part that depends on the masks. */
-export function kernelMatrix(masks: MaskBytes, { coupling, tilt, amplitude }: KernelParameters): Float64Array {
-  const { players, count, width, bytes } = masks;
-  const table = new Float64Array(256 * width).fill(1); // Π over a byte's players of 1 ± ρ_i
+export function kernelMatrix(masks: MaskBytes, parameters: KernelParameters): Float64Array {
+  const { count } = masks;
+  const pairs = createPairs(masks);
+  const product = pairs.fill(parameters).slice();
+  for (let j = 0; j < count; j++) for (let k = 0; k < j; k++) product[k * count + j] = product[j * count + k];
+  return product;
+}
+
+/** Π over a byte's players of 1 ± ρ_i at every xor: 256 x width. */
+function xorTable({ players, width }: MaskBytes, coupling: Float64Array): Float64Array {
+  const table = new Float64Array(256 * width).fill(1);
   for (let i = 0; i < players; i++) {
     const rho = Math.tanh(coupling[i]);
     for (let x = 0; x < 256; x++) table[256 * (i >>> 3) + x] *= (x >>> (i & 7)) & 1 ? 1 - rho : 1 + rho;
   }
-  const weight = amplitudes(masks, tilt);
-  const product = new Float64Array(count * count);
-  for (let j = 0; j < count; j++) {
-    for (let k = 0; k <= j; k++) {
-      let value = amplitude * weight[j] * weight[k];
-      for (let b = 0; b < width; b++) value *= table[256 * b + (bytes[j * width + b] ^ bytes[k * width + b])];
-      product[j * count + k] = value;
-      product[k * count + j] = value;
-    }
-  }
-  return product;
+  return table;
+}
+
+/** Everything about pairs of masks, N x N, in memory that is used again from one set of parameters to the next. */
+export interface Pairs {
+  /** P, lower triangle; valid until the next call. */
+  fill(parameters: KernelParameters): Float64Array;
+  /** (P + 1 + s²I)⁻¹ for the P filled last, lower triangle, and log of the determinant; undefined when not positive definite. */
+  invert(noise: number): { readonly inverse: Float64Array; readonly logDeterminant: number } | undefined;
+  /** How ½ Σ_jk (α_j α_k - K⁻¹_jk) P_jk, for the matrices filled and inverted last, changes with the parameters of P. */
+  slopes(weights: Float64Array, parameters: KernelParameters): KernelGradient;
+}
+
+export function createPairs(masks: MaskBytes): Pairs {
+  const { count, width } = masks;
+  const kernels = createKernels();
+  const square = 8 * count * count;
+  const [product, inverse, lower] = [square, square, square].map(kernels.reserve);
+  const [bytes, weight, alpha, rowSums, table, bins, scratch] = [count * width, 8 * count, 8 * count, 8 * count, 2048 * width, 2048 * width, 32].map(kernels.reserve);
+  new Uint8Array(kernels.memory.buffer, bytes, count * width).set(masks.bytes);
+  return {
+    fill(parameters) {
+      kernels.float64(table, 256 * width).set(xorTable(masks, parameters.coupling));
+      const root = Math.sqrt(parameters.amplitude);
+      kernels.float64(weight, count).set(amplitudes(masks, parameters.tilt).map((value) => root * value));
+      kernels.kernelTriangle(product, bytes, weight, table, count, width);
+      return kernels.float64(product, count * count);
+    },
+    invert(noise) {
+      const [from, to] = [kernels.float64(product, count * count), kernels.float64(inverse, count * count)];
+      for (let j = 0; j < count; j++) {
+        for (let k = j * count; k <= j * count + j; k++) to[k] = from[k] + 1;
+        to[j * count + j] += noise;
+      }
+      const logDeterminant = kernels.factorise(inverse, count, scratch);
+      if (Number.isNaN(logDeterminant)) return undefined;
+      kernels.invertFactor(inverse, lower, count);
+      return { inverse: to, logDeterminant };
+    },
+    slopes(weights, parameters) {
+      kernels.float64(alpha, count).set(weights);
+      kernels.float64(bins, 256 * width).fill(0);
+      kernels.float64(rowSums, count).fill(0);
+      kernels.kernelSlopes(product, inverse, alpha, bytes, bins, rowSums, count, width);
+      return gradientOf(masks, kernels.float64(bins, 256 * width), kernels.float64(rowSums, count), parameters);
+    },
+  };
 }
 
 /** Π_i exp(g_i x_i / 2) / √cosh g_i of every mask. */
@@ -76,23 +121,11 @@ export interface KernelGradient {
 }
 
 /**
- * How a weighted sum Σ_jk w_jk P_jk changes with the parameters, from the symmetric W = w ∘ P (N x N):
+ * From W = w ∘ P, summed over pairs by the xor of their bytes and over rows:
  * dP/dB_i = P ∘ (x_i x'_i - tanh B_i), dP/dg_i = P ∘ ((x_i + x'_i)/2 - tanh g_i).
  */
-export function kernelGradient({ players, count, width, bytes }: MaskBytes, weighted: Float64Array, { coupling, tilt }: KernelParameters): KernelGradient {
-  const bins = new Float64Array(256 * width); // Σ of W over pairs, by the xor of their bytes
-  const rowSums = new Float64Array(count);
-  let total = 0;
-  for (let j = 0; j < count; j++) {
-    for (let k = 0; k < j; k++) {
-      const value = weighted[j * count + k];
-      rowSums[j] += value;
-      rowSums[k] += value;
-      for (let b = 0; b < width; b++) bins[256 * b + (bytes[j * width + b] ^ bytes[k * width + b])] += 2 * value;
-    }
-    rowSums[j] += weighted[j * count + j];
-  }
-  for (let j = 0; j < count; j++) total += rowSums[j];
+function gradientOf({ players, count, width, bytes }: MaskBytes, bins: Float64Array, rowSums: Float64Array, { coupling, tilt }: KernelParameters): KernelGradient {
+  const total = rowSums.reduce((sum, value) => sum + value, 0);
   const byCoupling = new Float64Array(players);
   const byTilt = new Float64Array(players);
   for (let i = 0; i < players; i++) {

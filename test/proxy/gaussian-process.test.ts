@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { allCoalitions, isKept, selectRows, uniformCoalitions } from '../../src/coalitions.ts';
 import { invertPositive } from '../../src/proxy/cholesky.ts';
 import { fitGp, negativeLogPosterior, processAt, type GpParameters } from '../../src/proxy/gaussian-process.ts';
-import { kernelBytes, kernelMatrix, kernelTable } from '../../src/proxy/hypercube-kernel.ts';
+import { createPairs, kernelBytes, kernelMatrix, kernelTable } from '../../src/proxy/hypercube-kernel.ts';
 import { minimise } from '../../src/proxy/lbfgs.ts';
 import { createRandom } from '../../src/random.ts';
 import { r2 } from '../../src/spectrum/r2.ts';
@@ -79,13 +79,13 @@ describe('Gaussian process', () => {
   const values = evaluate(truth, masks);
 
   test.each(['plain', 'amplitude'] as const)('the gradient of the %s posterior is that of finite differences', (kind) => {
-    const bytes = kernelBytes(masks);
+    const pairs = createPairs(kernelBytes(masks));
     const at = Float64Array.from([...PARAMETERS.coupling.map(Math.log), ...(kind === 'plain' ? new Float64Array(10) : PARAMETERS.tilt), -0.3, -2, -1.5]);
-    const { gradient } = negativeLogPosterior(bytes, values, at, kind);
+    const { gradient } = negativeLogPosterior(pairs, 10, values, at, kind);
     const h = 1e-5;
     const numeric = at.map((_, i) => {
       if (kind === 'plain' && i >= 10 && i < 20) return 0;
-      const [up, down] = [h, -h].map((step) => negativeLogPosterior(bytes, values, at.with(i, at[i] + step), kind).value);
+      const [up, down] = [h, -h].map((step) => negativeLogPosterior(pairs, 10, values, at.with(i, at[i] + step), kind).value);
       return (up - down) / (2 * h);
     });
     expect(gradient).toBeAllClose(numeric, 1e-5);

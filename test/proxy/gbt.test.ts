@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { isKept, selectRows, uniformCoalitions, type Coalitions } from '../../src/coalitions.ts';
 import { boost, minDataInLeaf } from '../../src/proxy/boost.ts';
-import { createHistogram, wordColumns } from '../../src/proxy/pattern-histogram.ts';
 import { predict, truncate, type Tree } from '../../src/proxy/tree.ts';
 import { createRandom } from '../../src/random.ts';
 
@@ -46,29 +45,27 @@ function plainBoost(masks: Coalitions, y: Float64Array, trees: number, rate: num
   return fitted;
 }
 
-describe('pattern histogram', () => {
-  test.each([
-    [5, 900],
-    [16, 900],
-    [24, 30],
-    [40, 900],
-    [100, 37],
-  ])('sums the weights of the rows that keep each of %i players over %i rows', (players, count) => {
-    const { masks } = sample(players, Math.min(count, 2 ** players));
-    const random = createRandom(3);
-    const rows = Int32Array.from({ length: masks.count }, (_, r) => r).filter((r) => r % 3 !== 1);
-    const weights = Float64Array.from(rows, () => random.integer(1e6) - 5e5);
-    const out = new Float64Array(players);
-    createHistogram(wordColumns(masks)).fill(rows, 2, rows.length - 1, weights, out);
-    for (let player = 0; player < players; player++) {
-      let sum = 0;
-      for (let k = 2; k < rows.length - 1; k++) if (isKept(masks, rows[k], player)) sum += weights[k];
-      expect(out[player]).toBe(sum);
-    }
-  });
-});
-
 describe('boosting', () => {
+  // Nodes of few and of many rows, and last words of one to four bytes, take different loops.
+  test.each([
+    [3, 8],
+    [5, 900],
+    [12, 900],
+    [16, 40],
+    [21, 900],
+    [24, 330],
+    [32, 900],
+    [40, 700],
+    [75, 37],
+    [100, 900],
+  ])('finds the splits of plain boosting among %i players over %i rows', (players, count) => {
+    const { masks, y } = sample(players, Math.min(count, 2 ** players), 5);
+    const rows = Int32Array.from({ length: masks.count }, (_, r) => r).filter((r) => r % 7 !== 1);
+    const { ensemble } = boost(masks, y, { numIterations: 6, numLeaves: 12, minDataInLeaf: 2 }, { train: rows });
+    const plain = plainBoost(selectRows(masks, rows), Float64Array.from(rows, (r) => y[r]), 6, 0.1, 12, Infinity, 2);
+    expect(predict(ensemble, selectRows(masks, rows))).toBeAllClose(plain, 1e-8);
+  });
+
   test.each([
     [31, -1, 5],
     [6, 3, 10],
