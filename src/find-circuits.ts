@@ -12,6 +12,7 @@ import { arch, platform } from 'node:process';
 import type { Backend } from './backend/backend.ts';
 import { coalitionsFromMembers } from './coalitions.ts';
 import { findCircuit } from './circuit/find-circuit.ts';
+import { removalCurve } from './circuit/removal.ts';
 import { fail } from './errors.ts';
 import { memoise, type Game, type ValueOptions } from './game.ts';
 import { ABLATIONS, type Ablation } from './games/ablation.ts';
@@ -24,8 +25,9 @@ import { openCheckpoint } from './model/checkpoint.ts';
 import { tokenizerOf, type Model } from './model/model.ts';
 import { capSpectrum, listInteractions } from './report/interactions.ts';
 import { RESULT_SCHEMA, type Result } from './report/result.ts';
+import { mostMasks, type Adaptive, type AdaptiveOptions } from './solve/adaptive.ts';
 import { solve } from './solve/solve.ts';
-import { energyByOrder, energySplit } from './spectrum/energy.ts';
+import { directSubsetRate, energyByOrder, energySplit, staircaseRate } from './spectrum/energy.ts';
 import { banzhaf, shapley } from './spectrum/indices.ts';
 import type { Solution } from './solver.ts';
 import { setKey, type FourierSpectrum } from './spectrum/spectrum.ts';
@@ -47,6 +49,8 @@ export interface FindCircuitsOptions {
   readonly solver?: string | undefined;
   /** Distinct masks the solver may measure; default 1,024. */
   readonly budget?: number | undefined;
+  /** Instead of a budget: masks in rounds until the lower bound of held-out R² passes `targetR2`, `maxBudget` at most. */
+  readonly adaptive?: Pick<AdaptiveOptions, 'targetR2' | 'maxBudget'> | undefined;
   /** Fresh masks to score the answer on; default 512. */
   readonly heldOut?: number | undefined;
   /** Share of the metric the circuit keeps; default 0.9. */
@@ -61,6 +65,14 @@ export interface FindCircuitsOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void) | undefined;
 }
+
+/** What the additive answer is called where its choices are measured beside ours. */
+const FIRST_ORDER = 'first order';
+/** Largest terms that the hierarchy rates look at. */
+const HIERARCHY_TERMS = 200;
+/** Sizes of the removal curve, denser at few players removed, and random sets of each. */
+const REMOVALS = 16;
+const RANDOM_REMOVALS = 20;
 
 /**
  * Takes `model` apart on `prompts`.
@@ -93,10 +105,13 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
     );
     const clock = { ms: 0, masks: 0 };
     const memo = memoise(timed(game, clock), log);
-    const { solution, heldOut } = await solve(memo, { ...settings, signal: options.signal, onProgress: options.onProgress });
+    const { solution, heldOut, firstOrder } = await solve(memo, { ...settings, signal: options.signal, onProgress: options.onProgress });
     const { spectrum } = solution;
     const [ablated, clean] = await memo.value(coalitionsFromMembers(players.length, [[], players.map((_, i) => i)]), { signal: options.signal });
-    const circuit = await circuitOf(spectrum, memo, settings.target, settings.seed, options);
+    const rivals = { [FIRST_ORDER]: firstOrder };
+    const circuit = await circuitOf(spectrum, rivals, memo, settings.target, settings.seed, options);
+    const removal = await removalOf(spectrum, rivals, memo, settings.seed, options);
+    const { adaptive, ...details } = solution.details as { readonly adaptive?: Adaptive } & Record<string, unknown>;
     const [banzhafs, shapleys] = [banzhaf(spectrum), shapley(spectrum)];
     const values = players.map((_, i) => ({ banzhaf: banzhafs[i], shapley: shapleys[i] }));
     const split = energySplit(spectrum, players);
@@ -118,7 +133,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       clean,
       ablated,
       masks: {
-        budget: settings.budget,
+        budget: settings.adaptive === undefined ? settings.budget : (settings.adaptive.maxBudget ?? mostMasks(players.length)),
         measured: memo.measured,
         resumed: memo.resumed,
         heldOut: heldOut?.masks ?? 0,
@@ -126,13 +141,14 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
         rowsPerSecond: clock.ms === 0 ? 0 : (1000 * clock.masks * game.rowsPerMask) / clock.ms,
         seconds: clock.ms / 1000,
       },
-      solver: { name: solution.solver, masks: solution.masks, exact: solution.exact, details: solution.details },
+      solver: { name: solution.solver, masks: solution.masks, exact: solution.exact, details },
       spectrum: capSpectrum(spectrum),
-      ...present({ heldOut }),
+      ...present({ heldOut, adaptive }),
       energy: { ...split, byOrder: shares(spectrum, split.total) },
+      hierarchy: { terms: HIERARCHY_TERMS, directSubsetRate: directSubsetRate(spectrum, HIERARCHY_TERMS), staircaseRate: staircaseRate(spectrum, HIERARCHY_TERMS) },
       values,
       interactions: listInteractions(spectrum, players, values, belowNoise(solution)),
-      ...present({ circuit }),
+      ...present({ circuit, removal }),
       files: [],
     };
   } finally {
@@ -148,24 +164,38 @@ interface Settings {
   readonly solver: string;
   readonly budget: number;
   readonly heldOut: number;
+  readonly adaptive: Pick<AdaptiveOptions, 'targetR2' | 'maxBudget'> | undefined;
   readonly target: number;
   readonly seed: number;
 }
 
 function withDefaults(options: FindCircuitsOptions): Settings {
-  const { players = 'heads', ablation = 'zero', metric = 'logit-diff', solver = 'auto', budget = 1024, heldOut = 512, target = 0.9, seed = 0 } = options;
+  const { players = 'heads', ablation = 'zero', metric = 'logit-diff', solver = 'auto', adaptive, heldOut = 512, target = 0.9, seed = 0 } = options;
+  const { budget = 1024 } = options;
   if (!(ABLATIONS as readonly string[]).includes(ablation)) throw fail('input', 'ablation', `"${ablation}" is unknown; there are ${ABLATIONS.join(', ')}.`);
   if (!Number.isInteger(budget) || budget < 1) throw fail('budget', 'budget', `${budget} masks; a whole number >= 1 is needed.`);
   if (!Number.isInteger(heldOut) || heldOut < 0) throw fail('input', 'held-out', `${heldOut} masks; a whole number >= 0 is needed.`);
   if (!(target > 0 && target <= 1)) throw fail('input', 'target', `${target}; a share in (0, 1] is needed, e.g. 0.9.`);
-  return { players, ablation: ablation as Ablation, metric, solver, budget, heldOut, target, seed };
+  return { players, ablation: ablation as Ablation, metric, solver, budget, heldOut, adaptive, target, seed };
 }
 
 /** No circuit where the metric is the same with everything kept and everything ablated: there is no share to keep. */
-async function circuitOf(spectrum: FourierSpectrum, game: Game, target: number, seed: number, { signal, onProgress }: FindCircuitsOptions): Promise<Result['circuit']> {
+async function circuitOf(spectrum: FourierSpectrum, rivals: Readonly<Record<string, FourierSpectrum>>, game: Game, target: number, seed: number, { signal, onProgress }: FindCircuitsOptions): Promise<Result['circuit']> {
   const [empty, full] = await game.value(coalitionsFromMembers(game.players.length, [[], game.players.map((_, i) => i)]));
   if (Math.abs(full - empty) <= 1e-9 * Math.max(Math.abs(full), Math.abs(empty))) return undefined;
-  return findCircuit(spectrum, game, { target, seed, signal, onProgress: (progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }) });
+  return findCircuit(spectrum, game, { target, seed, rivals, signal, onProgress: (progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }) });
+}
+
+/** The removal curve at REMOVALS sizes; none where f(all) is 0 and no share of it can be lost. */
+async function removalOf(spectrum: FourierSpectrum, rivals: Readonly<Record<string, FourierSpectrum>>, game: Game, seed: number, { signal, onProgress }: FindCircuitsOptions): Promise<Result['removal']> {
+  const n = game.players.length;
+  const [empty, full] = await game.value(coalitionsFromMembers(n, [[], game.players.map((_, i) => i)]));
+  if (Math.abs(full) <= 1e-9 * Math.abs(empty) || full === 0) return undefined;
+  const sizes = [...new Set(Array.from({ length: Math.min(REMOVALS, n) }, (_, k) => Math.max(1, Math.round(n * ((k + 1) / Math.min(REMOVALS, n)) ** (n > REMOVALS ? 2 : 1)))))];
+  onProgress?.({ stage: 'removal', done: 0, total: sizes.length });
+  const curve = await removalCurve(spectrum, game, { seed, rivals, sizes, randomSets: RANDOM_REMOVALS, signal });
+  onProgress?.({ stage: 'removal', done: sizes.length, total: sizes.length });
+  return curve;
 }
 
 /** The sets that the solver could not tell from noise, by setKey; SPEX says so of each term. */

@@ -55,3 +55,66 @@ export function kernelSlopes(product: usize, inverse: usize, alpha: usize, bytes
     store<f64>(rowSums + p, load<f64>(rowSums + p) + sum);
   }
 }
+
+/** As kernelTriangle without weights, in f32, row after row without gaps: entry (j, k <= j) at j(j+1)/2 + k. */
+export function packedTriangle(matrix: usize, bytes: usize, table: usize, scale: f64, count: i32, width: i32): void {
+  let out = matrix;
+  for (let j = 0; j < count; j++) {
+    const mine = bytes + <usize>j * <usize>width;
+    for (let k = 0; k <= j; k++, out += 4) {
+      const other = bytes + <usize>k * <usize>width;
+      let even = scale;
+      let odd: f64 = 1;
+      let b = 0;
+      for (; b + 1 < width; b += 2) {
+        even *= load<f64>(table + (<usize>b << 11) + (<usize>(load<u8>(mine + b) ^ load<u8>(other + b)) << 3));
+        odd *= load<f64>(table + (<usize>(b + 1) << 11) + (<usize>(load<u8>(mine + b, 1) ^ load<u8>(other + b, 1)) << 3));
+      }
+      if (b < width) even *= load<f64>(table + (<usize>b << 11) + (<usize>(load<u8>(mine + b) ^ load<u8>(other + b)) << 3));
+      store<f32>(out, <f32>(even * odd));
+    }
+  }
+}
+
+/** out = A x for the symmetric A of a packed f32 triangle; x and out are f64. */
+export function packedTimes(matrix: usize, x: usize, out: usize, count: i32): void {
+  memory.fill(out, 0, <usize>count << 3);
+  let row = matrix;
+  for (let j = 0; j < count; j++) {
+    const own = load<f64>(x + (<usize>j << 3));
+    const splat = f64x2.splat(own);
+    let sum2 = f64x2.splat(0);
+    let k = 0;
+    for (; k + 1 < j; k += 2) {
+      const a = f64x2.promote_low_f32x4(v128.load64_zero(row + (<usize>k << 2)));
+      const p = <usize>k << 3;
+      sum2 = f64x2.add(sum2, f64x2.mul(a, v128.load(x + p)));
+      v128.store(out + p, f64x2.add(v128.load(out + p), f64x2.mul(a, splat)));
+    }
+    let sum = f64x2.extract_lane(sum2, 0) + f64x2.extract_lane(sum2, 1);
+    for (; k < j; k++) {
+      const a = <f64>load<f32>(row + (<usize>k << 2));
+      const p = <usize>k << 3;
+      sum += a * load<f64>(x + p);
+      store<f64>(out + p, load<f64>(out + p) + a * own);
+    }
+    const p = <usize>j << 3;
+    store<f64>(out + p, load<f64>(out + p) + sum + <f64>load<f32>(row + (<usize>j << 2)) * own);
+    row += <usize>(j + 1) << 2;
+  }
+}
+
+/** out_r = Σ_j weights_j scale Π_b table[b][others_r ^ bytes_j] for `rows` other masks. */
+export function crossTimes(others: usize, rows: i32, bytes: usize, table: usize, scale: f64, weights: usize, out: usize, count: i32, width: i32): void {
+  for (let r = 0; r < rows; r++) {
+    const mine = others + <usize>r * <usize>width;
+    let sum: f64 = 0;
+    for (let j = 0; j < count; j++) {
+      const other = bytes + <usize>j * <usize>width;
+      let value = load<f64>(weights + (<usize>j << 3));
+      for (let b = 0; b < width; b++) value *= load<f64>(table + (<usize>b << 11) + (<usize>(load<u8>(mine + b) ^ load<u8>(other + b)) << 3));
+      sum += value;
+    }
+    store<f64>(out + (<usize>r << 3), scale * sum);
+  }
+}

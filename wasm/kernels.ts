@@ -1,7 +1,7 @@
 /** Everything the module exports. */
 export { advance, heldError, leafBytes, runBytes } from './trees';
 export { factorise, invertFactor, symmetricEigen } from './dense';
-export { kernelSlopes, kernelTriangle } from './hypercube';
+export { crossTimes, kernelSlopes, kernelTriangle, packedTimes, packedTriangle } from './hypercube';
 
 /** Where memory is free: below lie the module's own constants. */
 export function heapBase(): usize {

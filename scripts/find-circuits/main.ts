@@ -41,7 +41,9 @@ const describe = (): Command =>
   .option('--metric <name>', METRICS.join(' | '), 'logit-diff')
   .optionsGroup('How to solve:')
   .option('--solver <name>', SOLVERS.join(' | '), 'auto')
-  .option('--budget <masks>', 'distinct masks the solver may measure', '1024')
+  .option('--budget <masks>', 'distinct masks the solver may measure (default: 1024)')
+  .option('--target-r2 <r2>', 'instead of a budget: measure in rounds until the lower bound of held-out R² passes this, or will not')
+  .option('--max-budget <masks>', 'masks that --target-r2 may take (default: 16 n log2 n)')
   .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
   .option('--target <share>', 'share of the metric the circuit has to keep', '0.9')
   .option('--seed <n>', 'seed of everything random', '0')
@@ -57,6 +59,7 @@ const describe = (): Command =>
 Examples:
   find-circuits                                              the bundled model, a pair of its prompts
   find-circuits --budget 65536                               every mask of its 16 heads: the exact spectrum
+  find-circuits --target-r2 0.95                             as many masks as that takes
   find-circuits --players heads,mlps --ablation mean         heads and MLP layers, mean ablation
   find-circuits --model models/induction-2l-h2 --prompts models/induction-2l-h2/prompts.jsonl --metric accuracy
 A run that was stopped goes on where it was when the same command is given again.`,
@@ -75,7 +78,9 @@ interface Flags {
   readonly meanPrompts?: string;
   readonly metric: string;
   readonly solver: string;
-  readonly budget: string;
+  readonly budget?: string;
+  readonly targetR2?: string;
+  readonly maxBudget?: string;
   readonly heldOut: string;
   readonly target: string;
   readonly seed: string;
@@ -98,6 +103,18 @@ function layersOf(text: string): number[] {
   });
 }
 
+/** The target and its limit, or undefined for a fixed budget. */
+function adaptiveOf({ budget, targetR2, maxBudget }: Flags): { targetR2: number; maxBudget: number | undefined } | undefined {
+  if (targetR2 === undefined) {
+    if (maxBudget !== undefined) throw fail('input', '--max-budget', 'limits --target-r2; give that too, or --budget for a fixed number of masks.');
+    return undefined;
+  }
+  if (budget !== undefined) throw fail('input', '--target-r2', 'takes as many masks as it needs; limit them by --max-budget instead of --budget.');
+  const target = Number(targetR2);
+  if (!(target > 0 && target < 1)) throw fail('input', '--target-r2', `"${targetR2}" is not a number between 0 and 1, e.g. 0.95.`);
+  return { targetR2: target, maxBudget: maxBudget === undefined ? undefined : whole('--max-budget', maxBudget) };
+}
+
 async function promptsOf(flags: Flags): Promise<Prompt[]> {
   if (flags.prompts !== undefined) {
     const clash = (['prompt', 'correct', 'incorrect', 'corrupted'] as const).find((name) => flags[name] !== undefined);
@@ -118,7 +135,8 @@ async function promptsOf(flags: Flags): Promise<Prompt[]> {
 export const findCircuitsCommand = (args: readonly string[], streams: Streams): Promise<number> => runCommand(describe(), args, streams, async (flags: Flags, { signal, line }) => {
   const target = Number(flags.target);
   if (Number.isNaN(target)) throw fail('input', '--target', `"${flags.target}" is not a number; a share in (0, 1] is needed, e.g. 0.9.`);
-  const numbers = { budget: whole('--budget', flags.budget), heldOut: whole('--held-out', flags.heldOut), seed: whole('--seed', flags.seed) };
+  const numbers = { budget: whole('--budget', flags.budget ?? '1024'), heldOut: whole('--held-out', flags.heldOut), seed: whole('--seed', flags.seed) };
+  const adaptive = adaptiveOf(flags);
   const layers = flags.layers === undefined ? undefined : layersOf(flags.layers);
   const batchSize = flags.batchSize === undefined ? undefined : whole('--batch-size', flags.batchSize);
 
@@ -131,6 +149,7 @@ export const findCircuitsCommand = (args: readonly string[], streams: Streams): 
       const result = await findCircuits(model, backend, {
         ...flags,
         ...numbers,
+        adaptive,
         prompts: await promptsOf(flags),
         meanPrompts: flags.meanPrompts === undefined ? undefined : await readPrompts(flags.meanPrompts),
         layers,

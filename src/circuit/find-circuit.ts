@@ -25,6 +25,8 @@ export interface CircuitOptions {
   readonly randomSets?: number;
   /** Sizes on the measured curve, ∅ and all included, beside the predicted and the chosen one; default 33. More players: denser at small sizes. */
   readonly maxSizes?: number;
+  /** Other spectra over the same players and what to call them: their sets of every size on the curve are measured too. */
+  readonly rivals?: Readonly<Record<string, FourierSpectrum>>;
   /** Who proposes the sets; default enumeration up to 20 players, greedy with swaps above. */
   readonly selector?: Selector;
   readonly signal?: AbortSignal | undefined;
@@ -51,6 +53,8 @@ export interface CircuitPoint {
   readonly removed: Measured;
   /** Random sets of this size; null for ∅ and all, of which there is one. */
   readonly random: RandomSets | null;
+  /** By name: the set of this size that another spectrum proposes, kept alone. */
+  readonly rivals: Readonly<Record<string, { readonly players: readonly number[]; readonly kept: Measured }>>;
 }
 
 export interface CircuitMember extends Player {
@@ -98,14 +102,14 @@ const TOLERANCE = 1e-9;
 /**
  * The circuit that keeps `target` of the metric according to `spectrum`, re-measured on `game`.
  *
- * Masks: at most sizes x (2 + randomSets) + members, + 32 per halving step of a curve with gaps. With f̂
+ * Masks: at most sizes x (2 + rivals + randomSets) + members, + 32 per halving step of a curve with gaps. With f̂
  * wrong the circuit grows until the measured faithfulness holds; both sizes are in the record.
  * @throws 'input' when f(all) = f(∅) (faithfulness is 0/0), on a spectrum over other players, or a target outside (0, 1].
  */
 export async function findCircuit(spectrum: FourierSpectrum, game: Game, options: CircuitOptions): Promise<Circuit> {
   const n = game.players.length;
-  const { target = 0.9, seed, randomSets: randomCount = 50, maxSizes = 33, selector = autoSelector(n), signal, onProgress } = options;
-  if (spectrum.players !== n) throw fail('input', 'findCircuit', `a spectrum over ${spectrum.players} players was given for a game of ${n}.`);
+  const { target = 0.9, seed, randomSets: randomCount = 50, maxSizes = 33, rivals = {}, selector = autoSelector(n), signal, onProgress } = options;
+  for (const { players } of [spectrum, ...Object.values(rivals)]) if (players !== n) throw fail('input', 'findCircuit', `a spectrum over ${players} players was given for a game of ${n}.`);
   if (!(target > 0 && target <= 1)) throw fail('input', 'findCircuit', `target ${target}; a share in (0, 1] is needed.`);
   for (const [name, value, least] of [['randomSets', randomCount, 1], ['maxSizes', maxSizes, 2]] as const) {
     if (!Number.isInteger(value) || value < least) throw fail('input', 'findCircuit', `${name} ${value}; a whole number >= ${least} is needed.`);
@@ -124,7 +128,10 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
   const share = (value: number): number => (value - empty) / unit + 0; // + 0: never -0
 
   // The spectrum proposes one set per size, for all sizes at once where that is cheap.
-  const propose = createProposer(spectrum, selector, unit > 0 ? 1 : -1);
+  const direction = unit > 0 ? 1 : -1;
+  const propose = createProposer(spectrum, selector, direction);
+  const rivalNames = Object.keys(rivals);
+  const proposeRival = rivalNames.map((name) => createProposer(rivals[name], selector, direction));
   const reaches = (faithfulness: number): boolean => faithfulness >= target - TOLERANCE;
   const predictedSize = await smallestSize(n < ALL_SIZES ? spread(0, n, ALL_SIZES) : sizesOfCurve(n, maxSizes), async (sizes) =>
     (await propose(sizes)).map(({ estimate }) => reaches(share(estimate))),
@@ -134,19 +141,24 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     const proposals = await propose(sizes);
     const best = coalitionsFromMembers(n, proposals.map(({ players }) => players));
     const drawn = sizes.map((size) => (size === 0 || size === n ? null : randomSets(n, size, randomCount, createRandom(seed).fork(`random sets of ${size}`))));
-    const values = await measure(stage, concatCoalitions([best, complementOf(best), ...drawn.filter((sets) => sets !== null)]));
-    let at = 2 * sizes.length;
+    const others: (readonly { readonly players: readonly number[] }[])[] = [];
+    for (const ask of proposeRival) others.push(await ask(sizes));
+    const theirs = others.map((proposed) => coalitionsFromMembers(n, proposed.map(({ players }) => players)));
+    const values = await measure(stage, concatCoalitions([best, complementOf(best), ...theirs, ...drawn.filter((sets) => sets !== null)]));
+    const measuredAt = (row: number): Measured => ({ value: values[row], faithfulness: share(values[row]) });
+    let at = (2 + rivalNames.length) * sizes.length;
     return proposals.map(({ players, estimate }, k) => {
-      const kept = { value: values[k], faithfulness: share(values[k]) };
+      const kept = measuredAt(k);
       const without = values[sizes.length + k];
-      const others = drawn[k] === null ? null : values.subarray(at, (at += drawn[k].count)).map(share);
+      const chance = drawn[k] === null ? null : values.subarray(at, (at += drawn[k].count)).map(share);
       return {
         size: sizes[k],
         players,
         predicted: share(estimate),
         kept,
         removed: { value: without, faithfulness: share(without) },
-        random: others === null ? null : summariseRandomSets(others, kept.faithfulness),
+        random: chance === null ? null : summariseRandomSets(chance, kept.faithfulness),
+        rivals: Object.fromEntries(rivalNames.map((name, r) => [name, { players: others[r][k].players, kept: measuredAt((2 + r) * sizes.length + k) }])),
       };
     });
   };

@@ -21,6 +21,8 @@ const SWEEPS = 10;
 const STEPS = 2000;
 /** Rounds of exchanges that forcing one player takes, about. */
 const FORCING = 10;
+/** Largest terms that the search sees: a dense spectrum's tail costs time and moves no set by much. */
+const MOST_TERMS = 2000;
 /** Players up to which every size is worked on, whatever is asked: a set often comes from its neighbouring sizes. */
 const ALL_SIZES = 256;
 
@@ -31,7 +33,7 @@ export const greedySelector: Selector = {
   select({ spectrum, sizes: wanted, direction }) {
     const n = spectrum.players;
     const sizes = n <= ALL_SIZES ? Array.from({ length: n + 1 }, (_, k) => k) : wanted;
-    const problem = createProblem(spectrum, direction);
+    const problem = createProblem({ ...spectrum, terms: spectrum.terms.slice(0, MOST_TERMS) }, direction);
     const best: State[] = []; // by row
     const offer = (row: number, state: State): boolean => {
       if (best[row] !== undefined && state.value <= best[row].value + problem.margin) return false;

@@ -21,6 +21,9 @@ interface Exports {
   readonly symmetricEigen: (a: number, vectors: number, diagonal: number, off: number, betas: number, p: number, n: number) => number;
   /** wasm/hypercube.ts */
   readonly kernelTriangle: (matrix: number, bytes: number, weight: number, table: number, count: number, width: number) => void;
+  readonly packedTriangle: (matrix: number, bytes: number, table: number, scale: number, count: number, width: number) => void;
+  readonly packedTimes: (matrix: number, x: number, out: number, count: number) => void;
+  readonly crossTimes: (others: number, rows: number, bytes: number, table: number, scale: number, weights: number, out: number, count: number, width: number) => void;
   readonly kernelSlopes: (product: number, inverse: number, alpha: number, bytes: number, bins: number, rowSums: number, count: number, width: number) => void;
 }
 

@@ -45,7 +45,7 @@ export function kernelMatrix(masks: MaskBytes, parameters: KernelParameters): Fl
 }
 
 /** Π over a byte's players of 1 ± ρ_i at every xor: 256 x width. */
-function xorTable({ players, width }: MaskBytes, coupling: Float64Array): Float64Array {
+export function xorTable({ players, width }: MaskBytes, coupling: Float64Array): Float64Array {
   const table = new Float64Array(256 * width).fill(1);
   for (let i = 0; i < players; i++) {
     const rho = Math.tanh(coupling[i]);

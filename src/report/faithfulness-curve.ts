@@ -1,5 +1,5 @@
 /**
- * Faithfulness over circuit size: the chosen sets, measured, against random sets of the same size.
+ * Faithfulness over circuit size: the chosen sets, measured, against those of an additive fit and random ones of the same size.
  */
 import * as Plot from '@observablehq/plot';
 import { chart } from './chart.ts';
@@ -11,8 +11,9 @@ import { percent } from './wording.ts';
 /** The chart, or undefined when fewer than two sizes were measured. */
 export function faithfulnessCurve(result: Result, circuit: ResultCircuit): Markup | undefined {
   if (circuit.curve.length < 2) return undefined;
-  const points = circuit.curve.map(({ size, kept, predicted, random }) => ({ size, measured: kept.faithfulness, predicted, random }));
-  const lines = points.flatMap(({ measured, predicted, random }) => [measured, predicted, random?.mean ?? measured]);
+  const points = circuit.curve.map(({ size, kept, predicted, random, rivals }) => ({ size, measured: kept.faithfulness, predicted, random, rivals: Object.entries(rivals) }));
+  const others = points.flatMap(({ size, rivals }) => rivals.map(([name, { kept }]) => ({ size, name, faithfulness: kept.faithfulness })));
+  const lines = points.flatMap(({ measured, predicted, random }) => [measured, predicted, random?.mean ?? measured]).concat(others.map(({ faithfulness }) => faithfulness));
   // A random set may overshoot wildly where the range is small; the band is cut so that the lines stay readable.
   const low = Math.min(0, ...lines) - 0.15;
   const high = Math.max(1, circuit.target, ...lines) + 0.15;
@@ -39,6 +40,7 @@ export function faithfulnessCurve(result: Result, circuit: ResultCircuit): Marku
         Plot.ruleY([circuit.target], { stroke: color('muted'), strokeDasharray: '2 3' }),
         Plot.ruleX([chosen.size], { stroke: color('ink'), strokeOpacity: 0.55 }),
         Plot.lineY(banded, { x: 'size', y: 'mean', stroke: random, strokeWidth: 1.6 }),
+        Plot.lineY(others, { x: 'size', y: 'faithfulness', z: 'name', stroke: color('negative'), strokeWidth: 1.5, strokeDasharray: '2 2' }),
         Plot.lineY(points, { x: 'size', y: 'predicted', stroke: color('ramp3'), strokeWidth: 1.4, strokeDasharray: '5 3' }),
         Plot.lineY(points, { x: 'size', y: 'measured', stroke: color('positive'), strokeWidth: 2.2 }),
         ...(few ? [Plot.dot(points, { x: 'size', y: 'measured', r: 2.6, fill: color('positive') })] : []),

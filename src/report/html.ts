@@ -10,6 +10,7 @@ import { headHeatmap } from './head-heatmap.ts';
 import { GRAPH_LIMIT, interactionGraph } from './interaction-graph.ts';
 import { interactionMatrix } from './interaction-matrix.ts';
 import { intervalPlot } from './interval-plot.ts';
+import { removalFigure } from './removal-curve.ts';
 import { markup, trusted, type Child, type Markup } from './markup.ts';
 import { PAGE_STYLE } from './page-style.ts';
 import { BARS_LIMIT, rankedBars } from './ranked-bars.ts';
@@ -40,6 +41,7 @@ ${alone(result, figure)}
 ${together(result, figure)}
 ${certainty(result, figure)}
 ${circuit(result, figure)}
+${removed(result, figure)}
 ${promptSection(result)}
 ${repeat(result)}
 ${conventions(result)}
@@ -96,7 +98,7 @@ function certainty(result: Result, figure: Figure): Markup {
     intervals && heldOut
       ? markup`<div class="pair">${figure(intervals, markup`R² on ${whole(heldOut.masks)} fresh uniform masks that were not fitted, with ${percent(heldOut.level)} bootstrap intervals. 1 is perfect, 0 no better than the mean.`)}${bars()}</div>`
       : markup`<p>${result.solver.exact ? 'Every mask was measured; no estimate is involved.' : 'No masks were held out.'}</p>${bars()}`
-  }${energy === undefined && markup`<p>The metric does not vary over the masks: there is no variance to share out.</p>`}</section>`;
+  }${rounds(result)}${hierarchy(result)}${energy === undefined && markup`<p>The metric does not vary over the masks: there is no variance to share out.</p>`}</section>`;
 }
 
 function circuit(result: Result, figure: Figure): Markup {
@@ -106,9 +108,37 @@ function circuit(result: Result, figure: Figure): Markup {
   const players = result.task.players;
   const chosen = `${found.optimal ? 'the best set of each size by the spectrum' : 'a good set of each size by the spectrum (no proof that it is the best)'}`;
   return markup`<section><h2>The circuit</h2>
-${curve && figure(curve, markup`Share of the metric's range that a set of ${players} keeps, over its size. <span class="key measured"></span> ${chosen}, measured; <span class="key predicted"></span> as the spectrum predicted; <span class="key random"></span> random sets, mean and 5–95 % band. Open circle: the circuit. Dotted: the target, ${percent(found.target)}.`)}
+${curve && figure(curve, markup`Share of the metric's range that a set of ${players} keeps, over its size. <span class="key measured"></span> ${chosen}, measured; <span class="key predicted"></span> as the spectrum predicted; ${rivalKey(found.chosen.rivals)}<span class="key random"></span> random sets, mean and 5–95 % band. Open circle: the circuit. Dotted: the target, ${percent(found.target)}.`)}
 ${circuitTable(result, found)}
 <p class="muted">Only the circuit kept: ${percent(found.chosen.kept.faithfulness)} (faithfulness). Circuit ablated, the rest kept: ${percent(found.chosen.removed.faithfulness)} (completeness; 0 % means nothing else carries the metric). ${percent(found.energyInside)} of the variance is in terms among its members only.${found.smallestMeasuredSize < found.chosen.size && ` On the measured curve ${whole(found.smallestMeasuredSize)} already reach the target.`}</p></section>`;
+}
+
+/** The dotted line of the figures' captions. */
+function rivalKey(rivals: Readonly<Record<string, unknown>>): Markup | undefined {
+  const names = Object.keys(rivals);
+  return names.length === 0 ? undefined : markup`<span class="key rival"></span> the sets of the ${names.join(', ')} fit; `;
+}
+
+function removed(result: Result, figure: Figure): Markup | undefined {
+  const { removal } = result;
+  const chart = removal && removalFigure(result, removal);
+  if (removal === undefined || chart === undefined || result.energy.total === 0) return undefined;
+  return markup`<section><h2>What it misses most</h2>
+${figure(chart, markup`|<var>f</var>(all) − <var>f</var>(the rest)| / |<var>f</var>(all)| when players are ablated: for every number of them those that change the metric most according to the spectrum, measured. <span class="key measured"></span> the spectrum's choice; ${rivalKey(removal.points[0].rivals)}<span class="key random"></span> random sets, mean and 5–95 % band. Mean over the sizes: ${percent(removal.area.ours)}${Object.entries(removal.area.rivals).map(([name, area]) => `, ${name} ${percent(area)}`)}, random ${percent(removal.area.random)}.`)}</section>`;
+}
+
+function hierarchy(result: Result): Markup | undefined {
+  const { terms, directSubsetRate, staircaseRate } = result.hierarchy;
+  if (result.energy.total === 0) return undefined;
+  return markup`<p class="muted">Hierarchy of the ${whole(Math.min(terms, result.spectrum.terms.length))} largest terms: direct subset rate ${percent(directSubsetRate)} (how many of the sets one player smaller are among them too), staircase rate ${percent(staircaseRate)} (sets that can be built up player by player within them).</p>`;
+}
+
+/** The rounds of a run that measured until a target was passed. */
+function rounds(result: Result): Markup | undefined {
+  const { adaptive } = result;
+  if (adaptive === undefined) return undefined;
+  return markup`<p>Masks were measured in rounds until the lower bound of R² passed ${adaptive.target}: ${adaptive.why}.</p>
+<div class="scroll" role="region" aria-label="Rounds" tabindex="0"><table><thead><tr><th>masks fitted</th><th>solver</th><th>R²</th><th>interval</th></tr></thead><tbody>${adaptive.rounds.map((round) => markup`<tr><td>${whole(round.fitted)}</td><td>${round.solver}</td><td>${round.r2.toFixed(3)}</td><td>${round.low.toFixed(3)} to ${round.high.toFixed(3)}</td></tr>`)}</tbody></table></div>`;
 }
 
 function promptSection(result: Result): Markup | undefined {

@@ -36,6 +36,7 @@ figure .spex-curve, figure .spex-bars { max-width: 100%; min-width: 480px; }
 figcaption .key { display: inline-block; width: 22px; height: 0; border-top: 2.4px solid; vertical-align: middle; margin: 0 3px 0 0; }
 figcaption .key.above, figcaption .key.measured { border-color: ${color('positive')}; }
 figcaption .key.below { border-color: ${color('negative')}; border-top-style: dashed; }
+figcaption .key.rival { border-color: ${color('negative')}; border-top-style: dotted; }
 figcaption .key.random { border-color: ${color('muted')}; }
 figcaption .key.predicted { border-color: ${color('ramp3')}; border-top-style: dashed; }
 figcaption .ring { display: inline-block; width: 12px; height: 12px; border: 2px solid ${color('ink')}; border-radius: 3px; vertical-align: -1px; margin-right: 2px; }

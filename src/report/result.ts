@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { fail } from '../errors.ts';
 
-export const RESULT_SCHEMA = 'spexlens.result/1';
+export const RESULT_SCHEMA = 'spexlens.result/2';
 
 const count = z.int().min(0);
 const share = z.number();
@@ -61,6 +61,9 @@ const interaction = z.strictObject({
 
 const measured = z.strictObject({ value: z.number(), faithfulness: share });
 
+/** A set that another spectrum proposes, and what it keeps. */
+const rival = z.strictObject({ players: members, kept: measured });
+
 /** One size: the players kept, what the spectrum predicted and what was measured, kept alone and removed. */
 const point = z.strictObject({
   size: count,
@@ -70,6 +73,8 @@ const point = z.strictObject({
   removed: measured,
   /** Random sets of this size: mean faithfulness, its 5 % and 95 % quantiles, share less faithful than the circuit. */
   random: z.strictObject({ count, mean: share, low: share, high: share, below: share }).nullable(),
+  /** By name: what other spectra would keep at this size. */
+  rivals: z.record(z.string(), rival),
 });
 
 /** The record of circuit/find-circuit, field by field; see there for what each means. */
@@ -91,6 +96,33 @@ const circuit = z.strictObject({
   energy: energySplit,
   energyInside: share,
   masks: count,
+});
+
+const removed = z.strictObject({ players: members, predicted: share, measured: share });
+
+/** The record of circuit/removal, field by field; see there for what each means. */
+const removal = z.strictObject({
+  game: text,
+  selector: text,
+  full: z.number(),
+  area: z.strictObject({ ours: share, rivals: z.record(z.string(), share), random: share }),
+  points: z.array(
+    z.strictObject({
+      removed: count,
+      ours: removed,
+      rivals: z.record(z.string(), removed),
+      random: z.strictObject({ count, mean: share, low: share, high: share }),
+    }),
+  ),
+  masks: count,
+});
+
+/** The record of solve/adaptive: rounds of masks, the score after each, and why it stopped. */
+const adaptive = z.strictObject({
+  target: z.number(),
+  outcome: z.enum(['reached', 'hopeless', 'spent']),
+  why: text,
+  rounds: z.array(interval.extend({ fitted: count, solver: text })),
 });
 
 const schema = z
@@ -148,12 +180,18 @@ const schema = z
     }),
     /** On fresh masks; absent when all masks were measured. */
     heldOut: interval.extend({ firstOrder: interval.optional() }).optional(),
+    /** Where masks were measured until a target was passed. */
+    adaptive: adaptive.optional(),
     energy: energySplit.extend({ byOrder: z.array(z.strictObject({ order: count, share })) }),
+    /** How hierarchical the `terms` largest terms are; see spectrum/energy. */
+    hierarchy: z.strictObject({ terms: count, directSubsetRate: share, staircaseRate: share }),
     /** One entry per player, in their order. */
     values: z.array(z.strictObject({ banzhaf: z.number(), shapley: z.number() })),
     /** Largest first. */
     interactions: z.array(interaction),
     circuit: circuit.optional(),
+    /** Which players the metric misses most; absent where f(all) is 0. */
+    removal: removal.optional(),
     files: z.array(z.strictObject({ path: text, what: text })),
   })
   .superRefine((result, context) => {

@@ -78,14 +78,19 @@ function certainty(result: Result, colors: Colors, width: number): string[] {
     `  ${oneLine(name, 14).padEnd(16)}${intervalText(value).padEnd(24)}${colors.cyan(bar(value.r2, 1, width - 46))}`;
   lines.push(row(solver.name, heldOut));
   if (heldOut.firstOrder) lines.push(row('first order', heldOut.firstOrder));
-  return lines;
+  if (result.adaptive === undefined) return lines;
+  const { rounds, why } = result.adaptive;
+  lines.push(...rounds.map((round) => `  ${whole(round.fitted).padStart(8)} masks ${intervalText(round)}  ${colors.cyan(bar(Math.max(0, round.r2), 1, width - 46))}`));
+  return [...lines, ...labelled('', why, width).map((line) => `  ${line.trim()}`)];
 }
 
 function energy(result: Result, colors: Colors, width: number): string[] {
   if (result.energy.total === 0) return [heading('energy', 'none: the metric does not change with the masks', colors)];
   const places = placesOfEnergy(result).map(({ label, share }) => `${label}: ${percent(share)}`);
   const orders = ordersUpTo(result, 4).map(({ label, share }, k) => `${k === 0 ? label : label.replace('order ', '').replace(' and up', '+')}: ${percent(share)}`);
-  return [heading('energy', 'share of the variance over masks', colors), `  ${oneLine(places.join(' · '), width - 2)}`, `  ${oneLine(orders.join(' · '), width - 2)}`];
+  const { directSubsetRate, staircaseRate } = result.hierarchy;
+  const hierarchy = `hierarchy: direct subset rate ${percent(directSubsetRate)} · staircase rate ${percent(staircaseRate)}`;
+  return [heading('energy', 'share of the variance over masks', colors), ...[places.join(' · '), orders.join(' · '), hierarchy].map((line) => `  ${oneLine(line, width - 2)}`)];
 }
 
 function interactions(result: Result, colors: Colors, width: number, count: number): string[] {
@@ -116,6 +121,7 @@ function circuit(result: Result, colors: Colors, width: number): string[] {
     heading('circuit', `${whole(players.length)} of ${countOf(result.players.length, result.task.players)} for ${percent(found.target)} of the metric`, colors),
     ...wrap(namesOf(result, players).map((name) => oneLine(name, 24)), width - 2, 3).map((line) => `  ${colors.bold(line)}`),
     `  kept alone  ${colors.bold(percent(kept.faithfulness).padStart(6))} faithfulness${colors.dim(versus)}`,
+    ...Object.entries(found.chosen.rivals).map(([name, { kept: theirs }]) => `  ${oneLine(name, 11).padEnd(12)}${percent(theirs.faithfulness).padStart(6)} ${colors.dim('kept by its own set of this size')}`),
     `  removed     ${colors.bold(percent(removed.faithfulness).padStart(6))} is left without it ${colors.dim('(completeness; 0 % = it carries all)')}`,
   ];
 }

@@ -1,15 +1,16 @@
 /**
- * `solver auto`: exact where the budget covers all 2^n masks, otherwise the better of SPEX and ProxySPEX.
+ * `solver auto`: exact where the budget covers all 2^n masks, otherwise the best of SPEX, ProxySPEX and the stack.
  *
  * SPEX's masks are structured and cannot be reused from a uniform draw, but a proxy can learn from them. So
  * where half the budget buys SPEX at least 2^6 bins a group, that half is measured by SPEX's plan, the rest
  * uniformly; both are fitted (the proxy on the union) and compared on uniform masks that neither saw. Below
- * that, SPEX would have too few bins for the spectra of real models, and all masks go to the proxy.
+ * that, SPEX would have too few bins for the spectra of real models, and all masks go to the proxy: the stack where its
+ * error on rows it did not fit is lower than that of ProxySPEX, else ProxySPEX.
  */
 import { concatCoalitions, maskHex, selectRows, uniformCoalitions } from '../coalitions.ts';
 import { SpexlensError } from '../errors.ts';
-import { fitProxySpex } from '../proxy/fit.ts';
-import { proxyspexSolver } from '../proxy/proxyspex.ts';
+import { createMaskSolver } from '../proxy/proxyspex.ts';
+import { fitBest } from '../proxy/stack.ts';
 import { createRandom } from '../random.ts';
 import type { Solution, SolveOptions, Solver } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';
@@ -25,13 +26,28 @@ const LEAST_B = 6;
 /** Share of the budget held back to compare on, and its bounds. */
 const COMPARE = { share: 0.1, least: 64, most: 512 };
 
+/** The better proxy on uniform masks; the solution is named after it. */
+const proxySolver: Solver = {
+  name: 'auto',
+  async solve(game, options) {
+    let solver = '';
+    const inner = createMaskSolver('auto', undefined, async (masks, values, run) => {
+      const { spectrum, kind, details, why, ...rest } = await fitBest(masks, values, run);
+      solver = rest.solver;
+      return { spectrum, kind, details: { ...details, chosenBy: why } };
+    });
+    const solution = await inner.solve(game, options);
+    return { ...solution, solver };
+  },
+};
+
 export const autoSolver: Solver = {
   name: 'auto',
   async solve(game, options) {
     const n = game.players.length;
     if (2 ** n <= options.budget) return because(await exactSolver.solve(game, options), `the budget of ${options.budget} masks covers all ${2 ** n}`);
     const plan = affordable(n, options.budget);
-    if (typeof plan === 'string') return because(await proxyspexSolver.solve(game, options), plan);
+    if (typeof plan === 'string') return proxyOf(await proxySolver.solve(game, options), plan);
     return compare(game, plan, options);
   },
 };
@@ -66,12 +82,17 @@ async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promi
   const values = Float64Array.from([...structured, ...uniform.subarray(held)]);
 
   const fromSpex = fitSpex(bins, structured, seed, {}, (stage, at, total) => onProgress?.({ stage, done: at, total }));
-  const fromProxy = await fitProxySpex(masks, values, { seed, signal, onProgress });
-  const scores = { spex: r2(truth, evaluate(fromSpex.spectrum, unseen)), proxyspex: r2(truth, evaluate(fromProxy.spectrum, unseen)) };
-  const winner = scores.spex > scores.proxyspex ? 'spex' : 'proxyspex';
-  const why = `R² on ${held} uniform masks that neither saw: spex ${scores.spex.toFixed(3)} (from ${draw.masks.count} masks), proxyspex ${scores.proxyspex.toFixed(3)} (from ${masks.count})`;
-  const { spectrum, ...details } = winner === 'spex' ? fromSpex : fromProxy;
-  return because({ solver: winner, spectrum, masks: budget, exact: false, details: { ...details, plan: { ...plan } } }, why, scores);
+  const fromProxy = await fitBest(masks, values, { seed, signal, onProgress });
+  const scores = { spex: r2(truth, evaluate(fromSpex.spectrum, unseen)), [fromProxy.solver]: r2(truth, evaluate(fromProxy.spectrum, unseen)) };
+  const won = scores['spex'] > scores[fromProxy.solver];
+  const why = `R² on ${held} uniform masks that neither saw: spex ${scores['spex'].toFixed(3)} (from ${draw.masks.count} masks), ${fromProxy.solver} ${scores[fromProxy.solver].toFixed(3)} (from ${masks.count})`;
+  const { spectrum, ...details } = won ? fromSpex : { spectrum: fromProxy.spectrum, kind: fromProxy.kind, ...fromProxy.details, chosenBy: fromProxy.why };
+  return because({ solver: won ? 'spex' : fromProxy.solver, spectrum, masks: budget, exact: false, details: { ...details, plan: { ...plan } } }, why, scores);
+}
+
+function proxyOf(solution: Solution, plan: string): Solution {
+  const { chosenBy, ...details } = solution.details;
+  return because({ ...solution, details }, `${plan}; ${String(chosenBy)}`);
 }
 
 function because(solution: Solution, why: string, scores?: Readonly<Record<string, number>>): Solution {

@@ -14,8 +14,9 @@ import { createRandom } from '../random.ts';
 import type { Solution, SolveOptions, Solver } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';
 import { r2Interval, type R2Interval } from '../spectrum/r2.ts';
-import { createSpectrum, evaluate } from '../spectrum/spectrum.ts';
+import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { spex } from '../spex/spex.ts';
+import { solveAdaptively, type AdaptiveOptions } from './adaptive.ts';
 import { autoSolver } from './auto.ts';
 import { record } from './record.ts';
 
@@ -26,12 +27,16 @@ export interface ScoreOptions extends SolveOptions {
   readonly solver: string;
   /** Fresh masks to score the answer on, measured beyond the budget. */
   readonly heldOut: number;
+  /** Instead of the budget: masks in rounds until this R² is passed (adaptive.ts); for `auto` alone. */
+  readonly adaptive?: Pick<AdaptiveOptions, 'targetR2' | 'maxBudget'> | undefined;
 }
 
 export interface ScoredSolution {
   readonly solution: Solution;
   /** Absent when the answer is exact: there is nothing left to predict. */
   readonly heldOut: (R2Interval & { readonly firstOrder: R2Interval }) | undefined;
+  /** The best additive answer from the same masks: LASSO, or the first order of an exact spectrum. */
+  readonly firstOrder: FourierSpectrum;
 }
 
 const SOLVER: Readonly<Record<SolverName, Solver>> = { auto: autoSolver, exact: exactSolver, proxyspex: proxyspexSolver, stack: stackSolver, spex: spex() };
@@ -45,14 +50,30 @@ export function solverOf(name: string): Solver {
 /** Solves `game` within the budget and scores the answer on held-out masks. */
 export async function solve(game: MemoisedGame, options: ScoreOptions): Promise<ScoredSolution> {
   const solver = solverOf(options.solver);
+  if (options.adaptive !== undefined) return solveToTarget(game, options, options.adaptive);
   const recorded = record(meter(game, options.budget));
   const solution = await solver.solve(recorded, options);
-  if (solution.exact) return { solution, heldOut: undefined };
+  if (solution.exact) return { solution, heldOut: undefined, firstOrder: additivePart(solution.spectrum) };
   const { masks, values } = recorded.seen();
-  return { solution, heldOut: await score(game, solution, masks, values, options) };
+  const additive = firstOrder(masks, values, options.seed);
+  return { solution, heldOut: await score(game, solution, additive, masks, options), firstOrder: additive };
 }
 
-async function score(game: Game, solution: Solution, fitted: Coalitions, values: Float64Array, options: ScoreOptions): Promise<ScoredSolution['heldOut']> {
+async function solveToTarget(game: MemoisedGame, options: ScoreOptions, adaptive: NonNullable<ScoreOptions['adaptive']>): Promise<ScoredSolution> {
+  if (options.solver !== 'auto') throw fail('input', 'target R²', `goes with solver auto, which fits anew after every round; "${options.solver}" takes a budget.`);
+  const { heldOut, seed, signal, onProgress } = options;
+  const { solution, heldOut: interval, fitted, held } = await solveAdaptively(game, { ...adaptive, heldOut, seed, signal, onProgress });
+  if (interval === undefined) return { solution, heldOut: undefined, firstOrder: additivePart(solution.spectrum) };
+  const additive = firstOrder(fitted.masks, fitted.values, seed);
+  return { solution, heldOut: { ...interval, firstOrder: r2Interval(held.values, evaluate(additive, held.masks), { seed }) }, firstOrder: additive };
+}
+
+/** Single players and ∅ alone: of an exact spectrum the best additive fit over uniform masks. */
+function additivePart(spectrum: FourierSpectrum): FourierSpectrum {
+  return createSpectrum('fourier', spectrum.players, spectrum.terms.filter(({ members }) => members.length < 2));
+}
+
+async function score(game: Game, solution: Solution, additive: FourierSpectrum, fitted: Coalitions, options: ScoreOptions): Promise<ScoredSolution['heldOut']> {
   const fresh = freshMasks(game.players.length, options.heldOut, options.seed, fitted);
   if (fresh.count < 2) return undefined;
   let done = 0;
@@ -64,11 +85,11 @@ async function score(game: Game, solution: Solution, fitted: Coalitions, values:
     },
   });
   const interval = (estimate: Float64Array): R2Interval => r2Interval(truth, estimate, { seed: options.seed });
-  return { ...interval(evaluate(solution.spectrum, fresh)), firstOrder: interval(evaluate(firstOrder(fitted, values, options.seed), fresh)) };
+  return { ...interval(evaluate(solution.spectrum, fresh)), firstOrder: interval(evaluate(additive, fresh)) };
 }
 
 /** LASSO of order 1 on the same masks; with too few masks for its folds, the mean. */
-function firstOrder(masks: Coalitions, values: Float64Array, seed: number): ReturnType<typeof fitFirstOrder>['spectrum'] {
+function firstOrder(masks: Coalitions, values: Float64Array, seed: number): FourierSpectrum {
   if (masks.count >= 10) return fitFirstOrder(masks, values, { seed }).spectrum;
   const mean = values.reduce((a, b) => a + b, 0) / values.length;
   return createSpectrum('fourier', masks.players, [{ members: [], value: mean }]);

@@ -83,3 +83,23 @@ export function directSubsetRate(spectrum: FourierSpectrum, k = Infinity): numbe
   }
   return sum / sets.length;
 }
+
+/**
+ * Staircase rate of the k largest terms: the share of the sets S that can be built up player by player, every step a
+ * set that is among the terms too (∅ counts as present). 1 = every interaction stands on a staircase of smaller ones,
+ * as the merged-staircase functions of Abbe et al. (2022) do.
+ * No terms give 1.
+ */
+export function staircaseRate(spectrum: FourierSpectrum, k = Infinity): number {
+  const sets = spectrum.terms.slice(0, k).map(({ members }) => members);
+  if (sets.length === 0) return 1;
+  const reached = new Set(['']);
+  let built = 0;
+  // Smaller sets first: a set is reached when one of its subsets of one player less is.
+  for (const members of [...sets].sort((a, b) => a.length - b.length)) {
+    if (members.length > 0 && !members.some((player) => reached.has(setKey(members.filter((other) => other !== player))))) continue;
+    reached.add(setKey(members));
+    built++;
+  }
+  return built / sets.length;
+}

@@ -109,11 +109,19 @@ describe('the page', () => {
 
   it('draws a heatmap for heads, bars for tokens and neurons', () => {
     const figures = (name: string): string[] => [...parseHTML(pageOf(name)).document.querySelectorAll('svg')].map((svg) => svg.getAttribute('class') ?? '');
-    expect(figures('4 x 4 heads')).toEqual(['spex-heatmap', 'spex-graph', 'spex-interval', 'spex-energy', 'spex-curve']);
-    expect(figures('tokens')).toEqual(['spex-bars', 'spex-matrix', 'spex-interval', 'spex-energy', 'spex-curve']);
-    expect(figures('500 neurons')).toEqual(['spex-bars', 'spex-matrix', 'spex-interval', 'spex-energy', 'spex-curve']);
+    expect(figures('4 x 4 heads')).toEqual(['spex-heatmap', 'spex-graph', 'spex-interval', 'spex-energy', 'spex-curve', 'spex-removal']);
+    expect(figures('tokens')).toEqual(['spex-bars', 'spex-matrix', 'spex-interval', 'spex-energy', 'spex-curve', 'spex-removal']);
+    expect(figures('500 neurons')).toEqual(['spex-bars', 'spex-matrix', 'spex-interval', 'spex-energy', 'spex-curve', 'spex-removal']);
     expect(figures('heads and a token').slice(0, 2)).toEqual(['spex-heatmap', 'spex-bars']);
     expect(figures('nothing found')).toEqual(['spex-heatmap', 'spex-energy']);
+  });
+
+  it('tells the rounds of a run that measured until a target was passed', () => {
+    const round = { fitted: 64, solver: 'stack', r2: 0.7, low: 0.6, high: 0.8, level: 0.95, masks: 100 };
+    const page = renderReport({ ...cases['4 x 4 heads'], adaptive: { target: 0.9, outcome: 'hopeless', why: 'the curve reaches 0.85 at best', rounds: [round, { ...round, fitted: 96, r2: 0.75 }] } });
+    expect(page).toContain('the curve reaches 0.85 at best');
+    expect([...parseHTML(page).document.querySelectorAll('[aria-label="Rounds"] tbody tr')].map((row) => row.querySelector('td')?.textContent)).toEqual(['64', '96']);
+    expect(pageOf('4 x 4 heads')).not.toContain('Masks were measured in rounds');
   });
 
   it('says that the interactions are not shown to matter when the intervals overlap', () => {

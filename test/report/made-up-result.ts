@@ -3,13 +3,14 @@
  * circuit all follow from one drawn spectrum), so that the pages they give look like real ones.
  */
 import { findCircuit } from '../../src/circuit/find-circuit.ts';
+import { removalCurve } from '../../src/circuit/removal.ts';
 import { coalitionsFromMembers, maskHex } from '../../src/coalitions.ts';
 import type { Selector } from '../../src/circuit/selector.ts';
 import type { Game } from '../../src/game.ts';
 import { createRandom } from '../../src/random.ts';
 import { capSpectrum, listInteractions } from '../../src/report/interactions.ts';
 import { RESULT_SCHEMA, type Result, type ResultPlayer } from '../../src/report/result.ts';
-import { energyByOrder, energySplit } from '../../src/spectrum/energy.ts';
+import { directSubsetRate, energyByOrder, energySplit, staircaseRate } from '../../src/spectrum/energy.ts';
 import { createSpectrum, evaluate, setKey, type FourierSpectrum, type Term } from '../../src/spectrum/spectrum.ts';
 
 export interface MadeUp {
@@ -61,7 +62,9 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
     },
   };
   const [ablated, clean] = await game.value(coalitionsFromMembers(n, [[], players.map((_, i) => i)]));
-  const circuit = options.circuit === false ? undefined : await findCircuit(spectrum, game, { seed, randomSets: 30, selector: ranking(values) });
+  const additive = createSpectrum('fourier', n, spectrum.terms.filter(({ members }) => members.length < 2));
+  const circuit = options.circuit === false ? undefined : await findCircuit(spectrum, game, { seed, randomSets: 30, selector: ranking(values), rivals: { 'first order': additive } });
+  const removal = options.circuit === false ? undefined : await removalCurve(spectrum, game, { seed, randomSets: 10, sizes: [1, Math.ceil(n / 2), n].filter((r, k, all) => all.indexOf(r) === k), rivals: { 'first order': additive }, selector: ranking(values) });
   const split = energySplit(spectrum, players);
   const byOrder = energyByOrder(spectrum);
   return {
@@ -94,9 +97,11 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
     spectrum: capSpectrum(spectrum, 400),
     heldOut: { r2: 0.9724, low: 0.9611, high: 0.9792, level: 0.95, masks: 512, firstOrder: { r2: 0.7431, low: 0.7012, high: 0.7804, level: 0.95, masks: 512 } },
     energy: { ...split, byOrder: byOrder.map((energy, d) => ({ order: d, share: split.total === 0 ? 0 : energy / split.total })).slice(1) },
+    hierarchy: { terms: 200, directSubsetRate: directSubsetRate(spectrum, 200), staircaseRate: staircaseRate(spectrum, 200) },
     values,
     interactions: listInteractions(spectrum, players, values, undefined, 20),
     ...(circuit && { circuit }),
+    ...(removal && { removal }),
     files: [
       { path: 'out/result.json', what: 'this record' },
       { path: 'out/report.html', what: 'the page' },

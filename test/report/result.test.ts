@@ -25,8 +25,8 @@ describe('result.json', () => {
 
   it.each([
     ['not JSON at all', () => '{"schema": ', /result\.json: 11 characters are not JSON/],
-    ['no schema', () => ({}), /no schema field was found; this version reads "spexlens\.result\/1"/],
-    ['another version', () => spoiled((copy) => Object.assign(copy, { schema: 'spexlens.result/2' })), /schema "spexlens\.result\/2" was found; this version reads/],
+    ['no schema', () => ({}), /no schema field was found; this version reads "spexlens\.result\/2"/],
+    ['another version', () => spoiled((copy) => Object.assign(copy, { schema: 'spexlens.result/3' })), /schema "spexlens\.result\/3" was found; this version reads/],
     ['a missing field', () => spoiled((copy) => Reflect.deleteProperty(copy, 'clean')), /clean: .*expected number/],
     ['an unknown field', () => spoiled((copy) => Object.assign(copy, { extra: 1 })), /extra/],
     ['a wrong type deep down', () => spoiled((copy) => Object.assign(copy['masks'], { budget: 'many' })), /masks\.budget: .*expected number/],
@@ -42,7 +42,7 @@ describe('result.json', () => {
 
   it('refuses to write NaN, which JSON would turn into null', () => {
     expect(() => formatResult({ ...result, clean: Number.NaN })).toThrow(/clean: .*number/);
-    expect(RESULT_SCHEMA).toBe('spexlens.result/1');
+    expect(RESULT_SCHEMA).toBe('spexlens.result/2');
   });
 });
 

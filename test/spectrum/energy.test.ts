@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { directSubsetRate, energyByOrder, energySplit, topInteractions } from '../../src/spectrum/energy.ts';
+import { directSubsetRate, staircaseRate, energyByOrder, energySplit, topInteractions } from '../../src/spectrum/energy.ts';
 import { createSpectrum, type Term } from '../../src/spectrum/spectrum.ts';
 import { randomTable, slowSpectrum } from './tables.ts';
 
@@ -58,5 +58,14 @@ describe('the direct subset rate', () => {
   it('takes the empty set as present even when the mean is zero, and is 1 without terms', () => {
     expect(directSubsetRate(spectrum([[[2], 1]]))).toBe(1);
     expect(directSubsetRate(spectrum([]))).toBe(1);
+  });
+
+  it('counts the sets that stand on a staircase of smaller ones', () => {
+    const of = (...sets: number[][]): number => staircaseRate(createSpectrum('fourier', 6, sets.map((members) => ({ members, value: 1 }))));
+    expect(of([], [1], [2], [1, 3])).toBe(1); // {1,3} over {1}
+    expect(of([1], [1, 2], [1, 2, 3], [4, 5])).toBe(3 / 4);
+    expect(of([1, 2, 3], [1, 2])).toBe(0); // nothing leads up from the empty set
+    expect(of([0], [0, 1], [0, 1, 2], [3], [3, 4, 5])).toBe(4 / 5);
+    expect(of()).toBe(1);
   });
 });
