@@ -50,6 +50,10 @@ const base: ModelConfig = {
 const none = { qkv: false, attnOut: false, mlp: false, unembed: false };
 const lens = { ...base, family: 'transformer-lens' } as const;
 
+const rms = { kind: 'rms', eps: 1e-6, offset: 0 } as const;
+const rotary = { dims: 6, theta: 100 };
+const llama: ModelConfig = { ...base, family: 'llama', nHeads: 4, nKvHeads: 2, dHead: 6, norm: rms, positions: 'rotary', rotary: [rotary, rotary, rotary], activation: 'silu', gated: true, biases: none };
+
 /** One configuration for every branch of the forward pass. */
 export const CONFIGS: Readonly<Record<string, ModelConfig>> = {
   gpt2: base,
@@ -59,6 +63,36 @@ export const CONFIGS: Readonly<Record<string, ModelConfig>> = {
   'solu_ln': { ...lens, activation: 'solu_ln', biases: { ...base.biases, unembed: true } },
   'relu, bidirectional, wide heads, other output': { ...lens, activation: 'relu', dHead: 5, dVocabOut: 7, norm: { kind: 'none' }, attention: { scales: [1, 0.5, 0.25], causal: false } },
   silu: { ...lens, activation: 'silu' },
+  'llama: rotary, gated, grouped heads': llama,
+  'ungrouped heads, all biases, llama3 and linear scaling': {
+    ...llama,
+    attention: { ...llama.attention, ungrouped: true },
+    biases: { qkv: true, attnOut: true, mlp: true, unembed: true },
+    rotary: [rotary, { ...rotary, scaling: { kind: 'linear', factor: 4 } }, { ...rotary, scaling: { kind: 'llama3', factor: 8, lowFrequency: 1, highFrequency: 4, originalContext: 12 } }],
+  },
+  'four norms, caps, windows, query and key norms, scaled embedding': {
+    ...llama,
+    nKvHeads: 1,
+    norm: { ...rms, offset: 1 },
+    layout: 'sandwich',
+    activation: 'gelu_new',
+    attention: { scales: [0.2, 0.3, 0.4], causal: true, windows: [3, null, 2], softcap: 2, qkNorm: { ...rms, offset: 1 } },
+    embedding: { scale: Math.sqrt(24) },
+    logitSoftcap: 5,
+  },
+  'parallel, two norms, partial rotary': { ...base, layout: 'parallel', positions: 'rotary', rotary: [2, 4, 8].map((dims) => ({ ...rotary, dims })), activation: 'gelu' },
+  'parallel, one norm, layer norm over queries and keys': { ...base, layout: 'parallel-shared', positions: 'rotary', rotary: Array(3).fill({ ...rotary, dims: 4 }), attention: { ...base.attention, qkNorm: base.norm } },
+  'post-norm, bidirectional, token types, masked-LM head': {
+    ...base,
+    layout: 'post',
+    activation: 'gelu',
+    attention: { ...base.attention, causal: false },
+    embedding: { tokenTypes: 2, norm: true },
+    mlmHead: true,
+    biases: { ...base.biases, unembed: true },
+  },
+  'post-norm, causal, narrow embedding': { ...base, layout: 'post', activation: 'relu', embedding: { width: 10 } },
+  'no last norm, windows both ways': { ...base, finalNorm: false, attention: { scales: [0.35, 0.35, 0.35], causal: false, windows: [2, 3, null] } },
 };
 
 export function randomModel(config: ModelConfig, seed = 1): { readonly model: Model; readonly reference: ReferenceParameters } {

@@ -4,44 +4,56 @@
  * The forward pass visits a point only when somebody asks for it, so the costly ones (hook_result,
  * hook_attn_in, split q/k/v inputs) need no flags: naming them switches them on.
  */
-import type { ModelConfig } from './config.ts';
+import { hasFinalNorm, isParallel, kvHeads, type ModelConfig } from './config.ts';
 
 type BlockHook =
   | 'hook_resid_pre' // [batch, pos, d_model]
-  | 'hook_resid_mid' // [batch, pos, d_model], absent in attention-only blocks
+  | 'hook_resid_mid' // [batch, pos, d_model], absent in attention-only and parallel blocks
   | 'hook_resid_post' // [batch, pos, d_model]
-  | 'hook_attn_in' // [batch, pos, head, d_model]
+  | 'hook_normalized_resid_post' // [batch, pos, d_model], post-norm blocks only: what the next block reads
+  | 'hook_attn_in' // [batch, pos, head, d_model], absent while key/value heads are grouped
   | 'hook_q_input' // [batch, pos, head, d_model]
-  | 'hook_k_input' // [batch, pos, head, d_model]
-  | 'hook_v_input' // [batch, pos, head, d_model]
+  | 'hook_k_input' // [batch, pos, kv_head, d_model]
+  | 'hook_v_input' // [batch, pos, kv_head, d_model]
   | 'hook_mlp_in' // [batch, pos, d_model]
   | 'hook_attn_out' // [batch, pos, d_model]
   | 'hook_mlp_out' // [batch, pos, d_model]
-  | 'ln1.hook_scale' // [batch, pos, 1]
-  | 'ln1.hook_normalized' // [batch, pos, d_model]
-  | 'ln2.hook_scale' // [batch, pos, 1]
-  | 'ln2.hook_normalized' // [batch, pos, d_model]
   | 'attn.hook_q' // [batch, pos, head, d_head]
-  | 'attn.hook_k' // [batch, pos, head, d_head]
-  | 'attn.hook_v' // [batch, pos, head, d_head]
+  | 'attn.hook_k' // [batch, pos, kv_head, d_head]
+  | 'attn.hook_v' // [batch, pos, kv_head, d_head]
+  | 'attn.hook_rot_q' // [batch, pos, head, d_head], rotary positions only
+  | 'attn.hook_rot_k' // [batch, pos, kv_head, d_head], rotary positions only
   | 'attn.hook_z' // [batch, pos, head, d_head]
   | 'attn.hook_attn_scores' // [batch, head, q_pos, k_pos]
   | 'attn.hook_pattern' // [batch, head, q_pos, k_pos]
   | 'attn.hook_result' // [batch, pos, head, d_model]
   | 'mlp.hook_pre' // [batch, pos, d_mlp]
+  | 'mlp.hook_pre_linear' // [batch, pos, d_mlp], gated MLPs only
   | 'mlp.hook_mid' // [batch, pos, d_mlp], solu_ln only
-  | 'mlp.ln.hook_scale' // [batch, pos, 1], solu_ln only
-  | 'mlp.ln.hook_normalized' // [batch, pos, d_mlp], solu_ln only
   | 'mlp.hook_post'; // [batch, pos, d_mlp]
+
+/** Every norm has hook_scale [batch, pos, 1] and hook_normalized [batch, pos, width]; q_norm and k_norm also a head axis. */
+export type NormName =
+  | 'embed.ln' // BERT
+  | `blocks.${number}.ln1`
+  | `blocks.${number}.ln1_post` // four-norm blocks (Gemma 2 and 3)
+  | `blocks.${number}.ln2`
+  | `blocks.${number}.ln2_post` // four-norm blocks
+  | `blocks.${number}.attn.q_norm` // [..., head, d_head]
+  | `blocks.${number}.attn.k_norm` // [..., kv_head, d_head]
+  | `blocks.${number}.mlp.ln` // solu_ln only, [..., d_mlp]
+  | 'ln_final'
+  | 'mlm_head.ln'; // BERT
 
 export type HookName =
   | 'hook_embed' // [batch, pos, d_model]
-  | 'hook_pos_embed' // [batch, pos, d_model]
+  | 'hook_pos_embed' // [batch, pos, d_model], absent with rotary positions
+  | 'hook_token_type_embed' // [batch, pos, d_model], BERT
   | `blocks.${number}.${BlockHook}`
-  | 'ln_final.hook_scale' // [batch, pos, 1]
-  | 'ln_final.hook_normalized'; // [batch, pos, d_model]
+  | `${NormName}.hook_scale`
+  | `${NormName}.hook_normalized`;
 
-export type Axis = 'batch' | 'pos' | 'q_pos' | 'k_pos' | 'head' | 'd_model' | 'd_head' | 'd_mlp' | '1';
+export type Axis = 'batch' | 'pos' | 'q_pos' | 'k_pos' | 'head' | 'kv_head' | 'd_model' | 'd_head' | 'd_mlp' | '1';
 
 export interface HookPoint {
   readonly name: HookName;
@@ -54,41 +66,67 @@ export function hookPoints(config: ModelConfig): HookPoint[] {
   const add = (name: HookName, ...axes: Axis[]): void => {
     points.push({ name, axes: ['batch', ...axes] });
   };
-  const addNorm = (name: 'ln_final' | `blocks.${number}.${'ln1' | 'ln2' | 'mlp.ln'}`, width: Axis): void => {
-    if (config.norm.kind === 'none') return;
-    add(`${name}.hook_scale` as HookName, 'pos', '1');
-    add(`${name}.hook_normalized` as HookName, 'pos', width);
+  const addNorm = (name: NormName, ...width: Axis[]): void => {
+    const kind = /\.[qk]_norm$/.test(name) ? config.attention.qkNorm : config.norm;
+    if (kind === undefined || kind.kind === 'none') return;
+    add(`${name}.hook_scale`, 'pos', ...width.slice(0, -1), '1');
+    add(`${name}.hook_normalized`, 'pos', ...width);
   };
+  const { layout = 'pre', embedding = {} } = config;
   add('hook_embed', 'pos', 'd_model');
-  add('hook_pos_embed', 'pos', 'd_model');
+  if (config.positions !== 'rotary') add('hook_pos_embed', 'pos', 'd_model');
+  if (embedding.tokenTypes !== undefined) add('hook_token_type_embed', 'pos', 'd_model');
+  if (embedding.norm === true) addNorm('embed.ln', 'd_model');
   for (let l = 0; l < config.nLayers; l++) {
     const b: `blocks.${number}` = `blocks.${l}`;
     add(`${b}.hook_resid_pre`, 'pos', 'd_model');
-    add(`${b}.hook_attn_in`, 'pos', 'head', 'd_model');
-    for (const input of ['hook_q_input', 'hook_k_input', 'hook_v_input'] as const) add(`${b}.${input}`, 'pos', 'head', 'd_model');
-    addNorm(`${b}.ln1`, 'd_model');
-    for (const part of ['hook_q', 'hook_k', 'hook_v'] as const) add(`${b}.attn.${part}`, 'pos', 'head', 'd_head');
-    add(`${b}.attn.hook_attn_scores`, 'head', 'q_pos', 'k_pos');
-    add(`${b}.attn.hook_pattern`, 'head', 'q_pos', 'k_pos');
-    add(`${b}.attn.hook_z`, 'pos', 'head', 'd_head');
-    add(`${b}.attn.hook_result`, 'pos', 'head', 'd_model');
+    if (layout !== 'post') addNorm(`${b}.ln1`, 'd_model');
+    addAttention(config, b, add, addNorm);
+    if (layout === 'sandwich') addNorm(`${b}.ln1_post`, 'd_model');
     add(`${b}.hook_attn_out`, 'pos', 'd_model');
     if (config.dMlp > 0) {
-      add(`${b}.hook_resid_mid`, 'pos', 'd_model');
+      if (!isParallel(config)) add(`${b}.hook_resid_mid`, 'pos', 'd_model');
+      if (layout === 'post') addNorm(`${b}.ln1`, 'd_model');
       add(`${b}.hook_mlp_in`, 'pos', 'd_model');
-      addNorm(`${b}.ln2`, 'd_model');
+      if (layout !== 'post') addNorm(`${b}.ln2`, 'd_model');
       add(`${b}.mlp.hook_pre`, 'pos', 'd_mlp');
+      if (config.gated === true) add(`${b}.mlp.hook_pre_linear`, 'pos', 'd_mlp');
       if (config.activation === 'solu_ln') {
         add(`${b}.mlp.hook_mid`, 'pos', 'd_mlp');
         addNorm(`${b}.mlp.ln`, 'd_mlp');
       }
       add(`${b}.mlp.hook_post`, 'pos', 'd_mlp');
+      if (layout === 'sandwich') addNorm(`${b}.ln2_post`, 'd_model');
       add(`${b}.hook_mlp_out`, 'pos', 'd_model');
     }
     add(`${b}.hook_resid_post`, 'pos', 'd_model');
+    if (layout !== 'post') continue;
+    addNorm(`${b}.ln2`, 'd_model');
+    add(`${b}.hook_normalized_resid_post`, 'pos', 'd_model');
   }
-  addNorm('ln_final', 'd_model');
+  if (hasFinalNorm(config)) addNorm('ln_final', 'd_model');
+  if (config.mlmHead === true) addNorm('mlm_head.ln', 'd_model');
   return points;
+}
+
+function addAttention(config: ModelConfig, b: `blocks.${number}`, add: (name: HookName, ...axes: Axis[]) => void, addNorm: (name: NormName, ...width: Axis[]) => void): void {
+  const grouped = kvHeads(config) < config.nHeads && config.attention.ungrouped !== true;
+  const kv: Axis = grouped ? 'kv_head' : 'head';
+  if (!grouped) add(`${b}.hook_attn_in`, 'pos', 'head', 'd_model');
+  add(`${b}.hook_q_input`, 'pos', 'head', 'd_model');
+  add(`${b}.attn.hook_q`, 'pos', 'head', 'd_head');
+  for (const letter of ['k', 'v'] as const) {
+    add(`${b}.hook_${letter}_input`, 'pos', kv, 'd_model');
+    add(`${b}.attn.hook_${letter}`, 'pos', kv, 'd_head');
+  }
+  for (const [letter, heads] of [['q', 'head'], ['k', kv]] as const) {
+    addNorm(`${b}.attn.${letter}_norm`, heads, 'd_head');
+    if (config.positions === 'rotary') add(`${b}.attn.hook_rot_${letter}`, 'pos', heads, 'd_head');
+  }
+  add(`${b}.attn.hook_attn_scores`, 'head', 'q_pos', 'k_pos');
+  add(`${b}.attn.hook_pattern`, 'head', 'q_pos', 'k_pos');
+  add(`${b}.attn.hook_z`, 'pos', 'head', 'd_head');
+  add(`${b}.attn.hook_result`, 'pos', 'head', 'd_model');
 }
 
 /** The shape of a hook point for `batch` rows of `positions` tokens. */
@@ -99,6 +137,7 @@ export function hookShape(point: HookPoint, config: ModelConfig, batch: number, 
     q_pos: positions,
     k_pos: positions,
     head: config.nHeads,
+    kv_head: kvHeads(config),
     d_model: config.dModel,
     d_head: config.dHead,
     d_mlp: config.dMlp,

@@ -4,8 +4,7 @@
  * Choices that keep one code right and fast on every backend (tfjs 4.22):
  *  - products over the model dimension are rank-2, batch-1 matMuls without transposes and with a separate
  *    bias add (on wasm, batched and transposed matMul take a naive loop, and fused bias is wrong above 48);
- *  - tanh-gelu is x·sigmoid(2u), which equals 0.5x(1+tanh u) and uses the fast kernel;
- *  - masked scores are -1e30, not -Infinity, which GPU shader compilers may assume away.
+ *  - tanh-gelu is x·sigmoid(2u), which equals 0.5x(1+tanh u) and uses the fast kernel.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from './config.ts';
@@ -19,11 +18,9 @@ export function linear(x: tf.Tensor, W: tf.Tensor, b: tf.Tensor | undefined): tf
   return tf.reshape(out, [...x.shape.slice(0, -1), W.shape[1] as number]);
 }
 
-/** sqrt(var(x) + eps) over the last axis, and x centred: the two halves of layer norm, so that a hook can sit between. */
-export function centreAndScale(x: tf.Tensor, eps: number): { centred: tf.Tensor; scale: tf.Tensor } {
-  const centred = tf.sub(x, tf.mean(x, -1, true));
-  const scale = tf.sqrt(tf.add(tf.mean(tf.square(centred), -1, true), eps));
-  return { centred, scale };
+/** cap·tanh(x / cap). */
+export function softcap(x: tf.Tensor, cap: number): tf.Tensor {
+  return tf.mul(tf.tanh(tf.div(x, cap)), cap);
 }
 
 const SQRT_8_OVER_PI = 2 * Math.sqrt(2 / Math.PI);
@@ -45,15 +42,6 @@ export function activate(x: tf.Tensor, kind: Activation): tf.Tensor {
     default:
       return kind satisfies never;
   }
-}
-
-/** [1, 1, Sq, S] of 0 where a query position may look and -1e30 where it may not. `queries` are positions. */
-export function causalMask(queries: readonly number[], keys: number): tf.Tensor {
-  const mask = new Float32Array(queries.length * keys);
-  queries.forEach((position, q) => {
-    for (let k = position + 1; k < keys; k++) mask[q * keys + k] = -1e30;
-  });
-  return tf.tensor(mask, [1, 1, queries.length, keys]);
 }
 
 /** z [B, S, H, e] through W_O [H·e, d] head by head -> [B, S, H, d]. */

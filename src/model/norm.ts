@@ -1,0 +1,31 @@
+/** Norms over the last axis, each with its hook_scale and hook_normalized. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Norm } from './config.ts';
+import type { HookName, NormName } from './hook-points.ts';
+import type { Pass } from './pass.ts';
+
+export interface NormOptions {
+  /** The model's norm when absent. */
+  readonly kind?: Norm;
+  /** Take w and b from this norm instead. */
+  readonly parametersOf?: NormName;
+}
+
+/**
+ * The norm `name` of x [B, S, ..., width]: hook_scale [B, S, ..., 1] divides, hook_normalized sees
+ * the result (before ·w for RMS norms, after ·w + b for layer norms, as in TransformerLens).
+ */
+export function norm({ config, parameters, visit }: Pick<Pass, 'config' | 'parameters' | 'visit'>, name: NormName, x: tf.Tensor, positions: readonly number[], options: NormOptions = {}): tf.Tensor {
+  const kind = options.kind ?? config.norm;
+  if (kind.kind === 'none') return x;
+  const from = options.parametersOf ?? name;
+  return tf.tidy(() => {
+    const centred = kind.kind === 'rms' ? x : tf.sub(x, tf.mean(x, -1, true));
+    const scale = tf.sqrt(tf.add(tf.mean(tf.square(centred), -1, true), kind.eps));
+    const out = tf.div(centred, visit(`${name}.hook_scale` as HookName, scale, positions));
+    const see = (y: tf.Tensor): tf.Tensor => visit(`${name}.hook_normalized` as HookName, y, positions);
+    const w = parameters[`${from}.w`];
+    if (kind.kind === 'rms') return tf.mul(see(out), kind.offset === 0 ? w : tf.add(w, kind.offset));
+    return see(kind.affine ? tf.add(tf.mul(out, w), parameters[`${from}.b`]) : out);
+  });
+}
