@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { closest, fail } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { forward, type Tap } from '../model/forward.ts';
+import { forward, type ForwardOptions, type PaddingMask, type Tap } from '../model/forward.ts';
 import { hookPoints, hookShape, type HookName, type HookPoint } from '../model/hook-points.ts';
 import type { Model } from '../model/model.ts';
 import { createCache, type ActivationCache } from './cache.ts';
@@ -32,13 +32,20 @@ export type NameFilter = HookName | readonly HookName[] | ((name: HookName) => b
 
 export type Hook = readonly [names: NameFilter, run: HookFunction];
 
-export interface CacheOptions {
+export interface RunOptions {
+  /** Stop before this layer; the call then returns the residual there instead of logits. */
+  readonly stopAtLayer?: number;
+  /** 1 = token, 0 = padding, on either side, for every row of the input (padRows makes both). */
+  readonly attentionMask?: PaddingMask;
+  /** The kind of every token, in models that have kinds (BERT); all 0 when absent. */
+  readonly tokenTypes?: readonly (readonly number[])[];
+}
+
+export interface CacheOptions extends RunOptions {
   /** What to keep. Default: everything but the costly points (COSTLY_HOOKS). */
   readonly names?: NameFilter;
   /** Keep only these positions (of pos or q_pos); negative ones count from the end. */
   readonly positions?: readonly number[];
-  /** Stop before this layer; the call then returns the residual there instead of logits. */
-  readonly stopAtLayer?: number;
   /** Hooks that run in the same call; the cache sees what they return. */
   readonly hooks?: readonly Hook[];
   /** Refuse to keep more than this many bytes. Default 2 GiB. */
@@ -53,9 +60,9 @@ export const COSTLY_HOOKS = /\.(attn\.hook_result|hook_attn_in|hook_[qkv]_input|
  * The caller owns them.
  * @throws 'input' for an unknown name (with suggestions), a hook that never fired, a result of another shape.
  */
-export function runWithHooks(model: Model, input: Input, hooks: readonly Hook[], options: { readonly stopAtLayer?: number } = {}): tf.Tensor3D {
+export function runWithHooks(model: Model, input: Input, hooks: readonly Hook[], options: RunOptions = {}): tf.Tensor3D {
   const resolved = resolveHooks(model.config, hooks, stopLayer(model.config, options.stopAtLayer));
-  return withTokens(model, input, (tokens) => forward(model.config, model.parameters, tokens, { tap: hookTap(resolved), stopAtLayer: options.stopAtLayer }));
+  return withTokens(model, input, (tokens) => forward(model.config, model.parameters, tokens, { ...passOn(options), tap: hookTap(resolved) }));
 }
 
 /**
@@ -86,7 +93,7 @@ export function runWithCache(model: Model, input: Input, options: CacheOptions =
       },
     };
     try {
-      const logits = forward(model.config, model.parameters, tokens, { tap, stopAtLayer: options.stopAtLayer });
+      const logits = forward(model.config, model.parameters, tokens, { ...passOn(options), tap });
       return { logits, cache: createCache(model.config, held) };
     } catch (error) {
       tf.dispose([...held.values()]);
@@ -170,6 +177,10 @@ function checkReplacement(name: HookName, before: tf.Tensor, after: unknown): vo
   const shape: readonly number[] = after.shape;
   const fits = shape.length === before.rank && shape.every((size, axis) => size === before.shape[axis] || (axis === 0 && before.shape[0] === 1));
   if (!fits) throw fail('input', `hook ${name}`, `returned shape [${shape.join()}]; the activation is [${before.shape.join()}].`);
+}
+
+function passOn({ stopAtLayer, attentionMask, tokenTypes }: RunOptions): ForwardOptions {
+  return { stopAtLayer, attentionMask, tokenTypes };
 }
 
 function resolvePosition(position: number, length: number): number {

@@ -90,7 +90,7 @@ async function readParameters(checkpoint: Checkpoint, family: Family, config: Mo
   const who = `checkpoint ${checkpoint.folder}`;
   const shapes = parameterShapes(config);
   const used = new Set<string>();
-  for (const source of family.sources(config, names)) {
+  for (const source of family.sources(config, names, checkpoint.config)) {
     const entry = checkpoint.tensors.get(source.tensor);
     if (entry === undefined) throw fail('checkpoint', who, `tensor "${source.tensor}" [${source.shape.join()}] is missing; a ${family.name} model of ${config.nLayers} layers needs it.`);
     if (String(entry.shape) !== String(source.shape)) {

@@ -1,10 +1,22 @@
 /** The families this version reads, in the order in which they are tried. */
 import { fail } from '../../errors.ts';
+import { bert } from './bert.ts';
 import type { Family } from './family.ts';
+import { gemma } from './gemma.ts';
+import { gemma2 } from './gemma2.ts';
+import { gemma3 } from './gemma3.ts';
+import { gptNeo } from './gpt-neo.ts';
+import { gptNeox } from './gpt-neox.ts';
 import { gpt2 } from './gpt2.ts';
+import { llama } from './llama.ts';
+import { mistral } from './mistral.ts';
+import { opt } from './opt.ts';
+import { phi } from './phi.ts';
+import { qwen2 } from './qwen2.ts';
+import { qwen3 } from './qwen3.ts';
 import { transformerLens } from './transformer-lens.ts';
 
-export const families: readonly Family[] = [gpt2, transformerLens];
+export const families: readonly Family[] = [gpt2, gptNeo, gptNeox, llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3, phi, opt, bert, transformerLens];
 
 /** The family of a config.json. @throws naming model_type when none reads it. */
 export function familyOf(raw: Readonly<Record<string, unknown>>): Family {

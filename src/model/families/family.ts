@@ -4,16 +4,20 @@
  */
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
-import type { ModelConfig } from '../config.ts';
+import type { Activation, ModelConfig } from '../config.ts';
+
+/** What the family's own tokenizer adds to a text: a BOS token before it, [CLS] and [SEP] around it, or nothing. */
+export type BosPolicy = 'bos' | 'cls-sep' | 'none';
 
 export interface Family {
   readonly name: string;
+  readonly bos: BosPolicy;
   /** Whether this config.json is of this family. */
   matches(raw: Readonly<Record<string, unknown>>): boolean;
   /** @throws naming the field, when the configuration asks for something the forward pass does not do. */
   readConfig(raw: Readonly<Record<string, unknown>>, tensorNames: ReadonlySet<string>): ModelConfig;
   /** The tensors to read from the checkpoint and the parameters each one gives. */
-  sources(config: ModelConfig, tensorNames: ReadonlySet<string>): readonly Source[];
+  sources(config: ModelConfig, tensorNames: ReadonlySet<string>, raw: Readonly<Record<string, unknown>>): readonly Source[];
   /** Tensors that checkpoints of this family carry and that hold no parameter (buffers). */
   isBuffer(tensorName: string): boolean;
 }
@@ -64,16 +68,50 @@ export function parseConfig<T>(schema: z.ZodType<T>, raw: unknown, family: strin
   throw fail('checkpoint', 'config.json', `"${issue.path.join('.')}": ${issue.message} (family ${family}).`);
 }
 
+/** Fields that change the numbers in every family, and what they may hold. */
+const EVERYWHERE: Readonly<Record<string, readonly unknown[]>> = {
+  quantization_config: [],
+  is_encoder_decoder: [false],
+  add_cross_attention: [false],
+  alibi: [false],
+  use_alibi: [false],
+  use_bidirectional_attention: [false],
+};
+
 /**
  * Refuses, by name, fields that change the numbers in a way the forward pass does not implement.
  * `harmless` lists, per field, the values under which it changes nothing; an absent field is fine.
  */
 export function refuseUnless(raw: Readonly<Record<string, unknown>>, family: string, harmless: Readonly<Record<string, readonly unknown[]>>): void {
-  for (const [field, allowed] of Object.entries(harmless)) {
+  for (const [field, allowed] of Object.entries({ ...EVERYWHERE, ...harmless })) {
     const value = raw[field];
     if (value === undefined || value === null || allowed.includes(value)) continue;
     throw fail('checkpoint', 'config.json', `"${field}" is ${JSON.stringify(value)}, which changes the numbers and is not implemented for ${family}; ${allowed.length > 0 ? `supported: absent or ${allowed.map((a) => JSON.stringify(a)).join(', ')}` : 'it must be absent'}.`);
   }
+}
+
+const ACTIVATIONS: Readonly<Record<string, Activation>> = {
+  relu: 'relu',
+  gelu: 'gelu',
+  gelu_python: 'gelu',
+  gelu_new: 'gelu_new',
+  gelu_fast: 'gelu_new', // the same function, its constant rounded
+  gelu_accurate: 'gelu_new',
+  gelu_pytorch_tanh: 'gelu_new',
+  gelu_python_tanh: 'gelu_new',
+  silu: 'silu',
+  swish: 'silu',
+};
+
+/** The activation that transformers calls `name`. @throws naming `fieldName` for one that is not implemented. */
+export function activationOf(name: string, fieldName: string, family: string): Activation {
+  if (Object.hasOwn(ACTIVATIONS, name)) return ACTIVATIONS[name];
+  throw fail('checkpoint', 'config.json', `"${fieldName}" is "${name}"; ${family} supports ${Object.keys(ACTIVATIONS).join(', ')}.`);
+}
+
+/** @throws naming both fields unless `whole` is a multiple of `part`. */
+export function requireMultiple(whole: readonly [field: string, value: number], part: readonly [field: string, value: number]): void {
+  if (whole[1] % part[1] !== 0) throw fail('checkpoint', 'config.json', `${whole[0]} ${whole[1]} is not a multiple of ${part[0]} ${part[1]}.`);
 }
 
 const size = z.number().int().positive();

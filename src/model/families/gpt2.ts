@@ -3,9 +3,8 @@
  * c_attn [d, 3d] = q | k | v, tied unembedding. Layout checked against transformers' modeling_gpt2.
  */
 import { z } from 'zod';
-import { fail } from '../../errors.ts';
-import type { Activation, ModelConfig } from '../config.ts';
-import { columns, field, parseConfig, refuseUnless, same, transposed, type Family, type Source } from './family.ts';
+import type { ModelConfig } from '../config.ts';
+import { activationOf, columns, field, parseConfig, refuseUnless, requireMultiple, same, transposed, type Family, type Source } from './family.ts';
 
 const schema = z.object({
   n_embd: field.size,
@@ -20,26 +19,15 @@ const schema = z.object({
   scale_attn_by_inverse_layer_idx: field.flag.default(false),
 });
 
-const ACTIVATIONS: Readonly<Record<string, Activation>> = {
-  gelu_new: 'gelu_new',
-  gelu_pytorch_tanh: 'gelu_new',
-  gelu: 'gelu',
-  relu: 'relu',
-  silu: 'silu',
-  swish: 'silu',
-};
-
 export const gpt2: Family = {
   name: 'gpt2',
+  bos: 'none',
   matches: (raw) => raw['model_type'] === 'gpt2',
 
   readConfig(raw) {
     const c = parseConfig(schema, raw, 'gpt2');
-    refuseUnless(raw, 'gpt2', { add_cross_attention: [false] });
-    if (!Object.hasOwn(ACTIVATIONS, c.activation_function)) {
-      throw fail('checkpoint', 'config.json', `"activation_function" is "${c.activation_function}"; gpt2 supports ${Object.keys(ACTIVATIONS).join(', ')}.`);
-    }
-    if (c.n_embd % c.n_head !== 0) throw fail('checkpoint', 'config.json', `n_embd ${c.n_embd} is not a multiple of n_head ${c.n_head}.`);
+    refuseUnless(raw, 'gpt2', {});
+    requireMultiple(['n_embd', c.n_embd], ['n_head', c.n_head]);
     const dHead = c.n_embd / c.n_head;
     const scale = c.scale_attn_weights ? 1 / Math.sqrt(dHead) : 1;
     const config: ModelConfig = {
@@ -54,7 +42,7 @@ export const gpt2: Family = {
       dVocabOut: c.vocab_size,
       norm: { kind: 'layer', eps: c.layer_norm_epsilon, affine: true },
       positions: 'learned',
-      activation: ACTIVATIONS[c.activation_function],
+      activation: activationOf(c.activation_function, 'activation_function', 'gpt2'),
       attention: {
         scales: Array.from({ length: c.n_layer }, (_, l) => (c.scale_attn_by_inverse_layer_idx ? scale / (l + 1) : scale)),
         causal: true,

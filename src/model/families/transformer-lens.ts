@@ -32,6 +32,7 @@ const NORMS: Readonly<Record<string, boolean>> = { LN: true, LNPre: false };
 
 export const transformerLens: Family = {
   name: 'transformer-lens',
+  bos: 'none',
   matches: (raw) => raw['model_type'] === 'transformer-lens' || (raw['model_type'] === undefined && 'd_model' in raw && 'd_head' in raw && 'd_vocab' in raw),
 
   readConfig(raw, names) {

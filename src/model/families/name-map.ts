@@ -1,0 +1,60 @@
+/**
+ * A tensor-name map in few lines: shapes and biases come from parameterShapes, so a family only says which
+ * of its names is which of ours. nn.Linear weights are [out, in] in the file and [in, out] here.
+ */
+import { parameterShapes, type ModelConfig } from '../config.ts';
+import { same, transposed, type Source } from './family.ts';
+
+export interface NameMap {
+  readonly list: readonly Source[];
+  /** A tensor whose layout is ours. */
+  table(tensor: string, parameter: string): void;
+  /** nn.Linear `tensor`.weight -> `part`.W_`letter`, and `tensor`.bias -> `part`.b_`letter` where the model has one. */
+  linear(tensor: string, part: string, letter: string): void;
+  /** `tensor`.weight -> `name`.w and `tensor`.bias -> `name`.b, those that the norm has. */
+  norm(tensor: string, name: string, suffixes?: readonly [w: string, b: string]): void;
+  /** Token embedding and unembedding: one tensor where `tied`, else `embedding` and `head`, a full name without .weight. */
+  vocabulary(embedding: string, head: string, tied: boolean): void;
+  add(source: Source): void;
+}
+
+/** `prefix` stands before every tensor's name but the head's. */
+export function nameMap(config: ModelConfig, prefix: string): NameMap {
+  const shapes = parameterShapes(config);
+  const list: Source[] = [];
+  const table = (tensor: string, parameter: string): void => {
+    list.push({ tensor: prefix + tensor, shape: shapes[parameter], gives: { [parameter]: same } });
+  };
+  return {
+    list,
+    table,
+    linear(tensor, part, letter) {
+      const parameter = `${part}.W_${letter}`;
+      const [rows, cols] = shapes[parameter];
+      list.push({ tensor: `${prefix}${tensor}.weight`, shape: [cols, rows], gives: { [parameter]: transposed(cols, rows) } });
+      if (shapes[`${part}.b_${letter}`] !== undefined) table(`${tensor}.bias`, `${part}.b_${letter}`);
+    },
+    norm(tensor, name, [w, b] = ['weight', 'bias']) {
+      if (shapes[`${name}.w`] !== undefined) table(`${tensor}.${w}`, `${name}.w`);
+      if (shapes[`${name}.b`] !== undefined) table(`${tensor}.${b}`, `${name}.b`);
+    },
+    vocabulary(embedding, head, tied) {
+      const [width, rows] = shapes['unembed.W_U'];
+      const unembedding = { 'unembed.W_U': transposed(rows, width) };
+      list.push({ tensor: `${prefix}${embedding}.weight`, shape: shapes['embed.W_E'], gives: { 'embed.W_E': same, ...(tied ? unembedding : {}) } });
+      if (!tied) list.push({ tensor: `${head}.weight`, shape: [rows, width], gives: unembedding });
+      if (config.biases.unembed) list.push({ tensor: `${head}.bias`, shape: [rows], gives: { 'unembed.b_U': same } });
+    },
+    add: (source) => void list.push(source),
+  };
+}
+
+/** The first of `prefixes` under which `names` has `tensor`; the first of all when none fits, for the error to name. */
+export function prefixOf(names: ReadonlySet<string>, tensor: string, prefixes: readonly string[]): string {
+  return prefixes.find((prefix) => names.has(prefix + tensor)) ?? prefixes[0];
+}
+
+/** 0..n-1 with their names here. */
+export function blocks(config: ModelConfig): { readonly l: number; readonly b: string }[] {
+  return Array.from({ length: config.nLayers }, (_, l) => ({ l, b: `blocks.${l}` }));
+}
