@@ -10,6 +10,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { maskBytes, type Coalitions } from '../coalitions.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import { checkPlayers, type Game, type ValueOptions } from '../game.ts';
+import { kvHeads } from '../model/config.ts';
 import { forward } from '../model/forward.ts';
 import type { Model } from '../model/model.ts';
 import { createAblator, meanBaselines, runBaselines, sitesOf, type Ablation, type Ablator, type Baselines } from './ablation.ts';
@@ -162,13 +163,17 @@ function selectColumns(model: Model, columns: readonly number[]): { readonly W: 
 
 /**
  * Bytes that one row's activations take at their peak. Counted from what tf.tidy holds until a part of
- * block() ends: 6 tensors of the residual's size, and the larger of attention (13 of the heads', 6 score
- * matrices) and MLP (8 of its width); then three copies of the logits.
+ * block() ends: 6 tensors of the residual's size, and the larger of attention (7 of the heads', 6 of the key/value
+ * heads', more where they are turned or normed; 6 score matrices) and MLP (8 of its width, 11 gated); then three
+ * copies of the logits.
  */
 export function bytesPerRow(model: Model, length: number, scoredPositions: number, columns: number): number {
-  const { dModel, nHeads, dHead, dMlp } = model.config;
-  const attention = 13 * length * nHeads * dHead + 6 * nHeads * length * length;
-  const block = 6 * length * dModel + Math.max(attention, 8 * length * dMlp);
+  const { dModel, nHeads, dHead, dMlp, attention, positions, gated, layout } = model.config;
+  const readers = attention.ungrouped === true ? nHeads : kvHeads(model.config);
+  const onBoth = (positions === 'rotary' ? 5 : 0) + (attention.qkNorm === undefined ? 0 : 4);
+  const heads = length * dHead * (7 * nHeads + 6 * readers + onBoth * (nHeads + readers));
+  const scores = (attention.softcap === undefined ? 6 : 9) * nHeads * length * length;
+  const block = (layout === 'sandwich' ? 11 : 6) * length * dModel + Math.max(heads + scores, (gated === true ? 11 : 8) * length * dMlp);
   return 4 * (block + 3 * scoredPositions * columns);
 }
 

@@ -208,22 +208,23 @@ describe('a component game', () => {
     expect(() => gameOf(model, 'heads', { byteLimit: perRow - 1 })).toThrow(/one row takes about \d+ MiB/);
   });
 
-  it('estimates bytes within a factor of 2 of what a batch really allocates', async () => {
-    const { model } = randomModel({ ...CONFIGS['gpt2'], dModel: 96, nHeads: 3, dHead: 32, dMlp: 384 });
+  it.each(Object.keys(CONFIGS))('estimates bytes within a factor of 2 of what a batch really allocates: %s', async (name) => {
+    const config = CONFIGS[name];
+    const { model } = randomModel({ ...config, dModel: 96, dHead: 32, dMlp: 4 * config.dMlp });
     const { maskBytes } = await import('../../src/coalitions.ts');
     const { createAblator } = await import('../../src/games/ablation.ts');
-    const masks = uniformCoalitions(9, 32, createRandom(1));
+    const masks = uniformCoalitions(3 * config.nHeads, 32, createRandom(1));
     const ablator = createAblator(model.config, parsePlayers('heads', model.config), 8, [7]);
     const tokens = tf.tensor2d([CLEAN], undefined, 'int32');
     const before = tf.memory().numBytes;
     const { peakBytes } = await tf.profile(() => {
-      const rows = tf.tensor2d(Float32Array.from(maskBytes(masks)), [32, 9]);
+      const rows = tf.tensor2d(Float32Array.from(maskBytes(masks)), [32, 3 * config.nHeads]);
       const out = forward(model.config, model.parameters, tokens, { tap: { ...ablator.tap(rows) }, scored: [7] });
       out.dispose();
       return tf.scalar(0);
     });
     const used = peakBytes - before;
-    const estimate = 32 * bytesPerRow(model, 8, 1, 17);
+    const estimate = 32 * bytesPerRow(model, 8, 1, config.dVocabOut);
     expect(used / estimate).toBeLessThan(2);
     expect(used / estimate).toBeGreaterThan(1 / 2);
   });
