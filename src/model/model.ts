@@ -80,6 +80,15 @@ export function createModel(
   };
 }
 
+/**
+ * The same model with hook_k and hook_v (and the inputs before them, and hook_rot_k) once per query head instead of
+ * once per key/value head, so that one head's keys can be changed alone. A view: it shares the parameters, and
+ * disposing it frees nothing.
+ */
+export function withUngroupedHeads(model: Model): Model {
+  return { ...model, config: { ...model.config, attention: { ...model.config.attention, ungrouped: true } }, [Symbol.dispose]: () => undefined };
+}
+
 /** The model's tokenizer. @throws when its folder has none. */
 export function tokenizerOf(model: Model): Tokenizer {
   if (model.tokenizer === undefined) throw fail('checkpoint', `model ${model.name}`, 'has no tokenizer.json; give token ids instead of text, or add one to its folder.');

@@ -35,16 +35,22 @@ async function goldenRows(name: string): Promise<GoldenRow[]> {
   );
 }
 
+/** The largest |ours - expected| / max(1, |expected|), as toBeAllClose has it. */
+const largestError = (ours: ArrayLike<number>, expected: ArrayLike<number>): number => Array.from(expected).reduce((worst, x, i) => Math.max(worst, Math.abs(ours[i] - x) / Math.max(1, Math.abs(x))), 0);
 const tolerance = (backend: string): number => (backend === 'webgpu' ? 1e-3 : 1e-5);
 const handedOn = ({ config }: Model): string => (config.layout === 'post' ? 'normalized_resid_post' : 'resid_post');
 const backends = await availableBackends();
 
 describe.each(backends)('families on %s', (backend) => {
   let close: () => void;
+  let worst = 0;
   beforeAll(async () => {
     close = (await open(backend)).close;
   });
-  afterAll(() => close());
+  afterAll(() => {
+    close();
+    console.info(`${CASES.length} checkpoints on ${backend}: within ${worst.toExponential(1)} of transformers`);
+  });
 
   it.each(CASES)('%s has the logits and every residual of transformers', async (name) => {
     const model = await loadModel(join(FOLDER, name));
@@ -55,9 +61,13 @@ describe.each(backends)('families on %s', (backend) => {
       const size = tokens.length * model.config.dModel;
       for (let l = 0; l <= nLayers; l++) {
         const layer = l < nLayers ? ours.cache.get('resid_pre', l) : ours.cache.get(handedOn(model), -1);
-        expect(await layer.data(), `layer ${l}`).toBeAllClose(residuals.subarray(l * size, (l + 1) * size), tolerance(backend));
+        const [values, expected] = [await layer.data(), residuals.subarray(l * size, (l + 1) * size)];
+        expect(values, `layer ${l}`).toBeAllClose(expected, tolerance(backend));
+        worst = Math.max(worst, largestError(values, expected));
       }
-      expect(await ours.logits.data()).toBeAllClose(logits, tolerance(backend));
+      const values = await ours.logits.data();
+      expect(values).toBeAllClose(logits, tolerance(backend));
+      worst = Math.max(worst, largestError(values, logits));
       ours.logits.dispose();
       ours.cache[Symbol.dispose]();
     }

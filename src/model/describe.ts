@@ -1,0 +1,159 @@
+/**
+ * describeModel: what this model computes, as the table hook -> shape -> formula.
+ *
+ * One row per kind of hook point, with the layers that have it; formulas are this model's own (its norm, its
+ * activation, its masks), in the order in which the forward pass reaches them. Purely a reading of the record.
+ */
+import { hasFinalNorm, isParallel, kvHeads, parameterCount, type ModelConfig, type Norm, type Rotary } from './config.ts';
+import { hookPoints, hookShape } from './hook-points.ts';
+
+export interface HookRow {
+  /** The hook's name, with {l} for the layer. */
+  readonly hook: string;
+  /** Axes and sizes: `[batch, pos, head 4, d_head 8]`. */
+  readonly shape: string;
+  /** What stands there, from what stands before. */
+  readonly formula: string;
+}
+
+export interface ModelDescription {
+  /** The sizes, and what is unusual about this model, one line each. */
+  readonly facts: readonly string[];
+  readonly hooks: readonly HookRow[];
+  /** Everything as aligned text. */
+  readonly text: string;
+}
+
+/** The hook table of a model or of a configuration alone. */
+export function describeModel({ config }: { readonly config: ModelConfig }): ModelDescription {
+  const facts = factsOf(config);
+  const rows = new Map<string, HookRow>();
+  for (const point of hookPoints(config)) {
+    const hook = point.name.replace(/^blocks\.\d+\./, 'blocks.{l}.');
+    if (rows.has(hook)) continue;
+    const sizes = hookShape(point, config, 0, 0);
+    const axes = point.axes.map((axis, i) => (axis === '1' || sizes[i] === 0 ? axis : `${axis} ${sizes[i]}`));
+    rows.set(hook, { hook, shape: `[${axes.join(', ')}]`, formula: formulaOf(hook, config) });
+  }
+  const hooks = [...rows.values()];
+  const width = (key: 'hook' | 'shape'): number => Math.max(...hooks.map((row) => row[key].length));
+  const table = hooks.map(({ hook, shape, formula }) => `${hook.padEnd(width('hook'))}  ${shape.padEnd(width('shape'))}  ${formula}`);
+  return { facts, hooks, text: [...facts, '', ...table, ''].join('\n') };
+}
+
+function factsOf(config: ModelConfig): string[] {
+  const { nLayers, dModel, nHeads, dHead, dMlp, dVocab, dVocabOut, nCtx, embedding = {}, attention, rotary } = config;
+  const heads = kvHeads(config) === nHeads ? `${nHeads} heads` : `${nHeads} heads on ${kvHeads(config)} key/value heads`;
+  const facts = [
+    `${config.family}: ${nLayers} layers, ${heads} of ${dHead}, d_model ${dModel}, ${dMlp === 0 ? 'attention only' : `d_mlp ${dMlp}`}, vocabulary ${dVocab}${dVocabOut === dVocab ? '' : ` -> ${dVocabOut}`}, context ${nCtx}`,
+    `${parameterCount(config)} parameters; ${attention.causal ? 'causal' : 'bidirectional'}; ${{ pre: 'norms before each part', sandwich: 'norms before and after each part', post: 'norms after each part', parallel: 'attention and MLP in parallel', 'parallel-shared': 'attention and MLP in parallel behind one norm' }[config.layout ?? 'pre']}`,
+  ];
+  if (rotary !== undefined) {
+    const kinds = groupLayers(rotary.map(rotaryText));
+    facts.push(...kinds.map(([text, layers]) => `rotary positions${layers}: ${text}`));
+  }
+  if (attention.windows !== undefined) {
+    facts.push(...groupLayers(attention.windows.map((window) => (window === null ? 'every key' : `keys i - ${window} < j${attention.causal ? ' <= i' : ''}`))).map(([text, layers]) => `a query at i sees${layers}: ${text}`));
+  }
+  if (embedding.width !== undefined && embedding.width !== dModel) facts.push(`token embeddings are ${embedding.width} wide; a matrix takes them to d_model and another back`);
+  facts.push(`logits = ${logitFormula(config)}`);
+  return facts;
+}
+
+function rotaryText({ dims, theta, scaling }: Rotary): string {
+  const base = `${dims} dimensions, theta ${theta}`;
+  if (scaling === undefined) return base;
+  if (scaling.kind === 'linear') return `${base}, frequencies / ${scaling.factor}`;
+  return `${base}, llama3 scaling by ${scaling.factor} from a context of ${scaling.originalContext}`;
+}
+
+/** Equal texts together, each with its layers (none named where all are equal). */
+function groupLayers(texts: readonly string[]): [text: string, layers: string][] {
+  const groups = new Map<string, number[]>();
+  texts.forEach((text, l) => groups.set(text, [...(groups.get(text) ?? []), l]));
+  return [...groups].map(([text, layers]) => [text, groups.size === 1 ? '' : ` in layer${layers.length === 1 ? '' : 's'} ${layers.join(', ')}`]);
+}
+
+const ACTIVATION_TEXT = { relu: 'relu', gelu: 'gelu', gelu_new: 'gelu_tanh', silu: 'silu', solu_ln: 'solu' } as const;
+
+function formulaOf(hook: string, config: ModelConfig): string {
+  const { biases, layout = 'pre', embedding = {}, attention, positions } = config;
+  const name = hook.replace('blocks.{l}.', '');
+  const bias = (present: boolean, text: string): string => (present ? ` + ${text}` : '');
+  const input = layout === 'post' || config.norm.kind === 'none' ? 'resid_pre' : 'ln1(resid_pre)';
+  const project = (letter: string): string => `${positions === 'shortformer' && letter !== 'V' ? `(${input} + pos_embed)` : input}·W_${letter}${bias(biases.qkv, `b_${letter}`)}`;
+  const normed = /^(.*)\.hook_(scale|normalized)$/.exec(name);
+  if (normed !== null) return normFormula(normed[1], normed[2], /_norm$/.test(normed[1]) ? (attention.qkNorm ?? config.norm) : config.norm, layout);
+  const turned = (letter: string): string => (attention.qkNorm === undefined ? letter : `${letter}_norm(${letter})`);
+  const q = positions === 'rotary' ? 'rot_q' : turned('q');
+  const k = positions === 'rotary' ? 'rot_k' : turned('k');
+  const [scale] = attention.scales;
+  const scores = `${q}·${k}${attention.scales.every((other) => other === scale) ? (scale === 1 ? '' : ` · ${Number(scale.toPrecision(6))}`) : ' · scale of the layer'}`;
+  const parallel = isParallel(config);
+  const read = layout === 'post' ? 'mlp_in' : config.norm.kind === 'none' ? 'mlp_in' : 'ln2(mlp_in)';
+  const into = config.gated === true ? 'gate' : 'in';
+  const sums = ['hook_embed', ...(positions === 'learned' ? ['hook_pos_embed'] : []), ...(embedding.tokenTypes === undefined ? [] : ['hook_token_type_embed'])].map((part) => part.replace('hook_', '')).join(' + ');
+  const formulas: Record<string, string> = {
+    hook_embed: `W_E[token]${embedding.width === undefined || embedding.width === config.dModel ? '' : '·embed.W_in'}${embedding.scale === undefined ? '' : ` · ${embedding.scale.toFixed(4)}`}`,
+    hook_pos_embed: 'W_pos[position]',
+    hook_token_type_embed: 'W_token_type[type]',
+    hook_resid_pre: `${embedding.norm === true ? `embed.ln(${sums})` : sums} in layer 0, then ${layout === 'post' ? 'normalized_resid_post' : 'resid_post'} of the layer before`,
+    hook_attn_in: 'resid_pre, a copy for each head',
+    hook_q_input: 'resid_pre, a copy for each head',
+    hook_k_input: 'resid_pre, a copy for each head',
+    hook_v_input: 'resid_pre, a copy for each head',
+    'attn.hook_q': project('Q'),
+    'attn.hook_k': project('K'),
+    'attn.hook_v': project('V'),
+    'attn.hook_rot_q': `${turned('q')} turned by its position`,
+    'attn.hook_rot_k': `${turned('k')} turned by its position`,
+    'attn.hook_attn_scores': `${attention.softcap === undefined ? scores : `${attention.softcap}·tanh(${scores} / ${attention.softcap})`}, -1e30 where hidden`,
+    'attn.hook_pattern': 'softmax(attn_scores) over k_pos',
+    'attn.hook_z': 'pattern·v',
+    'attn.hook_result': 'z·W_O, head by head',
+    hook_attn_out: layout === 'sandwich' ? `ln1_post(z·W_O${bias(biases.attnOut, 'b_O')})` : `z·W_O${bias(biases.attnOut, 'b_O')}`,
+    hook_resid_mid: 'resid_pre + attn_out',
+    hook_mlp_in: layout === 'post' ? 'ln1(resid_mid)' : parallel ? 'resid_pre' : 'resid_mid',
+    'mlp.hook_pre': `${read}·W_${into}${bias(biases.mlp, `b_${into}`)}`,
+    'mlp.hook_pre_linear': `${read}·W_in${bias(biases.mlp, 'b_in')}`,
+    'mlp.hook_mid': 'pre · softmax(pre)',
+    'mlp.hook_post': config.activation === 'solu_ln' ? 'mlp.ln(mid)' : `${ACTIVATION_TEXT[config.activation]}(pre)${config.gated === true ? ' · pre_linear' : ''}`,
+    hook_mlp_out: layout === 'sandwich' ? `ln2_post(post·W_out${bias(biases.mlp, 'b_out')})` : `post·W_out${bias(biases.mlp, 'b_out')}`,
+    hook_resid_post: config.dMlp === 0 ? 'resid_pre + attn_out' : parallel ? 'resid_pre + attn_out + mlp_out' : layout === 'post' ? 'ln1(resid_mid) + mlp_out' : 'resid_mid + mlp_out',
+    hook_normalized_resid_post: 'ln2(resid_post)',
+  };
+  return formulas[name];
+}
+
+/** What stands at a norm's two hooks. */
+function normFormula(norm: string, part: string, kind: Norm, layout: string): string {
+  const inputs: Record<string, string> = {
+    'embed.ln': 'the sum of embeddings',
+    ln1: layout === 'post' ? 'resid_mid' : 'resid_pre',
+    ln1_post: 'z·W_O',
+    ln2: layout === 'post' ? 'resid_post' : 'mlp_in',
+    ln2_post: 'post·W_out',
+    'attn.q_norm': 'q',
+    'attn.k_norm': 'k',
+    'mlp.ln': 'mid',
+    ln_final: 'the last resid_post',
+    'mlm_head.ln': 'the masked-LM head',
+  };
+  const x = inputs[norm];
+  if (kind.kind === 'none') return x;
+  const shared = layout === 'parallel-shared' && norm === 'ln2' ? ", with ln1's w and b" : '';
+  if (part === 'scale') return `sqrt(${kind.kind === 'rms' ? 'mean(x²)' : 'var(x)'} + ${kind.eps.toExponential()}), x = ${x}`;
+  if (kind.kind === 'rms') return `x / scale, before ·${kind.offset === 0 ? 'w' : '(1 + w)'}`;
+  return `(x - mean(x)) / scale${kind.affine ? ' · w + b' : ''}${shared}`;
+}
+
+/** From the last residual to the logits. */
+function logitFormula(config: ModelConfig): string {
+  const { embedding = {}, dModel } = config;
+  let x = config.layout === 'post' ? 'normalized_resid_post' : 'resid_post';
+  if (hasFinalNorm(config) && config.norm.kind !== 'none') x = `ln_final(${x})`;
+  if (config.mlmHead === true) x = `mlm_head.ln(${ACTIVATION_TEXT[config.activation]}(${x}·W + b))`;
+  if (embedding.width !== undefined && embedding.width !== dModel) x = `${x}·unembed.W_in`;
+  const logits = `${x}·W_U${config.biases.unembed ? ' + b_U' : ''}`;
+  return config.logitSoftcap === undefined ? logits : `${config.logitSoftcap}·tanh((${logits}) / ${config.logitSoftcap})`;
+}
