@@ -7,11 +7,13 @@ export { VERSION } from './version.ts';
 export { BACKENDS, openBackend, type Backend, type BackendCheck, type BackendName } from './backend/backend.ts';
 
 // a checkpoint becomes a forward pass
-export { parameterShapes, type Activation, type ModelConfig, type Norm, type Positions } from './model/config.ts';
+export { padRows, type PaddingMask } from './model/attention-mask.ts';
+export { parameterShapes, type Activation, type Layout, type ModelConfig, type Norm, type Positions, type Rotary, type RotaryScaling } from './model/config.ts';
 export { openCheckpoint, type Checkpoint } from './model/checkpoint.ts';
-export { forward, type ForwardOptions, type Parameters, type Tap } from './model/forward.ts';
-export { hookPoints, hookShape, type HookName, type HookPoint } from './model/hook-points.ts';
-export { createModel, loadModel, type Model } from './model/model.ts';
+export { describeModel, type HookRow, type ModelDescription } from './model/describe.ts';
+export { forward, type ForwardOptions, type KeyValueCache, type Parameters, type Tap } from './model/forward.ts';
+export { hookPoints, hookShape, type HookName, type HookPoint, type NormName } from './model/hook-points.ts';
+export { createModel, loadModel, withUngroupedHeads, type Model } from './model/model.ts';
 export { openSafetensors } from './model/safetensors.ts';
 export { writeSafetensors, type TensorToWrite } from './model/safetensors-write.ts';
 export { SELF_CHECK_TOLERANCE, selfCheck } from './model/self-check.ts';
@@ -20,7 +22,7 @@ export { wordLevelTokenizer } from './model/word-tokenizer.ts';
 
 // that you can hook
 export { type ActivationCache } from './hooks/cache.ts';
-export { runWithCache, runWithHooks, type CacheOptions, type Hook, type HookContext, type HookFunction, type NameFilter } from './hooks/run.ts';
+export { runWithCache, runWithHooks, type CacheOptions, type Hook, type HookContext, type HookFunction, type NameFilter, type RunOptions } from './hooks/run.ts';
 export { type Input } from './hooks/tokens.ts';
 
 // ablating its parts becomes a game
