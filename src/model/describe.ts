@@ -83,7 +83,7 @@ function formulaOf(hook: string, config: ModelConfig): string {
   const input = layout === 'post' || config.norm.kind === 'none' ? 'resid_pre' : 'ln1(resid_pre)';
   const project = (letter: string): string => `${positions === 'shortformer' && letter !== 'V' ? `(${input} + pos_embed)` : input}·W_${letter}${bias(biases.qkv, `b_${letter}`)}`;
   const normed = /^(.*)\.hook_(scale|normalized)$/.exec(name);
-  if (normed !== null) return normFormula(normed[1], normed[2], /_norm$/.test(normed[1]) ? (attention.qkNorm ?? config.norm) : config.norm, layout);
+  if (normed !== null) return normFormula(normed[1], normed[2], normed[1].endsWith('_norm') ? (attention.qkNorm ?? config.norm) : config.norm, layout);
   const turned = (letter: string): string => (attention.qkNorm === undefined ? letter : `${letter}_norm(${letter})`);
   const q = positions === 'rotary' ? 'rot_q' : turned('q');
   const k = positions === 'rotary' ? 'rot_k' : turned('k');

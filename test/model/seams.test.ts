@@ -33,7 +33,7 @@ function growingCache(): KeyValueCache & { readonly grow: (by: number) => void; 
       return held[layer];
     },
     grow: (by) => void (length += by),
-    dispose: () => void tf.dispose(held),
+    dispose: () => tf.dispose(held),
   };
 }
 
