@@ -1,0 +1,87 @@
+/** Random combinations of every feature of the record: the forward pass against its Float64 twin. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { runWithCache } from '../../src/hooks/run.ts';
+import type { Activation, Layout, ModelConfig, Norm, Positions, Rotary } from '../../src/model/config.ts';
+import { referenceForward } from '../../src/model/reference.ts';
+import { createRandom, type Random } from '../../src/random.ts';
+import { open, randomModel } from '../tensors.ts';
+
+function pick<T>(random: Random, options: readonly T[]): T {
+  return options[random.integer(options.length)];
+}
+
+function drawNorm(random: Random): Norm {
+  return pick<Norm>(random, [
+    { kind: 'layer', eps: 1e-5, affine: true },
+    { kind: 'layer', eps: 1e-3, affine: false },
+    { kind: 'rms', eps: 1e-6, offset: 0 },
+    { kind: 'rms', eps: 1e-5, offset: 1 },
+  ]);
+}
+
+function drawConfig(random: Random): ModelConfig {
+  const flag = (): boolean => random.integer(2) === 0;
+  const nLayers = 1 + random.integer(3);
+  const nKvHeads = 1 + random.integer(3);
+  const dHead = 4 + random.integer(6);
+  const each = <T>(draw: () => T): T[] => Array.from({ length: nLayers }, draw);
+  const positions = pick<Positions>(random, ['learned', 'rotary', 'rotary']);
+  const rotary = (): Rotary => ({
+    dims: 2 * (1 + random.integer(Math.floor(dHead / 2))),
+    theta: pick(random, [10, 1e4]),
+    scaling: pick<Rotary['scaling']>(random, [undefined, { kind: 'linear', factor: 3 }, { kind: 'llama3', factor: 4, lowFrequency: 1, highFrequency: 4, originalContext: 20 }]),
+  });
+  const activation = pick<Activation>(random, ['relu', 'gelu', 'gelu_new', 'silu', 'solu_ln']);
+  const layout = pick<Layout>(random, ['pre', 'sandwich', 'post', 'parallel', 'parallel-shared']);
+  return {
+    family: 'random',
+    nLayers,
+    dModel: 10 + random.integer(10),
+    nHeads: nKvHeads * (1 + random.integer(3)),
+    nKvHeads,
+    dHead,
+    dMlp: 5 + random.integer(60),
+    nCtx: 12,
+    dVocab: 13,
+    dVocabOut: 13,
+    norm: drawNorm(random),
+    layout,
+    finalNorm: flag(),
+    positions,
+    ...(positions === 'rotary' ? { rotary: each(rotary) } : {}),
+    activation,
+    gated: flag(),
+    attention: {
+      scales: each(() => 0.2 + 0.3 * random.uniform()),
+      causal: flag(),
+      windows: flag() ? each(() => pick(random, [null, 1, 3])) : undefined,
+      softcap: flag() ? 2 : undefined,
+      qkNorm: flag() ? drawNorm(random) : undefined,
+      ungrouped: flag(),
+    },
+    biases: { qkv: flag(), attnOut: flag(), mlp: flag(), unembed: flag() },
+    embedding: { ...(flag() ? { scale: 1.7 } : {}), ...(flag() ? { width: 7 } : {}), ...(flag() ? { tokenTypes: 2 } : {}), norm: flag() },
+    mlmHead: activation !== 'solu_ln' && flag(),
+    logitSoftcap: flag() ? 3 : undefined,
+  };
+}
+
+describe('a random configuration', () => {
+  beforeAll(async () => {
+    await open('wasm');
+  });
+
+  it.each(Array.from({ length: 60 }, (_, seed) => seed))('gives the Float64 logits and residuals, watched at every hook: seed %i', async (seed) => {
+    const random = createRandom(seed, 'configurations');
+    const config = drawConfig(random);
+    const { model, reference } = randomModel(config, seed);
+    const row = Array.from({ length: 7 }, () => random.integer(13));
+    const { logits, cache } = runWithCache(model, row, { names: () => true });
+    const truth = referenceForward(config, reference, row);
+    expect(await logits.data()).toBeAllClose(truth.logits, 1e-5);
+    for (let l = 0; l < config.nLayers; l++) expect(await cache.get('resid_pre', l).data()).toBeAllClose(truth.residuals[l], 1e-5);
+    logits.dispose();
+    cache[Symbol.dispose]();
+    model[Symbol.dispose]();
+  });
+});
