@@ -15,6 +15,8 @@ export interface Target {
   readonly tokens: readonly number[];
   readonly correct: number | undefined;
   readonly incorrect: number | undefined;
+  /** Where the answer is read; the last position when absent. */
+  readonly position?: number | undefined;
 }
 
 export interface Metric {
@@ -31,18 +33,18 @@ export interface Metric {
   value(logits: tf.Tensor3D, target: Target, clean: tf.Tensor3D | undefined): tf.Tensor1D;
 }
 
-const last = ({ tokens }: Target): number[] => [tokens.length - 1];
+const answering = ({ tokens, position }: Target): number[] => [position ?? tokens.length - 1];
 const everything = (): undefined => undefined;
 const answer = { correct: true, incorrect: false, clean: false };
 
 const METRIC: Readonly<Record<MetricName, Metric>> = {
-  /** logit(correct) - logit(incorrect) at the last position. */
+  /** logit(correct) - logit(incorrect) where the answer is read. */
   'logit-diff': {
     name: 'logit-diff',
     unit: 'logits',
     moreIsBetter: true,
     needs: { correct: true, incorrect: true, clean: false },
-    positions: last,
+    positions: answering,
     columns: ({ correct, incorrect }) => [correct as number, incorrect as number],
     value: (logits) => tf.sub(column(logits, 0), column(logits, 1)),
   },
@@ -51,7 +53,7 @@ const METRIC: Readonly<Record<MetricName, Metric>> = {
     unit: 'logits',
     moreIsBetter: true,
     needs: answer,
-    positions: last,
+    positions: answering,
     columns: ({ correct }) => [correct as number],
     value: (logits) => column(logits, 0),
   },
@@ -60,7 +62,7 @@ const METRIC: Readonly<Record<MetricName, Metric>> = {
     unit: 'nats',
     moreIsBetter: true,
     needs: answer,
-    positions: last,
+    positions: answering,
     columns: everything,
     value: (logits, { correct }) => column(tf.logSoftmax(logits), correct as number),
   },
@@ -69,7 +71,7 @@ const METRIC: Readonly<Record<MetricName, Metric>> = {
     unit: 'probability',
     moreIsBetter: true,
     needs: answer,
-    positions: last,
+    positions: answering,
     columns: everything,
     value: (logits, { correct }) => column(tf.softmax(logits), correct as number),
   },
@@ -79,7 +81,7 @@ const METRIC: Readonly<Record<MetricName, Metric>> = {
     unit: 'nats',
     moreIsBetter: false,
     needs: { correct: false, incorrect: false, clean: false },
-    positions: (target) => (target.correct === undefined ? target.tokens.slice(1).map((_, p) => p) : last(target)),
+    positions: (target) => (target.correct === undefined ? target.tokens.slice(1).map((_, p) => p) : answering(target)),
     columns: everything,
     value(logits, { tokens, correct }) {
       const targets = correct === undefined ? tokens.slice(1) : [correct];
@@ -87,13 +89,13 @@ const METRIC: Readonly<Record<MetricName, Metric>> = {
       return tf.neg(tf.div(tf.sum(tf.mul(tf.logSoftmax(logits), tf.expandDims(hot, 0)), [1, 2]), targets.length)) as tf.Tensor1D;
     },
   },
-  /** KL(clean || ablated) of the next-token distribution at the last position. */
+  /** KL(clean || ablated) of the next-token distribution where the answer is read. */
   kl: {
     name: 'kl',
     unit: 'nats',
     moreIsBetter: false,
     needs: { correct: false, incorrect: false, clean: true },
-    positions: last,
+    positions: answering,
     columns: everything,
     value(logits, _target, clean) {
       const reference = clean as tf.Tensor3D;
@@ -106,7 +108,7 @@ const METRIC: Readonly<Record<MetricName, Metric>> = {
     unit: 'share of prompts',
     moreIsBetter: true,
     needs: answer,
-    positions: last,
+    positions: answering,
     columns: everything,
     value: (logits, { correct }) => tf.cast(tf.equal(tf.squeeze(tf.argMax(logits, 2), [1]), tf.scalar(correct as number, 'int32')), 'float32') as tf.Tensor1D,
   },

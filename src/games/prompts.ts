@@ -82,10 +82,20 @@ export function toTasks(model: Model, prompts: readonly Prompt[], metric: Metric
     if (correct !== undefined && correct === incorrect) throw fail('input', who, `correct and incorrect are the same token (${JSON.stringify(prompt.correct)}, ${JSON.stringify(prompt.incorrect)}); they must differ.`);
     if (metric.name === 'cross-entropy' && correct === undefined && tokens.length < 2) throw fail('input', who, 'cross-entropy over a prompt needs at least 2 tokens.');
     const corrupted = prompt.corrupted === undefined ? undefined : named('corrupted', () => tokenizer.encode(prompt.corrupted as string));
+    const position = model.config.mlmHead === true ? maskedPosition(model, tokens, who) : undefined;
+    if (position !== undefined && metric.name === 'cross-entropy' && correct === undefined) throw fail('input', who, 'cross-entropy of a masked model needs a correct token; give --correct or "correct" in the prompts file.');
     if (needsCorrupted && corrupted === undefined) throw fail('input', who, 'resample ablation needs a corrupted prompt; give --corrupted or "corrupted" in the prompts file.');
     if (needsCorrupted && corrupted !== undefined && corrupted.length !== tokens.length) {
       throw fail('input', who, `the corrupted prompt has ${corrupted.length} tokens, the prompt ${tokens.length}; resample ablation needs equal lengths.`);
     }
-    return { prompt, tokens, correct, incorrect, corrupted, strTokens: tokenizer.toStrTokens(tokens) };
+    return { prompt, tokens, correct, incorrect, position, corrupted, strTokens: tokenizer.toStrTokens(tokens) };
   });
+}
+
+/** Where a masked-LM model is asked: its one [MASK]. @throws 'input' for none or several. */
+function maskedPosition(model: Model, tokens: readonly number[], who: string): number {
+  const mask = tokenizerOf(model).toSingleToken('[MASK]');
+  const count = tokens.filter((token) => token === mask).length;
+  if (count !== 1) throw fail('input', who, `has ${count} [MASK] tokens; ${model.name} is a masked-LM model and needs exactly one, where the answer belongs.`);
+  return tokens.indexOf(mask);
 }
