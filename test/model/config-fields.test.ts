@@ -1,13 +1,15 @@
 /** What a family reads in config.json and in tensor names besides the golden files' spelling, and what it refuses by name. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SpexlensError } from '../../src/errors.ts';
 import { familyOf } from '../../src/model/families/families.ts';
 import { loadModel, type Model } from '../../src/model/model.ts';
 import { openSafetensors } from '../../src/model/safetensors.ts';
 import { writeSafetensors } from '../../src/model/safetensors-write.ts';
+import { createRandom } from '../../src/random.ts';
 import { open } from '../tensors.ts';
 
 const GOLDEN = 'test/golden/families';
@@ -90,5 +92,35 @@ describe('other spellings of the same model', () => {
   it('names a missing head instead of tying what is not tied', async () => {
     const folder = await rewritten('llama', (t) => (t === 'lm_head.weight' ? 'other.weight' : t), (raw) => raw);
     await expect(loadModel(folder)).rejects.toThrow(/tensor "lm_head.weight" \[29,32\] is missing; a llama model of 2 layers needs it/);
+  });
+});
+
+describe('a damaged config.json', () => {
+  const values: readonly unknown[] = [null, true, false, 0, -1, 0.5, 1e308, 2 ** 31, 4_000_000_000, 99_999, '', 'default', [], [[]], {}, { full_attention: 1 }, [['global'], 1e9], [[[], 1e9]], { rope_type: 3 }, '\u0000'];
+
+  it('of 400 seeded mutations ends in one clear error or a record whose tensors can be listed', () => {
+    const names = readdirSync(GOLDEN);
+    let [errors, slowest] = [0, 0];
+    for (let seed = 0; seed < 400; seed++) {
+      const random = createRandom(seed, 'config');
+      const raw = rawOf(names[random.integer(names.length)]);
+      const keys = Object.keys(raw).filter((key) => key !== 'model_type');
+      const key = keys[random.integer(keys.length)];
+      if (random.integer(5) === 0) delete raw[key];
+      else raw[key] = values[random.integer(values.length)];
+      const began = performance.now();
+      try {
+        const family = familyOf(raw);
+        const config = family.readConfig(raw, new Set());
+        expect(family.sources(config, new Set(), raw).length).toBeGreaterThan(5);
+      } catch (error) {
+        if (!(error instanceof SpexlensError)) throw new Error(`${key}: ${JSON.stringify(raw[key])}`, { cause: error });
+        expect(error.message).toMatch(/^config\.json: .+\.$/);
+        errors++;
+      }
+      slowest = Math.max(slowest, performance.now() - began);
+    }
+    expect(errors).toBeGreaterThan(100);
+    expect(slowest).toBeLessThan(2000);
   });
 });

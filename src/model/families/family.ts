@@ -114,6 +114,8 @@ export function requireMultiple(whole: readonly [field: string, value: number], 
   if (whole[1] % part[1] !== 0) throw fail('checkpoint', 'config.json', `${whole[0]} ${whole[1]} is not a multiple of ${part[0]} ${part[1]}.`);
 }
 
-const size = z.number().int().positive();
+/** More than any model has; a damaged file must not ask for a billion. */
+export const MOST_LAYERS = 10_000;
+const size = z.number().int().positive().max(2 ** 31);
 /** zod pieces shared by the families. */
-export const field = { size, count: z.number().int().nonnegative(), eps: z.number().positive(), flag: z.boolean() };
+export const field = { size, layers: size.max(MOST_LAYERS), count: z.number().int().nonnegative(), eps: z.number().positive(), flag: z.boolean() };

@@ -19,7 +19,7 @@ const schema = z.object({
   vocab_size: field.size.default(262_208),
   hidden_size: field.size.default(2304),
   intermediate_size: field.size.default(9216),
-  num_hidden_layers: field.size.default(26),
+  num_hidden_layers: field.layers.default(26),
   num_attention_heads: field.size.default(8),
   num_key_value_heads: field.size.nullish().default(4),
   head_dim: field.size.default(256),

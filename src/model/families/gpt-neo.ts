@@ -10,7 +10,7 @@ import { blocks, nameMap, prefixOf } from './name-map.ts';
 const schema = z.object({
   vocab_size: field.size,
   hidden_size: field.size,
-  num_layers: field.size,
+  num_layers: field.layers,
   num_heads: field.size,
   max_position_embeddings: field.size.default(2048),
   intermediate_size: field.size.nullish(),
@@ -30,8 +30,9 @@ export const gptNeo: Family = {
     refuseUnless(raw, 'gpt_neo', {});
     requireMultiple(['hidden_size', c.hidden_size], ['num_heads', c.num_heads]);
     // transformers expands attention_types; attention_layers is only its record of that.
-    const kinds = c.attention_types?.flatMap(([pattern, times]) => Array.from({ length: times }, () => pattern).flat()) ?? c.attention_layers;
-    if (kinds?.length !== c.num_layers) throw fail('checkpoint', 'config.json', `"attention_types" is for ${kinds?.length ?? 'no'} layers; the model has ${c.num_layers}.`);
+    const listed = c.attention_types?.reduce((sum, [pattern, times]) => sum + pattern.length * times, 0) ?? c.attention_layers?.length;
+    if (listed !== c.num_layers) throw fail('checkpoint', 'config.json', `"attention_types" is for ${listed ?? 'no'} layers; the model has ${c.num_layers}.`);
+    const kinds = c.attention_types?.flatMap(([pattern, times]) => (pattern.length === 0 ? [] : Array.from({ length: times }, () => pattern).flat())) ?? c.attention_layers ?? [];
     const odd = kinds.find((kind) => kind !== 'global' && kind !== 'local');
     if (odd !== undefined) throw fail('checkpoint', 'config.json', `"attention_types" has "${odd}"; gpt_neo supports global, local.`);
     return {

@@ -11,7 +11,7 @@ import { readRotary, ropeObject } from './rope.ts';
 const schema = z.object({
   vocab_size: field.size,
   hidden_size: field.size,
-  num_hidden_layers: field.size,
+  num_hidden_layers: field.layers,
   num_attention_heads: field.size,
   intermediate_size: field.size,
   max_position_embeddings: field.size,

@@ -8,7 +8,7 @@ import { activationOf, columns, field, parseConfig, refuseUnless, requireMultipl
 
 const schema = z.object({
   n_embd: field.size,
-  n_layer: field.size,
+  n_layer: field.layers,
   n_head: field.size,
   n_positions: field.size.default(1024),
   vocab_size: field.size,

@@ -15,7 +15,7 @@ export const decoderFields = {
   vocab_size: field.size,
   hidden_size: field.size,
   intermediate_size: field.size,
-  num_hidden_layers: field.size,
+  num_hidden_layers: field.layers,
   num_attention_heads: field.size,
   num_key_value_heads: field.size.nullish(),
   head_dim: field.size.nullish(),

@@ -10,7 +10,7 @@ import { blocks, nameMap, prefixOf } from './name-map.ts';
 const schema = z.object({
   vocab_size: field.size,
   hidden_size: field.size,
-  num_hidden_layers: field.size,
+  num_hidden_layers: field.layers,
   num_attention_heads: field.size,
   ffn_dim: field.size,
   max_position_embeddings: field.size,

@@ -12,7 +12,7 @@ import { readRotary, ropeObject } from './rope.ts';
 const schema = z.object({
   vocab_size: field.size,
   hidden_size: field.size,
-  num_hidden_layers: field.size,
+  num_hidden_layers: field.layers,
   num_attention_heads: field.size,
   num_key_value_heads: field.size.nullish(),
   intermediate_size: field.size,

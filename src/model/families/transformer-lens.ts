@@ -5,11 +5,11 @@
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
 import type { Activation, ModelConfig, Norm } from '../config.ts';
-import { field, parseConfig, refuseUnless, same, swapLeading, type Family, type Source } from './family.ts';
+import { field, MOST_LAYERS, parseConfig, refuseUnless, same, swapLeading, type Family, type Source } from './family.ts';
 
 const schema = z.object({
   d_model: field.size,
-  n_layers: field.count,
+  n_layers: z.number().int().nonnegative().max(MOST_LAYERS),
   n_heads: field.count.optional(),
   d_head: field.size,
   d_mlp: field.size.nullish(),
