@@ -109,10 +109,10 @@ function projections(pass: Pass, layer: number, residual: tf.Tensor, queries: re
   return { q: part('q'), k: part('k'), v: part('v') };
 }
 
-/** [B, S, K, e] -> [B, S, K·copies, e], each head `copies` times in a row. */
+/** [B, S, K, e] -> [B, S, K·copies, e], each head `copies` times in a row (a rank-5 tile would leave the GPU on webgpu). */
 function repeatHeads(x: tf.Tensor, copies: number): tf.Tensor {
-  const [batch, length, groups, dHead] = x.shape as [number, number, number, number];
-  return tf.reshape(tf.tile(tf.expandDims(x, 3), [1, 1, 1, copies, 1]), [batch, length, groups * copies, dHead]);
+  const heads = Array.from({ length: (x.shape[2] as number) * copies }, (_, h) => Math.floor(h / copies));
+  return tf.gather(x, tf.tensor1d(heads, 'int32'), 2);
 }
 
 /** [..., K·e] -> [..., K·copies·e], each group's columns `copies` times in a row. */
