@@ -1,5 +1,6 @@
 /** What other parts build on: keys and values of earlier calls, padded rows, heads without groups. */
 import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runWithCache, runWithHooks } from '../../src/hooks/run.ts';
 import { padRows } from '../../src/model/attention-mask.ts';
@@ -128,5 +129,23 @@ describe('heads without groups', () => {
     const pattern = (of: typeof cache, head: number): Promise<Float32Array> => tf.slice(of.get('pattern', 1), [0, head, 7, 0], [1, 1, 1, 8]).data() as Promise<Float32Array>;
     expect(await pattern(cache, 1)).toBeAllClose(Array(8).fill(1 / 8), 1e-6);
     for (const head of [0, 2, 3]) expect(await pattern(cache, head)).toBeAllClose(await pattern(plain.cache, head), 1e-6);
+  });
+});
+
+describe('gradients', () => {
+  it.each(Object.keys(CONFIGS))('with respect to the embedding equal central differences: %s', async (name) => {
+    await open('cpu');
+    const { model } = randomModel(CONFIGS[name]);
+    const tokens = tf.tensor2d(ROWS, undefined, 'int32');
+    const weights = tf.randomNormal([2, 8, model.config.dVocabOut], 0, 1, 'float32', 1);
+    const value = (embedding: tf.Tensor): tf.Scalar => tf.sum(tf.mul(forward(model.config, model.parameters, tokens, { embedding }), weights));
+    const at = tf.randomNormal([2, 8, model.config.dModel], 0, 1, 'float32', 2);
+    const direction = tf.randomNormal(at.shape, 0, 1, 'float32', 3);
+    const slope = tf.tidy(() => tf.sum(tf.mul(tf.grad(value)(at), direction)));
+    const step = 1e-3;
+    const measured = tf.tidy(() => tf.div(tf.sub(value(tf.add(at, tf.mul(direction, step))), value(tf.sub(at, tf.mul(direction, step)))), 2 * step));
+    const [expected] = await measured.data();
+    expect(Math.abs((await slope.data())[0] - expected) / Math.max(1, Math.abs(expected))).toBeLessThan(0.1); // of float32 differences, across kinks of relu too;
+    model[Symbol.dispose]();
   });
 });
