@@ -4,7 +4,8 @@
  * It shares no operation with forward.ts and is written for clarity: the backend self-check and the tests
  * measure every backend against it. Cost O(S·params) scalar operations: for small models only.
  */
-import type { ModelConfig, Norm, Rotary } from './config.ts';
+import type { ModelConfig, Norm } from './config.ts';
+import { activation, softmax, turned } from './reference-functions.ts';
 
 /** Row-major matrices by canonical parameter name. */
 export type ReferenceParameters = Readonly<Record<string, { readonly shape: readonly number[]; readonly values: ArrayLike<number> }>>;
@@ -110,7 +111,7 @@ export function referenceForward(config: ModelConfig, parameters: ReferenceParam
     const first = config.gated === true ? 'gate' : 'in';
     const pre = product(input, d, at(`${name}.W_${first}`), m, bias(`${name}.b_${first}`));
     let post: Float64Array = new Float64Array(pre.length);
-    for (let r = 0; r < S; r++) post.set(activation(pre.subarray(r * m, (r + 1) * m), config), r * m);
+    for (let r = 0; r < S; r++) post.set(activation(pre.subarray(r * m, (r + 1) * m), config.activation), r * m);
     if (config.gated === true) {
       const up = product(input, d, at(`${name}.W_in`), m, bias(`${name}.b_in`));
       post = post.map((x, i) => x * up[i]);
@@ -138,79 +139,9 @@ export function referenceForward(config: ModelConfig, parameters: ReferenceParam
   }
   residuals.push(residual);
   let last = layout === 'post' || config.finalNorm === false ? residual : normalise(residual, 'ln_final');
-  if (config.mlmHead === true) last = normalise(activation(product(last, d, at('mlm_head.W'), d, bias('mlm_head.b')), config), 'mlm_head.ln');
+  if (config.mlmHead === true) last = normalise(activation(product(last, d, at('mlm_head.W'), d, bias('mlm_head.b')), config.activation), 'mlm_head.ln');
   if (width !== d) last = product(last, d, at('unembed.W_in'), width);
   const raw = product(last, width, at('unembed.W_U'), config.dVocabOut, bias('unembed.b_U'));
   const cap = config.logitSoftcap;
   return { logits: cap === undefined ? raw : raw.map((x) => cap * Math.tanh(x / cap)), residuals, z: zs };
-}
-
-/** x [S, heads, e] with pairs (i, i + dims/2) turned by position · frequency_i. */
-function turned(x: Float64Array, S: number, dHead: number, { dims, theta, scaling }: Rotary): Float64Array {
-  const out = Float64Array.from(x);
-  const stride = x.length / S;
-  for (let i = 0; i < dims / 2; i++) {
-    let frequency = theta ** ((-2 * i) / dims);
-    if (scaling?.kind === 'linear') frequency /= scaling.factor;
-    if (scaling?.kind === 'llama3') {
-      const wavelength = (2 * Math.PI) / frequency;
-      const ramp = (scaling.originalContext / wavelength - scaling.lowFrequency) / (scaling.highFrequency - scaling.lowFrequency);
-      const kept = Math.min(1, Math.max(0, ramp));
-      frequency = ((1 - kept) * frequency) / scaling.factor + kept * frequency;
-    }
-    for (let s = 0; s < S; s++) {
-      const [cos, sin] = [Math.cos(s * frequency), Math.sin(s * frequency)];
-      for (let h = s * stride; h < (s + 1) * stride; h += dHead) {
-        const [a, b] = [x[h + i], x[h + i + dims / 2]];
-        out[h + i] = a * cos - b * sin;
-        out[h + i + dims / 2] = b * cos + a * sin;
-      }
-    }
-  }
-  return out;
-}
-
-function softmax(x: Float64Array): Float64Array {
-  const top = Math.max(...x);
-  const exps = x.map((value) => Math.exp(value - top));
-  const total = exps.reduce((a, b) => a + b, 0);
-  return exps.map((value) => value / total);
-}
-
-function activation(x: Float64Array, config: ModelConfig): Float64Array {
-  switch (config.activation) {
-    case 'relu':
-      return x.map((u) => Math.max(u, 0));
-    case 'silu':
-      return x.map((u) => u / (1 + Math.exp(-u)));
-    case 'gelu':
-      return x.map((u) => 0.5 * u * (1 + erf(u / Math.SQRT2)));
-    case 'gelu_new':
-      return x.map((u) => 0.5 * u * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (u + 0.044715 * u ** 3))));
-    case 'solu_ln': {
-      const weights = softmax(x);
-      return x.map((u, i) => u * weights[i]);
-    }
-    default:
-      return config.activation satisfies never;
-  }
-}
-
-/** erf to full double precision: Taylor series near 0, continued fraction of erfc (Lentz) beyond 2.5. */
-export function erf(x: number): number {
-  const a = Math.abs(x);
-  if (a > 6) return Math.sign(x);
-  if (a < 2.5) {
-    let term = a;
-    let total = a;
-    for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(total); n++) {
-      term *= (-a * a) / n;
-      total += term / (2 * n + 1);
-      if (n > 200) break;
-    }
-    return (Math.sign(x) * 2 * total) / Math.sqrt(Math.PI);
-  }
-  let fraction = 0;
-  for (let n = 60; n > 0; n--) fraction = n / 2 / (a + fraction);
-  return Math.sign(x) * (1 - Math.exp(-a * a) / ((a + fraction) * Math.sqrt(Math.PI)));
 }

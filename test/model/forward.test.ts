@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forward } from '../../src/model/forward.ts';
 import { hookPoints, hookShape } from '../../src/model/hook-points.ts';
-import { erf, referenceForward } from '../../src/model/reference.ts';
+import { referenceForward } from '../../src/model/reference.ts';
+import { erf } from '../../src/model/reference-functions.ts';
 import { runWithCache } from '../../src/hooks/run.ts';
 import { availableBackends, CONFIGS, open, randomModel } from '../tensors.ts';
 

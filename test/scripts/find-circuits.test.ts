@@ -163,7 +163,7 @@ describe('a failure is one line, exit code 1, and leaves nothing behind', () => 
     cpSync(MODEL, copy, { recursive: true, force: true });
     const config = JSON.parse(readFileSync(join(copy, 'config.json'), 'utf8')) as Record<string, unknown>;
     for (const [change, message] of [
-      [{ model_type: 'mamba' }, /unknown architecture \(model_type "mamba"\); supported: gpt2, transformer-lens/],
+      [{ model_type: 'mamba' }, /unknown architecture \(model_type "mamba"\); supported: gpt2, gpt_neo, .*, transformer-lens\./],
       [{ gated_mlp: true }, /"gated_mlp" is true, which changes the numbers and is not implemented/],
       [{ positional_embedding_type: 'rotary' }, /"positional_embedding_type" is "rotary"; transformer-lens supports standard, shortformer/],
       [{ d_model: 32 }, /tensor "embed.W_E" is \[34,64\]; config.json asks for \[34,32\]/],
