@@ -71,7 +71,18 @@ function rotaryText({ dims, theta, scaling }: Rotary): string {
 function groupLayers(texts: readonly string[]): [text: string, layers: string][] {
   const groups = new Map<string, number[]>();
   texts.forEach((text, l) => groups.set(text, [...(groups.get(text) ?? []), l]));
-  return [...groups].map(([text, layers]) => [text, groups.size === 1 ? '' : ` in layer${layers.length === 1 ? '' : 's'} ${layers.join(', ')}`]);
+  return [...groups].map(([text, layers]) => [text, groups.size === 1 ? '' : ` in layer${layers.length === 1 ? '' : 's'} ${ranges(layers)}`]);
+}
+
+/** Increasing numbers with runs of three and more as `0-4`. */
+function ranges(layers: readonly number[]): string {
+  const runs: number[][] = [];
+  for (const layer of layers) {
+    const run = runs.at(-1);
+    if (run !== undefined && layer === run[run.length - 1] + 1) run.push(layer);
+    else runs.push([layer]);
+  }
+  return runs.map((run) => (run.length < 3 ? run.join(', ') : `${run[0]}-${run[run.length - 1]}`)).join(', ');
 }
 
 const ACTIVATION_TEXT = { relu: 'relu', gelu: 'gelu', gelu_new: 'gelu_tanh', silu: 'silu', solu_ln: 'solu' } as const;

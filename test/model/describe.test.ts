@@ -47,6 +47,9 @@ describe('describeModel', () => {
       'a query at i sees in layer 2: keys i - 2 < j <= i',
       'logits = 5·tanh((ln_final(resid_post)·W_U) / 5)',
     ]);
+    const windows = [4, 4, 4, null, 4, 4, null];
+    const deep = { ...CONFIGS['gpt2'], nLayers: 7, attention: { scales: windows.map(() => 1), causal: true, windows } };
+    expect(describeModel({ config: deep }).facts.slice(2, 4)).toEqual(['a query at i sees in layers 0-2, 4, 5: keys i - 4 < j <= i', 'a query at i sees in layers 3, 6: every key']);
     expect(describeModel({ config: CONFIGS['post-norm, bidirectional, token types, masked-LM head'] }).facts.at(-1)).toBe('logits = mlm_head.ln(gelu(normalized_resid_post·W + b))·W_U + b_U');
   });
 });
