@@ -13,7 +13,7 @@ export function toRows(model: Model, input: Input): readonly (readonly number[])
   const { nCtx, dVocab } = model.config;
   if (rows.length === 0 || rows[0].length === 0) throw fail('input', model.name, 'the input has no tokens; at least one is needed.');
   rows.forEach((row, r) => {
-    if (row.length !== rows[0].length) throw fail('input', model.name, `row ${r} has ${row.length} tokens, row 0 has ${rows[0].length}; rows of one batch must be equally long.`);
+    if (row.length !== rows[0].length) throw fail('input', model.name, `row ${r} has ${row.length} tokens, row 0 has ${rows[0].length}; rows of one batch must be equally long (padRows makes them so).`);
     if (row.length > nCtx) throw fail('input', model.name, `the input has ${row.length} tokens; the context holds ${nCtx}.`);
     for (const id of row) {
       if (!Number.isInteger(id) || id < 0 || id >= dVocab) throw fail('input', model.name, `token id ${id} in row ${r} is outside the vocabulary 0..${dVocab - 1}.`);
