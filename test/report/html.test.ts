@@ -113,7 +113,7 @@ describe('the page', () => {
     expect(figures('tokens')).toEqual(['spex-bars', 'spex-matrix', 'spex-interval', 'spex-energy', 'spex-curve', 'spex-removal']);
     expect(figures('500 neurons')).toEqual(['spex-bars', 'spex-matrix', 'spex-interval', 'spex-energy', 'spex-curve', 'spex-removal']);
     expect(figures('heads and a token').slice(0, 2)).toEqual(['spex-heatmap', 'spex-bars']);
-    expect(figures('nothing found')).toEqual(['spex-heatmap', 'spex-energy']);
+    expect(figures('nothing found')).toEqual(['spex-heatmap', 'spex-energy', 'spex-removal']);
   });
 
   it('tells the rounds of a run that measured until a target was passed', () => {
