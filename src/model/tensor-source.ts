@@ -28,7 +28,7 @@ export interface TensorSource {
    */
   read(name: string): Promise<Float32Array>;
   /**
-   * The values of one I64, I32, U8 or BOOL tensor as int32.
+   * The values of one integer or BOOL tensor as int32.
    *
    * @throws 'checkpoint' as `read`, for a float dtype, and for a value outside int32.
    */

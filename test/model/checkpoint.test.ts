@@ -108,12 +108,13 @@ describe('a folder that is no checkpoint', () => {
     );
     await write('config.json', '{}');
     expect(await messageOf(openCheckpoint(folder))).toBe(
-      `checkpoint /model: looked for model.safetensors and ${INDEX} and found neither; the folder has no other weight file either.`,
+      'checkpoint /model: looked for model.safetensors, pytorch_model.bin, an .index.json of either and a single .pth and found none; it has no other weight file either.',
     );
-    await write('pytorch_model.bin', '');
-    expect(await messageOf(openCheckpoint(folder))).toContain(
-      'the folder has weight files "pytorch_model.bin", which are not read.',
-    );
+    await write('model.gguf', '');
+    expect(await messageOf(openCheckpoint(folder))).toContain('it has weight files "model.gguf", which are not read.');
+    await write('a.pth', '');
+    await write('b.pth', '');
+    expect(await messageOf(openCheckpoint(folder))).toContain('"b.pth", "model.gguf", which are not read (leave one .pth there).');
   });
 
   it.each([
