@@ -14,6 +14,7 @@ export { hookPoints, hookShape, type HookName, type HookPoint } from './model/ho
 export { createModel, loadModel, type Model } from './model/model.ts';
 export { openSafetensors } from './model/safetensors.ts';
 export { writeSafetensors, type TensorToWrite } from './model/safetensors-write.ts';
+export { openTorchFile } from './model/torch/torch-file.ts';
 export { SELF_CHECK_TOLERANCE, selfCheck } from './model/self-check.ts';
 export { createTokenizer, loadTokenizer, type Tokenizer } from './model/tokenizer.ts';
 export { wordLevelTokenizer } from './model/word-tokenizer.ts';
