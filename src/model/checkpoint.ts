@@ -48,7 +48,7 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
     config,
     files: sources.map((source) => source.path),
     tensors,
-    read: async (name) => sourceOf(name).read(name),
+    read: async (name, into) => sourceOf(name).read(name, into),
     readIntegers: async (name) => sourceOf(name).readIntegers(name),
   };
 }

@@ -94,3 +94,8 @@ export function allocate<T>(make: (length: number) => T, elements: number, who: 
     throw fail('checkpoint', who, `${tensor} has ${elements} values, more than this machine can allocate.`);
   }
 }
+
+/** Makes float32 arrays: the beginning of `into` when it is long enough, else fresh ones. */
+export function floats(into: Float32Array | undefined): (length: number) => Float32Array {
+  return (length) => (into !== undefined && length <= into.length ? into.subarray(0, length) : new Float32Array(length));
+}

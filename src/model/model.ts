@@ -11,7 +11,7 @@ import { fail } from '../errors.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
 import { familyOf } from './families/families.ts';
-import type { Family } from './families/family.ts';
+import type { Family, Source } from './families/family.ts';
 import type { Parameters } from './forward.ts';
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
 
@@ -42,6 +42,7 @@ export async function loadModel(folder: string): Promise<Model> {
   const family = familyOf(checkpoint.config);
   const names = new Set(checkpoint.tensors.keys());
   const config = family.readConfig(checkpoint.config, names);
+  requireRoom(config, `checkpoint ${folder}`);
   const parameters: Record<string, tf.Tensor> = {};
   try {
     const unusedTensors = await readParameters(checkpoint, family, config, names, parameters);
@@ -80,6 +81,15 @@ export function createModel(
   };
 }
 
+/** WebAssembly addresses 32 bits, and its allocator's failure would go unseen: such a model is refused before. */
+const WASM_BYTES = 2 ** 32 - 2 ** 16;
+
+function requireRoom(config: ModelConfig, who: string): void {
+  const bytes = 4 * parameterCount(config);
+  if (tf.getBackend() !== 'wasm' || bytes < WASM_BYTES) return;
+  throw fail('backend', who, `the model needs ${(bytes / 1e9).toFixed(1)} GB in float32 and the wasm backend holds ${(WASM_BYTES / 1e9).toFixed(1)} GB; use webgpu, tensorflow or cpu.`);
+}
+
 /** The model's tokenizer. @throws when its folder has none. */
 export function tokenizerOf(model: Model): Tokenizer {
   if (model.tokenizer === undefined) throw fail('checkpoint', `model ${model.name}`, 'has no tokenizer.json; give token ids instead of text, or add one to its folder.');
@@ -89,16 +99,23 @@ export function tokenizerOf(model: Model): Tokenizer {
 async function readParameters(checkpoint: Checkpoint, family: Family, config: ModelConfig, names: ReadonlySet<string>, into: Record<string, tf.Tensor>): Promise<string[]> {
   const who = `checkpoint ${checkpoint.folder}`;
   const shapes = parameterShapes(config);
-  const used = new Set<string>();
-  for (const source of family.sources(config, names)) {
-    const entry = checkpoint.tensors.get(source.tensor);
-    if (entry === undefined) throw fail('checkpoint', who, `tensor "${source.tensor}" [${source.shape.join()}] is missing; a ${family.name} model of ${config.nLayers} layers needs it.`);
-    if (String(entry.shape) !== String(source.shape)) {
-      throw fail('checkpoint', who, `tensor "${source.tensor}" is [${entry.shape.join()}]; config.json asks for [${source.shape.join()}].`);
+  const sources = [...family.sources(config, names)];
+  for (const { tensor, shape } of sources) {
+    const entry = checkpoint.tensors.get(tensor);
+    if (entry === undefined) throw fail('checkpoint', who, `tensor "${tensor}" [${shape.join()}] is missing; a ${family.name} model of ${config.nLayers} layers needs it.`);
+    if (String(entry.shape) !== String(shape)) {
+      throw fail('checkpoint', who, `tensor "${tensor}" is [${entry.shape.join()}]; config.json asks for [${shape.join()}].`);
     }
-    const values = await checkpoint.read(source.tensor);
-    for (const [name, take] of Object.entries(source.gives)) into[name] = tf.tensor(take(values), [...shapes[name]]);
-    used.add(source.tensor);
   }
+  // Largest first: what it costs on the way is then spent while little else is held.
+  const size = ({ shape }: Source): number => shape.reduce((product, length) => product * length, 1);
+  sources.sort((a, b) => size(b) - size(a));
+  // WebAssembly copies a tensor's values at once, so one array serves them all; other backends may keep it.
+  const shared = tf.getBackend() === 'wasm' && sources.length > 0 ? new Float32Array(size(sources[0])) : undefined;
+  for (const { tensor, gives } of sources) {
+    const values = await checkpoint.read(tensor, shared);
+    for (const [name, take] of Object.entries(gives)) into[name] = tf.tensor(take(values), [...shapes[name]]);
+  }
+  const used = new Set(sources.map(({ tensor }) => tensor));
   return [...names].filter((name) => !used.has(name) && !family.isBuffer(name));
 }

@@ -10,7 +10,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { fail } from '../errors.ts';
-import { allocate, readFully, readValues, withFile } from './file-bytes.ts';
+import { allocate, floats, readFully, readValues, withFile } from './file-bytes.ts';
 import { HEADER_LIMIT, parseSafetensorsHeader, type SafetensorsEntry } from './safetensors-header.ts';
 import { quote } from './strict-json.ts';
 import { noSuchTensor, type TensorSource } from './tensor-source.ts';
@@ -54,7 +54,7 @@ export async function openSafetensors(path: string): Promise<TensorSource> {
     path,
     tensors: header.entries,
     metadata: header.metadata,
-    read: async (name) => load(name, (length) => new Float32Array(length), toFloat32),
+    read: async (name, into) => load(name, floats(into), toFloat32),
     readIntegers: async (name) => load(name, (length) => new Int32Array(length), toInt32),
   };
 }

@@ -10,7 +10,7 @@
  * tensor in it (an epoch, a loss) is passed over. Layout: torch/serialization.py and torch/_utils.py.
  */
 import { fail } from '../../errors.ts';
-import { allocate, readFully, readValues, withFile } from '../file-bytes.ts';
+import { allocate, floats, readFully, readValues, withFile } from '../file-bytes.ts';
 import { quote } from '../strict-json.ts';
 import { noSuchTensor, type TensorSource } from '../tensor-source.ts';
 import { toFloat32, toInt32, type Fault, type PieceConverter } from '../tensor-values.ts';
@@ -88,6 +88,7 @@ export async function openTorchFile(path: string): Promise<TensorSource> {
   const load = async <T extends Float32Array | Int32Array>(
     name: string,
     make: (length: number) => T,
+    makeWindow: (length: number) => T,
     convert: (dtype: string, fault: Fault) => PieceConverter<T> | 'as is',
   ): Promise<T> => {
     const tensor = tensors.get(name);
@@ -105,7 +106,7 @@ export async function openTorchFile(path: string): Promise<TensorSource> {
       const start = await dataStart(file, tensor.entry, who);
       const readAt = async (element: number, into: T): Promise<void> => readValues(file, start + element * width, width, convertPiece, into, who);
       if (isContiguous(tensor)) await readAt(tensor.offset, values);
-      else await gather(tensor, values, make, readAt);
+      else await gather(tensor, values, makeWindow, readAt);
       return values;
     });
   };
@@ -114,8 +115,8 @@ export async function openTorchFile(path: string): Promise<TensorSource> {
     path,
     tensors,
     metadata: new Map(),
-    read: async (name) => load(name, (length) => new Float32Array(length), toFloat32),
-    readIntegers: async (name) => load(name, (length) => new Int32Array(length), toInt32),
+    read: async (name, into) => load(name, floats(into), (length) => new Float32Array(length), toFloat32),
+    readIntegers: async (name) => load(name, (length) => new Int32Array(length), (length) => new Int32Array(length), toInt32),
   };
 }
 
