@@ -11,7 +11,8 @@ export { parameterShapes, type Activation, type ModelConfig, type Norm, type Pos
 export { openCheckpoint, type Checkpoint } from './model/checkpoint.ts';
 export { forward, type ForwardOptions, type Parameters, type Tap } from './model/forward.ts';
 export { hookPoints, hookShape, type HookName, type HookPoint } from './model/hook-points.ts';
-export { createModel, loadModel, type Model } from './model/model.ts';
+export { type HubOptions, type HubProgress } from './model/hub/settings.ts';
+export { createModel, loadModel, type LoadOptions, type Model } from './model/model.ts';
 export { openSafetensors } from './model/safetensors.ts';
 export { writeSafetensors, type TensorToWrite } from './model/safetensors-write.ts';
 export { openTorchFile } from './model/torch/torch-file.ts';
