@@ -50,6 +50,7 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
   const checkpoint = await openCheckpoint(folder);
   const family = familyOf(checkpoint.config);
   const names = new Set(checkpoint.tensors.keys());
+  requireLayers(checkpoint);
   const config = family.readConfig(checkpoint.config, names);
   requireRoom(config, `checkpoint ${folder}`);
   const parameters: Record<string, tf.Tensor> = {};
@@ -88,6 +89,20 @@ export function createModel(
     unusedTensors: origin.unusedTensors ?? [],
     [Symbol.dispose]: () => tf.dispose(parameters as Record<string, tf.Tensor>),
   };
+}
+
+/** Fields of config.json that count layers. */
+const LAYER_COUNTS = ['n_layer', 'n_layers', 'num_layers', 'num_hidden_layers'];
+
+/** Every layer has tensors: a count beyond theirs is damage, and lists of that length are not to be made. */
+function requireLayers({ config, tensors, folder }: Checkpoint): void {
+  for (const record of [config, config['text_config']]) {
+    for (const field of LAYER_COUNTS) {
+      const count = typeof record === 'object' && record !== null ? (record as Record<string, unknown>)[field] : undefined;
+      if (typeof count !== 'number' || count <= tensors.size) continue;
+      throw fail('checkpoint', `checkpoint ${folder}`, `config.json has "${field}" ${count}, and the weights are ${tensors.size} tensors, fewer than one a layer; they belong to different models.`);
+    }
+  }
 }
 
 /** WebAssembly addresses 32 bits, and its allocator's failure would go unseen: such a model is refused before. */

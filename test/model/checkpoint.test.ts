@@ -122,6 +122,7 @@ describe('a folder that is no checkpoint', () => {
     ['empty', '', 'config.json is not JSON ('],
     ['a list', '[1]', 'config.json is JSON but not an object; it should be {...}.'],
     ['null', 'null', 'config.json is JSON but not an object'],
+    ['whole and 100,000 levels deep', `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 'config.json is nested deeper than 64; the file is damaged.'],
     ['100,000 levels deep', '[[{"a":'.repeat(33_334), 'config.json is not JSON ('],
   ])('with a config.json that is %s', async (_, text, expected) => {
     await write('config.json', text);

@@ -78,6 +78,12 @@ describe('loadModel', () => {
     expect([...cut]).not.toEqual([...expected]);
   });
 
+  it.each(['n_layer', 'n_layers', 'num_layers', 'num_hidden_layers'])('refuses a %s beyond the tensors there are, before it counts to it', async (field) => {
+    const folder = await folderOf(field, { model_type: 'gpt2', n_embd: 8, n_head: 2, n_layer: 1, vocab_size: 11, [field]: 1e9 });
+    await writeSafetensors(join(folder, 'model.safetensors'), { a: { shape: [1], data: new Float32Array(1) } });
+    await expect(loadModel(folder)).rejects.toThrow(`config.json has "${field}" 1000000000, and the weights are 1 tensors, fewer than one a layer; they belong to different models.`);
+  });
+
   it('refuses a model that WebAssembly cannot address, before it allocates', async () => {
     const huge = await folderOf('huge', { d_model: 4096, n_layers: 0, n_heads: 1, d_head: 4096, n_ctx: 1, d_vocab: 200_000, attn_only: true, normalization_type: null });
     await writeSafetensors(join(huge, 'model.safetensors'), { 'embed.W_E': { shape: [1], data: new Float32Array(1) } });
@@ -87,7 +93,7 @@ describe('loadModel', () => {
   it('leaves no tensor behind, also when a tensor is missing or damaged', async () => {
     await expect(async () => (await loadModel(IOI))[Symbol.dispose]()).toLeakNoTensors();
     const config = JSON.parse(await readFile(join(IOI, 'config.json'), 'utf8')) as object;
-    const missing = await folderOf('missing', config);
+    const missing = await folderOf('missing', { ...config, n_layer: 1 });
     await writeSafetensors(join(missing, 'model.safetensors'), { 'transformer.wte.weight': { shape: [2], data: new Float32Array(2) } });
     await expect(loadModel(missing)).rejects.toThrow('config.json asks for [');
     await expect(async () => loadModel(missing)).toLeakNoTensors();
