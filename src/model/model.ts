@@ -91,6 +91,9 @@ export function createModel(
   };
 }
 
+/** Tensors of at most this many values are read while the one before is used: 64 MB more in memory. */
+const AHEAD_VALUES = 2 ** 24;
+
 /** Fields of config.json that count layers. */
 const LAYER_COUNTS = ['n_layer', 'n_layers', 'num_layers', 'num_hidden_layers'];
 
@@ -134,11 +137,20 @@ async function readParameters(checkpoint: Checkpoint, family: Family, config: Mo
   // Largest first: what it costs on the way is then spent while little else is held.
   const size = ({ shape }: Source): number => shape.reduce((product, length) => product * length, 1);
   sources.sort((a, b) => size(b) - size(a));
-  // WebAssembly copies a tensor's values at once, so one array serves them all; other backends may keep it.
-  const shared = tf.getBackend() === 'wasm' && sources.length > 0 ? new Float32Array(size(sources[0])) : undefined;
-  for (const { tensor, gives } of sources) {
-    const values = await checkpoint.read(tensor, shared);
-    for (const [name, take] of Object.entries(gives)) into[name] = tf.tensor(take(values), [...shapes[name]]);
+  // WebAssembly copies a tensor's values at once, so two arrays serve them all in turn; other backends may keep them.
+  const sizes = sources.map(size);
+  const shared = tf.getBackend() === 'wasm' ? sizes.slice(0, 2).map((length, i) => new Float32Array(i === 0 ? length : Math.min(length, AHEAD_VALUES))) : [];
+  const readAt = async (i: number): Promise<Float32Array> => checkpoint.read(sources[i].tensor, shared[i % 2]);
+  let ahead: Promise<Float32Array> | undefined;
+  try {
+    for (let i = 0; i < sources.length; i++) {
+      const values = await (ahead ?? readAt(i));
+      // The disk works on the next tensor while this one is laid out.
+      ahead = i + 1 < sources.length && sizes[i + 1] <= AHEAD_VALUES ? readAt(i + 1) : undefined;
+      for (const [name, take] of Object.entries(sources[i].gives)) into[name] = tf.tensor(take(values), [...shapes[name]]);
+    }
+  } finally {
+    await ahead?.catch(() => {});
   }
   const used = new Set(sources.map(({ tensor }) => tensor));
   return [...names].filter((name) => !used.has(name) && !family.isBuffer(name));
