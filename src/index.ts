@@ -13,6 +13,7 @@ export { forward, type ForwardOptions, type Parameters, type Tap } from './model
 export { hookPoints, hookShape, type HookName, type HookPoint } from './model/hook-points.ts';
 export { type HubOptions, type HubProgress } from './model/hub/settings.ts';
 export { createModel, loadModel, type LoadOptions, type Model } from './model/model.ts';
+export { gatherHalfRows, packHalf, roundToHalf, storesHalves, unpackHalf, type HalfFormat, type HalfTensor } from './model/half-storage.ts';
 export { openSafetensors } from './model/safetensors.ts';
 export { writeSafetensors, type TensorToWrite } from './model/safetensors-write.ts';
 export { openTorchFile } from './model/torch/torch-file.ts';
