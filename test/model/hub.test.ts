@@ -203,6 +203,19 @@ describe('a download', () => {
     expect(await leftovers()).toEqual([part(process.ppid).slice(blobs.length + 1)]);
   });
 
+  it('asked for three times at once is whole each time', async () => {
+    const folders = await Promise.all([locate(), locate(), locate()]);
+    expect(new Set(folders).size).toBe(1);
+    for (const name of MODEL_FILES) expect((await readFile(join(folders[0], name))).equals(files[name])).toBe(true);
+    expect((await readdir(repoFolder())).sort()).toEqual(['blobs', 'refs', 'snapshots']);
+    expect(await readdir(join(repoFolder(), 'blobs'))).toHaveLength(MODEL_FILES.length);
+  });
+
+  it('into a folder that cannot be written to says so', async () => {
+    await writeFile(cacheDir, 'a file');
+    expect(await messageOf(locate())).toMatch(/cannot be written \((ENOTDIR|EEXIST)\); set HF_HUB_CACHE to a folder that can be written to\.$/);
+  });
+
   it('resumed from bytes that are wrong or too many starts over', async () => {
     const blobs = join(repoFolder(), 'blobs');
     await mkdir(blobs, { recursive: true });
@@ -256,11 +269,11 @@ describe('a download', () => {
     ['another range', (response) => response.writeHead(206, { 'content-range': 'bytes 7-9/10', 'content-length': 3 }).end('abc'), /answers a request from byte 0 with the range "bytes 7-9\/10"/],
     ['compression', (response) => response.writeHead(200, { 'content-encoding': 'br' }).end(), /sends the file compressed \("br"\) though asked not to/],
     ['no length and fewer bytes', (response) => void response.writeHead(200).end('abc'), /failed 3 times, the last at byte 3 of \d+ \(it ended early\)/],
-    ['silence', (response) => void response.writeHead(200).write('abc'), /failed 3 times, the last at byte 3 of \d+ \(silent for 100 ms\)/],
+    ['silence', (response) => void response.writeHead(200).write('abc'), /failed 3 times, the last at byte 3 of \d+ \(silent for 500 ms\)/],
   ];
   it.each(lies)('that is answered with %s is an error, not a file', async (_, answer, message) => {
     first(99, ofFile(big), answer);
-    expect(await messageOf(locate(REPO, { timeoutMs: 100 }))).toMatch(message);
+    expect(await messageOf(locate())).toMatch(message);
     expect(await stat(join(repoFolder(), 'blobs', sha256(files[big]))).catch(() => undefined)).toBeUndefined();
   });
 
