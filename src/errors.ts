@@ -19,10 +19,18 @@ export class SpexlensError extends Error {
   readonly kind: ErrorKind;
 
   constructor(kind: ErrorKind, who: string, what: string) {
-    super(`${who}: ${what}`);
+    super(oneLine(`${who}: ${what}`));
     this.name = 'SpexlensError';
     this.kind = kind;
   }
+}
+
+/** Messages quote names and values of files, which may be of any length and hold anything. */
+const MESSAGE_LIMIT = 1000;
+
+function oneLine(message: string): string {
+  const text = message.length <= MESSAGE_LIMIT ? message : `${message.slice(0, MESSAGE_LIMIT - 201)}…${message.slice(-200)}`;
+  return text.replaceAll(/\p{Cc}+/gu, ' ');
 }
 
 /** The error for `kind`, `who` and `what`; `throw fail(...)` keeps control flow visible to the type checker. */

@@ -27,7 +27,7 @@ const describe = (): Command =>
   )
   .version(VERSION)
   .optionsGroup('What to study:')
-  .option('--model <folder>', 'model folder in Hugging Face layout', DEFAULT_MODEL)
+  .option('--model <folder|id>', 'model folder in Hugging Face layout, or a hub id: org/name or org/name@revision', DEFAULT_MODEL)
   .option('--prompt <text>', "prompt (default: the first 2 of the model folder's prompts.jsonl)")
   .option('--correct <token>', 'the token that should follow, e.g. " Mary"')
   .option('--incorrect <token>', 'the token it is compared with, e.g. " John"')
@@ -144,7 +144,10 @@ export const findCircuitsCommand = (args: readonly string[], streams: Streams): 
   const progress = createProgress(process.stderr);
   const output = createOutput(flags.out);
   try {
-    const model = await loadModel(flags.model);
+    const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);
+    const model = await loadModel(flags.model, {
+      hub: { signal, onProgress: ({ file, done, total }) => progress.update({ stage: `${file} (MB)`, done: megabytes(done), total: megabytes(total) }) },
+    });
     try {
       const result = await findCircuits(model, backend, {
         ...flags,

@@ -1,18 +1,19 @@
 /**
- * A model folder in Hugging Face layout: config.json and safetensors weights, one file or shards.
+ * A model folder in Hugging Face layout: config.json and weights, safetensors or PyTorch, one file or shards.
  *
  * Opening reads config.json (known here only to be a JSON object; `config.ts` gives it meaning)
- * and the headers of the weight files. Tensors are then read one at a time. Shards are found
- * through model.safetensors.index.json, {weight_map: tensor -> file}; the names in it must be base
- * names, so an index cannot reach outside its folder.
+ * and the headers of the weight files. Tensors are then read one at a time. `weight-files.ts` says
+ * which files they are; every tensor is in exactly one of them.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../errors.ts';
-import { hasFile, readJsonObject, readText, requireFolder } from './model-folder.ts';
+import { readJsonObject, readText, requireFolder } from './model-folder.ts';
 import { openSafetensors } from './safetensors.ts';
-import { parseStrictJson, quote, type StrictJson } from './strict-json.ts';
+import { quote } from './strict-json.ts';
 import { noSuchTensor, type TensorEntry, type TensorSource } from './tensor-source.ts';
+import { openTorchFile } from './torch/torch-file.ts';
+import { chooseWeights, noWeights, parseIndex } from './weight-files.ts';
 
 export interface Checkpoint extends Pick<TensorSource, 'read' | 'readIntegers'> {
   readonly folder: string;
@@ -22,9 +23,6 @@ export interface Checkpoint extends Pick<TensorSource, 'read' | 'readIntegers'> 
   readonly files: readonly string[];
   readonly tensors: ReadonlyMap<string, TensorEntry>;
 }
-
-const WEIGHTS = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
 
 /**
  * Opens the model in `folder`.
@@ -50,56 +48,24 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
     config,
     files: sources.map((source) => source.path),
     tensors,
-    read: async (name) => sourceOf(name).read(name),
+    read: async (name, into) => sourceOf(name).read(name, into),
     readIntegers: async (name) => sourceOf(name).readIntegers(name),
   };
 }
 
 /** The weight files, which between them hold each tensor once. */
 async function openWeights(folder: string, who: string): Promise<TensorSource[]> {
-  if (await hasFile(folder, WEIGHTS, who)) return [await openSafetensors(join(folder, WEIGHTS))];
-  if (!(await hasFile(folder, INDEX, who))) {
-    const weights = (await readdir(folder)).filter((name) =>
-      /\.(safetensors|bin|pth?|gguf|onnx|h5|msgpack)$/.test(name),
-    );
-    const listing =
-      weights.length === 0
-        ? 'no other weight file either'
-        : `weight files ${weights.sort().slice(0, 8).map(quote).join(', ')}, which are not read`;
-    throw fail('checkpoint', who, `looked for ${WEIGHTS} and ${INDEX} and found neither; the folder has ${listing}.`);
-  }
-  const shardOf = await readIndex(folder, who);
+  const names = await readdir(folder);
+  const choice = chooseWeights(names);
+  if (choice === undefined) throw fail('checkpoint', who, noWeights(names));
+  const open = choice.format === 'safetensors' ? openSafetensors : openTorchFile;
+  if (choice.kind === 'file') return [await open(join(folder, choice.file))];
+  const shardOf = parseIndex(await readText(folder, choice.file, who), choice.format, `${who} ${choice.file}`);
   const shards = [...new Set(shardOf.values())].sort();
-  const sources = await Promise.all(shards.map(async (shard) => openSafetensors(join(folder, shard))));
+  const sources: TensorSource[] = [];
+  for (const shard of shards) sources.push(await open(join(folder, shard)));
   sources.forEach((source, i) => checkShard(shards[i], source, shardOf, who));
   return sources;
-}
-
-/** The index's tensor -> shard map, every shard a base name. */
-async function readIndex(folder: string, who: string): Promise<Map<string, string>> {
-  const indexWho = `${who} ${INDEX}`;
-  const root = parseStrictJson(await readText(folder, INDEX, who), { who: indexWho, depth: 8, numbers: 'any' });
-  const weightMap: StrictJson | undefined = root instanceof Map ? root.get('weight_map') : undefined;
-  if (!(weightMap instanceof Map) || weightMap.size === 0) {
-    throw fail('checkpoint', indexWho, 'has no weight_map of tensor names to file names; the file is damaged.');
-  }
-  const shardOf = new Map<string, string>();
-  for (const [tensor, shard] of weightMap) {
-    if (typeof shard !== 'string' || !isBaseName(shard)) {
-      const what = `maps tensor ${quote(tensor)} to ${typeof shard === 'string' ? quote(shard) : 'something not a string'}`;
-      throw fail(
-        'checkpoint',
-        indexWho,
-        `${what}; it should be the base name of a .safetensors file in the same folder.`,
-      );
-    }
-    shardOf.set(tensor, shard);
-  }
-  return shardOf;
-}
-
-function isBaseName(name: string): boolean {
-  return name.endsWith('.safetensors') && name.length <= 255 && !/[/\\:\0]/.test(name) && !name.startsWith('.');
 }
 
 /** Every tensor mapped to the shard is in it, and every tensor in it is mapped to it. */

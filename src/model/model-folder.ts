@@ -13,6 +13,9 @@ import { fail } from '../errors.ts';
 /** JSON beside the weights is small (the largest tokenizers have 35 MB); a larger file is not what its name says. */
 const JSON_LIMIT = 128 << 20;
 
+/** Configurations have some four levels, tokenizers eight. */
+const DEPTH_LIMIT = 64;
+
 /** @throws 'checkpoint' unless `folder` is a folder. */
 export async function requireFolder(folder: string, who: string): Promise<void> {
   const found = await statOf(folder, who, 'the folder');
@@ -55,7 +58,7 @@ export async function readText(folder: string, name: string, who: string): Promi
 /**
  * `name` in `folder` as a JSON object, not interpreted.
  *
- * @throws 'checkpoint' as `readText`, and when it is not JSON or JSON but not an object.
+ * @throws 'checkpoint' as `readText`, and when it is not JSON, nested too deep, or JSON but not an object.
  */
 export async function readJsonObject(folder: string, name: string, who: string): Promise<Record<string, unknown>> {
   const text = await readText(folder, name, who);
@@ -66,9 +69,20 @@ export async function readJsonObject(folder: string, name: string, who: string):
     const why = error instanceof Error ? error.message.replaceAll(/\s+/g, ' ').slice(0, 200) : 'unreadable';
     throw fail('checkpoint', who, `${name} is not JSON (${why}).`);
   }
+  if (isDeeperThan(value, DEPTH_LIMIT)) throw fail('checkpoint', who, `${name} is nested deeper than ${DEPTH_LIMIT}; the file is damaged.`);
   const object = z.record(z.string(), z.unknown()).safeParse(value);
   if (!object.success) throw fail('checkpoint', who, `${name} is JSON but not an object; it should be {...}.`);
   return object.data;
+}
+
+/** Whether arrays and objects are nested deeper than `limit`: what walks them may recurse, JSON.parse does not. */
+function isDeeperThan(value: unknown, limit: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; depth <= limit; depth++) {
+    level = level.flatMap((node) => (typeof node === 'object' && node !== null ? Object.values(node).filter((child) => typeof child === 'object' && child !== null) : []));
+    if (level.length === 0) return false;
+  }
+  return true;
 }
 
 /** What is at `path`; undefined when nothing is. @throws 'checkpoint' when that cannot be told. */

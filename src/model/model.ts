@@ -1,22 +1,24 @@
 /**
  * A model: configuration, parameters on the device, tokenizer. Loading reads one tensor at a time.
  *
- * A model is a folder in Hugging Face layout (config.json, safetensors, tokenizer.json). The numbers are
+ * A model is a folder in Hugging Face layout (config.json, weights, tokenizer.json) or a hub id. The numbers are
  * the checkpoint's own; nothing is folded or centred. The owner of a model disposes it.
  */
 import { stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
-import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { openCheckpoint } from './checkpoint.ts';
 import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
 import { familyOf } from './families/families.ts';
-import type { Family } from './families/family.ts';
 import type { Parameters } from './forward.ts';
+import { locateModel } from './hub/locate.ts';
+import type { HubOptions } from './hub/settings.ts';
+import { readParameters, requireLayers, requireRoom } from './read-parameters.ts';
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
 
 export interface Model {
-  /** The folder's name. */
+  /** The folder's name, or the hub id's without its organisation. */
   readonly name: string;
   /** Absolute path; undefined for a model made in memory. */
   readonly folder: string | undefined;
@@ -33,15 +35,24 @@ export interface Model {
   [Symbol.dispose](): void;
 }
 
+export interface LoadOptions {
+  /** Where the hub and its cache are, and how to report a download; see HubOptions. */
+  readonly hub?: HubOptions;
+}
+
 /**
- * Loads the model in `folder` onto the current backend.
+ * Loads a model onto the current backend.
+ * @param model a folder, or a hub id: `org/name` or `org/name@revision`.
  * @throws 'checkpoint' when something is missing, damaged, of an unknown architecture or of the wrong shape.
  */
-export async function loadModel(folder: string): Promise<Model> {
+export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
+  const { folder, name } = await locateModel(model, options.hub);
   const checkpoint = await openCheckpoint(folder);
   const family = familyOf(checkpoint.config);
   const names = new Set(checkpoint.tensors.keys());
+  requireLayers(checkpoint);
   const config = family.readConfig(checkpoint.config, names);
+  requireRoom(config, `checkpoint ${folder}`);
   const parameters: Record<string, tf.Tensor> = {};
   try {
     const unusedTensors = await readParameters(checkpoint, family, config, names, parameters);
@@ -50,7 +61,7 @@ export async function loadModel(folder: string): Promise<Model> {
     if (tokenizer !== undefined && tokenizer.vocabSize > config.dVocab) {
       throw fail('checkpoint', `checkpoint ${folder}`, `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${config.dVocab} rows; they belong to different models.`);
     }
-    return createModel(config, parameters, { name: basename(resolve(folder)), folder: resolve(folder), tokenizer, unusedTensors });
+    return createModel(config, parameters, { name, folder, tokenizer, unusedTensors });
   } catch (error) {
     tf.dispose(parameters);
     throw error;
@@ -93,21 +104,4 @@ export function withUngroupedHeads(model: Model): Model {
 export function tokenizerOf(model: Model): Tokenizer {
   if (model.tokenizer === undefined) throw fail('checkpoint', `model ${model.name}`, 'has no tokenizer.json; give token ids instead of text, or add one to its folder.');
   return model.tokenizer;
-}
-
-async function readParameters(checkpoint: Checkpoint, family: Family, config: ModelConfig, names: ReadonlySet<string>, into: Record<string, tf.Tensor>): Promise<string[]> {
-  const who = `checkpoint ${checkpoint.folder}`;
-  const shapes = parameterShapes(config);
-  const used = new Set<string>();
-  for (const source of family.sources(config, names, checkpoint.config)) {
-    const entry = checkpoint.tensors.get(source.tensor);
-    if (entry === undefined) throw fail('checkpoint', who, `tensor "${source.tensor}" [${source.shape.join()}] is missing; a ${family.name} model of ${config.nLayers} layers needs it.`);
-    if (String(entry.shape) !== String(source.shape)) {
-      throw fail('checkpoint', who, `tensor "${source.tensor}" is [${entry.shape.join()}]; config.json asks for [${source.shape.join()}].`);
-    }
-    const values = await checkpoint.read(source.tensor);
-    for (const [name, take] of Object.entries(source.gives)) into[name] = tf.tensor(take(values), [...shapes[name]]);
-    used.add(source.tensor);
-  }
-  return [...names].filter((name) => !used.has(name) && !family.isBuffer(name));
 }

@@ -11,10 +11,10 @@ import { open, rename, rm } from 'node:fs/promises';
 import { fail } from '../errors.ts';
 import { quote } from './strict-json.ts';
 
-/** One tensor to write. Arrays of 16-bit patterns say which half format they hold. */
+/** One tensor to write. Arrays of unsigned 16 bits say what they hold: a half format or integers. */
 export type TensorToWrite = { readonly shape: readonly number[] } & (
-  | { readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array; readonly dtype?: undefined }
-  | { readonly data: Uint16Array; readonly dtype: 'F16' | 'BF16' }
+  | { readonly data: Float32Array | Float64Array | Int8Array | Int16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array | Uint8Array; readonly dtype?: undefined }
+  | { readonly data: Uint16Array; readonly dtype: 'F16' | 'BF16' | 'U16' }
   | { readonly data: Uint8Array; readonly dtype: 'BOOL' }
 );
 
@@ -79,8 +79,12 @@ function dtypeOf(tensor: TensorToWrite): string {
   if (tensor.dtype !== undefined) return tensor.dtype;
   if (tensor.data instanceof Float32Array) return 'F32';
   if (tensor.data instanceof Float64Array) return 'F64';
+  if (tensor.data instanceof Int8Array) return 'I8';
+  if (tensor.data instanceof Int16Array) return 'I16';
   if (tensor.data instanceof Int32Array) return 'I32';
+  if (tensor.data instanceof Uint32Array) return 'U32';
   if (tensor.data instanceof BigInt64Array) return 'I64';
+  if (tensor.data instanceof BigUint64Array) return 'U64';
   tensor.data satisfies Uint8Array;
   return 'U8';
 }

@@ -8,14 +8,15 @@
  *
  * Format: huggingface/safetensors, README "Format" and `tensor.rs`.
  */
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { fail } from '../errors.ts';
+import { allocate, floats, readFully, readValues, withFile } from './file-bytes.ts';
 import { HEADER_LIMIT, parseSafetensorsHeader, type SafetensorsEntry } from './safetensors-header.ts';
 import { quote } from './strict-json.ts';
 import { noSuchTensor, type TensorSource } from './tensor-source.ts';
 import { toFloat32, toInt32, type Fault, type PieceConverter } from './tensor-values.ts';
 
-const PIECE_BYTES = 4 << 20;
+const WHAT = 'a safetensors file';
 
 /**
  * Opens a safetensors file: checks every rule of the format, reads no data.
@@ -24,7 +25,7 @@ const PIECE_BYTES = 4 << 20;
  */
 export async function openSafetensors(path: string): Promise<TensorSource> {
   const who = `safetensors ${path}`;
-  const { header, dataStart, fileBytes } = await withFile(path, who, undefined, (file, size) =>
+  const { header, dataStart, fileBytes } = await withFile(path, who, WHAT, undefined, (file, size) =>
     readHeader(file, size, who),
   );
 
@@ -41,15 +42,10 @@ export async function openSafetensors(path: string): Promise<TensorSource> {
     const entry = entryOf(name);
     const tensor = `tensor ${quote(name)}`;
     const convertPiece = convert(entry.dtype, (what) => fail('checkpoint', who, `${tensor} ${what}`));
-    return withFile(path, who, fileBytes, async (file) => {
-      let values: T;
-      try {
-        values = make(entry.elements);
-      } catch {
-        throw fail('checkpoint', who, `${tensor} has ${entry.elements} values, more than this machine can allocate.`);
-      }
-      if (convertPiece === 'as is') await readFully(file, new Uint8Array(values.buffer), dataStart + entry.begin, who);
-      else await readInPieces(file, dataStart, entry, who, (bytes, at) => convertPiece(bytes, values, at));
+    return withFile(path, who, WHAT, fileBytes, async (file) => {
+      const values = allocate(make, entry.elements, who, tensor);
+      const width = (entry.end - entry.begin) / Math.max(1, entry.elements);
+      await readValues(file, dataStart + entry.begin, width, convertPiece, values, who);
       return values;
     });
   };
@@ -58,7 +54,7 @@ export async function openSafetensors(path: string): Promise<TensorSource> {
     path,
     tensors: header.entries,
     metadata: header.metadata,
-    read: async (name) => load(name, (length) => new Float32Array(length), toFloat32),
+    read: async (name, into) => load(name, floats(into), toFloat32),
     readIntegers: async (name) => load(name, (length) => new Int32Array(length), toInt32),
   };
 }
@@ -94,64 +90,4 @@ async function readHeader(file: FileHandle, fileBytes: number, who: string) {
     throw fail('checkpoint', who, `the ${length}-byte header is not valid UTF-8; the file is damaged.`);
   }
   return { header: parseSafetensorsHeader(json, fileBytes - dataStart, who), dataStart, fileBytes };
-}
-
-/** Runs `use` on the open file and closes it; checks that it is a regular file of `expectedBytes`, if given. */
-async function withFile<T>(
-  path: string,
-  who: string,
-  expectedBytes: number | undefined,
-  use: (file: FileHandle, fileBytes: number) => Promise<T>,
-): Promise<T> {
-  let file: FileHandle | undefined;
-  try {
-    // Asked before opening: opening a pipe would wait for a writer.
-    if (!(await stat(path)).isFile()) {
-      throw fail('checkpoint', who, 'is not a file; a safetensors file was looked for here.');
-    }
-    file = await open(path, 'r');
-    const { size } = await file.stat();
-    if (expectedBytes !== undefined && size !== expectedBytes) {
-      throw fail('checkpoint', who, `was ${expectedBytes} bytes when opened and is ${size} now; open it again.`);
-    }
-    return await use(file, size);
-  } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
-    const what = error.code === 'ENOENT' ? 'there is no such file.' : `cannot be read (${String(error.code)}).`;
-    throw fail('checkpoint', who, what);
-  } finally {
-    await file?.close();
-  }
-}
-
-async function readInPieces(
-  file: FileHandle,
-  dataStart: number,
-  entry: SafetensorsEntry,
-  who: string,
-  use: (bytes: Uint8Array<ArrayBuffer>, at: number) => void,
-): Promise<void> {
-  const total = entry.end - entry.begin;
-  const width = total / entry.elements;
-  const piece = new Uint8Array(Math.min(PIECE_BYTES, total));
-  for (let done = 0; done < total; done += piece.length) {
-    const bytes = piece.subarray(0, Math.min(piece.length, total - done));
-    await readFully(file, bytes, dataStart + entry.begin + done, who);
-    use(bytes, done / width);
-  }
-}
-
-/** Fills `bytes` from `position` on; positioned reads may return less than asked, so it loops. */
-async function readFully<T extends Uint8Array>(file: FileHandle, bytes: T, position: number, who: string): Promise<T> {
-  for (let done = 0; done < bytes.length;) {
-    const { bytesRead } = await file.read(bytes, done, Math.min(bytes.length - done, 1 << 30), position + done);
-    if (bytesRead === 0)
-      throw fail(
-        'checkpoint',
-        who,
-        `ended at byte ${position + done} while ${bytes.length - done} more were expected; the file changed while it was read.`,
-      );
-    done += bytesRead;
-  }
-  return bytes;
 }

@@ -24,11 +24,13 @@ export interface TensorSource {
    * The values of one tensor as float32, C order: F32, F16 and BF16 exactly, F64 rounded, integers
    * and BOOL when float32 holds them exactly (|x| <= 2^24). Peak memory: the result and 4 MB.
    *
+   * @param into where the values go when it is long enough (the result is its beginning); memory that is used
+   *   again saves the system from handing out as much anew. Without it the result is an array of its own.
    * @throws 'checkpoint' for an unknown name, an unsupported dtype, a value out of range, or a file that changed.
    */
-  read(name: string): Promise<Float32Array>;
+  read(name: string, into?: Float32Array): Promise<Float32Array>;
   /**
-   * The values of one I64, I32, U8 or BOOL tensor as int32.
+   * The values of one integer or BOOL tensor as int32.
    *
    * @throws 'checkpoint' as `read`, for a float dtype, and for a value outside int32.
    */

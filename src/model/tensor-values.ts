@@ -7,6 +7,8 @@
  */
 import { widenBfloat16, widenFloat16 } from './half-precision.ts';
 
+const INTEGERS = 'I64, I32, I16, I8, U64, U32, U16, U8 and BOOL';
+
 /** The error for a tensor, given what is wrong with it: `has the I64 value ...`. */
 export type Fault = (what: string) => Error;
 /** Converts a piece, whole elements from the start of its buffer, to values from index `at` on. */
@@ -33,7 +35,7 @@ export function toFloat32(dtype: string, fault: Fault): PieceConverter<Float32Ar
     default: {
       const convert = integerPieces(dtype, fault, [-(2 ** 24), 2 ** 24], 'which float32 cannot hold exactly');
       if (convert === undefined)
-        throw fault(`has dtype ${dtype}, which cannot be read; F32, F16, BF16, F64, I64, I32, U8 and BOOL can.`);
+        throw fault(`has dtype ${dtype}, which cannot be read; F32, F16, BF16, F64, ${INTEGERS} can.`);
       return convert;
     }
   }
@@ -44,7 +46,7 @@ export function toInt32(dtype: string, fault: Fault): PieceConverter<Int32Array>
   if (dtype === 'I32') return 'as is';
   const convert = integerPieces(dtype, fault, [-(2 ** 31), 2 ** 31 - 1], 'which is outside int32');
   if (convert === undefined)
-    throw fault(`has dtype ${dtype}, which cannot be read as integers; I64, I32, U8 and BOOL can.`);
+    throw fault(`has dtype ${dtype}, which cannot be read as integers; ${INTEGERS} can.`);
   return convert;
 }
 
@@ -54,17 +56,29 @@ function integerPieces(
   [least, greatest]: readonly [number, number],
   why: string,
 ): PieceConverter<Float32Array | Int32Array> | undefined {
-  const store = (values: Float32Array | Int32Array, at: number, value: number | bigint): void => {
-    if (value < least || value > greatest) throw fault(`has the ${dtype} value ${value} at ${at}, ${why}.`);
-    values[at] = Number(value);
+  // A view of the piece; what is wider than the target is checked value by value, the rest always fits.
+  const checked = (view: ArrayLike<number | bigint>, values: Float32Array | Int32Array, at: number): void => {
+    for (let i = 0; i < view.length; i++) {
+      const value = view[i];
+      if (value < least || value > greatest) throw fault(`has the ${dtype} value ${value} at ${at + i}, ${why}.`);
+      values[at + i] = Number(value);
+    }
   };
   switch (dtype) {
     case 'I64':
-      return (bytes, values, at) =>
-        new BigInt64Array(bytes.buffer, 0, bytes.length / 8).forEach((value, i) => store(values, at + i, value));
+      return (bytes, values, at) => checked(new BigInt64Array(bytes.buffer, 0, bytes.length / 8), values, at);
+    case 'U64':
+      return (bytes, values, at) => checked(new BigUint64Array(bytes.buffer, 0, bytes.length / 8), values, at);
     case 'I32':
-      return (bytes, values, at) =>
-        new Int32Array(bytes.buffer, 0, bytes.length / 4).forEach((value, i) => store(values, at + i, value));
+      return (bytes, values, at) => checked(new Int32Array(bytes.buffer, 0, bytes.length / 4), values, at);
+    case 'U32':
+      return (bytes, values, at) => checked(new Uint32Array(bytes.buffer, 0, bytes.length / 4), values, at);
+    case 'I16':
+      return (bytes, values, at) => values.set(new Int16Array(bytes.buffer, 0, bytes.length / 2), at);
+    case 'U16':
+      return (bytes, values, at) => values.set(new Uint16Array(bytes.buffer, 0, bytes.length / 2), at);
+    case 'I8':
+      return (bytes, values, at) => values.set(new Int8Array(bytes.buffer, 0, bytes.length), at);
     case 'U8':
       return (bytes, values, at) => values.set(bytes, at);
     case 'BOOL':

@@ -108,12 +108,13 @@ describe('a folder that is no checkpoint', () => {
     );
     await write('config.json', '{}');
     expect(await messageOf(openCheckpoint(folder))).toBe(
-      `checkpoint /model: looked for model.safetensors and ${INDEX} and found neither; the folder has no other weight file either.`,
+      'checkpoint /model: looked for model.safetensors, pytorch_model.bin, an .index.json of either and a single .pth and found none; it has no other weight file either.',
     );
-    await write('pytorch_model.bin', '');
-    expect(await messageOf(openCheckpoint(folder))).toContain(
-      'the folder has weight files "pytorch_model.bin", which are not read.',
-    );
+    await write('model.gguf', '');
+    expect(await messageOf(openCheckpoint(folder))).toContain('it has weight files "model.gguf", which are not read.');
+    await write('a.pth', '');
+    await write('b.pth', '');
+    expect(await messageOf(openCheckpoint(folder))).toContain('"b.pth", "model.gguf", which are not read (leave one .pth there).');
   });
 
   it.each([
@@ -121,6 +122,7 @@ describe('a folder that is no checkpoint', () => {
     ['empty', '', 'config.json is not JSON ('],
     ['a list', '[1]', 'config.json is JSON but not an object; it should be {...}.'],
     ['null', 'null', 'config.json is JSON but not an object'],
+    ['whole and 100,000 levels deep', `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 'config.json is nested deeper than 64; the file is damaged.'],
     ['100,000 levels deep', '[[{"a":'.repeat(33_334), 'config.json is not JSON ('],
   ])('with a config.json that is %s', async (_, text, expected) => {
     await write('config.json', text);

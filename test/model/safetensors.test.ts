@@ -238,7 +238,7 @@ describe('opening', () => {
     );
     expect([...(await source.read('b'))]).toEqual([0]);
     expect(await messageOf(source.read('q'))).toBe(
-      'safetensors case.safetensors: tensor "q" has dtype F8_E4M3, which cannot be read; F32, F16, BF16, F64, I64, I32, U8 and BOOL can.',
+      'safetensors case.safetensors: tensor "q" has dtype F8_E4M3, which cannot be read; F32, F16, BF16, F64, I64, I32, I16, I8, U64, U32, U16, U8 and BOOL can.',
     );
   });
 
@@ -298,6 +298,27 @@ describe('values', () => {
     expect(await messageOf(source.readIntegers('F32'))).toContain(
       'tensor "F32" has dtype F32, which cannot be read as integers',
     );
+  });
+
+  it('come back for the narrow and the unsigned integers, as float32 and as int32', async () => {
+    const path = join(folder, 'integers.safetensors');
+    await writeSafetensors(path, {
+      I8: { shape: [3], data: new Int8Array([-128, 0, 127]) },
+      I16: { shape: [2], data: new Int16Array([-32768, 32767]) },
+      U16: { shape: [2], data: new Uint16Array([0, 65535]), dtype: 'U16' },
+      U32: { shape: [2], data: new Uint32Array([0, 2 ** 24]) },
+      U64: { shape: [2], data: new BigUint64Array([0n, 2n ** 24n]) },
+    });
+    const source = await openSafetensors(path);
+    const values = { I8: [-128, 0, 127], I16: [-32768, 32767], U16: [0, 65535], U32: [0, 2 ** 24], U64: [0, 2 ** 24] };
+    for (const [name, expected] of Object.entries(values)) {
+      expect([...(await source.read(name))]).toEqual(expected);
+      expect([...(await source.readIntegers(name))]).toEqual(expected);
+    }
+    await writeSafetensors(path, { U32: { shape: [1], data: new Uint32Array([2 ** 31]) }, U64: { shape: [1], data: new BigUint64Array([2n ** 64n - 1n]) } });
+    const beyond = await openSafetensors(path);
+    expect(await messageOf(beyond.readIntegers('U32'))).toContain('has the U32 value 2147483648 at 0, which is outside int32.');
+    expect(await messageOf(beyond.read('U64'))).toContain('has the U64 value 18446744073709551615 at 0, which float32 cannot hold exactly.');
   });
 
   it('that do not fit are an error with the value and its place', async () => {
