@@ -9,6 +9,7 @@ export { BACKENDS, openBackend, type Backend, type BackendCheck, type BackendNam
 // a checkpoint becomes a forward pass
 export { padRows, type PaddingMask } from './model/attention-mask.ts';
 export { parameterShapes, type Activation, type Layout, type ModelConfig, type Norm, type Positions, type Rotary, type RotaryScaling } from './model/config.ts';
+export { bosOf, type BosReport } from './model/bos.ts';
 export { openCheckpoint, type Checkpoint } from './model/checkpoint.ts';
 export { describeModel, type HookRow, type ModelDescription } from './model/describe.ts';
 export { forward, type ForwardOptions, type KeyValueCache, type Parameters, type Tap } from './model/forward.ts';
@@ -21,12 +22,12 @@ export { writeSafetensors, type TensorToWrite } from './model/safetensors-write.
 export { openTorchFile } from './model/torch/torch-file.ts';
 export { SELF_CHECK_TOLERANCE, selfCheck } from './model/self-check.ts';
 export { createTokenizer, loadTokenizer, type Tokenizer } from './model/tokenizer.ts';
+export { toSingleToken, toStrTokens, toTokens, type BatchOptions, type Input, type TokenBatch, type TokenOptions } from './model/tokens.ts';
 export { wordLevelTokenizer } from './model/word-tokenizer.ts';
 
 // that you can hook
 export { type ActivationCache } from './hooks/cache.ts';
 export { runWithCache, runWithHooks, type CacheOptions, type Hook, type HookContext, type HookFunction, type NameFilter, type RunOptions } from './hooks/run.ts';
-export { type Input } from './hooks/tokens.ts';
 
 // ablating its parts becomes a game
 export {

@@ -8,16 +8,18 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { closest, fail } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { forward, type ForwardOptions, type PaddingMask, type Tap } from '../model/forward.ts';
+import { forward, type ForwardOptions, type Tap } from '../model/forward.ts';
 import { hookPoints, hookShape, type HookName, type HookPoint } from '../model/hook-points.ts';
 import type { Model } from '../model/model.ts';
+import { tokenTensor, toTokens, type BatchOptions, type Input, type TokenBatch } from '../model/tokens.ts';
 import { createCache, type ActivationCache } from './cache.ts';
-import { toTokens, type Input } from './tokens.ts';
 
 export interface HookContext {
   readonly name: HookName;
   /** Undefined for hook_embed, hook_pos_embed and ln_final. */
   readonly layer: number | undefined;
+  /** The columns of the input along the pos (or q_pos) axis: 0, 1, ...; while generating, those of this step. */
+  readonly positions: readonly number[];
 }
 
 /**
@@ -32,11 +34,9 @@ export type NameFilter = HookName | readonly HookName[] | ((name: HookName) => b
 
 export type Hook = readonly [names: NameFilter, run: HookFunction];
 
-export interface RunOptions {
+export interface RunOptions extends BatchOptions {
   /** Stop before this layer; the call then returns the residual there instead of logits. */
   readonly stopAtLayer?: number;
-  /** 1 = token, 0 = padding, on either side, for every row of the input (padRows makes both). */
-  readonly attentionMask?: PaddingMask;
   /** The kind of every token, in models that have kinds (BERT); all 0 when absent. */
   readonly tokenTypes?: readonly (readonly number[])[];
 }
@@ -62,7 +62,7 @@ export const COSTLY_HOOKS = /\.(attn\.hook_result|hook_attn_in|hook_[qkv]_input|
  */
 export function runWithHooks(model: Model, input: Input, hooks: readonly Hook[], options: RunOptions = {}): tf.Tensor3D {
   const resolved = resolveHooks(model.config, hooks, stopLayer(model.config, options.stopAtLayer));
-  return withTokens(model, input, (tokens) => forward(model.config, model.parameters, tokens, { ...passOn(options), tap: hookTap(resolved) }));
+  return withTokens(model, input, options, (tokens, given) => forward(model.config, model.parameters, tokens, { ...given, tap: hookTap(resolved) }));
 }
 
 /**
@@ -74,7 +74,7 @@ export function runWithCache(model: Model, input: Input, options: CacheOptions =
   const reached = reachable(model.config, stop);
   const kept = options.names === undefined ? reached.filter((point) => !COSTLY_HOOKS.test(point.name)) : selectPoints(model.config, options.names, stop);
   const hooks = resolveHooks(model.config, options.hooks ?? [], stop);
-  return withTokens(model, input, (tokens) => {
+  return withTokens(model, input, options, (tokens, given) => {
     const [batch, length] = tokens.shape;
     const positions = options.positions?.map((p) => resolvePosition(p, length));
     checkBytes(model.config, kept, batch, positions?.length ?? length, options.byteLimit ?? 2 ** 31);
@@ -93,7 +93,7 @@ export function runWithCache(model: Model, input: Input, options: CacheOptions =
       },
     };
     try {
-      const logits = forward(model.config, model.parameters, tokens, { ...passOn(options), tap });
+      const logits = forward(model.config, model.parameters, tokens, { ...given, tap });
       return { logits, cache: createCache(model.config, held) };
     } catch (error) {
       tf.dispose([...held.values()]);
@@ -143,9 +143,10 @@ function stopLayer(config: ModelConfig, stopAtLayer: number | undefined): number
   return stopAtLayer;
 }
 
-type Resolved = ReadonlyMap<HookName, readonly HookFunction[]>;
+export type ResolvedHooks = ReadonlyMap<HookName, readonly HookFunction[]>;
 
-function resolveHooks(config: ModelConfig, hooks: readonly Hook[], stopAtLayer: number): Resolved {
+/** Every hook under the names it runs at. @throws 'input' as runWithHooks. */
+export function resolveHooks(config: ModelConfig, hooks: readonly Hook[], stopAtLayer = config.nLayers): ResolvedHooks {
   const resolved = new Map<HookName, HookFunction[]>();
   for (const [names, run] of hooks) {
     for (const { name } of selectPoints(config, names, stopAtLayer)) resolved.set(name, [...(resolved.get(name) ?? []), run]);
@@ -153,13 +154,15 @@ function resolveHooks(config: ModelConfig, hooks: readonly Hook[], stopAtLayer: 
   return resolved;
 }
 
-function hookTap(hooks: Resolved): Tap {
+/** `past`: columns that earlier calls saw. */
+export function hookTap(hooks: ResolvedHooks, past = 0): Tap {
   return {
     wants: (name) => hooks.has(name),
-    visit(name, activation) {
+    visit(name, activation, at) {
       let current = activation;
+      const positions = past === 0 ? at : at.map((p) => past + p);
       for (const run of hooks.get(name) ?? []) {
-        const result = run(current, { name, layer: layerOf(name) });
+        const result = run(current, { name, layer: layerOf(name), positions });
         if (result === undefined) continue;
         checkReplacement(name, current, result);
         current = result;
@@ -179,10 +182,6 @@ function checkReplacement(name: HookName, before: tf.Tensor, after: unknown): vo
   if (!fits) throw fail('input', `hook ${name}`, `returned shape [${shape.join()}]; the activation is [${before.shape.join()}].`);
 }
 
-function passOn({ stopAtLayer, attentionMask, tokenTypes }: RunOptions): ForwardOptions {
-  return { stopAtLayer, attentionMask, tokenTypes };
-}
-
 function resolvePosition(position: number, length: number): number {
   const index = position < 0 ? length + position : position;
   if (!Number.isInteger(index) || index < 0 || index >= length) throw fail('input', 'positions', `${position} is outside the ${length} positions of the input.`);
@@ -200,10 +199,11 @@ function mib(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(0);
 }
 
-function withTokens<T>(model: Model, input: Input, run: (tokens: tf.Tensor2D) => T): T {
-  const tokens = toTokens(model, input);
+function withTokens<T>(model: Model, input: Input, options: RunOptions, run: (tokens: tf.Tensor2D, given: ForwardOptions) => T): T {
+  const batch: TokenBatch = toTokens(model, input, options);
+  const tokens = tokenTensor(batch);
   try {
-    return run(tokens);
+    return run(tokens, { stopAtLayer: options.stopAtLayer, attentionMask: batch.attentionMask, tokenTypes: options.tokenTypes });
   } finally {
     tokens.dispose();
   }

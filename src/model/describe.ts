@@ -4,8 +4,10 @@
  * One row per kind of hook point, with the layers that have it; formulas are this model's own (its norm, its
  * activation, its masks), in the order in which the forward pass reaches them. Purely a reading of the record.
  */
+import { bosOf } from './bos.ts';
 import { hasFinalNorm, isParallel, kvHeads, parameterCount, type ModelConfig, type Norm, type Rotary } from './config.ts';
 import { hookPoints, hookShape } from './hook-points.ts';
+import type { Tokenizer } from './tokenizer.ts';
 
 export interface HookRow {
   /** The hook's name, with {l} for the layer. */
@@ -24,9 +26,9 @@ export interface ModelDescription {
   readonly text: string;
 }
 
-/** The hook table of a model or of a configuration alone. */
-export function describeModel({ config }: { readonly config: ModelConfig }): ModelDescription {
-  const facts = factsOf(config);
+/** The hook table of a model (then also what its tokenizer puts before a text) or of a configuration alone. */
+export function describeModel({ config, tokenizer }: { readonly config: ModelConfig; readonly tokenizer?: Tokenizer | undefined }): ModelDescription {
+  const facts = [...factsOf(config), ...(tokenizer === undefined ? [] : [bosOf({ config, tokenizer }).text])];
   const rows = new Map<string, HookRow>();
   for (const point of hookPoints(config)) {
     const hook = point.name.replace(/^blocks\.\d+\./, 'blocks.{l}.');

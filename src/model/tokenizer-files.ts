@@ -87,9 +87,7 @@ export function parseTokenizerFiles(tokenizer: object, config: object, who: stri
       model: {
         ...file.model,
         type: modelType(file.model),
-        ...(file.model.merges && {
-          merges: file.model.merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' '))),
-        }),
+        ...(file.model.merges && { merges: joinMerges(file.model.merges, who) }),
       },
     },
     config: { ...settings, ...specials },
@@ -97,6 +95,25 @@ export function parseTokenizerFiles(tokenizer: object, config: object, who: stri
     kind: settings.tokenizer_class ?? 'PreTrainedTokenizer',
     addBosToken: settings.add_bos_token ?? undefined,
   };
+}
+
+/**
+ * Merges in the form "a b", which the library looks pairs up by. Newer files write pairs, since tokens may hold spaces.
+ *
+ * @throws 'checkpoint' for two pairs that join to the same text: the library would take one for the other.
+ */
+function joinMerges(merges: readonly (string | readonly [string, string])[], who: string): string[] {
+  const spaced = new Map<string, string>();
+  return merges.map((merge) => {
+    if (typeof merge === 'string') return merge;
+    const joined = merge.join(' ');
+    if (joined.indexOf(' ') === joined.lastIndexOf(' ')) return joined;
+    const pair = JSON.stringify(merge);
+    const other = spaced.get(joined) ?? pair;
+    if (other !== pair) throw fail('checkpoint', who, `merges ${other} and ${pair} cannot be told apart here; such a tokenizer is not supported.`);
+    spaced.set(joined, pair);
+    return joined;
+  });
 }
 
 /** Old files leave the type out; the fields tell it, as they do in the Rust library. */
