@@ -15,6 +15,7 @@ export { describeModel, type HookRow, type ModelDescription } from './model/desc
 export { forward, type ForwardOptions, type KeyValueCache, type Parameters, type Tap } from './model/forward.ts';
 export { hookPoints, hookShape, type HookName, type HookPoint, type NormName } from './model/hook-points.ts';
 export { type HubOptions, type HubProgress } from './model/hub/settings.ts';
+export { cacheBytesPerToken, createKeyValueCache, type GrowingCache } from './model/key-value-cache.ts';
 export { createModel, loadModel, withUngroupedHeads, type LoadOptions, type Model } from './model/model.ts';
 export { gatherHalfRows, packHalf, roundToHalf, storesHalves, unpackHalf, type HalfFormat, type HalfTensor } from './model/half-storage.ts';
 export { openSafetensors } from './model/safetensors.ts';
@@ -27,6 +28,7 @@ export { wordLevelTokenizer } from './model/word-tokenizer.ts';
 
 // that you can hook
 export { type ActivationCache } from './hooks/cache.ts';
+export { generate, generateSteps, type GeneratedStep, type GenerateOptions, type Generation } from './hooks/generate.ts';
 export { runWithCache, runWithHooks, type CacheOptions, type Hook, type HookContext, type HookFunction, type NameFilter, type RunOptions } from './hooks/run.ts';
 
 // ablating its parts becomes a game

@@ -14,6 +14,7 @@ export interface LibraryTokenizer {
   /** Token by id; an id without a token is undefined. */
   readonly vocab: readonly string[];
   readonly bosId: number | undefined;
+  readonly eosId: number | undefined;
   readonly unkId: number | undefined;
   readonly specialIds: readonly number[];
   /** Ids, with the special tokens of the template or without; an unknown piece is `unkId`, or undefined when there is none. */
@@ -56,6 +57,7 @@ export async function buildTokenizer(files: TokenizerFiles, who: string): Promis
   return {
     vocab,
     bosId: idOf(files.specials.bos_token ?? files.specials.cls_token),
+    eosId: idOf(files.specials.eos_token),
     unkId: idOf(files.specials.unk_token),
     specialIds: tokenizer.all_special_ids,
     encode: (text, template) => strictly(who, () => tokenizer.encode(text, null, { add_special_tokens: template })),

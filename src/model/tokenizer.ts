@@ -31,6 +31,8 @@ export interface Tokenizer {
   readonly vocabSize: number;
   /** The token that begins a sequence (BERT: [CLS]); undefined when the tokenizer has none. */
   readonly bosId: number | undefined;
+  /** The token that ends a text (tokenizer_config.json's eos_token); undefined when there is none. */
+  readonly eosId: number | undefined;
   /** Whether `encode` begins with BOS when not told. */
   readonly bosByDefault: boolean;
   /** Why `bosByDefault` is what it is, e.g. "add_bos_token is true". */
@@ -135,7 +137,7 @@ export async function createTokenizer(json: object, config: object, who = 'token
     throw fail('input', who, `${quote(text)} is ${ids.length} tokens (${pieces}), not one; ${hint}`);
   };
 
-  return { kind, vocabSize, bosId, bosByDefault, bosPolicy, encode, decode, toStrTokens, toSingleToken };
+  return { kind, vocabSize, bosId, eosId: library.eosId, bosByDefault, bosPolicy, encode, decode, toStrTokens, toSingleToken };
 }
 
 function describePolicy(bosId: number | undefined, addBosToken: boolean | undefined, templated: boolean): string {

@@ -4,7 +4,8 @@ import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runWithCache, runWithHooks } from '../../src/hooks/run.ts';
 import { padRows } from '../../src/model/attention-mask.ts';
-import { forward, type KeyValueCache } from '../../src/model/forward.ts';
+import { forward } from '../../src/model/forward.ts';
+import { createKeyValueCache } from '../../src/model/key-value-cache.ts';
 import { withUngroupedHeads } from '../../src/model/model.ts';
 import { CONFIGS, open, randomModel } from '../tensors.ts';
 
@@ -19,36 +20,17 @@ beforeAll(async () => {
   await open('wasm');
 });
 
-/** Grows by concatenation; `dispose` frees what it holds. */
-function growingCache(): KeyValueCache & { readonly grow: (by: number) => void; readonly dispose: () => void } {
-  const held: { k: tf.Tensor; v: tf.Tensor }[] = [];
-  let length = 0;
-  return {
-    get length() {
-      return length;
-    },
-    extend(layer, k, v) {
-      const old = held[layer];
-      held[layer] = old === undefined ? { k: tf.keep(tf.clone(k)), v: tf.keep(tf.clone(v)) } : { k: tf.keep(tf.concat([old.k, k], 1)), v: tf.keep(tf.concat([old.v, v], 1)) };
-      if (old !== undefined) tf.dispose(old);
-      return held[layer];
-    },
-    grow: (by) => void (length += by),
-    dispose: () => tf.dispose(held),
-  };
-}
-
 describe('keys and values of earlier calls', () => {
   it.each(causal)('give the logits of the uncached run, padded on the left: %s', async (name) => {
     const { model } = randomModel(CONFIGS[name]);
     const { tokens, attentionMask } = padRows([ROWS[0], ROWS[1].slice(0, 6)], 'left');
     const whole = forward(model.config, model.parameters, tf.tensor2d(tokens, undefined, 'int32'), { attentionMask });
-    const cache = growingCache();
+    const cache = createKeyValueCache();
     const V = model.config.dVocabOut;
     for (const [from, to] of [[0, 3], [3, 4], [4, 8]]) {
       const chunk = tf.tensor2d(tokens.map((row) => row.slice(from, to)), undefined, 'int32');
       const part = forward(model.config, model.parameters, chunk, { cache, attentionMask: attentionMask.map((row) => row.slice(0, to)) });
-      cache.grow(to - from);
+      cache.advance(to - from);
       for (const [r, row] of attentionMask.entries()) {
         const first = Math.max(from, row.indexOf(1)); // what stands in padding says nothing
         if (first >= to) continue;
@@ -56,7 +38,7 @@ describe('keys and values of earlier calls', () => {
         expect(await rest(part, first - from)).toBeAllClose(await rest(whole, first), 1e-5);
       }
     }
-    cache.dispose();
+    cache[Symbol.dispose]();
     model[Symbol.dispose]();
   });
 });
