@@ -1,0 +1,9 @@
+/**
+ * What a model is, before anything is done with it: its record, files, memory, hooks, tokenizer, and how true its numbers are.
+ *
+ *     npx tsx scripts/inspect-model.ts FOLDER|ID [--backend wasm --json]
+ */
+import { terminal } from './command.ts';
+import { inspectModelCommand } from './inspect-model/main.ts';
+
+process.exitCode = await inspectModelCommand(process.argv.slice(2), terminal);
