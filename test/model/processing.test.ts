@@ -22,6 +22,8 @@ const ROWS = [
 
 /** A checkpoint by its folder, or a random model of a configuration, where w and b of norms are far from 1 and 0. */
 const made = async (name: string): Promise<Model> => (name in CONFIGS ? randomModel(CONFIGS[name]).model : loadModel(name));
+const tensors = (model: Model): Readonly<Record<string, tf.Tensor>> => model.parameters as Record<string, tf.Tensor>;
+const dispose = (...models: readonly Model[]): void => models.forEach((model) => model[Symbol.dispose]());
 const maxAbs = (x: tf.Tensor): number => tf.tidy(() => tf.max(tf.abs(x)).dataSync()[0]);
 
 beforeAll(async () => {
@@ -110,7 +112,7 @@ describe.each(Object.keys(STEPS) as (keyof typeof STEPS)[])('%s', (step) => {
     await expect(() => STEPS[step](model, { prompts: [99] })).toLeakNoTensors();
     if (step !== 'centerUnembed') await expect(() => STEPS[step](bare)).toLeakNoTensors();
     await expect(async () => (await STEPS[step](model)).model[Symbol.dispose]()).toLeakNoTensors();
-    tf.dispose([model.parameters, bare.parameters]);
+    dispose(model, bare);
   });
 });
 
@@ -122,19 +124,19 @@ describe('what each step promises', () => {
       expect(folded.config.norm).toMatchObject({ kind: 'layer', affine: false });
       expect(Object.keys(folded.parameters).filter((parameter) => /\.(ln1|ln2)\.|ln_final/.test(parameter))).toEqual([]);
       // after a layer norm the mean is gone, so the matrices read nothing of it
-      for (const W of ['blocks.0.attn.W_Q', 'blocks.1.attn.W_V', 'blocks.1.mlp.W_in', 'unembed.W_U']) expect(maxAbs(tf.mean(folded.parameters[W], 0))).toBeLessThan(1e-6);
-      tf.dispose([folded.parameters, model.parameters]);
+      for (const W of ['blocks.0.attn.W_Q', 'blocks.1.attn.W_V', 'blocks.1.mlp.W_in', 'unembed.W_U']) expect(maxAbs(tf.mean(tensors(folded)[W], 0))).toBeLessThan(1e-6);
+      dispose(folded, model);
     }
     for (const name of ['llama', 'gemma', 'gemma2']) {
       const model = await loadModel(join(FAMILIES, name));
       const { model: folded } = await foldLayerNorm(model);
       const offset = folded.config.norm.kind === 'rms' ? folded.config.norm.offset : 0;
       const { cache } = runWithCache(folded, ROWS, { names: (hook) => /resid_pre$|ln1.hook_normalized/.test(hook) });
-      for (const norm of ['blocks.0.ln1', 'blocks.1.ln2', 'ln_final']) expect(maxAbs(tf.sub(tf.add(folded.parameters[`${norm}.w`], offset), 1))).toBe(0);
-      if (name === 'gemma2') expect(maxAbs(tf.sub(folded.parameters['blocks.0.ln1_post.w'], model.parameters['blocks.0.ln1_post.w']))).toBe(0);
+      for (const norm of ['blocks.0.ln1', 'blocks.1.ln2', 'ln_final']) expect(maxAbs(tf.sub(tf.add(tensors(folded)[`${norm}.w`], offset), 1))).toBe(0);
+      if (name === 'gemma2') expect(maxAbs(tf.sub(tensors(folded)['blocks.0.ln1_post.w'], tensors(model)['blocks.0.ln1_post.w']))).toBe(0);
       const rms = tf.sqrt(tf.mean(tf.square(cache.get('ln1.hook_normalized', 0)), -1));
       expect(maxAbs(tf.sub(rms, 1))).toBeLessThan(1e-3); // eps apart
-      tf.dispose([folded.parameters, model.parameters]);
+      dispose(folded, model);
       cache[Symbol.dispose]();
     }
   });
@@ -143,22 +145,35 @@ describe('what each step promises', () => {
     const { model } = randomModel(CONFIGS['solu_ln']);
     const { model: folded } = await foldLayerNorm(model);
     expect(Object.keys(folded.parameters).filter((name) => /ln/.test(name))).toEqual([]);
-    const twin = ({ config, parameters }: Model): Float64Array => referenceForward(config, Object.fromEntries(Object.entries(parameters).map(([name, tensor]) => [name, { shape: tensor.shape, values: tensor.dataSync() }])), ROWS[0]).logits;
+    const twin = (of: Model): Float64Array => referenceForward(of.config, Object.fromEntries(Object.entries(tensors(of)).map(([name, tensor]) => [name, { shape: tensor.shape, values: tensor.dataSync() }])), ROWS[0]).logits;
     expect(twin(folded)).toBeAllClose(twin(model), 1e-5);
-    tf.dispose([folded.parameters, model.parameters]);
+    dispose(folded, model);
+  });
+
+  it('foldLayerNorm: leaves norms of what a part writes as they are, also layer norms, and refuses positions behind the norm', async () => {
+    const { model } = randomModel({ ...CONFIGS['gpt2'], layout: 'sandwich' });
+    const { model: folded, largestLogitChange } = await foldLayerNorm(model);
+    expect(largestLogitChange).toBeLessThan(1e-5);
+    expect(folded.config.norm).toEqual(model.config.norm);
+    expect([maxAbs(tf.sub(tensors(folded)['blocks.1.ln2.w'], 1)), maxAbs(tensors(folded)['ln_final.b'])]).toEqual([0, 0]);
+    expect(maxAbs(tf.sub(tensors(folded)['blocks.1.ln2_post.w'], tensors(model)['blocks.1.ln2_post.w']))).toBe(0);
+    const { model: shifted } = randomModel({ ...CONFIGS['shortformer, LNPre'], norm: CONFIGS['gpt2'].norm });
+    await expect(foldLayerNorm(shifted)).rejects.toThrow(/positions are added between ln1 and W_Q, W_K/);
+    dispose(model, folded, shifted);
   });
 
   it('centerWritingWeights: what is written has mean 0, and so has the residual everywhere', async () => {
     for (const name of ['gpt2', 'gpt_neox', 'phi', 'opt']) {
       const model = await loadModel(join(FAMILIES, name));
       const { model: centred } = await centerWritingWeights(model);
-      const means = (of: Model): number[] => Object.entries(of.parameters).filter(([parameter]) => /embed\.W_(E|pos)|attn\.[Wb]_O|mlp\.[Wb]_out/.test(parameter)).map(([, tensor]) => maxAbs(tf.mean(tensor, -1)));
+      const means = (of: Model): number[] => Object.entries(tensors(of)).filter(([parameter]) => /embed\.W_(E|pos)|attn\.[Wb]_O|mlp\.[Wb]_out/.test(parameter)).map(([, tensor]) => maxAbs(tf.mean(tensor, -1)));
       expect(means(centred).length).toBeGreaterThanOrEqual(5);
       expect(Math.max(...means(model))).toBeGreaterThan(1e-3);
       expect(Math.max(...means(centred))).toBeLessThan(1e-6);
       const { cache, logits } = runWithCache(centred, ROWS, { names: (hook) => hook.endsWith('hook_resid_post') });
       for (let l = 0; l < model.config.nLayers; l++) expect(maxAbs(tf.mean(cache.get('resid_post', l), -1))).toBeLessThan(1e-5);
-      tf.dispose([logits, centred.parameters, model.parameters]);
+      logits.dispose();
+      dispose(centred, model);
       cache[Symbol.dispose]();
     }
   });
@@ -166,24 +181,24 @@ describe('what each step promises', () => {
   it('centerUnembed: the logits of a position have mean 0', async () => {
     const model = await loadModel(join(FAMILIES, 'phi'));
     const { model: centred, largestLogitChange, largestLogProbChange } = await centerUnembed(model);
-    expect(maxAbs(tf.mean(centred.parameters['unembed.W_U'], 1))).toBeLessThan(1e-6);
+    expect(maxAbs(tf.mean(tensors(centred)['unembed.W_U'], 1))).toBeLessThan(1e-6);
     expect(maxAbs(tf.mean(runWithHooks(centred, ROWS, []), -1))).toBeLessThan(1e-5);
     expect(largestLogitChange).toBeGreaterThan(1e-2); // the shift
     expect(largestLogProbChange).toBeLessThan(1e-5);
-    tf.dispose([centred.parameters, model.parameters]);
+    dispose(centred, model);
   });
 
   it('foldValueBiases: b_V is 0, and z is what it was less the bias', async () => {
     for (const name of ['gpt2', 'qwen2', 'llama-biased']) {
       const model = await loadModel(join(FAMILIES, name));
       const { model: folded } = await foldValueBiases(model);
-      expect(maxAbs(folded.parameters['blocks.1.attn.b_V'])).toBe(0);
-      expect(maxAbs(model.parameters['blocks.1.attn.b_V'])).toBeGreaterThan(0.01);
+      expect(maxAbs(tensors(folded)['blocks.1.attn.b_V'])).toBe(0);
+      expect(maxAbs(tensors(model)['blocks.1.attn.b_V'])).toBeGreaterThan(0.01);
       const z = (of: Model): tf.Tensor => runWithCache(of, ROWS, { names: 'blocks.0.attn.hook_z' }).cache.get('z', 0);
       const { nHeads, nKvHeads = nHeads, dHead } = model.config;
-      const bias = tf.reshape(tf.tile(tf.reshape(model.parameters['blocks.0.attn.b_V'], [nKvHeads, 1, dHead]), [1, nHeads / nKvHeads, 1]), [1, 1, nHeads, dHead]);
+      const bias = tf.reshape(tf.tile(tf.reshape(tensors(model)['blocks.0.attn.b_V'], [nKvHeads, 1, dHead]), [1, nHeads / nKvHeads, 1]), [1, 1, nHeads, dHead]);
       expect(maxAbs(tf.sub(z(model), tf.add(z(folded), bias)))).toBeLessThan(1e-5);
-      tf.dispose([folded.parameters, model.parameters]);
+      dispose(folded, model);
     }
   });
 
@@ -202,15 +217,15 @@ describe('what each step promises', () => {
     const model = await loadModel('models/ioi-tiny');
     const { tokens, model: after } = await foldLayerNorm(model, { prompts: ['Mary gave', 'Mary gave a drink to'] });
     expect(tokens).toBe(3 + 6);
-    tf.dispose([after.parameters, model.parameters]);
+    dispose(after, model);
   });
 
   it('reports a change that is not rounding: centring where the mean is read', async () => {
     // the refusal has a reason: the same edit by hand moves the logits of an RMS model
     const { model } = randomModel(CONFIGS['llama: rotary, gated, grouped heads']);
     await expect(centerWritingWeights(model)).rejects.toThrow(/RMS norms do not take the mean away in this llama model/);
-    const W_E = tf.sub(model.parameters['embed.W_E'], tf.mean(model.parameters['embed.W_E'], 1, true));
-    const centred = createModel(model.config, { ...model.parameters, 'embed.W_E': W_E }, { name: 'by hand' });
+    const W_E = tf.sub(tensors(model)['embed.W_E'], tf.mean(tensors(model)['embed.W_E'], 1, true));
+    const centred = createModel(model.config, { ...tensors(model), 'embed.W_E': W_E }, { name: 'by hand' });
     expect(maxAbs(tf.sub(runWithHooks(centred, ROWS, []), runWithHooks(model, ROWS, [])))).toBeGreaterThan(0.01);
   });
 });

@@ -56,7 +56,7 @@ describe('inspect-model', () => {
     const inspection = JSON.parse(out) as Inspection;
     const model = await loadModel(join(FAMILIES, name));
     expect(inspection.config).toEqual(JSON.parse(JSON.stringify(model.config)));
-    expect(inspection.parameters).toBe(Object.values(model.parameters).reduce((sum, tensor) => sum + tensor.size, 0));
+    expect(inspection.parameters).toBe(Object.values(model.parameters).reduce((sum, { shape }) => sum + (shape as number[]).reduce((a, b) => a * b, 1), 0));
     expect(inspection.measured).toMatchObject({ backend: 'wasm', bytes: 4 * inspection.parameters, tensors: Object.keys(model.parameters).length });
     expect(inspection.memory.map(({ backend, bytes }) => [backend, bytes])).toEqual(['tensorflow', 'webgpu', 'wasm', 'cpu'].map((backend) => [backend, 4 * inspection.parameters]));
     expect(inspection.files).toEqual([{ name: 'model.safetensors', bytes: statSync(join(FAMILIES, name, 'model.safetensors')).size }]);

@@ -7,9 +7,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import type { ModelConfig } from '../config.ts';
-import type { Parameters } from '../forward.ts';
 import type { Model } from '../model.ts';
-import { processed, type Edit, type Processed, type ProcessOptions } from './processed.ts';
+import { processed, type Edit, type Processed, type ProcessOptions, type Tensors } from './processed.ts';
 
 /**
  * The model with W_U and b_U centred along the vocabulary. Logits shift (largestLogitChange says how far),
@@ -21,7 +20,7 @@ export function centerUnembed(model: Model, options: ProcessOptions = {}): Promi
   return processed('centerUnembed', model, options, center);
 }
 
-function center(config: ModelConfig, parameters: Parameters): Edit {
+function center(config: ModelConfig, parameters: Tensors): Edit {
   if (config.logitSoftcap !== undefined) {
     throw fail('input', 'centerUnembed', `this ${config.family} model caps its logits at ${config.logitSoftcap}·tanh(logit / ${config.logitSoftcap}), so a shift before it changes the probabilities; leave it.`);
   }

@@ -7,9 +7,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import { hasFinalNorm, type ModelConfig } from '../config.ts';
-import type { Parameters } from '../forward.ts';
 import type { Model } from '../model.ts';
-import { processed, type Edit, type Processed, type ProcessOptions } from './processed.ts';
+import { processed, type Edit, type Processed, type ProcessOptions, type Tensors } from './processed.ts';
 
 /**
  * The model with W_E, W_pos, W_O, b_O, W_out, b_out (and token types) centred along d_model.
@@ -20,7 +19,7 @@ export function centerWritingWeights(model: Model, options: ProcessOptions = {})
   return processed('centerWritingWeights', model, options, center);
 }
 
-function center(config: ModelConfig, parameters: Parameters): Edit {
+function center(config: ModelConfig, parameters: Tensors): Edit {
   const reason = whyRead(config);
   if (reason !== undefined) throw fail('input', 'centerWritingWeights', `${reason} in this ${config.family} model, so centring would change its numbers; leave it.`);
   const written = [

@@ -8,10 +8,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import { hasFinalNorm, type ModelConfig } from '../config.ts';
-import type { Parameters } from '../forward.ts';
 import { linear } from '../layers.ts';
 import type { Model } from '../model.ts';
-import { processed, type Edit, type Processed, type ProcessOptions } from './processed.ts';
+import { processed, type Edit, type Processed, type ProcessOptions, type Tensors } from './processed.ts';
 
 /**
  * The model with the weights of ln1, ln2, ln_final (and mlp.ln) in the matrices after them.
@@ -26,7 +25,7 @@ export function foldLayerNorm(model: Model, options: ProcessOptions = {}): Promi
 
 const refuse = (what: string): Error => fail('input', 'foldLayerNorm', what);
 
-function fold(config: ModelConfig, parameters: Parameters): Edit {
+function fold(config: ModelConfig, parameters: Tensors): Edit {
   const { norm, layout = 'pre' } = config;
   if (norm.kind === 'none') throw refuse(`this ${config.family} model has no norms; there is nothing to fold.`);
   if (norm.kind === 'layer' && !norm.affine) throw refuse(`the norms of this ${config.family} model have no weights; there is nothing left to fold.`);

@@ -7,10 +7,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import { kvHeads, type ModelConfig } from '../config.ts';
-import type { Parameters } from '../forward.ts';
 import { linear } from '../layers.ts';
 import type { Model } from '../model.ts';
-import { processed, type Edit, type Processed, type ProcessOptions } from './processed.ts';
+import { processed, type Edit, type Processed, type ProcessOptions, type Tensors } from './processed.ts';
 
 /**
  * The model with b_V = 0 and b_O + b_V·W_O in place of b_O. Ablating a head to zero then keeps what its bias added.
@@ -21,7 +20,7 @@ export function foldValueBiases(model: Model, options: ProcessOptions = {}): Pro
   return processed('foldValueBiases', model, options, fold);
 }
 
-function fold(config: ModelConfig, parameters: Parameters): Edit {
+function fold(config: ModelConfig, parameters: Tensors): Edit {
   if (!config.biases.qkv) throw fail('input', 'foldValueBiases', `values have no biases in this ${config.family} model; there is nothing to fold.`);
   const { nHeads, dHead } = config;
   const groups = kvHeads(config);

@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { createRandom } from '../../random.ts';
 import { parameterShapes, type ModelConfig } from '../config.ts';
-import { forward, type Parameters } from '../forward.ts';
+import { forward } from '../forward.ts';
 import { createModel, type Model } from '../model.ts';
 import { tokenTensor, toTokens, type BatchOptions, type Input, type TokenBatch } from '../tokens.ts';
 
@@ -28,21 +28,25 @@ export interface Processed {
   readonly tokens: number;
 }
 
+/** Parameters as float32 tensors. */
+export type Tensors = Readonly<Record<string, tf.Tensor>>;
+
 /** The new record and the parameters that changed or are new; biases that only the new record has are zeros when not given. */
 export interface Edit {
   readonly config: ModelConfig;
-  readonly changed: Readonly<Record<string, tf.Tensor>>;
+  readonly changed: Tensors;
 }
 
 /** The model that `edit` makes (inside tf.tidy: it returns fresh tensors), and what changed. */
-export async function processed(who: string, model: Model, { prompts, ...batch }: ProcessOptions, edit: (config: ModelConfig, parameters: Parameters) => Edit): Promise<Processed> {
+export async function processed(who: string, model: Model, { prompts, ...batch }: ProcessOptions, edit: (config: ModelConfig, parameters: Tensors) => Edit): Promise<Processed> {
   const sample = toTokens(model, prompts ?? randomRows(model.config), batch);
+  const given: Tensors = model.parameters;
   let { config } = model;
   const parameters = tf.tidy(() => {
-    const edited = edit(model.config, model.parameters);
+    const edited = edit(model.config, given);
     config = edited.config;
     const parameterOf = (name: string, shape: readonly number[]): tf.Tensor => {
-      const old: tf.Tensor | undefined = model.parameters[name];
+      const old: tf.Tensor | undefined = given[name];
       return edited.changed[name] ?? (old === undefined ? tf.zeros([...shape]) : tf.clone(old));
     };
     return Object.fromEntries(Object.entries(parameterShapes(config)).map(([name, shape]) => [name, parameterOf(name, shape)]));
