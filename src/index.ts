@@ -18,11 +18,6 @@ export { type HubOptions, type HubProgress } from './model/hub/settings.ts';
 export { cacheBytesPerToken, createKeyValueCache, type GrowingCache } from './model/key-value-cache.ts';
 export { createModel, loadModel, withUngroupedHeads, type LoadOptions, type Model } from './model/model.ts';
 export { gatherHalfRows, packHalf, roundToHalf, storesHalves, unpackHalf, type HalfFormat, type HalfTensor } from './model/half-storage.ts';
-export { centerUnembed } from './model/processing/center-unembed.ts';
-export { centerWritingWeights } from './model/processing/center-writing-weights.ts';
-export { foldLayerNorm } from './model/processing/fold-layer-norm.ts';
-export { foldValueBiases } from './model/processing/fold-value-biases.ts';
-export { type Processed, type ProcessOptions } from './model/processing/processed.ts';
 export { openSafetensors } from './model/safetensors.ts';
 export { writeSafetensors, type TensorToWrite } from './model/safetensors-write.ts';
 export { openTorchFile } from './model/torch/torch-file.ts';
@@ -30,6 +25,11 @@ export { SELF_CHECK_TOLERANCE, selfCheck } from './model/self-check.ts';
 export { createTokenizer, loadTokenizer, type Tokenizer } from './model/tokenizer.ts';
 export { toSingleToken, toStrTokens, toTokens, type BatchOptions, type Input, type TokenBatch, type TokenOptions } from './model/tokens.ts';
 export { wordLevelTokenizer } from './model/word-tokenizer.ts';
+export { centerUnembed } from './model/processing/center-unembed.ts';
+export { centerWritingWeights } from './model/processing/center-writing-weights.ts';
+export { foldLayerNorm } from './model/processing/fold-layer-norm.ts';
+export { foldValueBiases } from './model/processing/fold-value-biases.ts';
+export { type Processed, type ProcessOptions } from './model/processing/processed.ts';
 
 // that you can hook
 export { type ActivationCache } from './hooks/cache.ts';
