@@ -26,7 +26,7 @@ export interface GenerateOptions extends TokenOptions {
   readonly topK?: number;
   /** Of the draws; default 0. Every row has a stream of its own. */
   readonly seed?: number;
-  /** A row ends after any of these, ids or texts of one token. Default: the tokenizer's end-of-text token, if it has one. */
+  /** A row ends after any of these, ids or texts of one token, and is padding from then on. Default: the tokenizer's end-of-text token, if it has one. */
   readonly stopTokens?: readonly (number | string)[];
   /** Fire at every step, on the columns that are new in it. */
   readonly hooks?: readonly Hook[];
