@@ -42,10 +42,10 @@ export async function run(program: string, args: readonly string[], { cwd, env, 
   }
 }
 
-/** The line of a failed program's output that says most: its first error, else its last line. */
+/** The line of a failed program's output that says most: its first error of a readable length, else its last line. */
 export function reasonOf({ code, out, err }: Ran): string {
   const lines = `${out}\n${err}`.split('\n').map((line) => line.trim()).filter((line) => line !== '');
-  const telling = lines.find((line) => /\berror:?\s/i.test(line) && !/^(npm )?error (code|errno|syscall|path)\b/i.test(line)) ?? lines.at(-1);
+  const telling = lines.find((line) => line.length < 300 && /\berror:?\s/i.test(line) && !/^(npm )?error (code|errno|syscall|path)\b/i.test(line)) ?? lines.at(-1);
   return telling?.replace(/\.$/, '') ?? (code === null ? 'it took too long or was stopped' : `exit code ${code}`);
 }
 

@@ -1,6 +1,6 @@
 /** The install-tensorflow command: its options, and the steps in the order in which they happen, each one said in plain words. */
 import { existsSync, rmSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { fail } from '../../src/errors.ts';
@@ -8,12 +8,12 @@ import { runCommand, type Streams } from '../command.ts';
 import { buildAddon, compiler } from './addon.ts';
 import { reasonOf, run } from './child.ts';
 import { fetchPackage, settle, stagedFolder } from './npm-package.ts';
-import { clearStaging, findPlace, moveIn, origin, PACKAGE, PACKAGE_VERSION, remove, type Place } from './place.ts';
+import { makeStaging, findPlace, moveIn, origin, PACKAGE, PACKAGE_VERSION, remove, type Place } from './place.ts';
 import type { Verified } from './verify.ts';
 import { downloadWheels, packageOf, pipCommand, requireWheelPlatform, unpack, wheelsAt } from './wheel.ts';
 
-/** Newest tensorflow that the addon was built with and tested on. */
-const TENSORFLOW = '2.21.0';
+/** The newest that is silent on stderr when it loads; 2.16.2, 2.18.1 and 2.21.0 were built and checked too. */
+const TENSORFLOW = '2.20.0';
 /** Largest relative error of logits against Float64 that a backend may be installed with. */
 const TOLERANCE = 1e-5;
 const OFFICIAL_SECONDS = 600;
@@ -82,7 +82,7 @@ export const installTensorflowCommand = (args: readonly string[], streams: Strea
     say(`  ${outcome}; ${((performance.now() - started) / 1000).toFixed(1)} s`);
   };
 
-  clearStaging(place);
+  makeStaging(place);
   try {
     await step('Fetch the npm package and what it needs at run time; its own install script is not run yet.', () => fetchPackage(place, signal));
     if (wheels === undefined && flags.official && (await official(place, choice.cuda, signal, step, say))) return;
@@ -90,6 +90,7 @@ export const installTensorflowCommand = (args: readonly string[], streams: Strea
     let from = wheels;
     if (from === undefined) {
       requireWheelPlatform();
+      compiler(); // better missed before the download than after it
       await step(`Download libtensorflow as the Python package's wheel, ${packageOf(choice)}. pip only fetches the file; nothing is installed into Python.`, async () => {
         from = await downloadWheels(choice, join(place.staging, 'wheels'), signal);
         return `${from.length} file${from.length === 1 ? '' : 's'}`;
@@ -97,7 +98,7 @@ export const installTensorflowCommand = (args: readonly string[], streams: Strea
     }
     await step('Unpack libtensorflow and its C headers from it.', () => unpack(from ?? [], deps, signal));
     await step('Build the addon: the package\'s own C++ source, compiled and linked to that library.', () => buildAddon(stagedFolder(place), place.staging, signal));
-    const verified = await install(place, (from ?? []).join(', '), signal, step);
+    const verified = await install(place, (from ?? []).map((path) => basename(path)).join(', '), signal, step);
     if (typeof verified === 'string') throw fail('backend', 'tensorflow', `was built and does not work (${verified}); everything is as it was before.`);
     say(`\ninstalled: --backend tensorflow now runs on ${verified.device}.`);
     if (choice.cuda && !verified.gpu) say('It sees no GPU. TF_CPP_MIN_LOG_LEVEL=0 in the environment makes TensorFlow say why; the driver must be one for CUDA 12.');
@@ -171,7 +172,7 @@ function plan(place: Place, flags: Flags, say: (text: string) => void): void {
   if (flags.wheel === undefined && flags.official) say('* run its own install script, and be done if the result computes right: npm run install');
   if (flags.wheel === undefined) say(`* else download libtensorflow: ${flags.python} ${shown(pipCommand([packageOf(choice)], join(place.staging, 'wheels')))}${choice.cuda ? '\n  and the nvidia-* packages that it names' : ''}`);
   say(`* unpack libtensorflow and its C headers from ${flags.wheel === undefined ? 'it' : wheelsAt(flags.wheel).join(', ')}`);
-  say(`* build the addon: ${shown([compiler(), '...', '-o', join(folder, 'lib', 'napi-v8', 'tfjs_binding.node')])}`);
+  say(`* build the addon: ${shown(['c++', '...', '-o', join(folder, 'lib', 'napi-v8', 'tfjs_binding.node')])}`);
   say(`* move the package to ${relative(process.cwd(), place.folder)}, check forward passes of the bundled model against Float64, and take it out again if they are wrong`);
   const now = origin(place);
   say(existsSync(place.folder) ? `there now: one with libtensorflow of ${now ?? 'the official download'}` : 'there now: nothing');

@@ -4,7 +4,7 @@
  * The place is the node_modules that holds our @tensorflow/tfjs-core, so that the backend registers itself with that one
  * core. A mark in the package's folder says that this command put it there; --undo removes nothing else.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fail } from '../../src/errors.ts';
@@ -13,6 +13,7 @@ export const PACKAGE = '@tensorflow/tfjs-node-gpu';
 /** The version of the npm package; the one core that everything shares has the same. */
 export const PACKAGE_VERSION = '4.22.0';
 const MARK = 'spexlens.json';
+const STAGING = '.install-tensorflow-';
 
 export interface Place {
   readonly modules: string;
@@ -25,15 +26,27 @@ export interface Place {
 export function findPlace(): Place {
   for (let at = dirname(fileURLToPath(import.meta.url)); ; at = dirname(at)) {
     const modules = join(at, 'node_modules');
-    if (existsSync(join(modules, '@tensorflow', 'tfjs-core'))) return { modules, folder: join(modules, PACKAGE), staging: join(modules, '.install-tensorflow') };
+    if (existsSync(join(modules, '@tensorflow', 'tfjs-core'))) return { modules, folder: join(modules, PACKAGE), staging: join(modules, `${STAGING}${process.pid}`) };
     if (at === dirname(at)) throw fail('input', 'install-tensorflow', '@tensorflow/tfjs-core is not installed here; run npm ci first.');
   }
 }
 
-/** An empty staging folder; what a killed run left there goes. */
-export function clearStaging({ staging }: Place): void {
+/** An empty staging folder; what killed runs left behind goes. */
+export function makeStaging({ modules, staging }: Place): void {
+  for (const name of readdirSync(modules).filter((entry) => entry.startsWith(STAGING))) {
+    if (!isRunning(Number(name.slice(STAGING.length)))) rmSync(join(modules, name), { recursive: true, force: true });
+  }
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** What the mark says about where libtensorflow came from; undefined for a package that npm or nobody put there. */

@@ -12,7 +12,7 @@ import { referenceForward } from '../../src/model/reference.ts';
 import { runWithHooks, type Hook } from '../../src/hooks/run.ts';
 import type { HookName } from '../../src/model/hook-points.ts';
 import { createRandom } from '../../src/random.ts';
-import { availableBackends, CONFIGS, open, randomModel } from '../tensors.ts';
+import { availableBackends, CONFIGS, open, randomModel, TEST_BACKEND } from '../tensors.ts';
 
 const CLEAN = [3, 1, 4, 1, 5, 9, 2, 6];
 const CORRUPT = [8, 2, 11, 7, 0, 3, 3, 5];
@@ -158,7 +158,7 @@ describe.each(backends)('masks inside the forward pass on %s', (backend) => {
 
 describe('a component game', () => {
   beforeAll(async () => {
-    await open('wasm');
+    await open(TEST_BACKEND);
   });
 
   it('scores cross-entropy over the whole prompt when there is no correct token', async () => {
