@@ -89,9 +89,9 @@ export const installTensorflowCommand = (args: readonly string[], streams: Strea
     const deps = join(stagedFolder(place), 'deps');
     let from = wheels;
     if (from === undefined) {
-      requireWheelPlatform();
+      requireWheelPlatform(choice.cuda);
       compiler(); // better missed before the download than after it
-      await step(`Download libtensorflow as the Python package's wheel, ${packageOf(choice)}. pip only fetches the file; nothing is installed into Python.`, async () => {
+      await step(`Download libtensorflow as the Python package's wheel, ${packageOf(choice)}${choice.cuda ? ", with NVIDIA's libraries, about 3 GB" : ''}. pip only fetches the file; nothing is installed into Python.`, async () => {
         from = await downloadWheels(choice, join(place.staging, 'wheels'), signal);
         return `${from.length} file${from.length === 1 ? '' : 's'}`;
       });
@@ -170,7 +170,7 @@ function plan(place: Place, flags: Flags, say: (text: string) => void): void {
   say(`would, in ${relative(process.cwd(), place.staging)}:`);
   say(`* fetch the npm package and what it needs at run time: npm install --ignore-scripts ${PACKAGE}@${PACKAGE_VERSION}`);
   if (flags.wheel === undefined && flags.official) say('* run its own install script, and be done if the result computes right: npm run install');
-  if (flags.wheel === undefined) say(`* else download libtensorflow: ${flags.python} ${shown(pipCommand([packageOf(choice)], join(place.staging, 'wheels')))}${choice.cuda ? '\n  and the nvidia-* packages that it names' : ''}`);
+  if (flags.wheel === undefined) say(`* else download libtensorflow: ${flags.python} ${shown(pipCommand(choice, [packageOf(choice)], join(place.staging, 'wheels')))}${choice.cuda ? '\n  and the nvidia-* packages that it names' : ''}`);
   say(`* unpack libtensorflow and its C headers from ${flags.wheel === undefined ? 'it' : wheelsAt(flags.wheel).join(', ')}`);
   say(`* build the addon: ${shown(['c++', '...', '-o', join(folder, 'lib', 'napi-v8', 'tfjs_binding.node')])}`);
   say(`* move the package to ${relative(process.cwd(), place.folder)}, check forward passes of the bundled model against Float64, and take it out again if they are wrong`);

@@ -5,7 +5,7 @@
  * whole C API, and their headers. pip is asked to download it and nothing more: no Python package is installed, the
  * machine's own Python version does not matter, and none of the wheel's Python code runs.
  */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fail } from '../../src/errors.ts';
 import { reasonOf, run } from './child.ts';
@@ -24,20 +24,22 @@ export const LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2
 const HEADERS = /^tensorflow\/include\/(?:tensorflow\/(?:c|core\/platform|tsl)|tsl|xla\/tsl)\/.+\.h$/;
 const NVIDIA = /^nvidia\/[^/]+\/lib\/[^/]+$/;
 
-export const packageOf = ({ cuda, version }: WheelChoice): string => `${cuda ? 'tensorflow' : 'tensorflow-cpu'}==${version}`;
+/** What pip is asked for; on arm64 the package `tensorflow` is the one that computes on the CPU. */
+export const packageOf = ({ cuda, version }: WheelChoice): string => `${cuda || process.arch === 'arm64' ? 'tensorflow' : 'tensorflow-cpu'}==${version}`;
 
 /** @throws 'backend' where there are no such wheels. */
-export function requireWheelPlatform(): string {
+export function requireWheelPlatform(cuda: boolean): string {
   const architecture = ARCHITECTURES[process.arch];
   if (process.platform !== 'linux' || architecture === undefined) {
     throw fail('backend', 'tensorflow', `on ${process.platform} ${process.arch} only the official download can provide libtensorflow; wheels are read on Linux, x64 and arm64.`);
   }
+  if (cuda && process.arch === 'arm64') throw fail('backend', '--cuda', 'has no wheel for arm64; tensorflow is built for GPUs on x64 only.');
   return architecture;
 }
 
 /** The pip command that fetches `packages` into `folder`. */
-export function pipCommand(packages: readonly string[], folder: string): string[] {
-  const architecture = requireWheelPlatform();
+export function pipCommand({ cuda }: WheelChoice, packages: readonly string[], folder: string): string[] {
+  const architecture = requireWheelPlatform(cuda);
   const platforms = ['manylinux_2_27', 'manylinux_2_17', 'manylinux2014'].flatMap((tag) => ['--platform', `${tag}_${architecture}`]);
   return ['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311', ...platforms, '--dest', folder, ...packages];
 }
@@ -51,11 +53,12 @@ export async function downloadWheels(choice: WheelChoice, folder: string, signal
     const needed = await cudaPackages(wheel, join(folder, 'METADATA'), signal);
     await pip(choice, needed, folder, signal);
   }
-  return wheelsIn(folder, choice.cuda ? /^(tensorflow-|nvidia_)/ : /^tensorflow_cpu-/);
+  return wheelsIn(folder, /^(tensorflow-|tensorflow_cpu-|nvidia_)/);
 }
 
-async function pip({ python }: WheelChoice, packages: readonly string[], folder: string, signal: AbortSignal): Promise<void> {
-  const ran = await run(python, pipCommand(packages, folder), { signal });
+async function pip(choice: WheelChoice, packages: readonly string[], folder: string, signal: AbortSignal): Promise<void> {
+  const { python } = choice;
+  const ran = await run(python, pipCommand(choice, packages, folder), { signal });
   if (ran.code === 0) return;
   const none = /No module named pip/.test(ran.err);
   throw fail('backend', 'pip', none ? `${python} has no pip; install python3-pip, or give a wheel downloaded elsewhere with --wheel.` : `could not download ${packages.join(' ')} (${reasonOf(ran)}).`);
@@ -66,7 +69,9 @@ async function cudaPackages(wheel: string, scratch: string, signal: AbortSignal)
   const metadata = membersOf(wheel).find(({ name }) => name.endsWith('.dist-info/METADATA'));
   if (metadata === undefined) throw fail('backend', wheel, 'holds no METADATA; it is not a whole wheel.');
   await extract(wheel, metadata, scratch, signal);
-  return [...readFileSync(scratch, 'utf8').matchAll(/^Requires-Dist: (nvidia-[^;]+?)\s*;\s*extra == ["']and-cuda["']/gm)].map(([, name]) => name.replaceAll(/[\s()]/g, ''));
+  const text = readFileSync(scratch, 'utf8');
+  rmSync(scratch);
+  return [...text.matchAll(/^Requires-Dist: (nvidia-[^;]+?)\s*;\s*extra == ["']and-cuda["']/gm)].map(([, name]) => name.replaceAll(/[\s()]/g, ''));
 }
 
 const wheelsIn = (folder: string, named: RegExp): string[] =>
@@ -77,7 +82,7 @@ export function wheelsAt(path: string): string[] {
   if (!existsSync(path)) throw fail('input', '--wheel', `${path} does not exist.`);
   if (statSync(path).isFile()) return [resolve(path)];
   for (const folder of [path, join(path, 'tensorflow')]) if (existsSync(join(folder, LIBRARIES[0]))) return [resolve(folder)];
-  const wheels = wheelsIn(path, /^(tensorflow|nvidia_)/).map((wheel) => resolve(wheel));
+  const wheels = wheelsIn(path, /^(tensorflow-|tensorflow_cpu-|nvidia_)/).map((wheel) => resolve(wheel));
   if (wheels.length === 0) throw fail('input', '--wheel', `${path} holds neither a tensorflow wheel nor ${LIBRARIES[0]}.`);
   return wheels;
 }
@@ -100,7 +105,7 @@ export async function unpack(sources: readonly string[], deps: string, signal: A
   for (const library of LIBRARIES) {
     if (!existsSync(join(deps, 'lib', library))) throw fail('backend', sources.join(', '), `holds no ${library}; the wheels of tensorflow 2.12 to 2.21 do.`);
   }
-  return `${sources.map((source) => basename(source)).join(', ')}${bytes > 0 ? `: ${(bytes / 1e6).toFixed(0)} MB unpacked` : ''}`;
+  return `${sources.length > 1 ? `${sources.length} wheels` : basename(sources[0])}${bytes > 0 ? `: ${(bytes / 1e6).toFixed(0)} MB unpacked` : ''}`;
 }
 
 function targetOf(name: string): string | undefined {
