@@ -1,7 +1,7 @@
 /**
- * Times the backends of this machine against each other: ablated forward passes and plain matrix products.
+ * Times the backends of this machine against each other: ablated forward passes, a single pass, and plain matrix products.
  *
- *     npx tsx scripts/bench-backends.ts [--backends tensorflow,wasm] [--masks 2048] [--rounds 5] [--batch-size 64]
+ *     npx tsx scripts/bench-backends.ts [--backends tensorflow,wasm,cpu] [--masks 2048] [--rounds 5] [--batch-size 64]
  *
  * Each round visits every backend, so that what else the machine does hits all alike; medians over the rounds. The job is
  * the default one: random masks of ioi-tiny's 16 heads on a pair of prompts. A row is one mask on one prompt.
@@ -10,13 +10,14 @@
 import { cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
-import { BACKENDS, openBackend, type Backend } from '../src/backend/backend.ts';
+import { openBackend, type Backend } from '../src/backend/backend.ts';
 import { fail } from '../src/errors.ts';
 import { createComponentGame } from '../src/games/component-game.ts';
 import { parsePlayers } from '../src/games/components.ts';
 import { metricOf } from '../src/games/metrics.ts';
 import { readPrompts, toTasks } from '../src/games/prompts.ts';
-import { loadModel } from '../src/model/model.ts';
+import { runWithHooks } from '../src/hooks/run.ts';
+import { loadModel, tokenizerOf } from '../src/model/model.ts';
 import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/self-check.ts';
 import { proxyMasks } from '../src/proxy/proxyspex.ts';
 import { fromText, runCommand, terminal, whole } from './command.ts';
@@ -32,6 +33,8 @@ const median = (values: readonly number[]): number => [...values].sort((a, b) =>
 interface Measured {
   readonly rows: number[];
   readonly perCpu: number[];
+  /** Milliseconds of one clean pass of one prompt, read back. */
+  readonly single: number[];
   /** GFLOP/s by product. */
   readonly products: number[][];
 }
@@ -54,6 +57,16 @@ async function ablations({ masks, batchSize }: Job, into: Measured): Promise<voi
   into.rows.push((1000 * rows) / (performance.now() - clock));
   into.perCpu.push((1e6 * rows) / (user + system));
   game[Symbol.dispose]();
+  const tokens = tokenizerOf(model).encode(prompts[0].prompt);
+  const times: number[] = [];
+  for (let pass = 0; pass < 40; pass++) {
+    const started = performance.now();
+    const logits = runWithHooks(model, tokens, []);
+    await logits.data();
+    times.push(performance.now() - started);
+    logits.dispose();
+  }
+  into.single.push(median(times));
   model[Symbol.dispose]();
 }
 
@@ -86,7 +99,7 @@ async function open(name: string): Promise<Backend> {
 
 const command = new Command('bench-backends')
   .description('Time ablated forward passes and matrix products on the backends of this machine.')
-  .option('--backends <list>', 'which', BACKENDS.join(','))
+  .option('--backends <list>', 'which', 'tensorflow,wasm')
   .option('--masks <n>', 'masks a round', '2048')
   .option('--rounds <n>', 'rounds', '5')
   .option('--batch-size <rows>', 'masks per forward pass (default: what the game chooses)')
@@ -102,7 +115,7 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
     try {
       const backend = await open(name);
       devices.set(name, backend.device);
-      measured.set(name, { rows: [], perCpu: [], products: [] });
+      measured.set(name, { rows: [], perCpu: [], single: [], products: [] });
       backend.close();
     } catch (error) {
       say(`not timed: ${(error as Error).message}`);
@@ -117,10 +130,10 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
       backend.close();
     }
   }
-  say(`\nbackend     rows/s  (lowest - highest)   rows/CPU-s  ${PRODUCTS.map((shape) => `GFLOP/s ${shape.join('x')}`).join('  ')}  device`);
-  for (const [name, { rows, perCpu, products: speeds }] of measured) {
+  say(`\nbackend     rows/s  (lowest - highest)   rows/CPU-s  one pass, ms  ${PRODUCTS.map((shape) => `GFLOP/s ${shape.join('x')}`).join('  ')}  device`);
+  for (const [name, { rows, perCpu, single, products: speeds }] of measured) {
     const range = `(${Math.min(...rows).toFixed(0)} - ${Math.max(...rows).toFixed(0)})`;
     const shown = speeds.map((values, k) => median(values).toFixed(1).padEnd(8 + PRODUCTS[k].join('x').length));
-    say(`${name.padEnd(10)}  ${median(rows).toFixed(0).padEnd(6)}  ${range.padEnd(19)}  ${median(perCpu).toFixed(0).padEnd(10)}  ${shown.join('  ')}  ${devices.get(name)}`);
+    say(`${name.padEnd(10)}  ${median(rows).toFixed(0).padEnd(6)}  ${range.padEnd(19)}  ${median(perCpu).toFixed(0).padEnd(10)}  ${median(single).toFixed(1).padEnd(12)}  ${shown.join('  ')}  ${devices.get(name)}`);
   }
 });

@@ -98,7 +98,7 @@ export const installTensorflowCommand = (args: readonly string[], streams: Strea
     }
     await step('Unpack libtensorflow and its C headers from it.', () => unpack(from ?? [], deps, signal));
     await step('Build the addon: the package\'s own C++ source, compiled and linked to that library.', () => buildAddon(stagedFolder(place), place.staging, signal));
-    const verified = await install(place, (from ?? []).map((path) => basename(path)).join(', '), signal, step);
+    const verified = await install(place, (from ?? []).map((path) => basename(path)).filter((name) => name.startsWith('tensorflow')).join(', '), signal, step);
     if (typeof verified === 'string') throw fail('backend', 'tensorflow', `was built and does not work (${verified}); everything is as it was before.`);
     say(`\ninstalled: --backend tensorflow now runs on ${verified.device}.`);
     if (choice.cuda && !verified.gpu) say('It sees no GPU. TF_CPP_MIN_LOG_LEVEL=0 in the environment makes TensorFlow say why; the driver must be one for CUDA 12.');
