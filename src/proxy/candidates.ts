@@ -32,10 +32,15 @@ export interface CandidateOptions {
   readonly refit?: 'cv' | 'always' | 'never' | undefined;
   /** Shares of the energy that compete, default [0.95, 0.99, 1]. */
   readonly energy?: readonly number[] | undefined;
-  /** Terms of a sparse answer besides ∅ at most, default 200 (the paper: about 200 suffice). */
+  /** Terms of a sparse answer besides ∅ at most; default 200 (the paper: about 200 suffice), with many masks an eighth of their number, up to 500. */
   readonly cap?: number | undefined;
   /** Terms of an answer that is not sparsified, largest first; default 20,000. */
   readonly maxTerms?: number | undefined;
+}
+
+/** The default cap on terms for so many masks: on f_SCH (n = 100, 320 terms, α = 4) 332 terms reach R² .889 where 200 reach .776. */
+export function defaultCap(masks: number): number {
+  return Math.min(500, Math.max(200, Math.floor(masks / 8)));
 }
 
 /** The candidates that the options allow, sparser ones first. @throws on no energy share. */
