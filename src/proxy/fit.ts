@@ -31,6 +31,8 @@ export interface ProxySpexOptions extends CandidateOptions {
   readonly minDataInLeaf?: number | undefined;
   /** 'test' (default): end masks enter the fit if they fit (see END_MASK_LIMIT). 'keep': always. 'drop': never. */
   readonly endMasks?: 'test' | 'keep' | 'drop' | undefined;
+  /** Worker threads of the tuning; default one, and all cores for large fits. The answer does not depend on it. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void) | undefined;
 }
@@ -94,7 +96,7 @@ export async function judgeTrees(measured: Measured, options: ProxySpexOptions, 
   const sample = selectRows(measured.masks, inner);
   const values = Float64Array.from(inner, (row) => measured.values[row]);
   const folds = shuffledFolds(sample.count, options.folds ?? 5, createRandom(options.seed ?? 0, 'proxyspex/folds'));
-  const tuning = await tune(sample, values, folds, options.grid ?? DEFAULT_GRID, treeOptions(options), pace);
+  const tuning = await tune(sample, values, folds, options.grid ?? DEFAULT_GRID, { ...treeOptions(options), threads: options.threads }, pace);
   const candidates = candidatesOf(options);
   const filled = { ...options, cap: options.cap ?? defaultCap(sample.count) };
   const predictions = await candidatePredictions(candidates, sample, values, folds, tuning, filled, pace);
