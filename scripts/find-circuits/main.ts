@@ -37,6 +37,7 @@ const describe = (): Command =>
   .option('--players <list>', 'heads, mlps, attns, neurons, embed, each with @positions; or parts and groups: L0H1,MLP2,movers=L3H0+L3H1', 'heads')
   .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
   .option('--ablation <kind>', ABLATIONS.join(' | '), 'zero')
+  .option('--rescale', "with zero ablation of heads: multiply a layer's heads that stay on by its heads / those on")
   .option('--mean-prompts <file>', "prompts that mean ablation averages over (default: --prompts, or the model folder's prompts.jsonl)")
   .option('--metric <name>', METRICS.join(' | '), 'logit-diff')
   .optionsGroup('How to solve:')
@@ -75,6 +76,7 @@ interface Flags {
   readonly players: string;
   readonly layers?: string;
   readonly ablation: string;
+  readonly rescale?: boolean;
   readonly meanPrompts?: string;
   readonly metric: string;
   readonly solver: string;
