@@ -102,7 +102,9 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
         prompts: tasks.map(({ tokens, correct, incorrect, corrupted }) => [tokens, correct ?? null, incorrect ?? null, settings.ablation === 'resample' ? (corrupted ?? null) : null]),
         metric: metric.name,
         ablation: settings.ablation,
-        ...(settings.rescale ? { rescale: true } : {}), // absent without it: logs from before this option go on
+        // Absent by default: logs from before these options go on.
+        ...(settings.rescale ? { rescale: true } : {}),
+        ...(model.storage === 'float32' ? {} : { storage: model.storage }),
         meanOver: meanOver ?? null,
       },
     );
@@ -122,9 +124,9 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       schema: RESULT_SCHEMA,
       software: { name: 'spexlens', version: VERSION, node: process.version, platform: `${platform} ${arch}` },
       startedAt: startedAt.toISOString(),
-      run: { command: options.command ?? '', options: plain(options, settings), seed: settings.seed },
+      run: { command: options.command ?? '', options: { ...plain(options, settings), storage: model.storage }, seed: settings.seed },
       model: { name: model.name, family: model.config.family, layers: model.config.nLayers, heads: model.config.nHeads, parameters: model.parameterCount, weightsHash },
-      backend: { name: backend.name, reason: `${backend.device}; ${backend.why}`, notes: backend.passedOver.map(({ name, why }) => `${name}: ${why}`), selfCheckError: backend.selfCheckError },
+      backend: { name: backend.name, reason: `${backend.device}; ${backend.why}${model.storage === 'float32' ? '' : `; weights in ${model.storage}`}`, notes: backend.passedOver.map(({ name, why }) => `${name}: ${why}`), selfCheckError: backend.selfCheckError },
       task: {
         prompts: tasks.map(({ prompt, strTokens }) => ({ text: prompt.prompt, tokens: strTokens, ...present({ correct: prompt.correct, incorrect: prompt.incorrect, corrupted: prompt.corrupted }) })),
         metric: metric.name,

@@ -7,6 +7,7 @@ import { ABLATIONS } from '../../src/games/ablation.ts';
 import { METRICS } from '../../src/games/metrics.ts';
 import { readPrompts, type Prompt } from '../../src/games/prompts.ts';
 import { loadModel } from '../../src/model/model.ts';
+import { requireStorage, STORAGES } from '../../src/model/parameters.ts';
 import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/self-check.ts';
 import { formatResult } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
@@ -50,6 +51,7 @@ const describe = (): Command =>
   .option('--seed <n>', 'seed of everything random', '0')
   .optionsGroup('Where to run and write:')
   .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
+  .option('--storage <format>', `how matrices are held on the device: ${STORAGES.join(' | ')}; halves need webgpu`, 'float32')
   .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
   .option('--out <folder>', 'where result.json, report.html and the run log go (default: out/<model>-<hash of the run>)')
   .option('--json', 'print result.json instead of the story')
@@ -87,6 +89,7 @@ interface Flags {
   readonly target: string;
   readonly seed: string;
   readonly backend: string;
+  readonly storage: string;
   readonly batchSize?: string;
   readonly out?: string;
   readonly json?: boolean;
@@ -148,6 +151,7 @@ export const findCircuitsCommand = (args: readonly string[], streams: Streams): 
   try {
     const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);
     const model = await loadModel(flags.model, {
+      storage: requireStorage(flags.storage),
       hub: { signal, onProgress: ({ file, done, total }) => progress.update({ stage: `${file} (MB)`, done: megabytes(done), total: megabytes(total) }) },
     });
     try {

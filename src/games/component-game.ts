@@ -13,6 +13,7 @@ import { checkPlayers, type Game, type ValueOptions } from '../game.ts';
 import { kvHeads } from '../model/config.ts';
 import { forward } from '../model/forward.ts';
 import type { Model } from '../model/model.ts';
+import { tensorOf } from '../model/parameters.ts';
 import { createAblator, meanBaselines, requireRescalable, runBaselines, sitesOf, type Ablation, type Ablator, type Baselines } from './ablation.ts';
 import type { ComponentPlayer } from './components.ts';
 import type { Metric } from './metrics.ts';
@@ -159,7 +160,10 @@ function prepare(model: Model, { players, tasks, metric, ablation, rescale, mean
 function selectColumns(model: Model, columns: readonly number[]): { readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined } {
   const index = tf.tensor1d([...columns], 'int32');
   const bias = model.parameters['unembed.b_U'];
-  const selected = { W: tf.gather(model.parameters['unembed.W_U'], index, 1), b: bias === undefined ? undefined : tf.gather(bias, index) };
+  const selected = {
+    W: tf.tidy(() => tf.gather(tensorOf(model.parameters['unembed.W_U']), index, 1)),
+    b: bias === undefined ? undefined : tf.gather(tensorOf(bias), index),
+  };
   index.dispose();
   return selected;
 }

@@ -10,6 +10,7 @@ import type { Task } from '../../src/games/prompts.ts';
 import { runWithHooks, type Hook } from '../../src/hooks/run.ts';
 import { forward } from '../../src/model/forward.ts';
 import { loadModel, type Model } from '../../src/model/model.ts';
+import { tensorOf } from '../../src/model/parameters.ts';
 import { createRandom } from '../../src/random.ts';
 import { availableBackends, CONFIGS, open, randomModel } from '../tensors.ts';
 
@@ -69,7 +70,7 @@ describe.each(backends)('rescaled zero ablation on %s', (backend) => {
     const game = gameOf(model, 'heads', { batchSize: rows });
     const values = await game.value(coalitionsFromRows(Array.from({ length: rows }, () => Array<number>(n).fill(1))));
     const tokens = tf.tensor2d(Array.from({ length: rows }, () => TOKENS), undefined, 'int32');
-    const columns = tf.gather(model.parameters['unembed.W_U'], tf.tensor1d([5, 2], 'int32'), 1);
+    const columns = tf.gather(tensorOf(model.parameters['unembed.W_U']), tf.tensor1d([5, 2], 'int32'), 1);
     const clean = await forward(model.config, model.parameters, tokens, { scored: [7], unembed: { W: columns } }).data();
     const expected = Array.from({ length: rows }, (_, r) => Math.fround(clean[2 * r] - clean[2 * r + 1]));
     if (backend === 'webgpu') expect(values).toBeAllClose(expected, 1e-3);

@@ -111,6 +111,8 @@ describe('a failure is one line, exit code 1, and leaves nothing behind', () => 
     ['an unknown metric', ['--model', MODEL, ...ONE, '--metric', 'logit-dif'], /"logit-dif" is unknown; did you mean logit-diff/],
     ['an unknown ablation', ['--model', MODEL, ...ONE, '--ablation', 'noise'], /"noise" is unknown; there are zero, mean/],
     ['a rescale of what is not a head', ['--model', MODEL, ...ONE, '--players', 'heads,embed', '--rescale'], /rescale: counts the whole heads that a layer has on, and EMBED is not one/],
+    ['a storage that the backend does not have', ['--model', MODEL, ...ONE, '--storage', 'float16'], /storage float16: needs webgpu, which unpacks on the device; the backend is wasm/],
+    ['an unknown storage', ['--model', MODEL, ...ONE, '--storage', 'int8'], /storage: "int8" is unknown; there are float32, float16, bfloat16/],
     ['an unknown solver', ['--model', MODEL, ...ONE, '--solver', 'exakt'], /"exakt" is unknown; did you mean exact/],
     ['a prompt longer than the context', ['--model', MODEL, '--prompt', 'a b c d '.repeat(7), '--correct', ' a', '--incorrect', ' b'], /29 tokens; the context of induction-2l-h2 holds 25/],
     ['a correct token that is not one token', ['--model', MODEL, '--prompt', 'a b', '--correct', ' a b', '--incorrect', ' c'], /prompt, correct: " a b" is 2 tokens/],
