@@ -70,7 +70,7 @@ export async function readParameters(checkpoint: Checkpoint, family: Family, con
       const values = await (ahead ?? readAt(i));
       // The disk works on the next tensor while this one is laid out.
       ahead = i + 1 < sources.length && sizes[i + 1] <= AHEAD_VALUES ? readAt(i + 1) : undefined;
-      for (const [name, take] of Object.entries(sources[i].gives)) into[name] = store(take(values), shapes[name], storage, name);
+      for (const [name, take] of Object.entries(sources[i].gives)) into[name] = store((memory) => take(values, memory), shapes[name], storage, name);
     }
   } finally {
     await ahead?.catch(() => {});
