@@ -65,8 +65,9 @@ async function row(shape: string, model: string, backend: string, runs: number):
     [time('convert'), 0, 8],
     [time('load'), 0, 8],
     [time('load') / time('read'), 2, 10],
+    [cpu('load') / cpu('read'), 2, 8],
     [time('load') / time('convert'), 2, 13],
-    [cpu('load') / cpu('convert'), 2, 11],
+    [cpu('load') / cpu('convert'), 2, 8],
     [added / MB, 0, 11],
     [bound / MB, 0, 8],
   ];
@@ -83,7 +84,7 @@ process.exitCode = await runCommand(
     try {
       say(`backend ${flags.backend}, Node ${process.version}, median of ${runs}; times in ms, memory in MB`);
       say('read: bytes read and widened in plain Node; convert: and laid out; load: loadModel');
-      say('shape      stored     read  convert     load  load/read  load/convert  (CPU time)  peak added    bound');
+      say('shape      stored     read  convert     load  load/read    (CPU)  load/convert    (CPU)  peak added    bound');
       for (const shape of flags.shapes.split(',')) {
         for (const stored of flags.stored.split(',')) {
           if (!STORED.includes(stored)) throw fail('input', '--stored', `"${stored}" is unknown; there are ${STORED.join(', ')}.`);

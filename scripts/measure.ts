@@ -33,6 +33,8 @@ import { evaluate, setKey, type FourierSpectrum } from '../src/spectrum/spectrum
 import { fourierFromTable, spectrumOfDense } from '../src/spectrum/walsh-hadamard.ts';
 import { fromText, runCommand, terminal } from './command.ts';
 
+/** Masks up to which the stack has its processes. */
+const MOST_STACKED = 1500;
 const MODELS = ['ioi-tiny', 'induction-2l-h1', 'induction-2l-h2', 'induction-2l-h4'];
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const folderOf = (name: string): string => fromText(`../models/${name}`);
@@ -66,7 +68,7 @@ async function defaultRun(): Promise<void> {
   say(`default run: ${((performance.now() - started) / 1000).toFixed(1)} s, peak memory ${(kib / 1024).toFixed(0)} MiB, exit code ${String(code)}`);
 }
 
-/** ProxySPEX at several budgets against the exact spectrum of all masks. */
+/** ProxySPEX and the stack at several budgets against the exact spectrum of all masks. */
 async function ioi(prompts: number): Promise<void> {
   const model = await loadModel(folderOf('ioi-tiny'));
   const game = await gameOf(model, 'logit-diff', prompts);
@@ -82,16 +84,16 @@ async function ioi(prompts: number): Promise<void> {
   const names = game.players.map((player) => player.name);
   say(`  true top ten: ${topInteractions(exact, 10).map(({ members, value }) => `${members.map((i) => names[i]).join('x')} ${value.toFixed(3)}`).join(', ')}`);
   const oracle = gameFromFunction('table', game.players, (row, masks) => table[masks.words[row]]);
-  say('  masks  seed  R² on all others  first-order LASSO  true top ten found');
-  for (const budget of [256, 512, 1024, 2048]) {
+  say('  solver     masks  seed  R² on all others  first-order LASSO  true top ten found');
+  for (const [solver, budget] of [256, 512, 1024, 2048].flatMap((masks) => (masks > MOST_STACKED ? ['proxyspex'] : ['proxyspex', 'stack']).map((name) => [name, masks] as const))) {
     for (const seed of [0, 1, 2]) {
-      const { solution } = await solve(memoise(oracle), { solver: 'proxyspex', budget, seed, heldOut: 0 });
+      const { solution } = await solve(memoise(oracle), { solver, budget, seed, heldOut: 0 });
       const fitted = proxyMasks(16, budget, seed);
       const seen = new Set(fitted.words);
       const others = selectRows(all, Array.from({ length: all.count }, (_, row) => row).filter((row) => !seen.has(row)));
       const truth = Float64Array.from(others.words, (word) => table[word]);
       const first = fitFirstOrder(fitted, Float64Array.from(fitted.words, (word) => table[word]), { seed });
-      say(`  ${String(budget).padEnd(6)} ${seed}     ${r2(truth, evaluate(solution.spectrum, others)).toFixed(4)}            ${r2(truth, evaluate(first.spectrum, others)).toFixed(4)}             ${overlap(exact, solution.spectrum)}`);
+      say(`  ${solver.padEnd(10)} ${String(budget).padEnd(6)} ${seed}     ${r2(truth, evaluate(solution.spectrum, others)).toFixed(4)}            ${r2(truth, evaluate(first.spectrum, others)).toFixed(4)}             ${overlap(exact, solution.spectrum)}`);
     }
   }
   game[Symbol.dispose]();

@@ -41,6 +41,8 @@ export interface FindCircuitsOptions {
   readonly layers?: readonly number[] | undefined;
   /** Default 'zero'. */
   readonly ablation?: string | undefined;
+  /** With zero ablation of whole heads: multiply a layer's heads that stay on by its heads / those on. Default false. */
+  readonly rescale?: boolean | undefined;
   /** Prompts that mean ablation averages over; default the model folder's prompts.jsonl, or `prompts` when there are several. */
   readonly meanPrompts?: readonly Prompt[] | undefined;
   /** Default 'logit-diff'. */
@@ -87,7 +89,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
   const players = parsePlayers(settings.players, model.config, { layers: options.layers, length: lengths.size === 1 ? tasks[0].tokens.length : undefined });
   const meanOver = settings.ablation.startsWith('mean') ? await meanRows(model, options) : undefined;
   const weightsHash = await hashWeights(model);
-  const game = createComponentGame(model, { players, tasks, metric, ablation: settings.ablation, meanOver, batchSize: options.batchSize });
+  const game = createComponentGame(model, { players, tasks, metric, ablation: settings.ablation, rescale: settings.rescale, meanOver, batchSize: options.batchSize });
   let log: RunLog | undefined;
   try {
     log = await options.openLog?.(
@@ -100,6 +102,9 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
         prompts: tasks.map(({ tokens, correct, incorrect, corrupted }) => [tokens, correct ?? null, incorrect ?? null, settings.ablation === 'resample' ? (corrupted ?? null) : null]),
         metric: metric.name,
         ablation: settings.ablation,
+        // Absent by default: logs from before these options go on.
+        ...(settings.rescale ? { rescale: true } : {}),
+        ...(model.storage === 'float32' ? {} : { storage: model.storage }),
         meanOver: meanOver ?? null,
       },
     );
@@ -119,14 +124,14 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       schema: RESULT_SCHEMA,
       software: { name: 'spexlens', version: VERSION, node: process.version, platform: `${platform} ${arch}` },
       startedAt: startedAt.toISOString(),
-      run: { command: options.command ?? '', options: plain(options, settings), seed: settings.seed },
+      run: { command: options.command ?? '', options: { ...plain(options, settings), storage: model.storage }, seed: settings.seed },
       model: { name: model.name, family: model.config.family, layers: model.config.nLayers, heads: model.config.nHeads, parameters: model.parameterCount, weightsHash },
-      backend: { name: backend.name, reason: `${backend.device}; ${backend.why}`, notes: backend.passedOver.map(({ name, why }) => `${name}: ${why}`), selfCheckError: backend.selfCheckError },
+      backend: { name: backend.name, reason: `${backend.device}; ${backend.why}${model.storage === 'float32' ? '' : `; weights in ${model.storage}`}`, notes: backend.passedOver.map(({ name, why }) => `${name}: ${why}`), selfCheckError: backend.selfCheckError },
       task: {
         prompts: tasks.map(({ prompt, strTokens }) => ({ text: prompt.prompt, tokens: strTokens, ...present({ correct: prompt.correct, incorrect: prompt.incorrect, corrupted: prompt.corrupted }) })),
         metric: metric.name,
         units: metric.unit,
-        ablation: settings.ablation,
+        ablation: settings.rescale ? `rescaled ${settings.ablation}` : settings.ablation,
         players: pluralOf(players),
       },
       players: players.map(({ name, layer, head }) => ({ name, ...present({ layer, head }) })),
@@ -160,6 +165,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
 interface Settings {
   readonly players: string;
   readonly ablation: Ablation;
+  readonly rescale: boolean;
   readonly metric: string;
   readonly solver: string;
   readonly budget: number;
@@ -170,13 +176,13 @@ interface Settings {
 }
 
 function withDefaults(options: FindCircuitsOptions): Settings {
-  const { players = 'heads', ablation = 'zero', metric = 'logit-diff', solver = 'auto', adaptive, heldOut = 512, target = 0.9, seed = 0 } = options;
+  const { players = 'heads', ablation = 'zero', rescale = false, metric = 'logit-diff', solver = 'auto', adaptive, heldOut = 512, target = 0.9, seed = 0 } = options;
   const { budget = 1024 } = options;
   if (!(ABLATIONS as readonly string[]).includes(ablation)) throw fail('input', 'ablation', `"${ablation}" is unknown; there are ${ABLATIONS.join(', ')}.`);
   if (!Number.isInteger(budget) || budget < 1) throw fail('budget', 'budget', `${budget} masks; a whole number >= 1 is needed.`);
   if (!Number.isInteger(heldOut) || heldOut < 0) throw fail('input', 'held-out', `${heldOut} masks; a whole number >= 0 is needed.`);
   if (!(target > 0 && target <= 1)) throw fail('input', 'target', `${target}; a share in (0, 1] is needed, e.g. 0.9.`);
-  return { players, ablation: ablation as Ablation, metric, solver, budget, heldOut, adaptive, target, seed };
+  return { players, ablation: ablation as Ablation, rescale, metric, solver, budget, heldOut, adaptive, target, seed };
 }
 
 /** No circuit where the metric is the same with everything kept and everything ablated: there is no share to keep. */

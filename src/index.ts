@@ -18,6 +18,7 @@ export { type HubOptions, type HubProgress } from './model/hub/settings.ts';
 export { cacheBytesPerToken, createKeyValueCache, type GrowingCache } from './model/key-value-cache.ts';
 export { createModel, loadModel, withUngroupedHeads, type LoadOptions, type Model } from './model/model.ts';
 export { gatherHalfRows, packHalf, roundToHalf, storesHalves, unpackHalf, type HalfFormat, type HalfTensor } from './model/half-storage.ts';
+export { float32Parameters, STORAGES, tensorOf, type Parameter, type WeightStorage } from './model/parameters.ts';
 export { openSafetensors } from './model/safetensors.ts';
 export { writeSafetensors, type TensorToWrite } from './model/safetensors-write.ts';
 export { openTorchFile } from './model/torch/torch-file.ts';

@@ -7,8 +7,18 @@ import { createModel, type Model } from '../src/model/model.ts';
 import { randomParameters, SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/self-check.ts';
 import type { ReferenceParameters } from '../src/model/reference.ts';
 
-/** Every backend that starts here and passes the self-check; the others' reasons are printed, so nothing is skipped silently. */
+/** The backend of tests that run on one: SPEXLENS_TEST_BACKEND, or wasm. */
+export const TEST_BACKEND = process.env['SPEXLENS_TEST_BACKEND'] ?? 'wasm';
+
+/**
+ * Every backend that starts here and passes the self-check; the others' reasons are printed, so nothing is skipped silently.
+ * SPEXLENS_TEST_BACKEND names the only one to test, and then it must start.
+ */
 export async function availableBackends(): Promise<string[]> {
+  if (process.env['SPEXLENS_TEST_BACKEND'] !== undefined) {
+    (await open(TEST_BACKEND)).close();
+    return [TEST_BACKEND];
+  }
   const found: string[] = [];
   for (const name of BACKENDS) {
     try {

@@ -7,6 +7,7 @@ import { ABLATIONS } from '../../src/games/ablation.ts';
 import { METRICS } from '../../src/games/metrics.ts';
 import { readPrompts, type Prompt } from '../../src/games/prompts.ts';
 import { loadModel } from '../../src/model/model.ts';
+import { requireStorage, STORAGES } from '../../src/model/parameters.ts';
 import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/self-check.ts';
 import { formatResult } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
@@ -37,6 +38,7 @@ const describe = (): Command =>
   .option('--players <list>', 'heads, mlps, attns, neurons, embed, each with @positions; or parts and groups: L0H1,MLP2,movers=L3H0+L3H1', 'heads')
   .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
   .option('--ablation <kind>', ABLATIONS.join(' | '), 'zero')
+  .option('--rescale', "with zero ablation of heads: multiply a layer's heads that stay on by its heads / those on")
   .option('--mean-prompts <file>', "prompts that mean ablation averages over (default: --prompts, or the model folder's prompts.jsonl)")
   .option('--metric <name>', METRICS.join(' | '), 'logit-diff')
   .optionsGroup('How to solve:')
@@ -49,6 +51,7 @@ const describe = (): Command =>
   .option('--seed <n>', 'seed of everything random', '0')
   .optionsGroup('Where to run and write:')
   .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
+  .option('--storage <format>', `how matrices are held on the device: ${STORAGES.join(' | ')}; halves need webgpu`, 'float32')
   .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
   .option('--out <folder>', 'where result.json, report.html and the run log go (default: out/<model>-<hash of the run>)')
   .option('--json', 'print result.json instead of the story')
@@ -75,6 +78,7 @@ interface Flags {
   readonly players: string;
   readonly layers?: string;
   readonly ablation: string;
+  readonly rescale?: boolean;
   readonly meanPrompts?: string;
   readonly metric: string;
   readonly solver: string;
@@ -85,6 +89,7 @@ interface Flags {
   readonly target: string;
   readonly seed: string;
   readonly backend: string;
+  readonly storage: string;
   readonly batchSize?: string;
   readonly out?: string;
   readonly json?: boolean;
@@ -146,6 +151,7 @@ export const findCircuitsCommand = (args: readonly string[], streams: Streams): 
   try {
     const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);
     const model = await loadModel(flags.model, {
+      storage: requireStorage(flags.storage),
       hub: { signal, onProgress: ({ file, done, total }) => progress.update({ stage: `${file} (MB)`, done: megabytes(done), total: megabytes(total) }) },
     });
     try {

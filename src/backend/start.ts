@@ -6,6 +6,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
+import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
 
@@ -31,14 +32,34 @@ export async function startWasm(): Promise<Started> {
   return { device: `CPU, WebAssembly${simd ? ' SIMD' : ' without SIMD'}, one thread`, gpu: false, close: nothing };
 }
 
+/** What is used here of the backend that @tensorflow/tfjs-node-gpu registers. */
+interface NodeBackend {
+  readonly isUsingGpuDevice: boolean;
+  readonly binding: { readonly TF_Version?: string };
+}
+
 /** @throws when the package is absent, or when `gpuOnly` and it would compute on the CPU. */
 export async function startTensorflow({ gpuOnly }: { readonly gpuOnly: boolean }): Promise<Started> {
-  const gpu = await importOptional('@tensorflow/tfjs-node-gpu', 'tensorflow');
-  const node = gpu as { nodeBackend?: () => { isUsingGpuDevice: boolean }; default?: { nodeBackend?: () => { isUsingGpuDevice: boolean } } };
-  const backend = (node.nodeBackend ?? node.default?.nodeBackend)?.();
-  const isGpu = backend?.isUsingGpuDevice ?? false;
-  if (gpuOnly && !isGpu) throw fail('backend', 'tensorflow', 'sees no GPU.');
-  return { device: isGpu ? 'GPU, CUDA' : 'CPU, native TensorFlow', gpu: isGpu, close: nothing };
+  prepareTensorflow();
+  await importOptional('@tensorflow/tfjs-node-gpu', 'tensorflow');
+  const backend = tf.findBackend('tensorflow') as unknown as NodeBackend | null;
+  if (backend === null) throw fail('backend', 'tensorflow', 'did not register with our @tensorflow/tfjs-core; the package has one of its own.');
+  if (gpuOnly && !backend.isUsingGpuDevice) throw fail('backend', 'tensorflow', 'sees no GPU.');
+  const version = backend.binding.TF_Version ?? 'of unknown version';
+  return { device: backend.isUsingGpuDevice ? `GPU, CUDA, TensorFlow ${version}` : `CPU, TensorFlow ${version}, all cores`, gpu: backend.isUsingGpuDevice, close: nothing };
+}
+
+/**
+ * What has to be so before the package loads. A variable that the user has set stays.
+ *
+ * Without these, TensorFlow tells on stderr what it was built for, takes all of a GPU's memory, and multiplies float32
+ * matrices in TF32 on a GPU, which leaves three digits. The two functions are of Node's util module, which dropped them
+ * in Node 23; the package calls them.
+ */
+function prepareTensorflow(): void {
+  const defaults = { TF_CPP_MIN_LOG_LEVEL: '2', TF_FORCE_GPU_ALLOW_GROWTH: 'true', NVIDIA_TF32_OVERRIDE: '0' };
+  for (const [name, value] of Object.entries(defaults)) process.env[name] ??= value;
+  Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined, isArray: Array.isArray });
 }
 
 /** @throws when the package or an adapter is absent, or when `hardwareOnly` and the adapter is a software one. */

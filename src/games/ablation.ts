@@ -4,6 +4,8 @@
  * At each site (a hook point that holds players) z' = m·z + (1 - m)·baseline, with m gathered on the device
  * from the batch's mask matrix. Baselines: zero; the mean over a data set; the corrupted run's activation.
  * With m = 1 the activation is untouched to the last bit, with m = 0 it is the baseline to the last bit.
+ * Rescaled zero ablation (ProxySPEX, the heads study) multiplies what a layer's heads that stay on write by
+ * heads / heads on, as dropout does, so that a layer with few heads on writes about as much as a whole one.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
@@ -12,7 +14,7 @@ import type { ModelConfig } from '../model/config.ts';
 import type { Tap } from '../model/forward.ts';
 import type { HookName } from '../model/hook-points.ts';
 import type { Model } from '../model/model.ts';
-import { siteOf, type ComponentPlayer } from './components.ts';
+import { componentName, siteOf, type ComponentPlayer } from './components.ts';
 
 /** zero; mean over prompts and positions; mean over prompts at each position; the corrupted prompt's activation. */
 export const ABLATIONS = ['zero', 'mean', 'mean-per-position', 'resample'] as const;
@@ -37,6 +39,19 @@ export interface Ablator {
 /** Baseline activations by hook, [1, S or 1, ...]; the caller owns them. Absent hooks are zeroed. */
 export type Baselines = Readonly<Record<string, tf.Tensor>>;
 
+export interface AblatorOptions {
+  readonly baselines?: Baselines | undefined;
+  /** Multiply a layer's heads by heads / heads on; the players are then whole heads, without baselines (requireRescalable). */
+  readonly rescale?: boolean | undefined;
+}
+
+/** @throws 'input' unless the within-layer rescale is defined: zero ablation, players made of whole heads only. */
+export function requireRescalable(players: readonly ComponentPlayer[], ablation: Ablation): void {
+  if (ablation !== 'zero') throw fail('input', 'rescale', `makes up for heads that write nothing, and ${ablation} ablation puts something in their place; use zero ablation, or leave the rescale out.`);
+  const odd = players.flatMap(({ components }) => components).find(({ kind, position }) => kind !== 'head' || position !== undefined);
+  if (odd !== undefined) throw fail('input', 'rescale', `counts the whole heads that a layer has on, and ${componentName(odd)} is not one; use heads and groups of heads as players, or leave the rescale out.`);
+}
+
 /** The hooks at which `players` are ablated. */
 export function sitesOf(players: readonly ComponentPlayer[], config: ModelConfig): HookName[] {
   return [...new Set(players.flatMap((player) => player.components.map((component) => siteOf(component, config).hook)))];
@@ -46,7 +61,7 @@ export function sitesOf(players: readonly ComponentPlayer[], config: ModelConfig
  * Prepares the ablation of `players` in a prompt of `length` tokens of which the last layer sees `scored` only.
  * Copies what it needs of `baselines`.
  */
-export function createAblator(config: ModelConfig, players: readonly ComponentPlayer[], length: number, scored: readonly number[], baselines: Baselines = {}): Ablator {
+export function createAblator(config: ModelConfig, players: readonly ComponentPlayer[], length: number, scored: readonly number[], { baselines = {}, rescale = false }: AblatorOptions = {}): Ablator {
   const always = players.length;
   const last: `blocks.${number}.` = `blocks.${config.nLayers - 1}.`;
   const sites = sitesOf(players, config).map((hook): Site => {
@@ -76,7 +91,8 @@ export function createAblator(config: ModelConfig, players: readonly ComponentPl
         visit(name, activation) {
           const site = byHook.get(name) as Site;
           const trailing = activation.rank === 4 ? [site.positions, site.elements, 1] : [site.positions, site.elements];
-          const m = tf.reshape(tf.gather(extended, site.index, 1), [rows, ...trailing]);
+          const on = tf.gather(extended, site.index, 1); // [B, P·E]
+          const m = tf.reshape(rescale ? tf.mul(on, shareOut(on)) : on, [rows, ...trailing]);
           const kept = tf.mul(activation, m);
           return site.baseline === undefined ? kept : tf.add(kept, tf.mul(site.baseline, tf.sub(1, m)));
         },
@@ -84,6 +100,11 @@ export function createAblator(config: ModelConfig, players: readonly ComponentPl
     },
     [Symbol.dispose]: () => tf.dispose(sites.flatMap((site) => (site.baseline === undefined ? [site.index] : [site.index, site.baseline]))),
   };
+}
+
+/** on [B, H] of 0 and 1 -> H / (heads on), [B, 1]: 1 to the last bit where all are, and H where none is. */
+function shareOut(on: tf.Tensor): tf.Tensor {
+  return tf.div(on.shape[1] as number, tf.maximum(tf.sum(on, 1, true), 1));
 }
 
 /**

@@ -13,7 +13,8 @@ import { checkPlayers, type Game, type ValueOptions } from '../game.ts';
 import { kvHeads } from '../model/config.ts';
 import { forward } from '../model/forward.ts';
 import type { Model } from '../model/model.ts';
-import { createAblator, meanBaselines, runBaselines, sitesOf, type Ablation, type Ablator, type Baselines } from './ablation.ts';
+import { tensorOf } from '../model/parameters.ts';
+import { createAblator, meanBaselines, requireRescalable, runBaselines, sitesOf, type Ablation, type Ablator, type Baselines } from './ablation.ts';
 import type { ComponentPlayer } from './components.ts';
 import type { Metric } from './metrics.ts';
 import type { Task } from './prompts.ts';
@@ -23,6 +24,8 @@ export interface ComponentGameOptions {
   readonly tasks: readonly Task[];
   readonly metric: Metric;
   readonly ablation: Ablation;
+  /** With zero ablation of whole heads: a layer's heads that stay on are multiplied by its heads / those on. Default false. */
+  readonly rescale?: boolean | undefined;
   /** Token rows that mean ablation averages over; the tasks' own when absent. */
   readonly meanOver?: readonly (readonly number[])[] | undefined;
   /** Masks per forward pass; from the byte estimate when absent. */
@@ -55,6 +58,7 @@ interface Prepared {
 export function createComponentGame(model: Model, options: ComponentGameOptions): ComponentGame {
   const { players, tasks, metric } = options;
   if (players.length === 0) throw fail('input', 'component game', 'has no players; name at least one part of the model.');
+  if (options.rescale === true) requireRescalable(players, options.ablation);
   if (tasks.length === 0) throw fail('input', 'component game', 'has no prompts; at least one is needed.');
   const batchSize = options.batchSize ?? chooseBatch(model, tasks, metric, options.byteLimit ?? 2 ** 28);
   if (!Number.isInteger(batchSize) || batchSize < 1) throw fail('input', 'batch size', `${batchSize} is not a whole number >= 1.`);
@@ -125,7 +129,7 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
   };
 }
 
-function prepare(model: Model, { players, tasks, metric, ablation, meanOver }: ComponentGameOptions, into: Prepared[]): void {
+function prepare(model: Model, { players, tasks, metric, ablation, rescale, meanOver }: ComponentGameOptions, into: Prepared[]): void {
   const hooks = sitesOf(players, model.config);
   const means = ablation === 'mean' || ablation === 'mean-per-position' ? meanBaselines(model, hooks, meanOver ?? tasks.map((t) => t.tokens), ablation === 'mean-per-position') : undefined;
   try {
@@ -140,7 +144,7 @@ function prepare(model: Model, { players, tasks, metric, ablation, meanOver }: C
         if (task.corrupted === undefined) throw fail('input', 'resample ablation', `"${task.prompt.prompt}" has no corrupted prompt.`);
         baselines = runBaselines(model, hooks, task.corrupted);
       }
-      const ablator = createAblator(model.config, players, task.tokens.length, scored, baselines);
+      const ablator = createAblator(model.config, players, task.tokens.length, scored, { baselines, rescale });
       if (ablation === 'resample') tf.dispose(baselines as Record<string, tf.Tensor>);
       const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
       const columns = metric.columns(task);
@@ -156,7 +160,10 @@ function prepare(model: Model, { players, tasks, metric, ablation, meanOver }: C
 function selectColumns(model: Model, columns: readonly number[]): { readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined } {
   const index = tf.tensor1d([...columns], 'int32');
   const bias = model.parameters['unembed.b_U'];
-  const selected = { W: tf.gather(model.parameters['unembed.W_U'], index, 1), b: bias === undefined ? undefined : tf.gather(bias, index) };
+  const selected = {
+    W: tf.tidy(() => tf.gather(tensorOf(model.parameters['unembed.W_U']), index, 1)),
+    b: bias === undefined ? undefined : tf.gather(tensorOf(bias), index),
+  };
   index.dispose();
   return selected;
 }

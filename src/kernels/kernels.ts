@@ -24,6 +24,9 @@ interface Exports {
   readonly packedTriangle: (matrix: number, bytes: number, table: number, scale: number, count: number, width: number) => void;
   readonly packedTimes: (matrix: number, x: number, out: number, count: number) => void;
   readonly crossTimes: (others: number, rows: number, bytes: number, table: number, scale: number, weights: number, out: number, count: number, width: number) => void;
+  /** wasm/ridge.ts */
+  readonly signedProduct: (words: number, stride: number, rows: number, k: number, b: number, width: number, group: number, table: number, out: number) => void;
+  readonly leaveOneOut: (left: number, rows: number, rank: number, shrink: number, shrunk: number, outside: number, slack: number, out: number) => number;
   readonly kernelSlopes: (product: number, inverse: number, alpha: number, bytes: number, bins: number, rowSums: number, count: number, width: number) => void;
 }
 

@@ -9,6 +9,7 @@ import { kvHeads } from './config.ts';
 import type { HookName } from './hook-points.ts';
 import { linear, perHeadOutput, perHeadProjection, softcap } from './layers.ts';
 import { norm } from './norm.ts';
+import { tensorOf } from './parameters.ts';
 import { takePositions, type Pass } from './pass.ts';
 import { turn } from './rotary.ts';
 
@@ -31,9 +32,9 @@ export function attend(pass: Pass, layer: number, residual: tf.Tensor, queries: 
   const W_O = parameters[`${b}.attn.W_O`];
   const b_O = parameters[`${b}.attn.b_O`];
   if (pass.wants(`${b}.attn.hook_result`)) {
-    const result = visit(`${b}.attn.hook_result`, perHeadOutput(z, W_O), queries); // [B, Sq, H, d]
+    const result = visit(`${b}.attn.hook_result`, perHeadOutput(z, tensorOf(W_O)), queries); // [B, Sq, H, d]
     const sum = tf.sum(result, 2);
-    return b_O === undefined ? sum : tf.add(sum, b_O);
+    return b_O === undefined ? sum : tf.add(sum, tensorOf(b_O));
   }
   return linear(tf.reshape(z, [z.shape[0], z.shape[1] as number, config.nHeads * config.dHead]), W_O, b_O);
 }
@@ -102,7 +103,7 @@ function projections(pass: Pass, layer: number, residual: tf.Tensor, queries: re
       const own = before(true, hooked);
       const x = shift === undefined ? own : tf.add(own, tf.expandDims(shift, 2));
       const each = (matrix: tf.Tensor): tf.Tensor => (letter !== 'q' && ungroups ? repeatColumns(matrix, groups, copies) : matrix);
-      projected = perHeadProjection(takePositions(x, at, everywhere), each(W), bias === undefined ? undefined : each(bias));
+      projected = perHeadProjection(takePositions(x, at, everywhere), each(tensorOf(W)), bias === undefined ? undefined : each(tensorOf(bias)));
     }
     return visit(`${b}.attn.hook_${letter}`, projected, at);
   };

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
 import { linear } from './layers.ts';
 import { norm } from './norm.ts';
+import { rowsOf } from './parameters.ts';
 import type { Pass } from './pass.ts';
 
 export interface Embedded {
@@ -17,7 +18,7 @@ export function embed(pass: Omit<Pass, 'positional'>, tokens: tf.Tensor2D, given
   const { config, parameters, visit, everywhere } = pass;
   const { width = config.dModel, scale = 1, tokenTypes: kinds, norm: normed = false } = config.embedding ?? {};
   const look = (): tf.Tensor => {
-    const rows = tf.reshape(tf.gather(parameters['embed.W_E'], tf.reshape(tokens, [-1])), [tokens.shape[0], everywhere.length, width]);
+    const rows = tf.reshape(rowsOf(parameters['embed.W_E'], tf.reshape(tokens, [-1]) as tf.Tensor1D), [tokens.shape[0], everywhere.length, width]);
     const wide = width === config.dModel ? rows : linear(rows, parameters['embed.W_in'], undefined);
     return scale === 1 ? wide : tf.mul(wide, scale);
   };
@@ -27,7 +28,7 @@ export function embed(pass: Omit<Pass, 'positional'>, tokens: tf.Tensor2D, given
   if (kinds !== undefined) {
     const types = tokenTypes ?? Array.from({ length: tokens.shape[0] }, () => everywhere.map(() => 0));
     checkTokenTypes(types, tokens.shape[0], everywhere.length, kinds);
-    const looked = tf.gather(parameters['token_type_embed.W_token_type'], tf.tensor1d(types.flat(), 'int32'));
+    const looked = rowsOf(parameters['token_type_embed.W_token_type'], tf.tensor1d(types.flat(), 'int32'));
     residual = tf.add(residual, visit('hook_token_type_embed', tf.reshape(looked, [types.length, everywhere.length, config.dModel]), everywhere));
   } else if (tokenTypes !== undefined) {
     throw fail('input', 'token types', `this ${config.family} model has none; leave them out.`);
@@ -40,7 +41,7 @@ function positionEmbedding({ config, parameters, visit, wants, everywhere, posit
   const W_pos = parameters['pos_embed.W_pos'];
   const [rows, length, first] = [positions.length, everywhere.length, positions[0][0]];
   const rising = rows === 1 && positions[0].every((position, s) => position === first + s);
-  const looked = rising ? tf.slice(W_pos, [first, 0], [length, config.dModel]) : tf.gather(W_pos, tf.tensor1d(positions.flat(), 'int32'));
+  const looked = rising && W_pos instanceof tf.Tensor ? tf.slice(W_pos, [first, 0], [length, config.dModel]) : rowsOf(W_pos, tf.tensor1d(positions.flat(), 'int32'));
   const positional = tf.reshape(looked, [rows, length, config.dModel]);
   if (!wants('hook_pos_embed')) return positional;
   return visit('hook_pos_embed', rows === 1 ? tf.tile(positional, [batch, 1, 1]) : positional, everywhere); // [B, S, d]

@@ -15,10 +15,12 @@ import { hasFinalNorm, type ModelConfig } from './config.ts';
 import { embed } from './embedding.ts';
 import { activate, linear, softcap } from './layers.ts';
 import { norm } from './norm.ts';
-import { takePositions, visitor, type KeyValueCache, type Parameters, type Pass, type Tap } from './pass.ts';
+import type { Parameters } from './parameters.ts';
+import { takePositions, visitor, type KeyValueCache, type Pass, type Tap } from './pass.ts';
 import { turnTables, type Turn } from './rotary.ts';
 
-export type { KeyValueCache, Parameters, Tap } from './pass.ts';
+export type { Parameters } from './parameters.ts';
+export type { KeyValueCache, Tap } from './pass.ts';
 export type { PaddingMask } from './attention-mask.ts';
 
 export interface ForwardOptions {

@@ -22,6 +22,8 @@ export interface HalfTensor {
   readonly packed: tf.Tensor1D;
   /** max |stored - given| / max(1, |given|). */
   readonly largestError: number;
+  /** The stored values, widened. */
+  data(): Promise<Float32Array>;
   [Symbol.dispose](): void;
 }
 
@@ -30,19 +32,40 @@ export function storesHalves(): boolean {
   return tf.getBackend() === 'webgpu' && typeof (tf.backend() as Partial<ProgramRunner>).runWebGPUProgram === 'function';
 }
 
+/** @throws 'backend' where the device cannot unpack. */
+export function requireHalves(format: HalfFormat): void {
+  if (!storesHalves()) throw fail('backend', `storage ${format}`, `needs webgpu, which unpacks on the device; the backend is ${tf.getBackend()}.`);
+}
+
 /**
  * `values` (C order) in half precision on the device; the caller owns the result.
  *
+ * @param name what the values are, for the error.
  * @throws 'backend' where the device cannot unpack; 'input' for a finite value that the format cannot hold.
  */
-export function packHalf(values: Float32Array, shape: readonly number[], format: HalfFormat): HalfTensor {
-  if (!storesHalves()) throw fail('backend', `storage ${format}`, `needs webgpu, which unpacks on the device; the backend is ${tf.getBackend()}.`);
+export function packHalf(values: Float32Array, shape: readonly number[], format: HalfFormat, name?: string): HalfTensor {
+  requireHalves(format);
   const halves = narrow(values, format);
-  const largestError = errorOf(values, widenHalves(halves, format), format);
+  const largestError = errorOf(values, widenHalves(halves, format), format, name);
   const words = new Uint16Array(2 * Math.ceil(halves.length / 2)); // an odd end is padded
   words.set(halves);
   const packed = tf.tensor1d(new Int32Array(words.buffer), 'int32');
-  return { format, shape: [...shape], packed, largestError, [Symbol.dispose]: () => packed.dispose() };
+  const half: HalfTensor = {
+    format,
+    shape: [...shape],
+    packed,
+    largestError,
+    async data() {
+      const values32 = unpackHalf(half);
+      try {
+        return (await values32.data()) as Float32Array;
+      } finally {
+        values32.dispose();
+      }
+    },
+    [Symbol.dispose]: () => packed.dispose(),
+  };
+  return half;
 }
 
 /** The values as a fresh float32 tensor of `half.shape`. */
@@ -83,11 +106,11 @@ function widenHalves(halves: Uint16Array, format: HalfFormat): Float32Array {
   return values;
 }
 
-function errorOf(given: Float32Array, stored: Float32Array, format: HalfFormat): number {
+function errorOf(given: Float32Array, stored: Float32Array, format: HalfFormat, name: string | undefined): number {
   let largest = 0;
   for (let i = 0; i < given.length; i++) {
     if (!Number.isFinite(given[i])) continue; // infinities and NaN are kept
-    if (!Number.isFinite(stored[i])) throw fail('input', `storage ${format}`, `cannot hold ${given[i]} at ${i}; use ${format === 'float16' ? 'bfloat16 or ' : ''}float32.`);
+    if (!Number.isFinite(stored[i])) throw fail('input', `storage ${format}${name === undefined ? '' : ` of ${name}`}`, `cannot hold ${given[i]} at ${i}; use ${format === 'float16' ? 'bfloat16 or ' : ''}float32.`);
     largest = Math.max(largest, Math.abs(stored[i] - given[i]) / Math.max(1, Math.abs(given[i])));
   }
   return largest;

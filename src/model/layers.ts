@@ -8,13 +8,14 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from './config.ts';
+import { productWith, tensorOf, type Parameter } from './parameters.ts';
 
 /** x [..., a] · W [a, c] + b [c] -> [..., c]. */
-export function linear(x: tf.Tensor, W: tf.Tensor, b: tf.Tensor | undefined): tf.Tensor {
+export function linear(x: tf.Tensor, W: Parameter, b: Parameter | undefined): tf.Tensor {
   const width = x.shape[x.rank - 1];
   const flat = tf.reshape(x, [-1, width]) as tf.Tensor2D;
-  const product = tf.matMul(flat, W as tf.Tensor2D);
-  const out = b === undefined ? product : tf.add(product, b);
+  const product = productWith(flat, W);
+  const out = b === undefined ? product : tf.add(product, tensorOf(b));
   return tf.reshape(out, [...x.shape.slice(0, -1), W.shape[1] as number]);
 }
 

@@ -6,14 +6,13 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
 import { familyOf } from './families/families.ts';
-import type { Parameters } from './forward.ts';
 import { locateModel } from './hub/locate.ts';
 import type { HubOptions } from './hub/settings.ts';
+import { disposeParameters, requireStorage, storageOf, type Parameter, type Parameters, type WeightStorage } from './parameters.ts';
 import { readParameters, requireLayers, requireRoom } from './read-parameters.ts';
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
 
@@ -25,6 +24,8 @@ export interface Model {
   readonly config: ModelConfig;
   /** Owned by the model. */
   readonly parameters: Parameters;
+  /** How the matrices among them are held. */
+  readonly storage: WeightStorage;
   /** Absent when the folder has no tokenizer.json. */
   readonly tokenizer: Tokenizer | undefined;
   /** Scalars on the device. */
@@ -38,14 +39,21 @@ export interface Model {
 export interface LoadOptions {
   /** Where the hub and its cache are, and how to report a download; see HubOptions. */
   readonly hub?: HubOptions;
+  /**
+   * How matrices are held on the device; default float32. 'float16' and 'bfloat16' (webgpu only) take half the memory
+   * and round what the checkpoint holds in more bits.
+   */
+  readonly storage?: WeightStorage | undefined;
 }
 
 /**
  * Loads a model onto the current backend.
  * @param model a folder, or a hub id: `org/name` or `org/name@revision`.
- * @throws 'checkpoint' when something is missing, damaged, of an unknown architecture or of the wrong shape.
+ * @throws 'checkpoint' when something is missing, damaged, of an unknown architecture or of the wrong shape;
+ * 'backend' for a storage that the current backend does not have; 'input' for one that cannot hold a weight.
  */
 export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
+  const storage = requireStorage(options.storage ?? 'float32');
   const { folder, name } = await locateModel(model, options.hub);
   const checkpoint = await openCheckpoint(folder);
   const family = familyOf(checkpoint.config);
@@ -53,9 +61,9 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
   requireLayers(checkpoint);
   const config = family.readConfig(checkpoint.config, names);
   requireRoom(config, `checkpoint ${folder}`);
-  const parameters: Record<string, tf.Tensor> = {};
+  const parameters: Record<string, Parameter> = {};
   try {
-    const unusedTensors = await readParameters(checkpoint, family, config, names, parameters);
+    const unusedTensors = await readParameters(checkpoint, family, config, names, storage, parameters);
     const hasTokenizer = (await stat(join(folder, 'tokenizer.json')).catch(() => undefined)) !== undefined;
     const tokenizer = hasTokenizer ? await loadTokenizer(folder) : undefined;
     if (tokenizer !== undefined && tokenizer.vocabSize > config.dVocab) {
@@ -63,7 +71,7 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
     }
     return createModel(config, parameters, { name, folder, tokenizer, unusedTensors });
   } catch (error) {
-    tf.dispose(parameters);
+    disposeParameters(parameters);
     throw error;
   }
 }
@@ -84,10 +92,11 @@ export function createModel(
     folder: origin.folder,
     config,
     parameters,
+    storage: storageOf(parameters),
     tokenizer: origin.tokenizer,
     parameterCount: parameterCount(config),
     unusedTensors: origin.unusedTensors ?? [],
-    [Symbol.dispose]: () => tf.dispose(parameters as Record<string, tf.Tensor>),
+    [Symbol.dispose]: () => disposeParameters(parameters),
   };
 }
 

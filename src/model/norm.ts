@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Norm } from './config.ts';
 import type { HookName, NormName } from './hook-points.ts';
+import { tensorOf } from './parameters.ts';
 import type { Pass } from './pass.ts';
 
 export interface NormOptions {
@@ -24,8 +25,8 @@ export function norm({ config, parameters, visit }: Pick<Pass, 'config' | 'param
     const scale = tf.sqrt(tf.add(tf.mean(tf.square(centred), -1, true), kind.eps));
     const out = tf.div(centred, visit(`${name}.hook_scale` as HookName, scale, positions));
     const see = (y: tf.Tensor): tf.Tensor => visit(`${name}.hook_normalized` as HookName, y, positions);
-    const w = parameters[`${from}.w`];
-    if (kind.kind === 'rms') return tf.mul(see(out), kind.offset === 0 ? w : tf.add(w, kind.offset));
-    return see(kind.affine ? tf.add(tf.mul(out, w), parameters[`${from}.b`]) : out);
+    const at = (letter: 'w' | 'b'): tf.Tensor => tensorOf(parameters[`${from}.${letter}`]);
+    if (kind.kind === 'rms') return tf.mul(see(out), kind.offset === 0 ? at('w') : tf.add(at('w'), kind.offset));
+    return see(kind.affine ? tf.add(tf.mul(out, at('w')), at('b')) : out);
   });
 }

@@ -5,10 +5,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { ModelConfig } from './config.ts';
 import type { HookName } from './hook-points.ts';
+import type { Parameters } from './parameters.ts';
 import type { Turn } from './rotary.ts';
-
-/** Parameters by canonical name; see parameterShapes. */
-export type Parameters = Readonly<Record<string, tf.Tensor>>;
 
 export interface Tap {
   /** Whether `visit` is to be called for this point; points nobody wants cost nothing. */

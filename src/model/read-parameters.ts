@@ -9,6 +9,7 @@ import { fail } from '../errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
 import type { Family, Source } from './families/family.ts';
+import { store, type Parameter, type WeightStorage } from './parameters.ts';
 
 /** Tensors of at most this many values are read while the one before is used: 64 MB more in memory. */
 const AHEAD_VALUES = 2 ** 24;
@@ -38,14 +39,14 @@ export function requireRoom(config: ModelConfig, who: string): void {
 }
 
 /**
- * The model's parameters onto the device, into `into` under their canonical names.
+ * The model's parameters onto the device, matrices in `storage`, into `into` under their canonical names.
  *
  * Peak memory beside the parameters: the largest tensor as it is stored, what its family makes of it, and 64 MB.
  *
  * @returns the tensors of the checkpoint that no parameter came from (buffers not counted).
- * @throws 'checkpoint' when a tensor is missing, of the wrong shape, or cannot be read; `into` then holds what was made so far.
+ * @throws 'checkpoint' when a tensor is missing, of the wrong shape, or cannot be read, 'input' when `storage` cannot hold a value; `into` then holds what was made so far.
  */
-export async function readParameters(checkpoint: Checkpoint, family: Family, config: ModelConfig, names: ReadonlySet<string>, into: Record<string, tf.Tensor>): Promise<string[]> {
+export async function readParameters(checkpoint: Checkpoint, family: Family, config: ModelConfig, names: ReadonlySet<string>, storage: WeightStorage, into: Record<string, Parameter>): Promise<string[]> {
   const who = `checkpoint ${checkpoint.folder}`;
   const shapes = parameterShapes(config);
   const sources = [...family.sources(config, names, checkpoint.config)];
@@ -69,7 +70,7 @@ export async function readParameters(checkpoint: Checkpoint, family: Family, con
       const values = await (ahead ?? readAt(i));
       // The disk works on the next tensor while this one is laid out.
       ahead = i + 1 < sources.length && sizes[i + 1] <= AHEAD_VALUES ? readAt(i + 1) : undefined;
-      for (const [name, take] of Object.entries(sources[i].gives)) into[name] = tf.tensor(take(values), [...shapes[name]]);
+      for (const [name, take] of Object.entries(sources[i].gives)) into[name] = store((memory) => take(values, memory), shapes[name], storage, name);
     }
   } finally {
     await ahead?.catch(() => {});

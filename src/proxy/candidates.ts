@@ -12,7 +12,7 @@ import type { Fold } from '../spectrum/regression/folds.ts';
 import { ridgeSpectrum } from '../spectrum/regression/ridge.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { energyOf, type SparsePolynomial } from './sparse-polynomial.ts';
-import { sparsify } from './sparsify.ts';
+import { closeDownwards, sparsify } from './sparsify.ts';
 import { polynomialSpectrum, treeFourier } from './tree-fourier.ts';
 import type { Ensemble } from './tree.ts';
 import type { Pace, Tuning } from './tune.ts';
@@ -32,10 +32,17 @@ export interface CandidateOptions {
   readonly refit?: 'cv' | 'always' | 'never' | undefined;
   /** Shares of the energy that compete, default [0.95, 0.99, 1]. */
   readonly energy?: readonly number[] | undefined;
-  /** Terms of a sparse answer besides ∅ at most, default 200 (the paper: about 200 suffice). */
+  /** Terms of a sparse answer besides ∅ at most; default 200 (the paper: about 200 suffice), with many masks an eighth of their number, up to 500. */
   readonly cap?: number | undefined;
+  /** Whether every subset of a set that is kept is kept too, beyond the cap; default false. */
+  readonly closure?: boolean | undefined;
   /** Terms of an answer that is not sparsified, largest first; default 20,000. */
   readonly maxTerms?: number | undefined;
+}
+
+/** The default cap on terms for so many masks: on f_SCH (n = 100, 320 terms, α = 4) 332 terms reach R² .889 where 200 reach .776. */
+export function defaultCap(masks: number): number {
+  return Math.min(500, Math.max(200, Math.floor(masks / 8)));
 }
 
 /** The candidates that the options allow, sparser ones first. @throws on no energy share. */
@@ -93,8 +100,9 @@ export function express(ensemble: Ensemble, masks: Coalitions, values: Float64Ar
   return { spectrum, alpha: undefined, energyKept: energyShare(spectrum, polynomial) };
 }
 
-function sparseOrRefit(polynomial: SparsePolynomial, masks: Coalitions, values: Float64Array, kind: 'sparse' | 'refit', energy: number, { cap }: CandidateOptions): Expressed {
-  const sparse = createSpectrum('fourier', polynomial.players, sparsify(polynomial, { energy, cap }));
+function sparseOrRefit(polynomial: SparsePolynomial, masks: Coalitions, values: Float64Array, kind: 'sparse' | 'refit', energy: number, { cap, closure = false }: CandidateOptions): Expressed {
+  const largest = sparsify(polynomial, { energy, cap });
+  const sparse = createSpectrum('fourier', polynomial.players, closure ? closeDownwards(largest, polynomial) : largest);
   const energyKept = energyShare(sparse, polynomial);
   if (kind === 'sparse') return { spectrum: sparse, alpha: undefined, energyKept };
   const fit = ridgeSpectrum(masks, values, sparse.terms.map((term) => term.members));

@@ -13,7 +13,7 @@ import { mean, scoreR2, shuffledFolds, squaredError, type Fold } from '../spectr
 import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense } from '../spectrum/walsh-hadamard.ts';
 import { boost, type BoostOptions } from './boost.ts';
-import { candidatePredictions, candidatesOf, express, type Candidate, type CandidateOptions } from './candidates.ts';
+import { candidatePredictions, candidatesOf, defaultCap, express, type Candidate, type CandidateOptions } from './candidates.ts';
 import { endOf, mergeRepeats, type Measured, type Noise } from './measured.ts';
 import { predict } from './tree.ts';
 import { DEFAULT_GRID, tune, type Pace, type TreeSetting, type TuneGrid, type Tuning, type TuneRow } from './tune.ts';
@@ -31,6 +31,8 @@ export interface ProxySpexOptions extends CandidateOptions {
   readonly minDataInLeaf?: number | undefined;
   /** 'test' (default): end masks enter the fit if they fit (see END_MASK_LIMIT). 'keep': always. 'drop': never. */
   readonly endMasks?: 'test' | 'keep' | 'drop' | undefined;
+  /** Worker threads of the tuning; default one, and all cores for large fits. The answer does not depend on it. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void) | undefined;
 }
@@ -82,6 +84,8 @@ export interface Judged {
   /** The candidate with the least out-of-fold error, and its predictions. */
   readonly chosen: Candidate;
   readonly outOfFold: Float64Array;
+  /** The options of the candidates, the cap filled in. */
+  readonly express: CandidateOptions;
 }
 
 /** Tunes trees on everything but the end masks and finds what is best done to them. */
@@ -92,13 +96,14 @@ export async function judgeTrees(measured: Measured, options: ProxySpexOptions, 
   const sample = selectRows(measured.masks, inner);
   const values = Float64Array.from(inner, (row) => measured.values[row]);
   const folds = shuffledFolds(sample.count, options.folds ?? 5, createRandom(options.seed ?? 0, 'proxyspex/folds'));
-  const tuning = await tune(sample, values, folds, options.grid ?? DEFAULT_GRID, treeOptions(options), pace);
+  const tuning = await tune(sample, values, folds, options.grid ?? DEFAULT_GRID, { ...treeOptions(options), threads: options.threads }, pace);
   const candidates = candidatesOf(options);
-  const predictions = await candidatePredictions(candidates, sample, values, folds, tuning, options, pace);
+  const filled = { ...options, cap: options.cap ?? defaultCap(sample.count) };
+  const predictions = await candidatePredictions(candidates, sample, values, folds, tuning, filled, pace);
   const errors = predictions.map((predicted) => squaredError(values, predicted));
   const best = errors.indexOf(Math.min(...errors));
   const cv = candidates.map((candidate, c) => ({ ...candidate, r2: scoreR2(values, errors[c]) }));
-  return { measured, ends, sample, values, folds, tuning, cv, chosen: candidates[best], outOfFold: predictions[best] };
+  return { measured, ends, sample, values, folds, tuning, cv, chosen: candidates[best], outOfFold: predictions[best], express: filled };
 }
 
 export interface Admitted {
@@ -143,7 +148,7 @@ export async function fitProxySpex(masks: Coalitions, values: ArrayLike<number>,
   const admitted = admitEndMasks(judged, rmseOf(tuning.outOfFold), (mask) => mean(tuning.models.map((model) => predict(model, mask)[0])), options.endMasks);
   await pace('fit', 0, 1);
   const { ensemble } = boost(admitted.masks, admitted.values, { ...treeOptions(options), ...tuning.best });
-  const answer = express(ensemble, admitted.masks, admitted.values, chosen, options);
+  const answer = express(ensemble, admitted.masks, admitted.values, chosen, judged.express);
   await pace('fit', 1, 1);
   return {
     ...answer,

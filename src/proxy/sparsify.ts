@@ -5,7 +5,7 @@
  * most `cap` of them. Ties are cut in canonical order, so the answer is one. No energy: ∅ alone.
  */
 import { fail } from '../errors.ts';
-import type { Term } from '../spectrum/spectrum.ts';
+import { setKey, type Term } from '../spectrum/spectrum.ts';
 import { energyOf, largestTerms, type SparsePolynomial } from './sparse-polynomial.ts';
 
 export interface SparsifyOptions {
@@ -23,6 +23,40 @@ export function sparsify(polynomial: SparsePolynomial, options: SparsifyOptions 
   const largest = largestTerms(polynomial, Math.min(cap, polynomial.size));
   const kept = energyPrefix(largest.map((term) => term.value), energyOf(polynomial), energy);
   return [{ members: [], value: polynomial.values[0] }, ...largest.slice(0, kept)];
+}
+
+/** Sets that a closure may have: a set of d players has 2^d subsets. */
+const MOST_CLOSED = 5000;
+
+/**
+ * The terms and, for every subset of their sets that is missing, a term of it with its value in the polynomial (0 where
+ * it has none): a hierarchy without gaps, as interaction indices like to have it. The given terms come first, then the
+ * added ones, smaller sets first.
+ * @throws 'input' when that makes more than MOST_CLOSED terms.
+ */
+export function closeDownwards(terms: readonly Term[], polynomial: SparsePolynomial): Term[] {
+  const known = new Set(terms.map(({ members }) => setKey(members)));
+  const added: number[][] = [];
+  const queue = terms.map(({ members }) => members);
+  for (let at = 0; at < queue.length; at++) {
+    for (const player of queue[at]) {
+      const smaller = queue[at].filter((other) => other !== player);
+      const key = setKey(smaller);
+      if (known.has(key)) continue;
+      known.add(key);
+      added.push(smaller);
+      queue.push(smaller);
+      if (queue.length > MOST_CLOSED) throw fail('input', 'closure', `${terms.length} terms have more than ${MOST_CLOSED} subsets; lower the cap or maxDepth, or leave the hierarchy open.`);
+    }
+  }
+  if (added.length === 0) return [...terms];
+  const wanted = new Set(added.map(setKey));
+  const values = new Map<string, number>();
+  for (let term = 0; term < polynomial.size; term++) {
+    const key = setKey(polynomial.members(term));
+    if (wanted.has(key)) values.set(key, polynomial.values[term]);
+  }
+  return [...terms, ...added.sort((a, b) => a.length - b.length).map((members) => ({ members, value: values.get(setKey(members)) ?? 0 }))];
 }
 
 /**

@@ -90,7 +90,7 @@ export async function fitStack(masks: Coalitions, values: ArrayLike<number>, opt
   const { values: y, chosen } = judged;
   let ensemble: Ensemble | undefined;
   const grow = (admitted: Admitted): Ensemble => (ensemble ??= boost(admitted.masks, admitted.values, { ...treeOptions(options), ...judged.tuning.best }).ensemble);
-  const trees = treeMember(judged, grow, options);
+  const trees = treeMember(judged, grow);
   const smooth = await processes(judged, pace);
   const few = smooth.length > 0 && judged.sample.count < PARITIES_FROM * masks.players * Math.log2(masks.players);
   const maxTerms = options.maxTerms ?? 20_000;
@@ -146,7 +146,7 @@ async function processes({ sample, values }: Judged, pace: Pace): Promise<Fitted
   return members;
 }
 
-function treeMember({ tuning, chosen, outOfFold }: Judged, grow: (admitted: Admitted) => Ensemble, options: ProxySpexOptions): Fitted {
+function treeMember({ tuning, chosen, outOfFold, express: options }: Judged, grow: (admitted: Admitted) => Ensemble): Fitted {
   return {
     name: 'trees',
     outOfSample: outOfFold,

@@ -2,16 +2,18 @@
  * Hyper-parameters of the trees by cross-validation: for every depth and rate the folds are boosted side by side.
  *
  * Boosting is nested, so one run to the most trees scores every count on its held-out fold; the answer is that of
- * separate fits at a third of the cost. Scores are pooled over folds (spectrum/regression/folds.ts). A run ends
- * early once the pooled error has stopped falling: what later counts could still gain is below STALLED.
- * The fold models of the chosen setting are kept: they judge what is done to the trees afterwards.
+ * separate fits at a third of the cost. Scores are pooled over folds (spectrum/regression/folds.ts); a run whose error
+ * has stopped falling ends early (tune-pair.ts). The fold models of the chosen setting are kept: they judge what is
+ * done to the trees afterwards.
  */
+import { availableParallelism } from 'node:os';
 import type { Coalitions } from '../coalitions.ts';
 import { fail } from '../errors.ts';
-import { scoreR2, type Fold } from '../spectrum/regression/folds.ts';
-import { startBoosting, type BoostOptions } from './boost.ts';
-import { createTrainingSpace, type BoostRun } from './trainer.ts';
-import { type Ensemble } from './tree.ts';
+import type { Fold } from '../spectrum/regression/folds.ts';
+import type { BoostOptions } from './boost.ts';
+import { pairSpace, runPair, type PairInput, type PairResult, type PairTask } from './tune-pair.ts';
+import { runOnThreads } from './tune-threads.ts';
+import type { Ensemble } from './tree.ts';
 
 export interface TuneGrid {
   /** Splits on a path; -1 for no limit. */
@@ -41,13 +43,15 @@ export interface TreeSetting {
 }
 
 export interface TuneRow extends TreeSetting {
-  /** Pooled out-of-fold R²; null where the run had ended before, its error no longer falling. */
+  /** Trees at which it was scored: fewer than numIterations where the run ended, its error no longer falling; null beyond that. */
+  readonly trees: number | null;
+  /** Pooled out-of-fold R²; null where `trees` is. */
   readonly r2: number | null;
 }
 
 export interface Tuning {
   readonly best: TreeSetting;
-  /** Every setting of the grid with its score. */
+  /** Every setting of the grid with its score; `best` has the trees that were grown. */
   readonly table: readonly TuneRow[];
   /** Of the best setting: one ensemble a fold, fitted without the fold's held rows. */
   readonly models: readonly Ensemble[];
@@ -58,99 +62,57 @@ export interface Tuning {
 /** Called before every run; may wait, and may throw to stop. */
 export type Pace = (stage: string, done: number, total: number) => Promise<void>;
 
-/** A run has stalled when the last third of its trees lowered the pooled error by less than this share. */
-const STALLED = 1e-3;
-/** Trees at least between the two errors compared, in units of 1 / rate. */
-const WINDOW = 10;
-/** Blocks of trees in which the folds advance together, at least this many to the largest count. */
-const BLOCKS = 20;
+export interface TuneOptions extends BoostOptions {
+  /** Worker threads; default one, and all cores from THREADED_FROM players x masks on. */
+  readonly threads?: number | undefined;
+}
+
+/** Players x masks from which starting threads (about a second) pays. */
+const THREADED_FROM = 2e7;
+
+/** Progress steps of one pair. */
+const STEPS = 20;
 
 /**
- * Scores the grid on the folds; ties go to the earlier setting (depth, then rate, then trees, in grid order).
+ * Scores the grid on the folds; ties go to the earlier setting (depth, then rate, then trees, in grid order). Large
+ * fits run pairs of depth and rate on worker threads; the answer does not depend on how many.
  * @throws on an empty grid.
  */
-export async function tune(masks: Coalitions, values: Float64Array, folds: readonly Fold[], grid: TuneGrid, options: BoostOptions, pace: Pace): Promise<Tuning> {
+export async function tune(masks: Coalitions, values: Float64Array, folds: readonly Fold[], grid: TuneGrid, { threads, ...options }: TuneOptions, pace: Pace): Promise<Tuning> {
   const { maxDepth: depths, learningRate: rates, numIterations: counts } = grid;
   if (depths.length * rates.length * counts.length === 0) {
     throw fail('input', 'tune', `a grid of ${depths.length} depths x ${rates.length} rates x ${counts.length} tree counts; at least one of each is needed.`);
   }
   const increasing = [...new Set(counts)].sort((a, b) => a - b);
-  const most = increasing[increasing.length - 1];
-  const total = depths.length * rates.length * BLOCKS;
-  const space = createTrainingSpace(masks);
+  const pairs = depths.flatMap((maxDepth) => rates.map((learningRate): PairTask => ({ maxDepth, learningRate, counts: increasing })));
+  const input: PairInput = { masks, values, folds, options };
+  const done = new Float64Array(pairs.length);
+  const onShare = async (pair: number, share: number): Promise<void> => {
+    done[pair] = share;
+    await pace('tune', Math.floor(STEPS * done.reduce((sum, value) => sum + value, 0)), STEPS * pairs.length);
+  };
+  const workers = Math.min(pairs.length, threads ?? (masks.players * masks.count < THREADED_FROM ? 1 : availableParallelism()));
+  const results = workers > 1 ? await runOnThreads(input, pairs, workers, onShare) : await runInTurn(input, pairs, onShare);
+  await pace('tune', STEPS * pairs.length, STEPS * pairs.length);
+
   const table: TuneRow[] = [];
-  let best: { row: TuneRow & { r2: number }; models: Ensemble[]; outOfFold: Float64Array } | undefined;
-  let pair = 0;
-  for (const maxDepth of depths) {
-    for (const learningRate of rates) {
-      const runs = folds.map(({ train, held }) => startBoosting(space, values, { ...options, maxDepth, learningRate, numIterations: most }, train, held));
-      const snapshots = new Map<number, Float64Array>(); // out-of-fold predictions by count
-      let reached = 0;
-      for (const count of increasing) {
-        const ended = await advanceTogether(runs, reached, count, learningRate, increasing[0], async (trees) => pace('tune', Math.floor((pair + trees / most) * BLOCKS), total));
-        if (ended && count > increasing[0]) break;
-        snapshots.set(count, gather(masks.count, folds, runs));
-        reached = count;
-        if (ended) break;
-      }
-      const errors = pooledErrors(runs, reached);
-      const rows = counts.map((numIterations): TuneRow => ({ maxDepth, learningRate, numIterations, r2: numIterations <= reached ? scoreR2(values, errors[numIterations]) : null }));
-      table.push(...rows);
-      for (const row of rows) {
-        if (row.r2 === null || (best !== undefined && !(row.r2 > best.row.r2))) continue;
-        best = { row: { ...row, r2: row.r2 }, models: runs.map((run) => run.ensemble(Math.min(row.numIterations, run.trees))), outOfFold: snapshots.get(row.numIterations)! };
-      }
-      space.clear();
-      pair++;
+  let best: { readonly setting: TreeSetting; readonly r2: number; readonly result: PairResult } | undefined;
+  results.forEach((result, k) => {
+    const { maxDepth, learningRate } = pairs[k];
+    for (const numIterations of counts) {
+      const score = result.scores[increasing.indexOf(numIterations)];
+      table.push({ maxDepth, learningRate, numIterations, trees: score?.trees ?? null, r2: score?.r2 ?? null });
     }
-  }
-  await pace('tune', total, total);
-  const { row, models, outOfFold } = best!;
-  const { maxDepth, learningRate, numIterations } = row;
-  return { best: { maxDepth, learningRate, numIterations }, table, models, outOfFold };
-}
-
-/** Grows every run from `from` trees to `to`; true when it ended before: nothing left to split, or the pooled error has stalled at `least` trees or more. */
-async function advanceTogether(runs: readonly BoostRun[], from: number, to: number, rate: number, least: number, pace: (trees: number) => Promise<void>): Promise<boolean> {
-  const block = Math.max(1, Math.ceil(WINDOW / rate / 2));
-  for (let trees = from; trees < to; ) {
-    await pace(trees);
-    const more = Math.min(block, to - trees);
-    let grown = 0;
-    for (const run of runs) grown += run.advance(more);
-    trees += more;
-    if (grown === 0 || (trees >= least && trees < to && hasStalled(pooledErrors(runs, trees), rate))) return true;
-  }
-  return false;
-}
-
-function hasStalled(errors: Float64Array, rate: number): boolean {
-  const trees = errors.length - 1;
-  const before = trees - Math.max(Math.ceil(WINDOW / rate), Math.floor(trees / 3));
-  if (before < 1) return false;
-  let [early, late] = [Infinity, Infinity];
-  for (let t = 0; t <= trees; t++) {
-    if (t <= before) early = Math.min(early, errors[t]);
-    else late = Math.min(late, errors[t]);
-  }
-  return late > (1 - STALLED) * early;
-}
-
-/** Σ over the runs of the held-out squared errors after 0 .. `trees` trees; a run that converged keeps its last. */
-function pooledErrors(runs: readonly BoostRun[], trees: number): Float64Array {
-  const errors = new Float64Array(trees + 1);
-  for (const run of runs) {
-    const stages = run.stages();
-    for (let t = 0; t <= trees; t++) errors[t] += stages[Math.min(t, stages.length - 1)];
-  }
-  return errors;
-}
-
-function gather(count: number, folds: readonly Fold[], runs: readonly BoostRun[]): Float64Array {
-  const all = new Float64Array(count);
-  folds.forEach(({ held }, f) => {
-    const predicted = runs[f].heldPredictions();
-    held.forEach((row, k) => (all[row] = predicted[k]));
+    const r2 = Math.max(...result.scores.map((score) => score?.r2 ?? -Infinity));
+    if (best === undefined || r2 > best.r2) best = { setting: { maxDepth, learningRate, numIterations: result.best }, r2, result };
   });
-  return all;
+  const { setting, result } = best!;
+  return { best: setting, table, models: result.models, outOfFold: result.outOfFold };
+}
+
+async function runInTurn(input: PairInput, pairs: readonly PairTask[], onShare: (pair: number, share: number) => Promise<void>): Promise<PairResult[]> {
+  const space = pairSpace(input);
+  const results: PairResult[] = [];
+  for (const [k, pair] of pairs.entries()) results.push(await runPair(space, input, pair, (share) => onShare(k, share)));
+  return results;
 }

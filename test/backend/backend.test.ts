@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/backend.ts';
 import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/self-check.ts';
+import { availableBackends } from '../tensors.ts';
 
 const check = { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE };
 
@@ -64,5 +65,42 @@ describe('choosing a backend', () => {
     const before = tf.memory().numTensors;
     await selfCheck();
     expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe.runIf((await availableBackends()).includes('tensorflow'))('tensorflow, which is installed here', () => {
+  const native = (): number => (tf.backend() as unknown as { getNumOfTFTensors: () => number }).getNumOfTFTensors();
+
+  it('passes the self-check with float32 errors only, and names its version', async () => {
+    const backend = await openBackend('tensorflow', check);
+    expect(tf.getBackend()).toBe('tensorflow');
+    expect(backend.device).toMatch(/^(CPU|GPU, CUDA), TensorFlow 2\.\d+\.\d+/);
+    expect(backend.gpu).toBe(backend.device.startsWith('GPU'));
+    expect(backend.selfCheckError).toBeLessThan(1e-5);
+    expect(backend.selfCheckError).toBeGreaterThan(0);
+  });
+
+  it('frees what it holds outside JavaScript too', async () => {
+    await openBackend('tensorflow', check);
+    const before = native();
+    await selfCheck();
+    expect(native()).toBe(before);
+    const held = tf.square(tf.ones([3]));
+    expect(native()).toBeGreaterThan(before);
+    held.dispose();
+  });
+
+  it('works where util has lost what Node 23 dropped: concat and topk ask for it', async () => {
+    await openBackend('tensorflow', check);
+    const joined = tf.concat([tf.tensor1d([3, 1]), tf.tensor1d([2])]);
+    const { values } = tf.topk(joined, 2);
+    expect([...(await values.data())]).toEqual([3, 2]);
+  });
+
+  it('is not in auto\'s way when it computes wrong numbers', async () => {
+    const backend = await openBackend('auto', { run: async () => (tf.getBackend() === 'tensorflow' ? 1 : selfCheck()), tolerance: SELF_CHECK_TOLERANCE });
+    expect(backend.name).not.toBe('tensorflow');
+    expect(backend.passedOver.find(({ name }) => name === 'tensorflow (CPU)')?.why).toMatch(/computes wrong numbers/);
+    backend.close();
   });
 });

@@ -8,11 +8,12 @@ import { METRICS, metricOf } from '../../src/games/metrics.ts';
 import type { Task } from '../../src/games/prompts.ts';
 import { forward } from '../../src/model/forward.ts';
 import type { Model } from '../../src/model/model.ts';
+import { tensorOf } from '../../src/model/parameters.ts';
 import { referenceForward } from '../../src/model/reference.ts';
 import { runWithHooks, type Hook } from '../../src/hooks/run.ts';
 import type { HookName } from '../../src/model/hook-points.ts';
 import { createRandom } from '../../src/random.ts';
-import { availableBackends, CONFIGS, open, randomModel } from '../tensors.ts';
+import { availableBackends, CONFIGS, open, randomModel, TEST_BACKEND } from '../tensors.ts';
 
 const CLEAN = [3, 1, 4, 1, 5, 9, 2, 6];
 const CORRUPT = [8, 2, 11, 7, 0, 3, 3, 5];
@@ -104,7 +105,7 @@ describe.each(backends)('masks inside the forward pass on %s', (backend) => {
     const ones = coalitionsFromRows(Array.from({ length: B }, () => Array<number>(13).fill(1)));
     const values = await game.value(ones);
     const tokens = tf.tensor2d(Array.from({ length: B }, () => CLEAN), undefined, 'int32');
-    const columns = tf.gather(model.parameters['unembed.W_U'], tf.tensor1d([5, 2], 'int32'), 1);
+    const columns = tf.gather(tensorOf(model.parameters['unembed.W_U']), tf.tensor1d([5, 2], 'int32'), 1);
     const clean = await forward(model.config, model.parameters, tokens, { scored: [7], unembed: { W: columns } }).data();
     const expected = Array.from({ length: B }, (_, r) => Math.fround(clean[2 * r] - clean[2 * r + 1]));
     if (backend === 'webgpu') expect(values).toBeAllClose(expected, 1e-3);
@@ -158,7 +159,7 @@ describe.each(backends)('masks inside the forward pass on %s', (backend) => {
 
 describe('a component game', () => {
   beforeAll(async () => {
-    await open('wasm');
+    await open(TEST_BACKEND);
   });
 
   it('scores cross-entropy over the whole prompt when there is no correct token', async () => {

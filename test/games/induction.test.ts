@@ -10,7 +10,7 @@ import { readPrompts, toTasks } from '../../src/games/prompts.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { energyByOrder } from '../../src/spectrum/energy.ts';
 import { exactSolver } from '../../src/spectrum/exact.ts';
-import { open } from '../tensors.ts';
+import { open, TEST_BACKEND } from '../tensors.ts';
 
 async function study(name: string) {
   const model = await loadModel(join('models', name));
@@ -28,7 +28,7 @@ async function study(name: string) {
 
 describe('the induction models', () => {
   beforeAll(async () => {
-    await open('wasm');
+    await open(TEST_BACKEND);
   });
 
   it('h1: both heads are needed, and their interaction carries over a fifth of the variance', async () => {

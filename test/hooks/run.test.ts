@@ -4,13 +4,13 @@ import { runWithCache, runWithHooks, type Hook } from '../../src/hooks/run.ts';
 import { createRandom } from '../../src/random.ts';
 import { referenceForward } from '../../src/model/reference.ts';
 import type { HookName } from '../../src/model/hook-points.ts';
-import { CONFIGS, open, randomModel } from '../tensors.ts';
+import { CONFIGS, open, randomModel, TEST_BACKEND } from '../tensors.ts';
 
 const ROW = [3, 1, 4, 1, 5, 9, 2, 6];
 const config = CONFIGS['gpt2'];
 
 beforeAll(async () => {
-  await open('wasm');
+  await open(TEST_BACKEND);
 });
 
 const zeroHead =

@@ -7,6 +7,7 @@ import { runWithHooks } from '../../src/hooks/run.ts';
 import { narrowBfloat16, narrowFloat16, widenBfloat16, widenFloat16 } from '../../src/model/half-precision.ts';
 import { gatherHalfRows, packHalf, roundToHalf, unpackHalf, type HalfFormat } from '../../src/model/half-storage.ts';
 import { createModel, loadModel } from '../../src/model/model.ts';
+import { float32Parameters, type Parameters } from '../../src/model/parameters.ts';
 import { createRandom } from '../../src/random.ts';
 import { availableBackends, open } from '../tensors.ts';
 
@@ -60,17 +61,18 @@ describe('weights in half precision', () => {
     try {
       const model = await loadModel(join(import.meta.dirname, '../../models/ioi-tiny'));
       const prompt = 'When Mary and John went to the store, John gave a drink to';
-      const logitsOf = async (parameters: Record<string, tf.Tensor>): Promise<Float32Array> => {
-        const logits = runWithHooks(createModel(model.config, parameters, { name: 'rounded', tokenizer: model.tokenizer }), prompt, []);
+      const logitsOf = async (given: Parameters): Promise<Float32Array> => {
+        const logits = runWithHooks(createModel(model.config, given, { name: 'rounded', tokenizer: model.tokenizer }), prompt, []);
         const values = (await logits.data()) as Float32Array;
         logits.dispose();
         return values;
       };
-      const exact = await logitsOf({ ...model.parameters });
+      const parameters = float32Parameters(model.parameters, 'test');
+      const exact = await logitsOf(parameters);
       const largest: Record<string, number> = {};
       for (const format of formats) {
         // Matrices are stored in halves; biases and norms are small and stay.
-        const rounded = Object.fromEntries(Object.entries(model.parameters).map(([name, tensor]) => [name, tensor.shape.length < 2 ? tf.clone(tensor) : tf.tensor(roundToHalf(tensor.dataSync() as Float32Array, format), tensor.shape)]));
+        const rounded = Object.fromEntries(Object.entries(parameters).map(([name, tensor]) => [name, tensor.shape.length < 2 ? tf.clone(tensor) : tf.tensor(roundToHalf(tensor.dataSync() as Float32Array, format), tensor.shape)]));
         const logits = await logitsOf(rounded);
         largest[format] = logits.reduce((most, value, i) => Math.max(most, Math.abs(value - exact[i])), 0);
         tf.dispose(rounded);

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { isKept, selectRows, uniformCoalitions, type Coalitions } from '../../src/coalitions.ts';
 import { boost, minDataInLeaf } from '../../src/proxy/boost.ts';
 import { predict, truncate, type Tree } from '../../src/proxy/tree.ts';
+import { tune } from '../../src/proxy/tune.ts';
 import { createRandom } from '../../src/random.ts';
+import { scoreR2, shuffledFolds } from '../../src/spectrum/regression/folds.ts';
 
 function sample(players: number, rows: number, seed = 1): { masks: Coalitions; y: Float64Array } {
   const random = createRandom(seed);
@@ -158,5 +160,46 @@ describe('boosting', () => {
     expect(() => boost(masks, y, { earlyStoppingRounds: 5 })).toThrow('without held-out rows');
     expect(() => boost(masks, y.subarray(1))).toThrow('49 values for 50 masks');
     expect(() => boost(masks, y.with(4, Number.NaN))).toThrow('the value of mask 4 is NaN');
+  });
+});
+
+describe('tuning', () => {
+  const { masks, y } = sample(12, 240, 3);
+  const folds = shuffledFolds(240, 4, createRandom(2));
+  const grid = { maxDepth: [2, -1], numIterations: [120, 20, 400], learningRate: [0.3, 0.05] };
+
+  test('gives the scores of separate fits, for every count it reaches, and their out-of-fold predictions', async () => {
+    const { table, best, outOfFold, models } = await tune(masks, y, folds, grid, {}, async () => {});
+    expect(table).toHaveLength(12);
+    for (const { r2, trees, ...setting } of table) {
+      if (r2 === null || trees === null) continue;
+      let error = 0;
+      for (const { train, held } of folds) error += boost(masks, y, setting, { train, held }).stages[trees];
+      expect(r2).toBeCloseTo(scoreR2(y, error), 10);
+    }
+    expect(Math.max(...table.map(({ r2 }) => r2 ?? -Infinity))).toBe(table.find((row) => row.maxDepth === best.maxDepth && row.learningRate === best.learningRate && row.trees === best.numIterations)?.r2);
+    folds.forEach(({ held }, f) => expect(Float64Array.from(held, (row) => outOfFold[row])).toBeAllClose(predict(models[f], selectRows(masks, held)), 1e-9));
+  });
+
+  test('ends a run whose error has stopped falling, and takes what it has then for the count it was on its way to', async () => {
+    const long = { maxDepth: [3], numIterations: [50, 3000, 5000], learningRate: [0.3] };
+    const { table, best } = await tune(masks, y, folds, long, {}, async () => {});
+    const [first, second, third] = table;
+    expect(first.trees).toBe(50);
+    expect(second.trees).toBeLessThan(1000);
+    expect(third).toMatchObject({ trees: null, r2: null });
+    expect(best.numIterations).toBe(second.trees);
+    let error = 0;
+    for (const { train, held } of folds) error += boost(masks, y, { maxDepth: 3, learningRate: 0.3, numIterations: 3000 }, { train, held }).stages[3000];
+    expect(Math.abs(scoreR2(y, error) - second.r2!)).toBeLessThan(5e-3);
+  });
+
+  test('answers alike on one thread and on two, and stops on both', async () => {
+    const one = await tune(masks, y, folds, grid, { threads: 1 }, async () => {});
+    const shares: number[] = [];
+    const two = await tune(masks, y, folds, grid, { threads: 2 }, async (_stage, done, total) => void shares.push(done / total));
+    expect(two).toEqual(one);
+    expect(Math.max(...shares)).toBe(1);
+    await expect(tune(masks, y, folds, grid, { threads: 2 }, async () => { throw new Error('stopped'); })).rejects.toThrow('stopped');
   });
 });

@@ -1,12 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { allCoalitions, coalitionsFromRows, concatCoalitions, isKept, maskHex, selectRows, uniformCoalitions, type Coalitions } from '../../src/coalitions.ts';
 import { gameFromFunction, meter } from '../../src/game.ts';
+import { boost } from '../../src/proxy/boost.ts';
 import { fitFirstOrder } from '../../src/proxy/first-order.ts';
 import { fitProxySpex } from '../../src/proxy/fit.ts';
 import { endOf, mergeRepeats } from '../../src/proxy/measured.ts';
 import { createProxySpexSolver, proxyMasks, proxyspexSolver } from '../../src/proxy/proxyspex.ts';
+import { createPolynomial, largestTerms } from '../../src/proxy/sparse-polynomial.ts';
+import { closeDownwards, sparsify } from '../../src/proxy/sparsify.ts';
+import { treeFourier } from '../../src/proxy/tree-fourier.ts';
 import type { TuneGrid } from '../../src/proxy/tune.ts';
 import { createRandom } from '../../src/random.ts';
+import { directSubsetRate } from '../../src/spectrum/energy.ts';
 import { scoreR2, squaredError } from '../../src/spectrum/regression/folds.ts';
 import { createSpectrum, evaluate, setKey, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
 import { solverContract } from '../solver-contract.ts';
@@ -198,3 +203,25 @@ describe('proxyspex as a solver', () => {
 });
 
 solverContract('proxyspex', () => createProxySpexSolver({ grid: QUICK, cap: 60 }), { players: 9, budget: 150, tolerance: 0.1 });
+
+describe('hierarchical closure', () => {
+  test('adds every missing subset with its value in the trees, and no other', async () => {
+    const { masks, y } = { masks: uniformCoalitions(10, 400, createRandom(8)), y: new Float64Array(400) };
+    for (let row = 0; row < 400; row++) y[row] = [0, 3, 7].every((i) => isKept(masks, row, i)) ? 4 : isKept(masks, row, 5) ? 1 : 0;
+    const polynomial = treeFourier(boost(masks, y, { numIterations: 60 }).ensemble);
+    const largest = sparsify(polynomial, { energy: 0.6, cap: 3 });
+    const closed = closeDownwards(largest, polynomial);
+    const keys = new Set(closed.map(({ members }) => setKey(members)));
+    for (const { members } of closed) for (const player of members) expect(keys).toContain(setKey(members.filter((other) => other !== player)));
+    const all = new Map(largestTerms(polynomial, polynomial.size).map(({ members, value }) => [setKey(members), value]));
+    for (const { members, value } of closed.slice(largest.length)) expect(value).toBe(all.get(setKey(members)) ?? 0);
+    expect(closed.slice(0, largest.length)).toEqual(largest);
+    const fit = await fitProxySpex(masks, y, { closure: true, refit: 'always', cap: 20, energy: [0.9], grid: { maxDepth: [3], numIterations: [50], learningRate: [0.1] } });
+    expect(directSubsetRate(fit.spectrum)).toBe(1);
+  });
+
+  test('refuses sets whose subsets are too many', () => {
+    const polynomial = createPolynomial(40);
+    expect(() => closeDownwards([{ members: Array.from({ length: 20 }, (_, i) => i), value: 1 }], polynomial)).toThrow(/1 terms have more than 5000 subsets/);
+  });
+});

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { hierarchical, staircases } from '../../bench/synthetic.ts';
-import { allCoalitions, uniformCoalitions } from '../../src/coalitions.ts';
+import { allCoalitions, isKept, uniformCoalitions } from '../../src/coalitions.ts';
 import { fitProxySpex } from '../../src/proxy/fit.ts';
 import { proxyMasks } from '../../src/proxy/proxyspex.ts';
 import { stackWeights } from '../../src/proxy/stack-weights.ts';
-import { createStackSolver, fitStack } from '../../src/proxy/stack.ts';
+import { createStackSolver, fitBest, fitStack } from '../../src/proxy/stack.ts';
 import type { TuneGrid } from '../../src/proxy/tune.ts';
 import { createRandom } from '../../src/random.ts';
 import { r2 } from '../../src/spectrum/r2.ts';
-import { evaluate, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
+import { createSpectrum, evaluate, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
 import { tableOfSpectrum } from '../../src/spectrum/walsh-hadamard.ts';
 import { solverContract } from '../solver-contract.ts';
 
@@ -51,7 +51,7 @@ describe('fitStack', () => {
     const score = (spectrum: FourierSpectrum): number => r2(truth, tableOfSpectrum(spectrum));
     expect(1 - score(stack.spectrum)).toBeLessThan(0.75 * (1 - score(proxy.spectrum)));
     expect(stack.kind).toBe('stack');
-    expect(stack.members.map((member) => member.name)).toEqual(['process', 'process with amplitude', 'trees', 'parities']);
+    expect(stack.members.map((member) => member.name)).toEqual(['process', 'process with amplitude', 'trees', 'parities', 'first order']);
     expect(stack.members[0].weight + stack.members[1].weight).toBeGreaterThan(stack.members[2].weight + stack.members[3].weight);
     expect(stack.r2).toBeGreaterThan(Math.max(...stack.members.map((member) => member.r2)) - 0.02);
     expect(await fitStack(masks, at(masks.words), options)).toEqual(stack);
@@ -79,17 +79,37 @@ describe('fitStack', () => {
     const { at } = squashed(12);
     const masks = proxyMasks(12, 50, 2);
     const { members } = await fitStack(masks, at(masks.words), { grid: QUICK, cap: 40 });
-    expect(members.map((member) => member.name)).toEqual(['process', 'process with amplitude', 'trees']);
+    expect(members.map((member) => member.name)).toEqual(['process', 'process with amplitude', 'trees', 'first order']);
   });
 
-  test('beyond 20 players it is the trees and the parities they seed', async () => {
+  test('beyond 20 players it is a chain: trees, the parities they seed, a process shaped by these, and single players', async () => {
     const truth = staircases(40, 1);
     const masks = proxyMasks(40, 600, 0);
     const fresh = uniformCoalitions(40, 1000, createRandom(77));
     const stack = await fitStack(masks, evaluate(truth, masks), { grid: QUICK, cap: 60 });
-    expect(stack.members.map((member) => member.name)).toEqual(['trees', 'parities']);
+    expect(stack.members.map((member) => member.name)).toEqual(['trees', 'parities', 'influence process', 'first order']);
     expect(stack.members[1].weight).toBeGreaterThan(stack.members[0].weight);
     expect(r2(evaluate(truth, fresh), evaluate(stack.spectrum, fresh))).toBeGreaterThan(stack.members[0].r2 + 0.2);
+  });
+
+  test('an additive game of many players goes to single players, and is found exactly', async () => {
+    const truth = createSpectrum('fourier', 40, Array.from({ length: 40 }, (_, i) => ({ members: [i], value: 1 + (i % 5) })));
+    const masks = proxyMasks(40, 400, 1);
+    const fresh = uniformCoalitions(40, 500, createRandom(78));
+    const { spectrum, members } = await fitStack(masks, evaluate(truth, masks), { grid: QUICK, cap: 60 });
+    expect(members.find(({ name }) => name === 'first order')!.r2).toBeGreaterThan(0.999999);
+    expect(r2(evaluate(truth, fresh), evaluate(spectrum, fresh))).toBeGreaterThan(0.995);
+  });
+
+  test('fitBest names the solver whose error on unseen rows is lower, and says both scores', async () => {
+    const { at } = squashed(10);
+    const masks = proxyMasks(10, 120, 2);
+    const best = await fitBest(masks, at(masks.words), { grid: QUICK, cap: 40 });
+    expect(best.solver).toBe('stack');
+    expect(best.why).toMatch(/out-of-sample R² of the stack 0\.\d{4}, of proxyspex 0\.\d{4}/);
+    const wide = uniformCoalitions(2100, 1000, createRandom(3));
+    const far = await fitBest(wide, Float64Array.from({ length: 1000 }, (_, r) => Number(isKept(wide, r, 0))), { grid: QUICK });
+    expect(far).toMatchObject({ solver: 'proxyspex', why: expect.stringContaining('2100 players x 1000 masks would take minutes') as unknown });
   });
 });
 

@@ -79,6 +79,18 @@ describe('find-circuits', () => {
     expect(out).toContain('acting together');
   });
 
+  it('rescales with --rescale, says so, and keeps it apart from a run without', async () => {
+    const [out, plain] = [join(folder, 'rescaled'), join(folder, 'not-rescaled')];
+    expect((await run('--model', MODEL, ...ONE, '--rescale', '--out', out)).code).toBe(0);
+    await run('--model', MODEL, ...ONE, '--out', plain);
+    const [rescaled, without] = [out, plain].map((at) => parseResult(readFileSync(join(at, 'result.json'), 'utf8')));
+    expect([rescaled.run.options['rescale'], rescaled.task.ablation]).toEqual([true, 'rescaled zero']);
+    expect([without.run.options['rescale'], without.task.ablation]).toEqual([false, 'zero']);
+    expect([rescaled.clean, rescaled.ablated]).toEqual([without.clean, without.ablated]);
+    expect(rescaled.spectrum).not.toEqual(without.spectrum);
+    expect((await run('--model', MODEL, ...ONE, '--rescale', '--out', plain)).err).toMatch(/belongs to another run \(rescale was absent, now true\)/);
+  });
+
   it('leaves no tensors', async () => {
     await run('--model', MODEL, ...ONE, '--out', join(folder, 'leak'));
     const before = tf.memory().numTensors;
@@ -98,6 +110,9 @@ describe('a failure is one line, exit code 1, and leaves nothing behind', () => 
     ['players that share a part', ['--model', MODEL, ...ONE, '--players', 'heads,L0H0'], /"L0H0" is there twice/],
     ['an unknown metric', ['--model', MODEL, ...ONE, '--metric', 'logit-dif'], /"logit-dif" is unknown; did you mean logit-diff/],
     ['an unknown ablation', ['--model', MODEL, ...ONE, '--ablation', 'noise'], /"noise" is unknown; there are zero, mean/],
+    ['a rescale of what is not a head', ['--model', MODEL, ...ONE, '--players', 'heads,embed', '--rescale'], /rescale: counts the whole heads that a layer has on, and EMBED is not one/],
+    ['a storage that the backend does not have', ['--model', MODEL, ...ONE, '--storage', 'float16'], /storage float16: needs webgpu, which unpacks on the device; the backend is wasm/],
+    ['an unknown storage', ['--model', MODEL, ...ONE, '--storage', 'int8'], /storage: "int8" is unknown; there are float32, float16, bfloat16/],
     ['an unknown solver', ['--model', MODEL, ...ONE, '--solver', 'exakt'], /"exakt" is unknown; did you mean exact/],
     ['a prompt longer than the context', ['--model', MODEL, '--prompt', 'a b c d '.repeat(7), '--correct', ' a', '--incorrect', ' b'], /29 tokens; the context of induction-2l-h2 holds 25/],
     ['a correct token that is not one token', ['--model', MODEL, '--prompt', 'a b', '--correct', ' a b', '--incorrect', ' c'], /prompt, correct: " a b" is 2 tokens/],

@@ -65,7 +65,7 @@ export const gptNeox: Family = {
       map.add({
         tensor: `${fused}.weight`,
         shape: [3 * d, d],
-        gives: Object.fromEntries(letters.map((x, i) => [`${b}.attn.W_${x}`, (data) => transposed(d, d)(everyThird(data, i, nHeads, dHead * d))])),
+        gives: Object.fromEntries(letters.map((x, i) => [`${b}.attn.W_${x}`, (data, into) => transposed(d, d)(everyThird(data, i, nHeads, dHead * d), into)])),
       });
       if (biases.qkv) {
         map.add({ tensor: `${fused}.bias`, shape: [3 * d], gives: Object.fromEntries(letters.map((x, i) => [`${b}.attn.b_${x}`, (data) => everyThird(data, i, nHeads, dHead)])) });

@@ -10,6 +10,7 @@ import { createRandom } from '../../random.ts';
 import { parameterShapes, type ModelConfig } from '../config.ts';
 import { forward } from '../forward.ts';
 import { createModel, type Model } from '../model.ts';
+import { float32Parameters } from '../parameters.ts';
 import { tokenTensor, toTokens, type BatchOptions, type Input, type TokenBatch } from '../tokens.ts';
 
 export interface ProcessOptions extends BatchOptions {
@@ -40,7 +41,7 @@ export interface Edit {
 /** The model that `edit` makes (inside tf.tidy: it returns fresh tensors), and what changed. */
 export async function processed(who: string, model: Model, { prompts, ...batch }: ProcessOptions, edit: (config: ModelConfig, parameters: Tensors) => Edit): Promise<Processed> {
   const sample = toTokens(model, prompts ?? randomRows(model.config), batch);
-  const given: Tensors = model.parameters;
+  const given: Tensors = float32Parameters(model.parameters, who);
   let { config } = model;
   const parameters = tf.tidy(() => {
     const edited = edit(model.config, given);

@@ -8,9 +8,10 @@
  */
 import type { Coalitions } from '../../coalitions.ts';
 import { fail } from '../../errors.ts';
+import { withKernels, type Kernels } from '../../kernels/kernels.ts';
 import { createSpectrum, type FourierSpectrum } from '../spectrum.ts';
 import { mean } from './folds.ts';
-import { applyColumns, correlate, gram, parityColumns, rowGram, timesRows, type ParityColumns } from './parity-columns.ts';
+import { applyColumns, correlate, gram, parityColumns, rowGram, type ParityColumns } from './parity-columns.ts';
 import { symmetricEigen } from './symmetric-eigen.ts';
 
 /** 100 penalties, logarithmic from 1e-6 to 1e6. */
@@ -40,8 +41,8 @@ export interface SpectrumFit {
 interface Spectral {
   /** r eigenvalues > 0. */
   readonly lambda: Float64Array;
-  /** N x r left vectors, row-major. */
-  readonly left: Float64Array;
+  /** Address of the N x r left vectors, row-major. */
+  readonly leftAt: number;
   /** β = coefficients(w) for a weight per eigenvalue: Σ_j w_j u_j in row space mapped back by X_cᵀ. */
   readonly back: (weights: Float64Array) => Float64Array;
 }
@@ -51,20 +52,28 @@ interface Spectral {
  * @throws when values and rows differ in number, or no penalty is positive.
  */
 export function ridge(columns: ParityColumns, y: Float64Array, alphas: readonly number[] = RIDGE_ALPHAS): RidgeFit {
-  const { rows, sets } = columns;
+  const { rows } = columns;
   if (y.length !== rows) throw fail('input', 'ridge', `${y.length} values for ${rows} masks.`);
   if (rows < 2) throw fail('input', 'ridge', `${rows} masks; leave-one-out needs at least 2.`);
   if (alphas.length === 0 || alphas.some((alpha) => !(alpha > 0))) throw fail('input', 'ridge', `penalties [${alphas.join(', ')}]; positive ones are needed.`);
+  return withKernels((kernels) => fitInside(kernels, columns, y, alphas));
+}
+
+function fitInside(kernels: Kernels, columns: ParityColumns, y: Float64Array, alphas: readonly number[]): RidgeFit {
+  const { rows, sets } = columns;
   const centre = mean(y);
   const yc = y.map((value) => value - centre);
-  const { lambda, left, back } = spectral(columns);
+  const { lambda, leftAt, back } = spectral(kernels, columns);
   const r = lambda.length;
+  const [outsideAt, slackAt, shrinkAt, shrunkAt, residualsAt] = [rows, rows, r, r, rows].map((length) => kernels.reserve(8 * length));
+  // No reservation from here on: these stay views of the kernels' memory.
+  const left = kernels.float64(leftAt, rows * r);
 
   const projection = new Float64Array(r); // Uᵀy
   for (let i = 0; i < rows; i++) addScaled(projection, left, i * r, yc[i]);
   // What no α can reach: the residual and the slack of the leverage outside the column space.
-  const outside = new Float64Array(rows);
-  const slack = new Float64Array(rows);
+  const outside = kernels.float64(outsideAt, rows).fill(0);
+  const slack = kernels.float64(slackAt, rows).fill(0);
   const saturated = r >= rows - 1;
   for (let i = 0; i < rows && !saturated; i++) {
     let inside = 0;
@@ -77,68 +86,44 @@ export function ridge(columns: ParityColumns, y: Float64Array, alphas: readonly 
     outside[i] = yc[i] - inside;
     slack[i] = Math.max(0, 1 - leverage);
   }
-  const system: Leverages = { rows, rank: r, left, lambda, projection, outside, slack };
-  const { alpha, error, residuals } = bestPenalty(system, alphas);
+  const residualsOf = (alpha: number): { error: number; residuals: Float64Array } => {
+    const shrink = lambda.map((value) => alpha / (value + alpha));
+    kernels.float64(shrinkAt, r).set(shrink);
+    kernels.float64(shrunkAt, r).set(shrink.map((factor, j) => factor * projection[j]));
+    // e_i / (1 - h_ii); 1 - h_ii is summed from its parts, without cancellation.
+    const error = kernels.leaveOneOut(leftAt, rows, r, shrinkAt, shrunkAt, outsideAt, slackAt, residualsAt) / rows;
+    return { error, residuals: kernels.float64(residualsAt, rows) };
+  };
+  const alpha = bestPenalty((candidate) => residualsOf(candidate).error, alphas);
+  const { error, residuals } = residualsOf(alpha);
   const coefficients = back(projection.map((p, j) => p / (lambda[j] + alpha)));
   const predictedMean = mean(applyColumns(columns, coefficients));
   const intercept = centre - predictedMean;
   sets.forEach((set, c) => {
     if (set.length === 0) coefficients[c] = intercept;
   });
-  return { coefficients, intercept, alpha, looError: error, looResiduals: residuals };
-}
-
-interface Leverages {
-  readonly rows: number;
-  readonly rank: number;
-  /** U, rows x rank. */
-  readonly left: Float64Array;
-  readonly lambda: Float64Array;
-  /** Uᵀy. */
-  readonly projection: Float64Array;
-  /** y - UUᵀy, and 1 - 1/N - Σ_j U_ij²: what no penalty changes. */
-  readonly outside: Float64Array;
-  readonly slack: Float64Array;
+  return { coefficients, intercept, alpha, looError: error, looResiduals: residuals.slice() };
 }
 
 /** Every STRIDE-th penalty is tried, then those around the best: a third of the work on the 100 of RIDGE_ALPHAS. */
 const STRIDE = 4;
 
-function bestPenalty(system: Leverages, alphas: readonly number[]): { alpha: number; error: number; residuals: Float64Array } {
-  const falling = [...alphas].sort((a, b) => b - a); // ties go to the larger penalty
-  const tried = new Map<number, { alpha: number; error: number; residuals: Float64Array }>();
+/** The penalty of the least error; ties go to the larger. */
+function bestPenalty(errorOf: (alpha: number) => number, alphas: readonly number[]): number {
+  const falling = [...alphas].sort((a, b) => b - a);
+  const tried = new Map<number, number>();
   let best = -1;
   const visit = (k: number): void => {
     if (k < 0 || k >= falling.length || tried.has(k)) return;
-    const residuals = leaveOneOut(system, falling[k]);
-    let error = 0;
-    for (const e of residuals) error += (e * e) / system.rows;
-    tried.set(k, { alpha: falling[k], error, residuals });
-    if (best < 0 || error < tried.get(best)!.error || (error === tried.get(best)!.error && k < best)) best = k;
+    const error = errorOf(falling[k]);
+    tried.set(k, error);
+    if (best < 0 || error < tried.get(best)! || (error === tried.get(best)! && k < best)) best = k;
   };
   for (let k = 0; k < falling.length; k += STRIDE) visit(k);
   visit(falling.length - 1);
   const around = best;
   for (let k = around - STRIDE + 1; k < around + STRIDE; k++) visit(k);
-  return tried.get(best)!;
-}
-
-/** e_i / (1 - h_ii) at one penalty; 1 - h_ii is summed from its parts, without cancellation. */
-function leaveOneOut({ rows, rank, left, lambda, projection, outside, slack }: Leverages, alpha: number): Float64Array {
-  const shrink = lambda.map((value) => alpha / (value + alpha));
-  const shrunk = shrink.map((factor, j) => factor * projection[j]);
-  const residuals = new Float64Array(rows);
-  for (let i = 0; i < rows; i++) {
-    let residual = outside[i];
-    let complement = slack[i];
-    for (let j = 0; j < rank; j++) {
-      const u = left[i * rank + j];
-      residual += u * shrunk[j];
-      complement += u * u * shrink[j];
-    }
-    residuals[i] = residual / complement;
-  }
-  return residuals;
+  return falling[best];
 }
 
 /** sum += factor · row, the row starting at `at`. */
@@ -146,12 +131,12 @@ function addScaled(sum: Float64Array, matrix: Float64Array, at: number, factor: 
   for (let j = 0; j < sum.length; j++) sum[j] += factor * matrix[at + j];
 }
 
-function spectral(columns: ParityColumns): Spectral {
-  const { rows, sets } = columns;
+function spectral(kernels: Kernels, columns: ParityColumns): Spectral {
+  const { rows, sets, words, stride } = columns;
   const k = sets.length;
   const dual = rows < k;
   const size = dual ? rows : k;
-  if (k === 0) return { lambda: new Float64Array(0), left: new Float64Array(0), back: () => new Float64Array(0) };
+  if (k === 0) return { lambda: new Float64Array(0), leftAt: kernels.reserve(0), back: () => new Float64Array(0) };
   const product = dual ? rowGram(columns) : gram(columns);
   // Centring by columns: X_cᵀX_c = XᵀX - N x̄x̄ᵀ; by rows: double centring of XXᵀ.
   const means = correlate(columns, new Float64Array(rows).fill(1 / rows));
@@ -176,14 +161,23 @@ function spectral(columns: ParityColumns): Spectral {
       const centre = mean(w);
       return correlate(columns, w.map((value) => value - centre));
     };
-    return { lambda, left: basis, back };
+    const leftAt = kernels.reserve(8 * rows * r);
+    kernels.float64(leftAt, rows * r).set(basis);
+    return { lambda, leftAt, back };
   }
-  const left = timesRows(columns, basis, r); // X V
+  // With few rows a table of 256 costs more than it saves.
+  const group = rows < 512 ? 4 : 8;
+  const leftAt = kernels.reserve(8 * rows * r);
+  const [wordsAt, basisAt, tableAt] = [4 * words.length, 8 * basis.length, 8 * r * 2 ** group].map((bytes) => kernels.reserve(bytes));
+  kernels.int32(wordsAt, words.length).set(words);
+  kernels.float64(basisAt, basis.length).set(basis);
+  kernels.signedProduct(wordsAt, stride, rows, k, basisAt, r, group, tableAt, leftAt); // X V
+  const left = kernels.float64(leftAt, rows * r);
   const offset = new Float64Array(r); // x̄ᵀV
   for (let c = 0; c < k; c++) addScaled(offset, basis, c * r, means[c]);
   const roots = lambda.map(Math.sqrt);
   for (let i = 0; i < rows; i++) for (let j = 0; j < r; j++) left[i * r + j] = (left[i * r + j] - offset[j]) / roots[j];
-  return { lambda, left, back: (weights) => times(basis, k, weights.map((weight, j) => weight * roots[j])) };
+  return { lambda, leftAt, back: (weights) => times(basis, k, weights.map((weight, j) => weight * roots[j])) };
 }
 
 /** matrix · weights for a row-major matrix of `count` rows. */

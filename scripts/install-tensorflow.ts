@@ -1,0 +1,9 @@
+/**
+ * Put the TensorFlow backend in place: @tensorflow/tfjs-node-gpu with a libtensorflow that can be had today.
+ *
+ *     npx tsx scripts/install-tensorflow.ts [--cuda | --dry-run | --undo ...]
+ */
+import { terminal } from './command.ts';
+import { installTensorflowCommand } from './install-tensorflow/main.ts';
+
+process.exitCode = await installTensorflowCommand(process.argv.slice(2), terminal);
