@@ -15,6 +15,7 @@ import { parameterShapes, type ModelConfig } from '../../src/model/config.ts';
 import { describeModel, type HookRow } from '../../src/model/describe.ts';
 import { cacheBytesPerToken } from '../../src/model/key-value-cache.ts';
 import type { Model } from '../../src/model/model.ts';
+import type { WeightStorage } from '../../src/model/parameters.ts';
 import type { Tokenizer } from '../../src/model/tokenizer.ts';
 import { checkGolden, type GoldenCheck } from './golden.ts';
 
@@ -50,9 +51,10 @@ export interface Inspection {
   readonly facts: readonly string[];
   readonly memory: readonly MemoryRow[];
   readonly cacheBytesPerToken: number;
-  readonly measured: { readonly backend: string; readonly device: string; readonly tensors: number; readonly bytes: number };
+  readonly measured: { readonly backend: string; readonly storage: WeightStorage; readonly device: string; readonly tensors: number; readonly bytes: number };
   readonly tokenizer: { readonly kind: string; readonly vocabSize: number; readonly eosId: number | undefined; readonly bos: BosReport; readonly roundTrips: readonly RoundTrip[] } | undefined;
-  readonly golden: (GoldenCheck & { readonly tolerance: number; readonly agrees: boolean }) | undefined;
+  /** Without a tolerance, and agreeing, where weights are rounded on the device: the error is then that of the rounding. */
+  readonly golden: (GoldenCheck & { readonly tolerance: number | undefined; readonly agrees: boolean }) | undefined;
   readonly hooks: readonly HookRow[];
 }
 
@@ -69,7 +71,7 @@ export async function inspect(model: Model, backend: Backend, before: { readonly
   for (const { dtype } of checkpoint.tensors.values()) stored[dtype] = (stored[dtype] ?? 0) + 1;
   const golden = await checkGolden(model, folder);
   // float32 on a CPU; GPUs may fuse and reorder.
-  const tolerance = backend.gpu || backend.name === 'webgpu' ? 1e-3 : 1e-5;
+  const tolerance = model.storage !== 'float32' ? undefined : backend.gpu || backend.name === 'webgpu' ? 1e-3 : 1e-5;
   return {
     schema: 'spexlens-inspection/1',
     name: model.name,
@@ -82,9 +84,9 @@ export async function inspect(model: Model, backend: Backend, before: { readonly
     facts: describeModel({ config }).facts,
     memory: memoryOf(config),
     cacheBytesPerToken: cacheBytesPerToken(config),
-    measured: { backend: backend.name, device: backend.device, tensors: now.numTensors - before.numTensors, bytes: now.numBytes - before.numBytes },
+    measured: { backend: backend.name, storage: model.storage, device: backend.device, tensors: now.numTensors - before.numTensors, bytes: now.numBytes - before.numBytes },
     tokenizer: tokenizer && { kind: tokenizer.kind, vocabSize: tokenizer.vocabSize, eosId: tokenizer.eosId, bos: bosOf({ config, tokenizer }), roundTrips: [...TEXTS, ...ownWords(tokenizer)].map((text) => roundTrip(tokenizer, text)) },
-    golden: golden && { ...golden, tolerance, agrees: Math.max(golden.logits, golden.residuals ?? 0) <= tolerance },
+    golden: golden && { ...golden, tolerance, agrees: tolerance === undefined || Math.max(golden.logits, golden.residuals ?? 0) <= tolerance },
     hooks: describeModel({ config }).hooks,
   };
 }

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { BACKENDS, openBackend } from '../../src/backend/backend.ts';
 import { fail } from '../../src/errors.ts';
 import { loadModel } from '../../src/model/model.ts';
+import { requireStorage, STORAGES } from '../../src/model/parameters.ts';
 import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/self-check.ts';
 import { VERSION } from '../../src/version.ts';
 import { runCommand, type Streams } from '../command.ts';
@@ -19,11 +20,13 @@ const describe = (): Command =>
     .version(VERSION)
     .argument('<folder|id>', 'model folder in Hugging Face layout, or a hub id: org/name or org/name@revision')
     .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
+    .option('--storage <format>', `how matrices are held on the device: ${STORAGES.join(' | ')}; halves need webgpu, and their error against golden numbers is reported`, 'float32')
     .option('--json', 'print the record as JSON')
     .option('--debug', 'show stack traces');
 
 interface Flags {
   readonly backend: string;
+  readonly storage: string;
   readonly json?: boolean;
   readonly debug?: boolean;
 }
@@ -38,6 +41,7 @@ export const inspectModelCommand = (args: readonly string[], streams: Streams): 
       const { numTensors, numBytes } = tf.memory();
       const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);
       const model = await loadModel(command.args[0], {
+        storage: requireStorage(flags.storage),
         hub: { signal, onProgress: ({ file, done, total }) => progress.update({ stage: `${file} (MB)`, done: megabytes(done), total: megabytes(total) }) },
       });
       progress.stop();

@@ -11,7 +11,7 @@ export function inspectionText(inspection: Inspection): string {
   say('model', `${name} (${config.family}), ${relative(process.cwd(), folder) || '.'}`);
   say('files', ...files.map((file) => `${file.name} ${size(file.bytes)}`), `${Object.entries(stored).map(([dtype, count]) => `${count} tensors ${dtype}`).join(', ')}; ${unused.length === 0 ? 'all used' : `not used: ${shortened(unused)}`}`);
   say('record', ...facts);
-  say('memory', ...memory.map(memoryLine), `measured on ${measured.backend} (${measured.device}): ${size(measured.bytes)} in ${measured.tensors} tensors`, `generation keeps ${size(cacheBytesPerToken)} a token and row`);
+  say('memory', ...memory.map(memoryLine), `measured on ${measured.backend} (${measured.device}${measured.storage === 'float32' ? '' : `, ${measured.storage}`}): ${size(measured.bytes)} in ${measured.tensors} tensors`, `generation keeps ${size(cacheBytesPerToken)} a token and row`);
   if (tokenizer === undefined) say('tokenizer', 'none: the folder has no tokenizer.json, so prompts are token ids');
   else {
     const { kind, vocabSize, eosId, bos, roundTrips } = tokenizer;
@@ -21,7 +21,9 @@ export function inspectionText(inspection: Inspection): string {
   if (golden === undefined) say('golden', 'none: the folder has no golden.safetensors to compare with');
   else {
     const residuals = golden.residuals === undefined ? '' : `, every residual within ${golden.residuals.toExponential(1)}`;
-    say('golden', `${golden.agrees ? 'agrees' : 'DIFFERS'}: logits within ${golden.logits.toExponential(1)}${residuals} (allowed ${golden.tolerance.toExponential(0)}·max(1, |x|)), ${golden.rows} rows, ${golden.tokens} tokens`, ...(golden.made === undefined ? [] : [`made by ${golden.made}`]));
+    const verdict = golden.tolerance === undefined ? `stored as ${measured.storage}` : golden.agrees ? 'agrees' : 'DIFFERS';
+    const allowed = golden.tolerance === undefined ? '·max(1, |x|)' : ` (allowed ${golden.tolerance.toExponential(0)}·max(1, |x|))`;
+    say('golden', `${verdict}: logits within ${golden.logits.toExponential(1)}${residuals}${allowed}, ${golden.rows} rows, ${golden.tokens} tokens`, ...(golden.made === undefined ? [] : [`made by ${golden.made}`]));
   }
   const width = (key: 'hook' | 'shape'): number => Math.max(...hooks.map((row) => row[key].length));
   const [hook, shape] = [width('hook'), width('shape')];

@@ -107,6 +107,8 @@ describe('inspect-model', () => {
     [['no/such/model'], /^model no\/such\/model: there is no such folder; pass a folder with config\.json and weights, or a hub id/],
     [['test'], /looked for config\.json and did not find it/],
     [[], /missing required argument 'folder\|id'/],
+    [['models/ioi-tiny', '--storage', 'float16'], /storage float16: needs webgpu, .*; the backend is wasm/],
+    [['models/ioi-tiny', '--storage', 'float8'], /"float8" is unknown; there are float32, float16, bfloat16/],
     [['models/ioi-tiny', '--backend', 'vulkan'], /"vulkan" is unknown; choose auto/],
   ])('fails in one line for %j', async (args, message) => {
     const { code, out, err } = await run(...args);
