@@ -12,7 +12,7 @@ import { maskHex, selectRows, uniformCoalitions, type Coalitions } from '../coal
 import { fail, throwIfAborted } from '../errors.ts';
 import type { Game } from '../game.ts';
 import { proxyMasks } from '../proxy/proxyspex.ts';
-import { fitBest, type BestFit } from '../proxy/stack.ts';
+import { fitBest, type BestFit } from '../proxy/best.ts';
 import { createRandom } from '../random.ts';
 import type { Solution, SolveOptions } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';

@@ -10,7 +10,7 @@
 import { concatCoalitions, maskHex, selectRows, uniformCoalitions } from '../coalitions.ts';
 import { SpexlensError } from '../errors.ts';
 import { createMaskSolver } from '../proxy/proxyspex.ts';
-import { fitBest } from '../proxy/stack.ts';
+import { fitBest } from '../proxy/best.ts';
 import { createRandom } from '../random.ts';
 import type { Solution, SolveOptions, Solver } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { hierarchical, staircases } from '../../bench/synthetic.ts';
 import { allCoalitions, isKept, uniformCoalitions } from '../../src/coalitions.ts';
+import { fitBest } from '../../src/proxy/best.ts';
 import { fitProxySpex } from '../../src/proxy/fit.ts';
 import { proxyMasks } from '../../src/proxy/proxyspex.ts';
 import { stackWeights } from '../../src/proxy/stack-weights.ts';
-import { createStackSolver, fitBest, fitStack } from '../../src/proxy/stack.ts';
+import { createStackSolver, fitStack } from '../../src/proxy/stack.ts';
 import type { TuneGrid } from '../../src/proxy/tune.ts';
 import { createRandom } from '../../src/random.ts';
 import { r2 } from '../../src/spectrum/r2.ts';

@@ -1,0 +1,126 @@
+/**
+ * What a stack is made of: each member's predictions of rows it did not fit, and its final answer.
+ */
+import { selectRows, type Coalitions } from '../coalitions.ts';
+import { mean } from '../spectrum/regression/folds.ts';
+import { parityColumns } from '../spectrum/regression/parity-columns.ts';
+import { ridge, ridgeSpectrum, spectrumFrom } from '../spectrum/regression/ridge.ts';
+import { evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import { express } from './candidates.ts';
+import type { Admitted, Judged } from './fit.ts';
+import { fitGp, MOST_MASKS, MOST_PLAYERS, processAt } from './gaussian-process.ts';
+import { growParities, seedsOfTrees, tuneParities } from './greedy-parities.ts';
+import { chooseScalars, fitInfluenceProcess, MOST_INFLUENCE_MASKS, type InfluenceProcess } from './influence-process.ts';
+import { treeFourier } from './tree-fourier.ts';
+import { predict, type Ensemble } from './tree.ts';
+import type { Pace } from './tune.ts';
+
+export interface Member {
+  readonly name: 'process' | 'process with amplitude' | 'influence process' | 'trees' | 'parities' | 'first order';
+  /** Out-of-sample R² of the member alone. */
+  readonly r2: number;
+  readonly weight: number;
+}
+
+/** A spectrum, or (up to 20 players) its values on all masks in counting order. */
+export type Answer = { readonly table: Float64Array } | { readonly spectrum: FourierSpectrum };
+
+/** What the stack needs of a member. */
+export interface Fitted {
+  readonly name: Member['name'];
+  /** Of the rows of the sample, each by a fit without it. */
+  readonly outOfSample: Float64Array;
+  /** Of one mask that is not in the sample. */
+  readonly predict: (mask: Coalitions) => number;
+  /** Fitted on the sample and the end masks let in. */
+  readonly final: (admitted: Admitted) => Answer;
+}
+
+/** Players up to which single players alone are a member: an eigendecomposition of their Gram matrix. */
+export const MOST_SINGLES = 600;
+
+/** The two exact processes, up to their limits of players and masks; none beyond. */
+export async function processes({ sample, values }: Judged, pace: Pace): Promise<Fitted[]> {
+  if (sample.players > MOST_PLAYERS || sample.count > MOST_MASKS) return [];
+  const members: Fitted[] = [];
+  for (const [k, kind] of (['plain', 'amplitude'] as const).entries()) {
+    await pace('process', k, 2);
+    const process = fitGp(sample, values, kind);
+    const table = process.table();
+    members.push({
+      name: kind === 'plain' ? 'process' : 'process with amplitude',
+      outOfSample: process.leaveOneOut,
+      predict: (mask) => table[mask.words[0]],
+      final: (admitted) => ({ table: admitted.masks.count === sample.count ? table : processAt(admitted.masks, admitted.values, process.parameters).table() }),
+    });
+  }
+  await pace('process', 2, 2);
+  return members;
+}
+
+/** The trees, with what cross-validation does best to them: ProxySPEX itself. */
+export function treeMember({ tuning, chosen, outOfFold, express: options }: Judged, grow: (admitted: Admitted) => Ensemble): Fitted {
+  return {
+    name: 'trees',
+    outOfSample: outOfFold,
+    predict: (mask) => mean(tuning.models.map((model) => predict(model, mask)[0])),
+    final: (admitted) => ({ spectrum: express(grow(admitted), admitted.masks, admitted.values, chosen, options).spectrum }),
+  };
+}
+
+/** The parities, with what the chain goes on from. */
+interface ParityMember extends Fitted {
+  /** Of every fold, fitted without its held rows. */
+  readonly models: readonly FourierSpectrum[];
+  readonly final: (admitted: Admitted) => { readonly spectrum: FourierSpectrum };
+}
+
+/** Greedy parities seeded by the trees, each fold's by its own. */
+export async function parityMember({ sample, values: y, folds, tuning }: Judged, grow: (admitted: Admitted) => Ensemble, pace: Pace): Promise<ParityMember> {
+  const { terms, outOfFold, models } = await tuneParities(sample, y, folds, (f) => seedsOfTrees(treeFourier(tuning.models[f])), pace);
+  let known: { admitted: Admitted; spectrum: FourierSpectrum } | undefined;
+  return {
+    name: 'parities',
+    models,
+    outOfSample: outOfFold,
+    predict: (mask) => mean(models.map((model) => evaluate(model, mask)[0])),
+    final(admitted) {
+      if (known?.admitted !== admitted) known = { admitted, spectrum: growParities(admitted.masks, admitted.values, seedsOfTrees(treeFourier(grow(admitted))), terms) };
+      return known;
+    },
+  };
+}
+
+/** Single players alone, by ridge: where nothing interacts, nothing beats it. */
+export function firstOrderMember({ sample, values }: Judged): Fitted {
+  const singles = Array.from({ length: sample.players }, (_, i) => [i]);
+  const { looResiduals, coefficients, intercept } = ridge(parityColumns(sample, singles), values);
+  const spectrum = spectrumFrom(sample.players, singles, coefficients, intercept);
+  return {
+    name: 'first order',
+    outOfSample: values.map((value, row) => value - looResiduals[row]),
+    predict: (mask) => evaluate(spectrum, mask)[0],
+    final: (admitted) => ({ spectrum: admitted.masks.count === sample.count ? spectrum : ridgeSpectrum(admitted.masks, admitted.values, singles).spectrum }),
+  };
+}
+
+/** A process whose couplings follow the parities' influences; each fold's follow those of the fold. */
+export async function influenceMember({ sample, values, folds }: Judged, parities: ParityMember, maxTerms: number, pace: Pace): Promise<Fitted | undefined> {
+  if (sample.count > MOST_INFLUENCE_MASKS) return undefined;
+  await pace('influence process', 0, folds.length + 1);
+  const scalars = chooseScalars(sample, values, parities.models[0]);
+  const outOfSample = new Float64Array(sample.count);
+  const processes: InfluenceProcess[] = [];
+  for (const [f, { train, held }] of folds.entries()) {
+    await pace('influence process', f + 1, folds.length + 1);
+    const process = fitInfluenceProcess(selectRows(sample, train), Float64Array.from(train, (row) => values[row]), parities.models[f], scalars);
+    process.predict(selectRows(sample, held)).forEach((value, k) => (outOfSample[held[k]] = value));
+    processes.push(process);
+  }
+  return {
+    name: 'influence process',
+    outOfSample,
+    predict: (mask) => mean(processes.map((process) => process.predict(mask)[0])),
+    final: (admitted) => ({ spectrum: fitInfluenceProcess(admitted.masks, admitted.values, parities.final(admitted).spectrum, scalars).spectrum(maxTerms) }),
+  };
+}
