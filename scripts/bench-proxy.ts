@@ -189,8 +189,8 @@ async function atScale(signal: AbortSignal): Promise<void> {
 }
 
 function report(settings: Settings, title: string, cells: (score: Score) => boolean, groupOf: (score: Score) => string, picture: string | undefined): void {
-  const { alphas, results, methods } = settings;
-  const scores = results.scores.filter((score) => cells(score) && methods.includes(score.method) && alphas.includes(score.alpha));
+  const { alphas, seeds, results, methods } = settings;
+  const scores = results.scores.filter((score) => cells(score) && methods.includes(score.method) && alphas.includes(score.alpha) && seeds.includes(score.seed));
   if (scores.length === 0) return;
   print(`\n${title}\n\n${scoreTable(scores, groupOf, alphas, true)}\n`);
   for (const [ours, theirs] of [['proxyspex', REFERENCE], ['proxyspex, same grid', REFERENCE], ['stack', REFERENCE], ['stack', 'proxyspex']]) duel(scores, ours, theirs, alphas).forEach(print);
