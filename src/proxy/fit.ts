@@ -98,7 +98,7 @@ export async function judgeTrees(measured: Measured, options: ProxySpexOptions, 
   const folds = shuffledFolds(sample.count, options.folds ?? 5, createRandom(options.seed ?? 0, 'proxyspex/folds'));
   const tuning = await tune(sample, values, folds, options.grid ?? DEFAULT_GRID, { ...treeOptions(options), threads: options.threads }, pace);
   const candidates = candidatesOf(options);
-  const filled = { ...options, cap: options.cap ?? defaultCap(sample.count) };
+  const filled = { ...options, cap: options.cap ?? defaultCap(sample.players, sample.count) };
   const predictions = await candidatePredictions(candidates, sample, values, folds, tuning, filled, pace);
   const errors = predictions.map((predicted) => squaredError(values, predicted));
   const best = errors.indexOf(Math.min(...errors));

@@ -46,7 +46,7 @@ describe('solver auto', () => {
     expect(solution.solver).toBe('spex');
     const { scores } = (solution.details as { auto: { scores: { spex: number; proxyspex: number } } }).auto;
     expect(scores.spex).toBeGreaterThan(1 - 1e-9);
-    expect(scores.proxyspex).toBeLessThan(0.3); // 500 terms of which chance finds a few
+    expect(scores.proxyspex).toBeLessThan(0.3); // 400 terms, of which chance finds a few
     expect(heldOut?.r2).toBeGreaterThan(1 - 1e-9);
     expect(heldOut?.firstOrder.r2).toBeLessThan(0.05);
   }, 120_000);
