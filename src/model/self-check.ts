@@ -74,12 +74,12 @@ const ROWS = [
 
 /** The largest relative error of the current backend's logits; the caller compares it with SELF_CHECK_TOLERANCE. */
 export async function selfCheck(): Promise<number> {
-  return Math.max(await errorOf(PLAIN, 0), await errorOf(TURNING, 2));
+  return Math.max(await errorOf(PLAIN, 0, 0.2), await errorOf(TURNING, 2, 0.1));
 }
 
-/** `padding` tokens at the start of the first row are hidden. */
-async function errorOf(config: ModelConfig, padding: number): Promise<number> {
-  const parameters = randomParameters(config, 20260101);
+/** `padding` tokens at the start of the first row are hidden. `scale` keeps scores where float32 sums differ by rounding only. */
+async function errorOf(config: ModelConfig, padding: number, scale: number): Promise<number> {
+  const parameters = randomParameters(config, 20260101, scale);
   const onDevice = Object.fromEntries(Object.entries(parameters).map(([name, { shape, values }]) => [name, tf.tensor(values as Float32Array, [...shape])]));
   const tokens = tf.tensor2d(ROWS, undefined, 'int32');
   const hidden = (r: number): number => (r === 0 ? padding : 0);
