@@ -198,6 +198,14 @@ function report(settings: Settings, title: string, cells: (score: Score) => bool
   writeFileSync(picture, budgetPicture(scores, groupOf, methods.filter((method) => scores.some((score) => score.method === method)), `R² against the number of masks, ${title}`));
 }
 
+/** What the players of a stored game are. */
+function kindOf({ family }: Score): string {
+  if (family.startsWith('sentiment')) return 'input words';
+  if (family.startsWith('image')) return 'image patches';
+  if (family.startsWith('soum')) return 'synthetic';
+  return family.includes('datasetvaluation') ? 'parts of data sets' : 'training points';
+}
+
 interface Flags {
   readonly compare?: string;
   readonly python: string;
@@ -302,6 +310,7 @@ process.exitCode = await runCommand<Flags>(command, process.argv.slice(2), termi
     await scoreCells(storedCells(flags.games, Math.max(1, whole('--every', flags.every)), settings), settings);
     const stored = ({ game }: Score): boolean => !(game in MADE_GAMES);
     report(settings, 'Stored games by family, R² on all other masks, CPU seconds', stored, ({ family }) => family, undefined);
-    report(settings, 'Stored games, all together', stored, () => 'all games', flags.picture);
+    report(settings, 'Stored games, all together', stored, () => 'all games', undefined);
+    report(settings, 'Stored games by kind', stored, kindOf, flags.picture);
   }
 });

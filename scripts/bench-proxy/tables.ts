@@ -23,7 +23,7 @@ export function scoreTable(scores: readonly Score[], groupOf: (score: Score) => 
         const failed = cell.filter(({ r2 }) => r2 === null).length;
         const times = cell.flatMap(({ seconds }) => seconds ?? []);
         const time = withSeconds && times.length > 0 ? `, ${mean(times).toPrecision(2)} s` : '';
-        return failed === cell.length ? (cell[0].error ?? 'failed').slice(0, 40) : `${mean(cell.map(worth)).toFixed(3)}${time}${failed > 0 ? ` (${failed} failed)` : ''}`;
+        return failed === cell.length ? (method === 'reference' ? (cell[0].error ?? 'failed').slice(0, 40) : 'not feasible') : `${mean(cell.map(worth)).toFixed(3)}${time}${failed > 0 ? ` (${failed} failed)` : ''}`;
       });
       return [[group, method, ...cells]];
     }),
@@ -51,7 +51,8 @@ export function budgetPicture(scores: readonly Score[], groupOf: (score: Score) 
   const groups = [...new Set(scores.map(groupOf))];
   const points = groups.flatMap((group) =>
     methods.flatMap((method) => {
-      const these = scores.filter((score) => groupOf(score) === group && score.method === method);
+      // What a baseline cannot fit is no point; a reference that fails is worth the mean.
+      const these = scores.filter((score) => groupOf(score) === group && score.method === method && (score.r2 !== null || method === 'reference'));
       return [...new Set(these.map(({ alpha }) => alpha))].map((alpha) => ({ group, method, alpha, r2: mean(these.filter((score) => score.alpha === alpha).map(worth)) }));
     }),
   );
@@ -62,6 +63,7 @@ export function budgetPicture(scores: readonly Score[], groupOf: (score: Score) 
     width: Math.max(420, 230 * groups.length + 130),
     height: 320,
     marginLeft: 44,
+    marginTop: 34,
     marginRight: 110,
     style: { background: '#ffffff', color: '#1c1d21', fontFamily: 'system-ui, sans-serif', fontSize: '12px' },
     x: { type: 'log', base: 2, label: 'α, masks / n·log2 n', ticks: [1, 2, 4, 8], tickFormat: String },
@@ -69,7 +71,7 @@ export function budgetPicture(scores: readonly Score[], groupOf: (score: Score) 
     fx: { label: null, domain: groups },
     color: { domain: [...methods], range: COLORS, legend: false },
     marks: [
-      Plot.line(points, { fx: 'group', x: 'alpha', y: 'r2', stroke: 'method', strokeWidth: 2 }),
+      Plot.line(points, { fx: 'group', x: 'alpha', y: 'r2', z: 'method', stroke: 'method', strokeWidth: 2 }),
       Plot.dot(points, { fx: 'group', x: 'alpha', y: 'r2', fill: 'method', r: 3 }),
       ...methods.map((method, k) => Plot.text([method], { fx: () => groups[groups.length - 1], frameAnchor: 'top-right', dx: 104, dy: 14 * k, text: (name: string) => name, fill: COLORS[k % COLORS.length], textAnchor: 'end', fontWeight: 600 })),
     ],
