@@ -42,11 +42,11 @@ describe('solver auto', () => {
   });
 
   it('takes SPEX for lone high-order sets, which the proxy cannot see, and finds them exactly', async () => {
-    const { solution, heldOut } = await solve(memoise(lonely(30, 8)), { solver: 'auto', budget: 11_000, seed: 1, heldOut: 300 });
+    const { solution, heldOut } = await solve(memoise(lonely(36, 12)), { solver: 'auto', budget: 11_000, seed: 1, heldOut: 300 });
     expect(solution.solver).toBe('spex');
     const { scores } = (solution.details as { auto: { scores: { spex: number; proxyspex: number } } }).auto;
     expect(scores.spex).toBeGreaterThan(1 - 1e-9);
-    expect(scores.proxyspex).toBeLessThan(0.3); // 400 terms, of which chance finds a few
+    expect(scores.proxyspex).toBeLessThan(0.2);
     expect(heldOut?.r2).toBeGreaterThan(1 - 1e-9);
     expect(heldOut?.firstOrder.r2).toBeLessThan(0.05);
   }, 120_000);
