@@ -9,6 +9,8 @@
  * sibling's histogram is parent minus child without drift and no answer depends on the order of rows.
  */
 
+import { fillSums } from './histogram';
+
 /** Everything one run of boosting needs; pointers into memory that the caller has laid out. */
 @unmanaged
 class Run {
@@ -63,9 +65,6 @@ class Leaf {
   total: i64;
   gain: f64;
 }
-
-/** Rows of a node from which 256 bins a byte beat 16 bins a nibble (measured). */
-const WIDE_FROM: i32 = 320;
 
 /** Bytes of a Run and of a Leaf, for the caller's layout. */
 export function runBytes(): i32 {
@@ -301,118 +300,8 @@ function subtract(from: usize, sums: usize, count: i32): void {
 function histogram(run: Run, leaf: Leaf): void {
   const count = leaf.end - leaf.start;
   const rows = run.rows + (<usize>leaf.start << 2);
-  const weights = run.weights;
   const stop = rows + (<usize>count << 2);
-  for (let p = rows, w = weights; p < stop; p += 4, w += 8) store<i64>(w, load<i64>(run.packed + (<usize>load<i32>(p) << 3)));
+  for (let p = rows, w = run.weights; p < stop; p += 4, w += 8) store<i64>(w, load<i64>(run.packed + (<usize>load<i32>(p) << 3)));
   const out = run.sums + (<usize>leaf.slot * <usize>run.players << 3);
-  const bins = run.bins;
-  const wide = count >= WIDE_FROM;
-  for (let w = 0; w < run.stride; w++) {
-    const players = min(32, run.players - 32 * w);
-    const bytes = (players + 7) >>> 3;
-    const column = run.words + (<usize>w * <usize>run.rowsAll << 2);
-    const target = out + (<usize>w << 8);
-    if (wide) {
-      memory.fill(bins, 0, <usize>bytes << 11);
-      if (bytes == 4) addFourBytes(column, rows, stop, weights, bins);
-      else if (bytes == 3) {
-        addTwoBytes(column, 0, rows, stop, weights, bins);
-        addByte(column, 16, rows, stop, weights, bins + 4096);
-      } else if (bytes == 2) addTwoBytes(column, 0, rows, stop, weights, bins);
-      else addByte(column, 0, rows, stop, weights, bins);
-      for (let b = 0; b < bytes; b++) fold(bins + (<usize>b << 11), min(8, players - 8 * b), 7, target + (<usize>b << 6));
-    } else {
-      memory.fill(bins, 0, <usize>bytes << 8);
-      if (bytes == 4) addEightNibbles(column, rows, stop, weights, bins);
-      else if (bytes == 3) {
-        addFourNibbles(column, rows, stop, weights, bins);
-        addTwoNibbles(column, 16, rows, stop, weights, bins + 512);
-      } else if (bytes == 2) addFourNibbles(column, rows, stop, weights, bins);
-      else addTwoNibbles(column, 0, rows, stop, weights, bins);
-      for (let b = 0, left = players; left > 0; b++, left -= 4) fold(bins + (<usize>b << 7), min(4, left), 3, target + (<usize>b << 5));
-    }
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function bump(bin: usize, weight: i64): void {
-  store<i64>(bin, load<i64>(bin) + weight);
-}
-
-function addFourBytes(column: usize, rows: usize, stop: usize, weights: usize, bins: usize): void {
-  for (; rows < stop; rows += 4, weights += 8) {
-    const v = load<u32>(column + (<usize>load<i32>(rows) << 2));
-    const g = load<i64>(weights);
-    bump(bins + (<usize>(v & 255) << 3), g);
-    bump(bins + 2048 + (<usize>((v >>> 8) & 255) << 3), g);
-    bump(bins + 4096 + (<usize>((v >>> 16) & 255) << 3), g);
-    bump(bins + 6144 + (<usize>(v >>> 24) << 3), g);
-  }
-}
-
-function addTwoBytes(column: usize, shift: i32, rows: usize, stop: usize, weights: usize, bins: usize): void {
-  for (; rows < stop; rows += 4, weights += 8) {
-    const v = load<u32>(column + (<usize>load<i32>(rows) << 2)) >>> shift;
-    const g = load<i64>(weights);
-    bump(bins + (<usize>(v & 255) << 3), g);
-    bump(bins + 2048 + (<usize>((v >>> 8) & 255) << 3), g);
-  }
-}
-
-function addByte(column: usize, shift: i32, rows: usize, stop: usize, weights: usize, bins: usize): void {
-  for (; rows < stop; rows += 4, weights += 8) {
-    const v = load<u32>(column + (<usize>load<i32>(rows) << 2)) >>> shift;
-    bump(bins + (<usize>(v & 255) << 3), load<i64>(weights));
-  }
-}
-
-function addEightNibbles(column: usize, rows: usize, stop: usize, weights: usize, bins: usize): void {
-  for (; rows < stop; rows += 4, weights += 8) {
-    const v = load<u32>(column + (<usize>load<i32>(rows) << 2));
-    const g = load<i64>(weights);
-    bump(bins + (<usize>(v & 15) << 3), g);
-    bump(bins + 128 + (<usize>((v >>> 4) & 15) << 3), g);
-    bump(bins + 256 + (<usize>((v >>> 8) & 15) << 3), g);
-    bump(bins + 384 + (<usize>((v >>> 12) & 15) << 3), g);
-    bump(bins + 512 + (<usize>((v >>> 16) & 15) << 3), g);
-    bump(bins + 640 + (<usize>((v >>> 20) & 15) << 3), g);
-    bump(bins + 768 + (<usize>((v >>> 24) & 15) << 3), g);
-    bump(bins + 896 + (<usize>(v >>> 28) << 3), g);
-  }
-}
-
-function addFourNibbles(column: usize, rows: usize, stop: usize, weights: usize, bins: usize): void {
-  for (; rows < stop; rows += 4, weights += 8) {
-    const v = load<u32>(column + (<usize>load<i32>(rows) << 2));
-    const g = load<i64>(weights);
-    bump(bins + (<usize>(v & 15) << 3), g);
-    bump(bins + 128 + (<usize>((v >>> 4) & 15) << 3), g);
-    bump(bins + 256 + (<usize>((v >>> 8) & 15) << 3), g);
-    bump(bins + 384 + (<usize>((v >>> 12) & 15) << 3), g);
-  }
-}
-
-function addTwoNibbles(column: usize, shift: i32, rows: usize, stop: usize, weights: usize, bins: usize): void {
-  for (; rows < stop; rows += 4, weights += 8) {
-    const v = load<u32>(column + (<usize>load<i32>(rows) << 2)) >>> shift;
-    const g = load<i64>(weights);
-    bump(bins + (<usize>(v & 15) << 3), g);
-    bump(bins + 128 + (<usize>((v >>> 4) & 15) << 3), g);
-  }
-}
-
-/** 2^(top + 1) bins -> the sums of the first `wanted` of its bits: halve the table bit by bit; the upper half is that bit's sum. */
-function fold(bins: usize, wanted: i32, top: i32, out: usize): void {
-  for (let bit = top; bit >= 1; bit--) {
-    const half = <usize>8 << bit;
-    let sum = i64x2.splat(0);
-    for (let p = bins, stop = bins + half; p < stop; p += 16) {
-      const upper = v128.load(p + half);
-      sum = i64x2.add(sum, upper);
-      v128.store(p, i64x2.add(v128.load(p), upper));
-    }
-    if (bit < wanted) store<i64>(out + (<usize>bit << 3), i64x2.extract_lane(sum, 0) + i64x2.extract_lane(sum, 1));
-  }
-  store<i64>(out, load<i64>(bins + 8));
+  fillSums(run.words, run.rowsAll, run.players, rows, count, run.weights, run.bins, out);
 }
