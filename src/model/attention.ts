@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { kvHeads } from './config.ts';
+import { fused, hasFused } from './fused.ts';
 import type { HookName } from './hook-points.ts';
 import { linear, perHeadOutput, perHeadProjection, softcap } from './layers.ts';
 import { norm } from './norm.ts';
@@ -13,30 +14,44 @@ import { tensorOf } from './parameters.ts';
 import { takePositions, type Pass } from './pass.ts';
 import { turn } from './rotary.ts';
 
-/** Residual [B, S, d] -> what attention writes at `queries`, [B, |queries|, d] (before hook_attn_out). */
-export function attend(pass: Pass, layer: number, residual: tf.Tensor, queries: readonly number[]): tf.Tensor {
+/**
+ * Residual [B, S, d] -> what attention writes at `queries`, [B, |queries|, d] (before hook_attn_out), added to `onto`
+ * where that is given: the residual at `queries`.
+ */
+export function attend(pass: Pass, layer: number, residual: tf.Tensor, queries: readonly number[], onto?: tf.Tensor): tf.Tensor {
   const { config, parameters, visit } = pass;
   const b: `blocks.${number}` = `blocks.${layer}`;
-  const { q, k, v } = keysAndQueries(pass, layer, residual, queries);
+  const z = visit(`${b}.attn.hook_z`, mix(pass, layer, keysAndQueries(pass, layer, residual, queries), queries), queries); // [B, Sq, H, e]
+  const W_O = parameters[`${b}.attn.W_O`];
+  const b_O = parameters[`${b}.attn.b_O`];
+  const rest = onto === undefined ? undefined : pass.alike(onto, z);
+  if (pass.wants(`${b}.attn.hook_result`)) {
+    const result = visit(`${b}.attn.hook_result`, perHeadOutput(z, tensorOf(W_O)), queries); // [B, Sq, H, d]
+    const sum = tf.sum(result, 2);
+    const out = b_O === undefined ? sum : tf.add(sum, tensorOf(b_O));
+    return rest === undefined ? out : tf.add(rest, out);
+  }
+  return linear(tf.reshape(z, [z.shape[0], z.shape[1] as number, config.nHeads * config.dHead]), W_O, b_O, { residual: rest });
+}
+
+/** softmax(q·k) v by head: q [B, Sq, H, e], k and v [B, S, K, e] -> [B, Sq, H, e]. */
+function mix(pass: Pass, layer: number, { q, k, v }: Record<'q' | 'k' | 'v', tf.Tensor>, queries: readonly number[]): tf.Tensor {
+  const { config, visit, wants } = pass;
+  const attn: `blocks.${number}.attn` = `blocks.${layer}.attn`;
   const { softcap: cap, scales } = config.attention;
+  if (!wants(`${attn}.hook_attn_scores`) && !wants(`${attn}.hook_pattern`) && hasFused('SpexlensAttention')) {
+    return fused('SpexlensAttention', { q, k, v, mask: pass.masks[layer] }, { scale: scales[layer], softcap: cap ?? 0 });
+  }
   const shared = config.nHeads / (k.shape[2] as number);
   // scores [B, H, Sq, S] = q [B, H, Sq, e] · k [B, H, e, S]
   const product = spread(tf.matMul(grouped(tf.transpose(q, [0, 2, 1, 3]), shared), tf.transpose(k, [0, 2, 3, 1])), shared);
   const scaled = scales[layer] === 1 ? product : tf.mul(product, scales[layer]);
   const raw = cap === undefined ? scaled : softcap(scaled, cap);
   const mask = pass.masks[layer];
-  const scores = visit(`${b}.attn.hook_attn_scores`, mask === undefined ? raw : tf.add(raw, mask), queries);
-  const pattern = visit(`${b}.attn.hook_pattern`, tf.softmax(scores), queries); // [B, H, Sq, S]
+  const scores = visit(`${attn}.hook_attn_scores`, mask === undefined ? raw : tf.add(raw, mask), queries);
+  const pattern = visit(`${attn}.hook_pattern`, tf.softmax(scores), queries); // [B, H, Sq, S]
   const mixed = spread(tf.matMul(grouped(pattern, shared), tf.transpose(v, [0, 2, 1, 3])), shared); // [B, H, Sq, e]
-  const z = visit(`${b}.attn.hook_z`, tf.transpose(mixed, [0, 2, 1, 3]), queries); // [B, Sq, H, e]
-  const W_O = parameters[`${b}.attn.W_O`];
-  const b_O = parameters[`${b}.attn.b_O`];
-  if (pass.wants(`${b}.attn.hook_result`)) {
-    const result = visit(`${b}.attn.hook_result`, perHeadOutput(z, tensorOf(W_O)), queries); // [B, Sq, H, d]
-    const sum = tf.sum(result, 2);
-    return b_O === undefined ? sum : tf.add(sum, tensorOf(b_O));
-  }
-  return linear(tf.reshape(z, [z.shape[0], z.shape[1] as number, config.nHeads * config.dHead]), W_O, b_O);
+  return tf.transpose(mixed, [0, 2, 1, 3]);
 }
 
 /** x [B, H, n, c] -> [B, K, shared·n, c]: the heads of one key/value head as more rows. */
@@ -80,7 +95,7 @@ function projections(pass: Pass, layer: number, residual: tf.Tensor, queries: re
   const ungroups = config.attention.ungrouped === true && copies > 1;
   const perHead = (x: tf.Tensor, heads: number): tf.Tensor => tf.tile(tf.expandDims(x, 2), [1, 1, heads, 1]); // [B, S, H, d]
   const before = (silent: boolean, x: tf.Tensor): tf.Tensor =>
-    config.layout === 'post' ? x : norm(silent ? { ...pass, visit: (_name, y) => y } : pass, `${b}.ln1`, x, everywhere);
+    config.layout === 'post' ? x : norm(silent ? { ...pass, visit: (_name, y) => y, wants: () => false } : pass, `${b}.ln1`, x, everywhere);
   const normed = before(false, residual);
   const single = copies === 1 || ungroups; // each head then has keys and values of its own
   const shared = single && wants(`${b}.hook_attn_in`) ? visit(`${b}.hook_attn_in`, perHead(residual, nHeads), everywhere) : undefined;

@@ -16,7 +16,7 @@ import { embed } from './embedding.ts';
 import { activate, linear, softcap } from './layers.ts';
 import { norm } from './norm.ts';
 import type { Parameters } from './parameters.ts';
-import { takePositions, visitor, type KeyValueCache, type Pass, type Tap } from './pass.ts';
+import { aligner, takePositions, visitor, type KeyValueCache, type Pass, type Tap } from './pass.ts';
 import { turnTables, type Turn } from './rotary.ts';
 
 export type { Parameters } from './parameters.ts';
@@ -92,6 +92,7 @@ function begin(config: ModelConfig, parameters: Parameters, tokens: tf.Tensor2D,
     parameters,
     visit: visitor(tap),
     wants: (name) => tap?.wants(name) ?? false,
+    alike: aligner(tap),
     everywhere,
     positions,
     turns: layers.map((layer) => layer.turn),

@@ -5,18 +5,31 @@
  *  - products over the model dimension are rank-2, batch-1 matMuls without transposes and with a separate
  *    bias add (on wasm, batched and transposed matMul take a naive loop, and fused bias is wrong above 48);
  *  - tanh-gelu is x·sigmoid(2u), which equals 0.5x(1+tanh u) and uses the fast kernel.
+ * Where the backend has a kernel of ours for a product with what follows it (fused.ts), that is used.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from './config.ts';
+import { fused, hasFused, type PointwiseActivation } from './fused.ts';
 import { productWith, tensorOf, type Parameter } from './parameters.ts';
 
-/** x [..., a] · W [a, c] + b [c] -> [..., c]. */
-export function linear(x: tf.Tensor, W: Parameter, b: Parameter | undefined): tf.Tensor {
+export interface LinearOptions {
+  /** Applied to the result. */
+  readonly activation?: PointwiseActivation | undefined;
+  /** Added to the result, of its shape or of batch 1. */
+  readonly residual?: tf.Tensor | undefined;
+}
+
+/** act(x [..., a] · W [a, c] + b [c]) + residual -> [..., c]. */
+export function linear(x: tf.Tensor, W: Parameter, b: Parameter | undefined, { activation, residual }: LinearOptions = {}): tf.Tensor {
+  if (hasFused('SpexlensLinear')) {
+    return tf.tidy(() => fused('SpexlensLinear', { x, W: tensorOf(W), b: b === undefined ? undefined : tensorOf(b), residual }, { activation: activation ?? 'none' }));
+  }
   const width = x.shape[x.rank - 1];
   const flat = tf.reshape(x, [-1, width]) as tf.Tensor2D;
   const product = productWith(flat, W);
-  const out = b === undefined ? product : tf.add(product, tensorOf(b));
-  return tf.reshape(out, [...x.shape.slice(0, -1), W.shape[1] as number]);
+  const biased = b === undefined ? product : tf.add(product, tensorOf(b));
+  const out = tf.reshape(activation === undefined ? biased : tf.tidy(() => activate(biased, activation)), [...x.shape.slice(0, -1), W.shape[1] as number]);
+  return residual === undefined ? out : tf.add(residual, out);
 }
 
 /** cap·tanh(x / cap). */

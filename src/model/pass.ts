@@ -3,6 +3,7 @@
  * once for all layers (positions, turns, masks). Made by forward.ts, read by block, attention and mlp.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { fail } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { HookName } from './hook-points.ts';
 import type { Parameters } from './parameters.ts';
@@ -17,6 +18,11 @@ export interface Tap {
    * `positions` are the token positions along the pos (or q_pos) axis: all of them, or the scored ones in the last layer.
    */
   visit(name: HookName, activation: tf.Tensor, positions: readonly number[]): tf.Tensor;
+  /**
+   * For a tap that turns n > 1 rows into more: `x`, of rows as they were at some point before, laid out as the `rows`
+   * there are now. Inside tf.tidy.
+   */
+  expand?(x: tf.Tensor, rows: number): tf.Tensor;
 }
 
 /**
@@ -37,6 +43,8 @@ export interface Pass {
   readonly parameters: Parameters;
   readonly visit: Visit;
   readonly wants: (name: HookName) => boolean;
+  /** x, which may have fewer rows, ready to be added to `like`: of batch 1 or of as many rows. */
+  readonly alike: (x: tf.Tensor, like: tf.Tensor) => tf.Tensor;
   /** 0..S-1: the columns of this call's tokens. */
   readonly everywhere: readonly number[];
   /** The position of every token, [1 or B][S]. */
@@ -48,6 +56,16 @@ export interface Pass {
   /** What is added to the scores of a layer, [1 or B, 1, |queries|, P + S]; undefined where every key is seen. */
   readonly masks: readonly (tf.Tensor | undefined)[];
   readonly cache: KeyValueCache | undefined;
+}
+
+/** @throws when a tap made more rows and cannot say which. */
+export function aligner(tap: Tap | undefined): Pass['alike'] {
+  return (x, like) => {
+    const [from, to] = [x.shape[0], like.shape[0]];
+    if (from === to || from === 1) return x;
+    if (to === 1 || from > to || tap?.expand === undefined) throw fail('input', 'forward', `${from} rows meet ${to}; a hook may turn a batch of 1 into more rows, not one of ${Math.min(from, to)}.`);
+    return tap.expand(x, to);
+  };
 }
 
 export function visitor(tap: Tap | undefined): Visit {
