@@ -21,6 +21,11 @@ export interface ValueOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called as values arrive: `values` belong to masks start .. start + values.length - 1; each mask is reported once, in order. */
   readonly onBatch?: ((start: number, values: Float64Array) => void) | undefined;
+  /**
+   * Called at once when values are there, in whatever order a game measures: values[k] belongs to mask rows[k]; each mask
+   * is reported once. What logs and progress need. A game that measures in order may leave it out.
+   */
+  readonly onValues?: ((rows: ArrayLike<number>, values: Float64Array) => void) | undefined;
 }
 
 export interface Game {
@@ -60,7 +65,9 @@ export function gameFromFunction(name: string, players: number | readonly Player
       checkPlayers(name, list.length, masks);
       throwIfAborted(options.signal, name);
       const values = Float64Array.from({ length: masks.count }, (_, row) => f(row, masks));
-      if (masks.count > 0) options.onBatch?.(0, values);
+      if (masks.count === 0) return values;
+      options.onValues?.(Array.from(values.keys()), values);
+      options.onBatch?.(0, values);
       return values;
     },
   };
@@ -91,13 +98,13 @@ export function memoise(game: Game, log?: ValueLog): MemoisedGame {
     async value(masks, options = {}) {
       checkPlayers(game.name, n, masks);
       const hexes = Array.from({ length: masks.count }, (_, row) => maskHex(masks, row));
-      const fresh: number[] = [];
-      const pending = new Set<string>();
+      const waiting = new Map<string, number[]>(); // the rows of every mask that is not known yet
       hexes.forEach((hex, row) => {
-        if (known.has(hex) || pending.has(hex)) return;
-        pending.add(hex);
-        fresh.push(row);
+        const rows = waiting.get(hex);
+        if (rows !== undefined) rows.push(row);
+        else if (!known.has(hex)) waiting.set(hex, [row]);
       });
+      const fresh = [...waiting.values()].map(([first]) => first);
       const values = new Float64Array(masks.count);
       let reported = 0;
       const report = (): void => {
@@ -105,22 +112,29 @@ export function memoise(game: Game, log?: ValueLog): MemoisedGame {
         for (let value; reported < masks.count && (value = known.get(hexes[reported])) !== undefined; reported++) values[reported] = value;
         if (reported > start) options.onBatch?.(start, values.subarray(start, reported));
       };
+      const told = (rows: number[]): void => {
+        if (rows.length > 0) options.onValues?.(rows, Float64Array.from(rows, (row) => known.get(hexes[row]) as number));
+      };
+      told(hexes.flatMap((hex, row) => (known.has(hex) ? [row] : [])));
       report();
+      const accept = (rows: ArrayLike<number>, batch: Float64Array): void => {
+        const names = Array.from(rows, (row) => hexes[fresh[row]]);
+        const news = names.flatMap((name, k) => (known.has(name) ? [] : [k])); // onValues may have told what onBatch tells
+        if (news.length === 0) return;
+        for (const k of news) {
+          if (!Number.isFinite(batch[k])) throw fail('input', game.name, `the value of mask ${names[k]} (hex, player 0 = lowest bit of the first byte) is ${batch[k]}; values must be finite numbers.`);
+        }
+        log?.append(news.map((k) => names[k]), Float64Array.from(news, (k) => batch[k]));
+        for (const k of news) known.set(names[k], batch[k]);
+        measured += news.length;
+        told(news.flatMap((k) => waiting.get(names[k]) ?? []));
+        report();
+      };
       if (fresh.length > 0) {
         await game.value(selectRows(masks, fresh), {
           signal: options.signal,
-          onBatch(start, batch) {
-            const names = Array.from({ length: batch.length }, (_, k) => hexes[fresh[start + k]]);
-            batch.forEach((value, k) => {
-              if (!Number.isFinite(value)) {
-                throw fail('input', game.name, `the value of mask ${names[k]} (hex, player 0 = lowest bit of the first byte) is ${value}; values must be finite numbers.`);
-              }
-            });
-            log?.append(names, batch);
-            batch.forEach((value, k) => known.set(names[k], value));
-            measured += batch.length;
-            report();
-          },
+          onValues: accept,
+          onBatch: (start, batch) => accept(Array.from(batch, (_, k) => start + k), batch),
         });
         if (reported < masks.count) throw fail('input', game.name, `${masks.count - reported} of ${masks.count} masks got no value; value() must report every mask through onBatch.`);
       }

@@ -115,8 +115,10 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     if (!Number.isInteger(value) || value < least) throw fail('input', 'findCircuit', `${name} ${value}; a whole number >= ${least} is needed.`);
   }
   const memo = memoise(game); // measures no mask twice, and refuses NaN by name
-  const measure = (stage: string, masks: Coalitions): Promise<Float64Array> =>
-    memo.value(masks, { signal, onBatch: (start, values) => onProgress?.({ stage, done: start + values.length, total: masks.count }) });
+  const measure = (stage: string, masks: Coalitions): Promise<Float64Array> => {
+    let done = 0;
+    return memo.value(masks, { signal, onValues: (_rows, values) => onProgress?.({ stage, done: (done += values.length), total: masks.count }) });
+  };
 
   // The two ends give the unit.
   const all = Array.from({ length: n }, (_, i) => i);

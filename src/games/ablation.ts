@@ -1,20 +1,22 @@
 /**
  * Ablation masks inside the forward pass: row i of a batch has its own mask over the players.
  *
- * At each site (a hook point that holds players) z' = m·z + (1 - m)·baseline, with m gathered on the device
- * from the batch's mask matrix. Baselines: zero; the mean over a data set; the corrupted run's activation.
+ * At each site (a hook point that holds players) z' = m·z + (1 - m)·baseline. Before the first site a batch has one row;
+ * at each it gets as many as its masks have distinct prefixes there (mask-order.ts). Baselines: zero; the mean over a data set; the corrupted run's activation.
  * With m = 1 the activation is untouched to the last bit, with m = 0 it is the baseline to the last bit.
  * Rescaled zero ablation (ProxySPEX, the heads study) multiplies what a layer's heads that stay on write by
  * heads / heads on, as dropout does, so that a layer with few heads on writes about as much as a whole one.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { isKept } from '../coalitions.ts';
 import { fail } from '../errors.ts';
 import { runWithCache } from '../hooks/run.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { Tap } from '../model/forward.ts';
-import type { HookName } from '../model/hook-points.ts';
+import { hookPoints, type HookName } from '../model/hook-points.ts';
 import type { Model } from '../model/model.ts';
 import { componentName, siteOf, type ComponentPlayer } from './components.ts';
+import { ancestors, maskMatrix, type MaskBlock } from './mask-order.ts';
 
 /** zero; mean over prompts and positions; mean over prompts at each position; the corrupted prompt's activation. */
 export const ABLATIONS = ['zero', 'mean', 'mean-per-position', 'resample'] as const;
@@ -22,17 +24,32 @@ export type Ablation = (typeof ABLATIONS)[number];
 
 interface Site {
   readonly hook: HookName;
-  /** Column of the mask matrix for every (position, element) cell, [P·E]; the last column is always 1. */
-  readonly index: tf.Tensor1D;
+  /** The players that are ablated here. */
+  readonly players: readonly number[];
+  /**
+   * For every (position, element) cell, [P·E], the column of the matrix of `players` and a last column that is always 1;
+   * undefined when that is the matrix itself, without its last column.
+   */
+  readonly index: tf.Tensor1D | undefined;
   /** P: 1 when no player here is tied to a position. */
   readonly positions: number;
   readonly elements: number;
   readonly baseline: tf.Tensor | undefined;
+  /** The player that holds each head, whole; undefined where heads are kept. Only of heads. */
+  readonly heads: readonly (number | undefined)[] | undefined;
 }
 
 export interface Ablator {
-  /** The tap that applies masks [B, n] of 0 and 1 (float32) to a forward pass. */
-  tap(masks: tf.Tensor2D): Tap;
+  /** The stages of mask-order.ts: the hook points where players are ablated, as the forward pass reaches them. */
+  readonly hooks: readonly HookName[];
+  /** By player, its first stage. */
+  readonly stages: readonly number[];
+  /**
+   * The tap that applies a block of masks to a forward pass whose input has one row (or as many as the block has at
+   * every stage). At each stage the rows become as many as the masks there have distinct prefixes. `skip`: leave out the
+   * heads that no mask of the block keeps.
+   */
+  tap(block: MaskBlock, skip?: { readonly heads: boolean }): Tap;
   [Symbol.dispose](): void;
 }
 
@@ -52,9 +69,12 @@ export function requireRescalable(players: readonly ComponentPlayer[], ablation:
   if (odd !== undefined) throw fail('input', 'rescale', `counts the whole heads that a layer has on, and ${componentName(odd)} is not one; use heads and groups of heads as players, or leave the rescale out.`);
 }
 
-/** The hooks at which `players` are ablated. */
+/** The hooks at which `players` are ablated, in the order in which the forward pass reaches them. */
 export function sitesOf(players: readonly ComponentPlayer[], config: ModelConfig): HookName[] {
-  return [...new Set(players.flatMap((player) => player.components.map((component) => siteOf(component, config).hook)))];
+  const hooks = new Set(players.flatMap((player) => player.components.map((component) => siteOf(component, config).hook)));
+  return hookPoints(config)
+    .map(({ name }) => name)
+    .filter((name) => hooks.has(name));
 }
 
 /**
@@ -62,7 +82,6 @@ export function sitesOf(players: readonly ComponentPlayer[], config: ModelConfig
  * Copies what it needs of `baselines`.
  */
 export function createAblator(config: ModelConfig, players: readonly ComponentPlayer[], length: number, scored: readonly number[], { baselines = {}, rescale = false }: AblatorOptions = {}): Ablator {
-  const always = players.length;
   const last: `blocks.${number}.` = `blocks.${config.nLayers - 1}.`;
   const sites = sitesOf(players, config).map((hook): Site => {
     const here = players.flatMap((player, i) => player.components.filter((c) => siteOf(c, config).hook === hook).map((component) => ({ i, component })));
@@ -70,36 +89,60 @@ export function createAblator(config: ModelConfig, players: readonly ComponentPl
     const visible = hook.startsWith(last) ? scored : Array.from({ length }, (_, p) => p);
     const tied = here.some(({ component }) => component.position !== undefined);
     const rows: readonly (number | undefined)[] = tied ? visible : [undefined];
-    const index = new Int32Array(rows.length * elements).fill(always);
+    const columns = [...new Set(here.map(({ i }) => i))];
+    const index = new Int32Array(rows.length * elements).fill(columns.length);
     rows.forEach((position, r) => {
       for (const { i, component } of here) {
-        if (component.position === undefined || component.position === position) index[r * elements + component.element] = i;
+        if (component.position === undefined || component.position === position) index[r * elements + component.element] = columns.indexOf(i);
       }
     });
+    const plain = index.length === columns.length && index.every((column, cell) => column === cell);
     const given = baselines[hook];
     const baseline =
       given === undefined ? undefined : given.shape[1] === 1 || visible.length === length ? tf.clone(given) : tf.tidy(() => tf.gather(given, tf.tensor1d([...visible], 'int32'), 1));
-    return { hook, index: tf.tensor1d(index, 'int32'), positions: rows.length, elements, baseline };
+    const whole = here[0].component.kind === 'head' && !tied;
+    const heads = whole ? Array.from({ length: elements }, (_, head) => here.find(({ component }) => component.element === head)?.i) : undefined;
+    return { hook, players: columns, index: plain ? undefined : tf.tensor1d(index, 'int32'), positions: rows.length, elements, baseline, heads };
   });
-  const byHook = new Map<HookName, Site>(sites.map((site) => [site.hook, site]));
+  const stageOf = new Map<HookName, number>(sites.map((site, stage) => [site.hook, stage]));
   return {
-    tap: (masks) => {
-      const rows = masks.shape[0];
-      const extended = tf.tidy(() => tf.concat([masks, tf.ones([rows, 1])], 1)); // [B, n + 1]; freed by the enclosing tidy
+    hooks: sites.map((site) => site.hook),
+    stages: players.map((_, i) => sites.findIndex((site) => site.players.includes(i))),
+    tap: (block, skip = { heads: true }) => {
+      const expand = (x: tf.Tensor, rows: number): tf.Tensor => {
+        const [earlier, later] = [x.shape[0], rows].map((count) => block.rows.find((firsts) => firsts.length === count));
+        if (earlier === undefined || later === undefined) throw fail('input', 'ablation', `${x.shape[0]} rows are to become ${rows}, and the masks have no stage of so many.`);
+        return tf.gather(x, tf.tensor1d(ancestors(earlier, later), 'int32'));
+      };
       return {
-        wants: (name) => byHook.has(name),
+        wants: (name) => stageOf.has(name),
         visit(name, activation) {
-          const site = byHook.get(name) as Site;
-          const trailing = activation.rank === 4 ? [site.positions, site.elements, 1] : [site.positions, site.elements];
-          const on = tf.gather(extended, site.index, 1); // [B, P·E]
-          const m = tf.reshape(rescale ? tf.mul(on, shareOut(on)) : on, [rows, ...trailing]);
-          const kept = tf.mul(activation, m);
-          return site.baseline === undefined ? kept : tf.add(kept, tf.mul(site.baseline, tf.sub(1, m)));
+          const stage = stageOf.get(name) as number;
+          const { players: here, index, positions, elements, baseline } = sites[stage];
+          const firsts = block.rows[stage];
+          const matrix = maskMatrix(block.masks, firsts, here);
+          const x = activation.shape[0] === 1 || activation.shape[0] === firsts.length ? activation : expand(activation, firsts.length);
+          if (matrix.every((bit) => bit === 1)) return x;
+          const bits = tf.tensor2d(matrix, [firsts.length, here.length + 1]);
+          const on = index === undefined ? tf.slice(bits, [0, 0], [firsts.length, here.length]) : tf.gather(bits, index, 1); // [rows, P·E]
+          const m = tf.reshape(rescale ? tf.mul(on, shareOut(on)) : on, [firsts.length, positions, elements, ...(x.rank === 4 ? [1] : [])]);
+          const kept = tf.mul(x, m);
+          return baseline === undefined ? kept : tf.add(kept, tf.mul(baseline, tf.sub(1, m)));
+        },
+        expand,
+        liveHeads(layer) {
+          const heads = skip.heads ? sites[stageOf.get(`blocks.${layer}.attn.hook_z`) ?? -1]?.heads : undefined;
+          return heads?.flatMap((player, head) => (player === undefined || anyKeeps(block, player) ? [head] : []));
         },
       };
     },
-    [Symbol.dispose]: () => tf.dispose(sites.flatMap((site) => (site.baseline === undefined ? [site.index] : [site.index, site.baseline]))),
+    [Symbol.dispose]: () => tf.dispose(sites.flatMap(({ index, baseline }) => [index, baseline].filter((tensor) => tensor !== undefined))),
   };
+}
+
+function anyKeeps({ masks, start, end }: MaskBlock, player: number): boolean {
+  for (let i = start; i < end; i++) if (isKept(masks, i, player)) return true;
+  return false;
 }
 
 /** on [B, H] of 0 and 1 -> H / (heads on), [B, 1]: 1 to the last bit where all are, and H where none is. */

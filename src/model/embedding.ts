@@ -36,7 +36,8 @@ export function embed(pass: Omit<Pass, 'positional'>, tokens: tf.Tensor2D, given
   return { residual: normed ? norm(pass, 'embed.ln', residual, everywhere) : residual, positional };
 }
 
-function positionEmbedding({ config, parameters, visit, wants, everywhere, positions }: Omit<Pass, 'positional'>, batch: number): tf.Tensor | undefined {
+/** W_pos at every token's position, [1 or B, S, d]; undefined for rotary models. */
+export function positionEmbedding({ config, parameters, visit, wants, everywhere, positions }: Omit<Pass, 'positional'>, batch: number): tf.Tensor | undefined {
   if (config.positions === 'rotary') return undefined;
   const W_pos = parameters['pos_embed.W_pos'];
   const [rows, length, first] = [positions.length, everywhere.length, positions[0][0]];

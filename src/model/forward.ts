@@ -12,7 +12,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { attentionMask, checkPadding, tokenPositions, type PaddingMask } from './attention-mask.ts';
 import { block } from './block.ts';
 import { hasFinalNorm, type ModelConfig } from './config.ts';
-import { embed } from './embedding.ts';
+import { embed, positionEmbedding } from './embedding.ts';
 import { activate, linear, softcap } from './layers.ts';
 import { norm } from './norm.ts';
 import type { Parameters } from './parameters.ts';
@@ -34,6 +34,8 @@ export interface ForwardOptions {
   readonly unembed?: { readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined } | undefined;
   /** Stop before this layer and return the residual stream there, [B, S, d]. */
   readonly stopAtLayer?: number | undefined;
+  /** Start at this layer from the residual stream before it, [B, S, d], as stopAtLayer returned it for the same tokens. */
+  readonly start?: { readonly layer: number; readonly residual: tf.Tensor } | undefined;
   /** Start from this token embedding [B, S, d] (hook_embed) instead of looking tokens up (training takes gradients through it). */
   readonly embedding?: tf.Tensor | undefined;
   /** 1 = token, 0 = padding, on either side: padding is never seen, and positions count tokens only. */
@@ -50,11 +52,12 @@ export function forward(config: ModelConfig, parameters: Parameters, tokens: tf.
     const { scored } = options;
     const begun = begin(config, parameters, tokens, options);
     const { everywhere } = begun;
-    const embedded = embed(begun, tokens, options.embedding, options.tokenTypes);
+    const { layer: first, residual: given } = options.start ?? { layer: 0, residual: undefined };
+    const embedded = given === undefined ? embed(begun, tokens, options.embedding, options.tokenTypes) : { residual: given, positional: positionEmbedding(begun, tokens.shape[0]) };
     const pass: Pass = { ...begun, positional: embedded.positional };
     let { residual } = embedded; // [B, S, d]
     let at: readonly number[] = everywhere;
-    for (let layer = 0; layer < (options.stopAtLayer ?? config.nLayers); layer++) {
+    for (let layer = first; layer < (options.stopAtLayer ?? config.nLayers); layer++) {
       const narrowed = scored !== undefined && layer === config.nLayers - 1;
       const before = residual;
       residual = tf.tidy(() => block(pass, layer, before, narrowed ? scored : everywhere));
@@ -93,6 +96,7 @@ function begin(config: ModelConfig, parameters: Parameters, tokens: tf.Tensor2D,
     visit: visitor(tap),
     wants: (name) => tap?.wants(name) ?? false,
     alike: aligner(tap),
+    liveHeads: (layer) => tap?.liveHeads?.(layer),
     everywhere,
     positions,
     turns: layers.map((layer) => layer.turn),

@@ -23,6 +23,11 @@ export interface Tap {
    * there are now. Inside tf.tidy.
    */
   expand?(x: tf.Tensor, rows: number): tf.Tensor;
+  /**
+   * The heads of a layer whose hook_z matters; of the others `visit` will put something else in the place of whatever z
+   * it is given. All when undefined. Only for a tap that watches nothing inside the attention of that layer but hook_z.
+   */
+  liveHeads?(layer: number): readonly number[] | undefined;
 }
 
 /**
@@ -56,6 +61,8 @@ export interface Pass {
   /** What is added to the scores of a layer, [1 or B, 1, |queries|, P + S]; undefined where every key is seen. */
   readonly masks: readonly (tf.Tensor | undefined)[];
   readonly cache: KeyValueCache | undefined;
+  /** As the tap's. */
+  readonly liveHeads: (layer: number) => readonly number[] | undefined;
 }
 
 /** @throws when a tap made more rows and cannot say which. */

@@ -62,7 +62,7 @@ export function createMaskSolver(
       let done = 0;
       const values = await game.value(masks, {
         signal,
-        onBatch(_start, batch) {
+        onValues(_rows, batch) {
           done += batch.length;
           onProgress?.({ stage: 'measure', done, total: masks.count });
         },

@@ -82,7 +82,7 @@ export async function solveAdaptively(game: Game, options: AdaptiveOptions): Pro
   const fresh = uniformCoalitions(n, heldOut, createRandom(seed, 'held out'), exclude);
   const measure = (stage: string, masks: Coalitions): Promise<Float64Array> => {
     let done = 0;
-    return game.value(masks, { signal, onBatch: (_start, batch) => onProgress?.({ stage, done: (done += batch.length), total: masks.count }) });
+    return game.value(masks, { signal, onValues: (_rows, batch) => onProgress?.({ stage, done: (done += batch.length), total: masks.count }) });
   };
   const truth = await measure('held out', fresh);
   const values = new Float64Array(draw.count);

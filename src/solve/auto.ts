@@ -75,7 +75,7 @@ async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promi
 
   const { bins, values: structured } = await measureBins(game, draw, { signal, onProgress: (p) => onProgress?.({ ...p, stage: 'measure for spex' }) });
   let done = 0;
-  const uniform = await game.value(fresh, { signal, onBatch: (_start, batch) => onProgress?.({ stage: 'measure', done: (done += batch.length), total: fresh.count }) });
+  const uniform = await game.value(fresh, { signal, onValues: (_rows, batch) => onProgress?.({ stage: 'measure', done: (done += batch.length), total: fresh.count }) });
   const truth = uniform.subarray(0, held);
   const unseen = selectRows(fresh, rows.slice(0, held));
   const masks = concatCoalitions([draw.masks, selectRows(fresh, rows.slice(held))]);

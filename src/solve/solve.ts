@@ -79,7 +79,7 @@ async function score(game: Game, solution: Solution, additive: FourierSpectrum, 
   let done = 0;
   const truth = await game.value(fresh, {
     signal: options.signal,
-    onBatch(_start, batch) {
+    onValues(_rows, batch) {
       done += batch.length;
       options.onProgress?.({ stage: 'held out', done, total: fresh.count });
     },

@@ -32,7 +32,7 @@ export const exactSolver: Solver = {
     let done = 0;
     const table = await game.value(masks, {
       signal,
-      onBatch(_start, values) {
+      onValues(_rows, values) {
         done += values.length;
         onProgress?.({ stage: 'measure', done, total: count });
       },

@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allCoalitions, coalitionsFromRows, keptPlayers, uniformCoalitions } from '../../src/coalitions.ts';
 import { ABLATIONS, type Ablation } from '../../src/games/ablation.ts';
-import { bytesPerRow, createComponentGame, type ComponentGameOptions } from '../../src/games/component-game.ts';
+import { bytesPerRow } from '../../src/games/batch-size.ts';
+import { createComponentGame, type ComponentGameOptions } from '../../src/games/component-game.ts';
 import { parsePlayers } from '../../src/games/components.ts';
 import { METRICS, metricOf } from '../../src/games/metrics.ts';
 import type { Task } from '../../src/games/prompts.ts';
@@ -212,15 +213,14 @@ describe('a component game', () => {
   it.each(Object.keys(CONFIGS))('estimates bytes within a factor of 2 of what a batch really allocates: %s', async (name) => {
     const config = CONFIGS[name];
     const { model } = randomModel({ ...config, dModel: 96, dHead: 32, dMlp: 4 * config.dMlp });
-    const { maskBytes } = await import('../../src/coalitions.ts');
     const { createAblator } = await import('../../src/games/ablation.ts');
+    const { asGiven, blockOf } = await import('../../src/games/mask-order.ts');
     const masks = uniformCoalitions(3 * config.nHeads, 32, createRandom(1));
     const ablator = createAblator(model.config, parsePlayers('heads', model.config), 8, [7]);
     const tokens = tf.tensor2d([CLEAN], undefined, 'int32');
     const before = tf.memory().numBytes;
     const { peakBytes } = await tf.profile(() => {
-      const rows = tf.tensor2d(Float32Array.from(maskBytes(masks)), [32, 3 * config.nHeads]);
-      const out = forward(model.config, model.parameters, tokens, { tap: { ...ablator.tap(rows) }, scored: [7] });
+      const out = forward(model.config, model.parameters, tokens, { tap: ablator.tap(blockOf(asGiven(masks), 0, 32, 3)), scored: [7] });
       out.dispose();
       return tf.scalar(0);
     });
