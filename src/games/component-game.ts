@@ -124,7 +124,9 @@ function startRun(prompts: readonly PromptRun[], ordered: OrderedMasks, stateByt
         const sums = prompts.map((prompt, p) => prompt.run(block, { before: place.before, after: next?.before ?? 0 }, states[p]));
         return tf.div(tf.addN(sums), prompts.length) as tf.Tensor1D;
       });
-      flying.push({ start, end, tensor, data: tensor.data() as Promise<Float32Array> });
+      const data = tensor.data() as Promise<Float32Array>;
+      data.catch(() => undefined); // it may fail before land() waits for it
+      flying.push({ start, end, tensor, data });
       launched = end;
       return true;
     },

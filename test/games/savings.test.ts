@@ -202,10 +202,13 @@ describe('a batch that does not fit into memory', () => {
         },
       },
     });
-    const data = tf.Tensor.prototype.data;
-    const spy = vi.spyOn(tf.Tensor.prototype, 'data').mockImplementation(function (this: tf.Tensor) {
-      return late && this.rank === 1 && this.size > most ? Promise.reject(new Error('ResourceExhausted: OOM when allocating tensor')) : data.call(this);
-    } as typeof data);
+    const backend = tf.backend();
+    const read = backend.read.bind(backend);
+    const spy = vi.spyOn(backend, 'read').mockImplementation(async (id) => {
+      const values = await read(id);
+      if (late && (values as Float32Array).length > most) throw new Error('ResourceExhausted: OOM when allocating tensor');
+      return values;
+    });
     try {
       const told = new Set<number>();
       const values = await game.value(masks, { onValues: (rows) => Array.from(rows).forEach((row) => (expect(told).not.toContain(row), told.add(row))) });
