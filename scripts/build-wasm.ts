@@ -1,9 +1,9 @@
 /**
- * Compiles wasm/ (AssemblyScript) into src/kernels/kernels-bytes.ts.
+ * Compiles wasm/ (AssemblyScript) into src/kernels/*-bytes.ts.
  *
  *     npx tsx scripts/build-wasm.ts [--check]
  *
- * The compiled file is committed, so that nothing needs the compiler to install, run or test; --check compiles anew
+ * The compiled files are committed, so that nothing needs the compiler to install, run or test; --check compiles anew
  * and fails when the committed bytes are not those of the source. The compiler comes by npx, pinned.
  */
 import { spawnSync } from 'node:child_process';
@@ -15,15 +15,29 @@ import { fail } from '../src/errors.ts';
 import { fromText, runCommand, terminal } from './command.ts';
 
 const COMPILER = 'assemblyscript@0.28.20';
-const SOURCE = fromText('../wasm/kernels.ts');
-const TARGET = fromText('../src/kernels/kernels-bytes.ts');
 const FLAGS = ['-O3', '--noAssert', '--enable', 'simd', '--runtime', 'stub'];
+/** For a module that works in the memory of another. */
+const GUEST = [...FLAGS, '--importMemory', '--noExportMemory', '--disableWarning'];
 
-function compile(): Buffer {
+interface Built {
+  readonly source: string;
+  readonly target: string;
+  /** The constant that holds the bytes. */
+  readonly name: string;
+  readonly flags: readonly string[];
+}
+
+const MODULES: readonly Built[] = [
+  { source: 'kernels.ts', target: 'kernels-bytes.ts', name: 'KERNELS', flags: FLAGS },
+  { source: 'tensors/tensors.ts', target: 'tensors-simd-bytes.ts', name: 'TENSORS_SIMD', flags: GUEST },
+  { source: 'tensors/tensors.ts', target: 'tensors-fma-bytes.ts', name: 'TENSORS_FMA', flags: [...GUEST, '--enable', 'relaxed-simd'] },
+];
+
+function compile({ source, flags }: Built): Buffer {
   const folder = mkdtempSync(join(tmpdir(), 'build-wasm-'));
   try {
-    const out = join(folder, 'kernels.wasm');
-    const run = spawnSync('npx', ['--yes', '-p', COMPILER, 'asc', SOURCE, '-o', out, ...FLAGS], { encoding: 'utf8' });
+    const out = join(folder, 'module.wasm');
+    const run = spawnSync('npx', ['--yes', '-p', COMPILER, 'asc', fromText(`../wasm/${source}`), '-o', out, ...flags], { encoding: 'utf8' });
     if (run.status !== 0) throw fail('input', 'build-wasm', `${COMPILER} failed: ${(run.stderr || run.stdout || String(run.error)).trim()}`);
     return readFileSync(out);
   } finally {
@@ -31,15 +45,15 @@ function compile(): Buffer {
   }
 }
 
-function textOf(bytes: Buffer): string {
+function textOf({ source, name, flags }: Built, bytes: Buffer): string {
   const lines = bytes.toString('base64').match(/.{1,160}/g) ?? [];
   return `/**
- * The WebAssembly module of wasm/, ${bytes.length} bytes, compiled by ${COMPILER} ${FLAGS.join(' ')}.
+ * The WebAssembly module of wasm/${source}, ${bytes.length} bytes, compiled by ${COMPILER} ${flags.join(' ')}.
  * Written by scripts/build-wasm.ts, which also checks that it is the source's; do not edit.
  */
 
 /** Base64. */
-export const KERNELS = [
+export const ${name} = [
 ${lines.map((line) => `  '${line}',`).join('\n')}
 ].join('');
 `;
@@ -47,12 +61,15 @@ ${lines.map((line) => `  '${line}',`).join('\n')}
 
 const command = new Command('build-wasm')
   .description('Compile the WebAssembly kernels.')
-  .option('--check', 'compare with the committed file instead of writing it')
+  .option('--check', 'compare with the committed files instead of writing them')
   .option('--debug', 'show stack traces');
 
 process.exitCode = await runCommand<{ check?: boolean; debug?: boolean }>(command, process.argv.slice(2), terminal, async ({ check }) => {
-  const text = textOf(compile());
-  if (check !== true) writeFileSync(TARGET, text);
-  else if (readFileSync(TARGET, 'utf8') !== text) throw fail('input', 'build-wasm', `${TARGET} is not what wasm/ compiles to; run npx tsx scripts/build-wasm.ts.`);
-  terminal.out(`${check === true ? 'the committed module is the source\'s' : `wrote ${TARGET}`}\n`);
+  for (const built of MODULES) {
+    const text = textOf(built, compile(built));
+    const target = fromText(`../src/kernels/${built.target}`);
+    if (check !== true) writeFileSync(target, text);
+    else if (readFileSync(target, 'utf8') !== text) throw fail('input', 'build-wasm', `${target} is not what wasm/ compiles to; run npx tsx scripts/build-wasm.ts.`);
+  }
+  terminal.out(check === true ? "the committed modules are the source's\n" : `wrote ${MODULES.map(({ target }) => target).join(', ')}\n`);
 });

@@ -4,7 +4,7 @@ export { createRandom, type Random } from './random.ts';
 export { VERSION } from './version.ts';
 
 // where tensors run
-export { BACKENDS, openBackend, type Backend, type BackendCheck, type BackendName } from './backend/backend.ts';
+export { BACKENDS, openBackend, type Backend, type BackendCheck, type BackendName, type BackendOptions, type OwnKernels } from './backend/backend.ts';
 
 // a checkpoint becomes a forward pass
 export { padRows, type PaddingMask } from './model/attention-mask.ts';

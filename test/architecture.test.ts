@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kernels: ['errors'],
   game: ['errors', 'coalitions'],
   solver: ['game', 'spectrum'],
-  backend: ['errors'],
+  backend: ['errors', 'kernels'],
   model: ['errors', 'random'],
   hooks: [...SEAMS, 'model'],
   games: [...SEAMS, 'model', 'hooks'],

@@ -1,7 +1,7 @@
 /** Tensor tests' tools: backends of this machine, small random models, and the leak matcher. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
-import { BACKENDS, openBackend, type Backend } from '../src/backend/backend.ts';
+import { BACKENDS, openBackend, type Backend, type BackendOptions } from '../src/backend/backend.ts';
 import type { ModelConfig } from '../src/model/config.ts';
 import { createModel, type Model } from '../src/model/model.ts';
 import { randomParameters, SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/self-check.ts';
@@ -37,8 +37,9 @@ export async function availableBackends(): Promise<string[]> {
   return found;
 }
 
-export async function open(name: string): Promise<Backend> {
-  return openBackend(name, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+/** SPEXLENS_TEST_KERNELS (auto, simd, stock) says whose kernels the wasm backend has where a test does not. */
+export async function open(name: string, options: BackendOptions = { kernels: process.env['SPEXLENS_TEST_KERNELS'] as BackendOptions['kernels'] }): Promise<Backend> {
+  return openBackend(name, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE }, options);
 }
 
 const base: ModelConfig = {

@@ -6,7 +6,9 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail, SpexlensError } from '../errors.ts';
-import { startCpu, startTensorflow, startWasm, startWebgpu, type Started } from './start.ts';
+import { startCpu, startTensorflow, startWasm, startWebgpu, type OwnKernels, type Started } from './start.ts';
+
+export type { OwnKernels } from './start.ts';
 
 export const BACKENDS = ['tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
 export type BackendName = (typeof BACKENDS)[number];
@@ -32,10 +34,15 @@ export interface BackendCheck {
   readonly tolerance: number;
 }
 
+export interface BackendOptions {
+  /** Whose kernels the wasm backend has: 'auto' (default), 'simd', 'stock'. The other backends have no choice. */
+  readonly kernels?: OwnKernels | undefined;
+}
+
 interface Candidate {
   readonly name: BackendName;
   readonly label: string;
-  readonly start: () => Promise<Started>;
+  readonly start: (kernels: OwnKernels) => Promise<Started>;
 }
 
 const CANDIDATES: Readonly<Record<'auto' | BackendName, readonly Candidate[]>> = {
@@ -56,7 +63,7 @@ const CANDIDATES: Readonly<Record<'auto' | BackendName, readonly Candidate[]>> =
  * Makes `choice` the current TensorFlow.js backend.
  * @throws 'backend' when it is unknown, absent, or computes wrong numbers.
  */
-export async function openBackend(choice: string, check: BackendCheck): Promise<Backend> {
+export async function openBackend(choice: string, check: BackendCheck, { kernels = 'auto' }: BackendOptions = {}): Promise<Backend> {
   if (choice !== 'auto' && !(BACKENDS as readonly string[]).includes(choice)) {
     throw fail('backend', 'backend', `"${choice}" is unknown; choose auto, ${BACKENDS.join(', ')}.`);
   }
@@ -64,14 +71,11 @@ export async function openBackend(choice: string, check: BackendCheck): Promise<
   for (const { name, label, start } of CANDIDATES[choice as 'auto' | BackendName]) {
     let started: Started | undefined;
     try {
-      started = await start();
+      started = await start(kernels);
       if (!(await tf.setBackend(name))) throw fail('backend', name, 'TensorFlow.js could not initialise it.');
       await tf.ready();
-      const error = await check.run();
-      if (!(error <= check.tolerance)) {
-        throw fail('backend', name, `computes wrong numbers on this machine: a small forward pass differs from Float64 JavaScript by ${error.toExponential(1)} (allowed ${check.tolerance.toExponential(0)}).`);
-      }
-      const { device, gpu, close } = started;
+      const { device, error } = await checked(name, started, check);
+      const { gpu, close } = started;
       return { name, device, gpu, why: choice === 'auto' ? 'the best one that works here' : 'asked for', passedOver, selfCheckError: error, close };
     } catch (error) {
       started?.close();
@@ -80,6 +84,21 @@ export async function openBackend(choice: string, check: BackendCheck): Promise<
     }
   }
   throw fail('backend', 'backend', `none works: ${passedOver.map((p) => `${p.name}: ${p.why}`).join('; ')}`);
+}
+
+/** The device and its error; what is ours of it is left out where it computes wrong numbers. @throws 'backend' when it does even so. */
+async function checked(name: BackendName, { device, plainly }: Pick<Started, 'device' | 'plainly'>, check: BackendCheck): Promise<{ readonly device: string; readonly error: number }> {
+  let wrong: string;
+  try {
+    const error = await check.run();
+    if (error <= check.tolerance) return { device, error };
+    wrong = `a small forward pass differs from Float64 JavaScript by ${error.toExponential(1)} (allowed ${check.tolerance.toExponential(0)})`;
+  } catch (error) {
+    if (plainly === undefined) throw error;
+    wrong = oneLine(error);
+  }
+  if (plainly === undefined) throw fail('backend', name, `computes wrong numbers on this machine: ${wrong}.`);
+  return checked(name, { device: plainly(`with kernels of our own, ${wrong}`) }, check);
 }
 
 function oneLine(error: unknown): string {

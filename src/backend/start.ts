@@ -14,7 +14,12 @@ export interface Started {
   readonly device: string;
   readonly gpu: boolean;
   readonly close: () => void;
+  /** Leaves out what is ours of the backend, where there is something; returns the device without it. */
+  readonly plainly?: (why: string) => string;
 }
+
+/** Whose kernels the wasm backend has: ours, the best for here ('auto') or without fused multiply-add ('simd'), or 'stock'. */
+export type OwnKernels = 'auto' | 'simd' | 'stock';
 
 const nothing = (): void => {};
 
@@ -24,12 +29,24 @@ export async function startCpu(): Promise<Started> {
   return { device: 'CPU, plain JavaScript', gpu: false, close: nothing };
 }
 
-export async function startWasm(): Promise<Started> {
+export async function startWasm(kernels: OwnKernels): Promise<Started> {
   const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
   const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
   setWasmPaths(dirname(entry) + sep);
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
-  return { device: `CPU, WebAssembly${simd ? ' SIMD' : ' without SIMD'}, one thread`, gpu: false, close: nothing };
+  const device = `CPU, WebAssembly${simd ? ' SIMD' : ' without SIMD'}, one thread`;
+  if (!(await tf.setBackend('wasm'))) throw fail('backend', 'wasm', 'TensorFlow.js could not initialise it.');
+  await tf.ready();
+  const { registerWasmKernels, unregisterWasmKernels } = await import('./wasm-kernels.ts');
+  const plainly = (why: string): string => {
+    unregisterWasmKernels();
+    return `${device}, TensorFlow.js's kernels (${why})`;
+  };
+  if (kernels === 'stock') return { device: plainly('as asked for'), gpu: false, close: nothing };
+  const build = registerWasmKernels(kernels);
+  if (typeof build === 'string') return { device: plainly(build), gpu: false, close: nothing };
+  const with_ = build.kind === 'fma' ? 'with fused multiply-add' : `without fused multiply-add (${build.why ?? ''})`;
+  return { device: `${device}, own kernels ${with_}`, gpu: false, close: nothing, plainly };
 }
 
 /** What is used here of the backend that @tensorflow/tfjs-node-gpu registers. */

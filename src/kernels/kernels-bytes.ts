@@ -1,5 +1,5 @@
 /**
- * The WebAssembly module of wasm/, 15597 bytes, compiled by assemblyscript@0.28.20 -O3 --noAssert --enable simd --runtime stub.
+ * The WebAssembly module of wasm/kernels.ts, 15597 bytes, compiled by assemblyscript@0.28.20 -O3 --noAssert --enable simd --runtime stub.
  * Written by scripts/build-wasm.ts, which also checks that it is the source's; do not edit.
  */
 

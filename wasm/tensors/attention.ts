@@ -1,0 +1,162 @@
+/**
+ * softmax(cap(scale · q·k) + mask) · v by head (AssemblyScript; called through src/backend/wasm-kernels.ts).
+ *
+ * q, k, v stay as the projections wrote them, [batch, position, head, e]. Each key/value head's keys are turned once, into
+ * panels of 8 keys; then a tile of query rows at a time is scored, softened and mixed while its scores are in level 1.
+ * Trailing hidden keys of a tile are not computed: half of all, when causal.
+ */
+import { exp, largest, loadPart, multiplyAdd, storePart, tanh, total } from './functions';
+import { edgeTile, packEdge, TILE, tileRows, tiles } from './product';
+
+/** What is below this in a mask hides a key. */
+const HIDDEN: f32 = -1e29;
+
+// @ts-ignore: decorator
+@inline
+function upToEight(n: i32): i32 {
+  return (n + 7) & ~7;
+}
+
+/** Bytes of scratch: turned keys, the last columns of v, scores of a tile, visible keys by query row, an edge tile. */
+export function attentionScratch(queries: i32, keys: i32, e: i32): usize {
+  const width = <usize>upToEight(keys);
+  return ((width * <usize>e + width * 8 + width * 6 + <usize>queries + 48) << 2) + 64;
+}
+
+/** k [keys, e], rows ldk bytes apart, into panels of 8 keys: panel[i][lane] = k[key + lane][i]; keys past the end are zeros. */
+function turnKeys(k: usize, ldk: usize, keys: i32, e: i32, to: usize): void {
+  for (let key = 0; key < keys; key += 8, to += <usize>e << 5) {
+    for (let half = 0; half < 8; half += 4) {
+      const from = k + <usize>(key + half) * ldk;
+      let at = to + (<usize>half << 2);
+      const left = keys - key - half;
+      let i = 0;
+      if (left > 3) {
+        const k1 = from + ldk;
+        const k2 = k1 + ldk;
+        const k3 = k2 + ldk;
+        for (; i + 3 < e; i += 4, at += 128) {
+          const p = <usize>i << 2;
+          const r0 = v128.load(from + p);
+          const r1 = v128.load(k1 + p);
+          const r2 = v128.load(k2 + p);
+          const r3 = v128.load(k3 + p);
+          const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+          const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+          const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+          const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+          v128.store(at, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
+          v128.store(at, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), 32);
+          v128.store(at, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), 64);
+          v128.store(at, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), 96);
+        }
+      }
+      for (; i < e; i++, at += 32) {
+        const p = from + (<usize>i << 2);
+        let x = f32x4.splat(0);
+        if (left > 0) x = f32x4.replace_lane(x, 0, load<f32>(p));
+        if (left > 1) x = f32x4.replace_lane(x, 1, load<f32>(p + ldk));
+        if (left > 2) x = f32x4.replace_lane(x, 2, load<f32>(p + 2 * ldk));
+        if (left > 3) x = f32x4.replace_lane(x, 3, load<f32>(p + 3 * ldk));
+        v128.store(at, x);
+      }
+    }
+  }
+}
+
+/** Keys up to the last that a row of the mask shows; all where it shows none. */
+function visible(mask: usize, keys: i32): i32 {
+  for (let s = keys; s > 0; s--) if (load<f32>(mask + (<usize>(s - 1) << 2)) > HIDDEN) return s;
+  return keys;
+}
+
+// @ts-ignore: decorator
+@inline
+function cap(x: v128, softcap: f32): v128 {
+  return softcap == 0 ? x : f32x4.mul(tanh(f32x4.div(x, f32x4.splat(softcap))), f32x4.splat(softcap));
+}
+
+/** One row of products becomes a row of the pattern, in place. */
+function soften(row: usize, count: i32, scale: f32, softcap: f32, mask: usize): void {
+  const factor = f32x4.splat(scale);
+  const none = f32x4.splat(-Infinity);
+  const rest = count & 3;
+  const tail = row + (<usize>(count - rest) << 2);
+  let top = none;
+  for (let at = row; at < tail; at += 16) {
+    let x = cap(f32x4.mul(v128.load(at), factor), softcap);
+    if (mask != 0) {
+      x = f32x4.add(x, v128.load(mask));
+      mask += 16;
+    }
+    v128.store(at, x);
+    top = f32x4.pmax(top, x);
+  }
+  if (rest != 0) {
+    let x = cap(f32x4.mul(loadPart(tail, rest, f32x4.splat(0)), factor), softcap);
+    if (mask != 0) x = f32x4.add(x, loadPart(mask, rest, f32x4.splat(0)));
+    storePart(tail, x, rest);
+    top = f32x4.pmax(top, loadPart(tail, rest, none));
+  }
+  const most = f32x4.splat(largest(top));
+  let sum = f32x4.splat(0);
+  for (let at = row; at < tail; at += 16) {
+    const x = exp(f32x4.sub(v128.load(at), most));
+    v128.store(at, x);
+    sum = f32x4.add(sum, x);
+  }
+  if (rest != 0) {
+    const x = exp(f32x4.sub(loadPart(tail, rest, none), most));
+    storePart(tail, x, rest);
+    sum = f32x4.add(sum, x);
+  }
+  const share = f32x4.splat(1 / total(sum));
+  for (let at = row; at < tail; at += 16) v128.store(at, f32x4.mul(v128.load(at), share));
+  if (rest != 0) storePart(tail, f32x4.mul(loadPart(tail, rest, none), share), rest);
+}
+
+/**
+ * out and q [batch, queries, heads, e], k and v [batch, keys, groups, e] (heads / groups consecutive heads share one), mask 0
+ * or [maskBatch (1 or batch), queries, keys]; softcap 0 is none.
+ */
+export function attention(q: usize, k: usize, v: usize, mask: usize, maskBatch: i32, out: usize, batch: i32, queries: i32, keys: i32, heads: i32, groups: i32, e: i32, scale: f32, softcap: f32, scratch: usize): void {
+  const width = upToEight(keys);
+  const turned = scratch;
+  const lastOfV = turned + (<usize>width * <usize>e << 2);
+  const scores = lastOfV + (<usize>width << 5);
+  const seen = scores + (<usize>width * 24);
+  const edge = (seen + (<usize>queries << 2) + 15) & ~15;
+  const shared = heads / groups;
+  const ldq = <usize>heads * <usize>e << 2;
+  const ldk = <usize>groups * <usize>e << 2;
+  const lds = <usize>width << 2;
+  const panels = e >> 3;
+  const odd = e & 7;
+  const maskRow = <usize>keys << 2;
+  for (let b = 0; b < batch; b++) {
+    const masks = mask == 0 || maskBatch == 1 ? mask : mask + <usize>b * <usize>queries * maskRow;
+    if (b == 0 || (mask != 0 && maskBatch > 1)) {
+      for (let i = 0; i < queries; i++) store<i32>(seen + (<usize>i << 2), mask == 0 ? keys : visible(masks + <usize>i * maskRow, keys));
+    }
+    for (let g = 0; g < groups; g++) {
+      const column = <usize>g * <usize>e << 2;
+      const keysHere = k + <usize>b * <usize>keys * ldk + column;
+      const valuesHere = v + <usize>b * <usize>keys * ldk + column;
+      turnKeys(keysHere, ldk, keys, e, turned);
+      if (odd != 0) packEdge(valuesHere + (<usize>panels << 5), ldk, keys, odd, lastOfV);
+      for (let h = g * shared; h < (g + 1) * shared; h++) {
+        for (let i = 0; i < queries; ) {
+          const count = tileRows(queries - i);
+          let reach = 0;
+          for (let r = 0; r < count; r++) reach = max(reach, load<i32>(seen + (<usize>(i + r) << 2)));
+          const at = (<usize>b * <usize>queries + <usize>i) * ldq + (<usize>h * <usize>e << 2);
+          tiles(count, q + at, ldq, turned, 32, <usize>e << 5, (reach + 7) >> 3, scores, lds, e, false);
+          for (let r = 0; r < count; r++) soften(scores + <usize>r * lds, reach, scale, softcap, mask == 0 ? 0 : masks + <usize>(i + r) * maskRow);
+          tiles(count, scores, lds, valuesHere, ldk, 32, panels, out + at, ldq, reach, false);
+          if (odd != 0) edgeTile(count, scores, lds, lastOfV, 32, odd, out + at + (<usize>panels << 5), ldq, reach, false, edge);
+          i += count;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * act(A · B + bias) + residual, row-major float32 (AssemblyScript; called through src/backend/wasm-kernels.ts).
+ *
+ * B is copied, a block of BLOCK_K x BLOCK_N at a time, into panels of 8 columns in scratch that stays in the level 2 cache;
+ * a tile's rows of A stay in level 1. With few rows the copying costs more than it saves, and B is read where it lies.
+ */
+import { loadPart, multiplyAdd, NONE, storePart } from './functions';
+import { pointwise } from './pointwise';
+import { tile1x32, tile1x8, tile2x8, tile3x8, tile4x8, tile5x8, tile6x8 } from './tiles';
+
+const BLOCK_K: i32 = 256;
+const BLOCK_N: i32 = 512;
+/** Rows up to which B is not copied, and how many of its rows they share while these are in level 2 (measured). */
+const FEW_ROWS: i32 = 5;
+const SLAB_K: i32 = 8;
+/** Rows of a tile: sums in registers leave room for the product in front of an addition or they do not. */
+export const TILE: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
+
+/** Bytes of scratch that `linear` needs: a block of B and an edge tile. */
+export function linearScratch(): usize {
+  return (<usize>BLOCK_K * BLOCK_N << 2) + 6 * 32;
+}
+
+/** How many of `rows` the next tile takes: what is left after full tiles is not left to a thin one. */
+export function tileRows(rows: i32): i32 {
+  if (rows <= TILE) return rows;
+  return rows < 2 * TILE ? (rows + 1) >> 1 : TILE;
+}
+
+/** Some rows (1 to TILE) times `panels` panels of 8 columns, `panel` bytes apart. */
+export function tiles(rows: i32, a: usize, lda: usize, b: usize, ldb: usize, panel: usize, panels: i32, c: usize, ldc: usize, k: i32, more: bool): void {
+  if (rows == 1) {
+    for (; panels > 3; panels -= 4, b += 4 * panel, c += 128) tile1x32(a, lda, b, ldb, panel, c, ldc, k, more);
+  }
+  for (; panels > 0; panels--, b += panel, c += 32) {
+    if (rows == 6) tile6x8(a, lda, b, ldb, c, ldc, k, more);
+    else if (rows == 5) tile5x8(a, lda, b, ldb, c, ldc, k, more);
+    else if (rows == 4) tile4x8(a, lda, b, ldb, c, ldc, k, more);
+    else if (rows == 3) tile3x8(a, lda, b, ldb, c, ldc, k, more);
+    else if (rows == 2) tile2x8(a, lda, b, ldb, c, ldc, k, more);
+    else tile1x8(a, lda, b, ldb, c, ldc, k, more);
+  }
+}
+
+/** Some rows times a panel whose first `columns` (1 to 7) columns count; `edge` is a tile of scratch. */
+export function edgeTile(rows: i32, a: usize, lda: usize, b: usize, ldb: usize, columns: i32, c: usize, ldc: usize, k: i32, more: bool, edge: usize): void {
+  const bytes = <usize>columns << 2;
+  if (more) for (let r = 0; r < rows; r++) memory.copy(edge + (<usize>r << 5), c + <usize>r * ldc, bytes);
+  tiles(rows, a, lda, b, ldb, 0, 1, edge, 32, k, more);
+  for (let r = 0; r < rows; r++) memory.copy(c + <usize>r * ldc, edge + (<usize>r << 5), bytes);
+}
+
+/** Copies k x columns numbers, rows `ldb` bytes apart, into panels of 8 columns; the last one is filled up with zeros. */
+export function pack(b: usize, ldb: usize, k: i32, columns: i32, to: usize): void {
+  const panel = <usize>k << 5;
+  const full = columns >> 3;
+  let i = 0;
+  // Four rows at a time: 128 bytes to each panel.
+  for (; i + 3 < k; i += 4) {
+    let from = b + <usize>i * ldb;
+    let at = to + (<usize>i << 5);
+    const b1 = ldb;
+    const b2 = ldb + b1;
+    const b3 = ldb + b2;
+    for (let p = 0; p < full; p++, from += 32, at += panel) {
+      v128.store(at, v128.load(from));
+      v128.store(at, v128.load(from, 16), 16);
+      v128.store(at, v128.load(from + b1), 32);
+      v128.store(at, v128.load(from + b1, 16), 48);
+      v128.store(at, v128.load(from + b2), 64);
+      v128.store(at, v128.load(from + b2, 16), 80);
+      v128.store(at, v128.load(from + b3), 96);
+      v128.store(at, v128.load(from + b3, 16), 112);
+    }
+  }
+  for (; i < k; i++) {
+    let from = b + <usize>i * ldb;
+    let at = to + (<usize>i << 5);
+    for (let p = 0; p < full; p++, from += 32, at += panel) {
+      v128.store(at, v128.load(from));
+      v128.store(at, v128.load(from, 16), 16);
+    }
+  }
+  if ((columns & 7) != 0) packEdge(b + (<usize>full << 5), ldb, k, columns & 7, to + <usize>full * panel);
+}
+
+/** The first 1 to 7 columns of a panel; zeros in the others. */
+export function packEdge(from: usize, ldb: usize, k: i32, columns: i32, at: usize): void {
+  const zero = f32x4.splat(0);
+  const more = columns - 4;
+  for (let i = 0; i < k; i++, from += ldb, at += 32) {
+    v128.store(at, more < 0 ? loadPart(from, columns, zero) : v128.load(from));
+    v128.store(at, more > 0 ? loadPart(from + 16, more, zero) : zero, 16);
+  }
+}
+
+/** Rows 0.. of c become activation(c + bias) + residual; 0 stands for no bias and no residual. Row r takes residual row (first + r) % residualRows. */
+function finish(c: usize, ldc: usize, rows: i32, columns: i32, bias: usize, activation: i32, residual: usize, first: i32, residualRows: i32): void {
+  for (let r = 0; r < rows; r++) {
+    const at = c + <usize>r * ldc;
+    const onto = residual == 0 ? <usize>0 : residual + <usize>((first + r) % residualRows) * ldc;
+    pointwise(at, at, columns, bias, 0, onto, activation);
+  }
+}
+
+/**
+ * c [n] = a [k] · b [k, n], reading b once from its first number to its last: for products of few rows, which wait for memory.
+ * The order of additions is the tiles'.
+ */
+export function stream(a: usize, b: usize, ldb: usize, c: usize, k: i32, n: i32, more: bool): void {
+  const b1 = ldb;
+  const b2 = b1 + ldb;
+  const b3 = b2 + ldb;
+  if (!more) memory.fill(c, 0, <usize>n << 2);
+  for (; k > 3; k -= 4, a += 16, b += b3 + ldb) {
+    const a0 = v128.load_splat<f32>(a);
+    const a1 = v128.load_splat<f32>(a, 4);
+    const a2 = v128.load_splat<f32>(a, 8);
+    const a3 = v128.load_splat<f32>(a, 12);
+    let from = b;
+    let to = c;
+    let j = n;
+    for (; j > 3; j -= 4, from += 16, to += 16) {
+      let s = multiplyAdd(a0, v128.load(from), v128.load(to));
+      s = multiplyAdd(a1, v128.load(from + b1), s);
+      s = multiplyAdd(a2, v128.load(from + b2), s);
+      v128.store(to, multiplyAdd(a3, v128.load(from + b3), s));
+    }
+    if (j > 0) {
+      const zero = f32x4.splat(0);
+      let s = multiplyAdd(a0, loadPart(from, j, zero), loadPart(to, j, zero));
+      s = multiplyAdd(a1, loadPart(from + b1, j, zero), s);
+      s = multiplyAdd(a2, loadPart(from + b2, j, zero), s);
+      storePart(to, multiplyAdd(a3, loadPart(from + b3, j, zero), s), j);
+    }
+  }
+  for (; k > 0; k--, a += 4, b += ldb) {
+    const x = v128.load_splat<f32>(a);
+    let from = b;
+    let to = c;
+    let j = n;
+    for (; j > 3; j -= 4, from += 16, to += 16) v128.store(to, multiplyAdd(x, v128.load(from), v128.load(to)));
+    if (j > 0) storePart(to, multiplyAdd(x, loadPart(from, j, f32x4.splat(0)), loadPart(to, j, f32x4.splat(0))), j);
+  }
+}
+
+/**
+ * out [rows, columns] = activation(a [rows, k] · b [k, columns] + bias [columns]) + residual [residualRows, columns]; bias and
+ * residual may be 0. Nothing overlaps out.
+ */
+export function linear(a: usize, b: usize, bias: usize, residual: usize, residualRows: i32, out: usize, rows: i32, k: i32, columns: i32, activation: i32, scratch: usize): void {
+  const lda = <usize>k << 2;
+  const ldb = <usize>columns << 2;
+  const plain = bias == 0 && residual == 0 && activation == NONE;
+  if (rows <= FEW_ROWS) {
+    for (let p = 0; p == 0 || p < k; p += SLAB_K) {
+      const from = b + <usize>p * ldb;
+      for (let i = 0; i < rows; i++) stream(a + <usize>i * lda + (<usize>p << 2), from, ldb, out + <usize>i * ldb, min(SLAB_K, k - p), columns, p > 0);
+    }
+    if (!plain) finish(out, ldb, rows, columns, bias, activation, residual, 0, residualRows);
+    return;
+  }
+  const edge = scratch + (<usize>BLOCK_K * BLOCK_N << 2);
+  for (let j = 0; j < columns; j += BLOCK_N) {
+    const width = min(BLOCK_N, columns - j);
+    const panels = width >> 3;
+    const odd = width & 7;
+    const right = <usize>j << 2;
+    for (let p = 0; p == 0 || p < k; p += BLOCK_K) {
+      const depth = min(BLOCK_K, k - p);
+      const panel = <usize>depth << 5;
+      pack(b + <usize>p * ldb + right, ldb, depth, width, scratch);
+      for (let i = 0, count = 0; i < rows; i += count) {
+        count = tileRows(rows - i);
+        const x = a + <usize>i * lda + (<usize>p << 2);
+        const y = out + <usize>i * ldb + right;
+        tiles(count, x, lda, scratch, 32, panel, panels, y, ldb, depth, p > 0);
+        if (odd != 0) edgeTile(count, x, lda, scratch + <usize>panels * panel, 32, odd, y + (<usize>panels << 5), ldb, depth, p > 0, edge);
+        if (!plain && p + depth >= k) finish(y, ldb, count, width, bias == 0 ? <usize>0 : bias + right, activation, residual == 0 ? <usize>0 : residual + right, i, residualRows);
+      }
+    }
+  }
+}

@@ -1,0 +1,7 @@
+/** Everything the module exports. It works on the memory that it is given and has none of its own: no data, no globals. */
+export { attention, attentionScratch } from './attention';
+export { multiplyAddOne } from './functions';
+export { norm } from './norm';
+export { pointwise, pointwiseGelu, pointwiseGeluNew, pointwiseNone, pointwiseRelu, pointwiseSilu } from './pointwise';
+export { linear, linearScratch, stream } from './product';
+export { tile1x32, tile1x8, tile2x8, tile3x8, tile4x8, tile5x8, tile6x8 } from './tiles';
