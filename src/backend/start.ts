@@ -9,6 +9,7 @@ import { dirname, join, sep } from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
+import { registerWebgpuKernels } from './webgpu-kernels.ts';
 
 export interface Started {
   readonly device: string;
@@ -101,6 +102,7 @@ export async function startWebgpu({ hardwareOnly }: { readonly hardwareOnly: boo
   const device = await adapter.requestDevice({ requiredLimits });
   if (tf.findBackend('webgpu') != null) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => new WebGPUBackend(device as unknown as never, info as unknown as never), 3);
+  registerWebgpuKernels();
   return { device: software ? `software adapter ${name}` : name, gpu: !software, close: () => device.destroy() };
 }
 
