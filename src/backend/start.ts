@@ -9,6 +9,7 @@ import { dirname, join, sep } from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
+import { guardMemory } from './wasm-memory.ts';
 import { registerWebgpuKernels } from './webgpu-kernels.ts';
 
 export interface Started {
@@ -38,6 +39,7 @@ export async function startWasm(kernels: OwnKernels): Promise<Started> {
   const device = `CPU, WebAssembly${simd ? ' SIMD' : ' without SIMD'}, one thread`;
   if (!(await tf.setBackend('wasm'))) throw fail('backend', 'wasm', 'TensorFlow.js could not initialise it.');
   await tf.ready();
+  guardMemory();
   const { registerWasmKernels, unregisterWasmKernels } = await import('./wasm-kernels.ts');
   const plainly = (why: string): string => {
     unregisterWasmKernels();

@@ -7,6 +7,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
+import { outOfMemory } from './wasm-memory.ts';
 import { instantiate, tensorBuild, type Build, type TensorModule } from './wasm-module.ts';
 
 /** The parts of tfjs-backend-wasm 4.22 that are used. */
@@ -75,10 +76,6 @@ function createBench({ wasm }: WasmBackend, { module }: Build): Bench {
       return at;
     },
   };
-}
-
-function outOfMemory(bytes: number): Error {
-  return fail('backend', 'wasm', `out of memory: ${Math.ceil(bytes / 2 ** 20)} MiB more cannot be had of the 4 GiB that the backend can have. Use smaller batches.`);
 }
 
 /** What a kernel does with tensors. */

@@ -2,23 +2,44 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
 import { kvHeads } from '../model/config.ts';
+import { hasFused } from '../model/fused.ts';
 import type { Model } from '../model/model.ts';
 import type { Metric } from './metrics.ts';
 import type { Task } from './prompts.ts';
 
+/** Tensors of each kind that tf.tidy holds until a part of block() ends; a test holds the sum to what is allocated. */
+interface Held {
+  /** Of the residual's size. */
+  readonly residual: number;
+  readonly sandwich: number;
+  /** Of the heads', and of the key/value heads', where they are read; more of both where these are turned or normed. */
+  readonly heads: number;
+  readonly readers: number;
+  readonly turned: number;
+  readonly normed: number;
+  readonly scores: number;
+  readonly capped: number;
+  /** Of the MLP's width. */
+  readonly mlp: number;
+  readonly gated: number;
+  readonly solu: number;
+}
+const STOCK: Held = { residual: 6, sandwich: 11, heads: 7, readers: 6, turned: 5, normed: 4, scores: 6, capped: 9, mlp: 8, gated: 11, solu: 8 };
+const FUSED: Held = { residual: 6, sandwich: 8, heads: 3, readers: 2, turned: 5, normed: 1, scores: 0, capped: 0, mlp: 1, gated: 3, solu: 4 };
+
 /**
- * Bytes that one row's activations take at their peak. Counted from what tf.tidy holds until a part of
- * block() ends: 6 tensors of the residual's size, and the larger of attention (7 of the heads', 6 of the key/value
- * heads', more where they are turned or normed; 6 score matrices) and MLP (8 of its width, 11 gated); then three
- * copies of the logits.
+ * Bytes that one row's activations take at their peak: some tensors of the residual's size, the larger of attention and
+ * MLP, and three copies of the logits. With kernels of our own (model/fused.ts) there are fewer.
  */
 export function bytesPerRow(model: Model, length: number, scoredPositions: number, columns: number): number {
-  const { dModel, nHeads, dHead, dMlp, attention, positions, gated, layout } = model.config;
+  const { dModel, nHeads, dHead, dMlp, attention, positions, gated, layout, activation } = model.config;
+  const held = hasFused('SpexlensLinear') && hasFused('SpexlensAttention') ? FUSED : STOCK;
   const readers = attention.ungrouped === true ? nHeads : kvHeads(model.config);
-  const onBoth = (positions === 'rotary' ? 5 : 0) + (attention.qkNorm === undefined ? 0 : 4);
-  const heads = length * dHead * (7 * nHeads + 6 * readers + onBoth * (nHeads + readers));
-  const scores = (attention.softcap === undefined ? 6 : 9) * nHeads * length * length;
-  const block = (layout === 'sandwich' ? 11 : 6) * length * dModel + Math.max(heads + scores, (gated === true ? 11 : 8) * length * dMlp);
+  const onBoth = (positions === 'rotary' ? held.turned : 0) + (attention.qkNorm === undefined ? 0 : held.normed);
+  const heads = length * dHead * (held.heads * nHeads + held.readers * readers + onBoth * (nHeads + readers));
+  const scores = (attention.softcap === undefined ? held.scores : held.capped) * nHeads * length * length;
+  const hidden = activation === 'solu_ln' ? held.solu : gated === true ? held.gated : held.mlp;
+  const block = (layout === 'sandwich' ? held.sandwich : held.residual) * length * dModel + Math.max(heads + scores, hidden * length * dMlp);
   return 4 * (block + 3 * scoredPositions * columns);
 }
 
