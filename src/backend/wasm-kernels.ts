@@ -121,6 +121,21 @@ function activationOf(attributes: Attributes, who: string): number {
   return number;
 }
 
+/** @throws 'input' unless live is int32 [batch, heads]. */
+function expectLive(live: tf.TensorInfo | undefined, batch: number, heads: number, who: string): tf.TensorInfo {
+  if (live?.dtype !== 'int32' || live.shape[0] !== batch || live.shape[1] !== heads) {
+    throw fail('input', who, `live is ${live === undefined ? 'missing' : `${live.dtype} [${live.shape.join(', ')}]`}; int32 [${batch}, ${heads}] is needed.`);
+  }
+  return live;
+}
+
+/** The width of each of `heads` heads. @throws 'input' unless it is a multiple of 8 from 8 to 256. */
+function widthOf(columns: number, heads: number, who: string): number {
+  const width = columns / heads;
+  if (width % 8 !== 0 || width < 8 || width > 256) throw fail('input', who, `heads of ${width} numbers; a multiple of 8 from 8 to 256 is needed.`);
+  return width;
+}
+
 const KERNELS: Readonly<Record<string, Kernel>> = {
   SpexlensLinear: ({ run, scratch, output, at, expect }, inputs, attributes) => {
     const x = expect('x', inputs['x']);
@@ -157,9 +172,42 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     const maskBatch = inputs['mask']?.shape[0] ?? 1;
     if (maskBatch !== 1 && maskBatch !== batch) throw fail('input', 'SpexlensAttention', `a mask of batch ${maskBatch} meets a batch of ${batch}; it has to be 1 or ${batch}.`);
     const mask = inputs['mask'] === undefined ? undefined : expect('mask', inputs['mask'], maskBatch * queries * keys);
+    const live = inputs['live'] === undefined ? undefined : expectLive(inputs['live'], batch, heads, 'SpexlensAttention');
     const free = scratch(run.attentionScratch(queries, keys, width));
     const out = output(q.shape);
-    run.attention(at(q), at(k), at(v), at(mask), maskBatch, at(out), batch, queries, keys, heads, groups, width, Number(scale), Number(softcap), free);
+    run.attention(at(q), at(k), at(v), at(mask), maskBatch, at(out), batch, queries, keys, heads, groups, width, Number(scale), Number(softcap), at(live), free);
+    return out;
+  },
+  SpexlensToHeads: ({ run, scratch, output, at, expect }, inputs) => {
+    const x = expect('x', inputs['x']);
+    const [batch, span, inner] = x.shape;
+    const heads = inputs['live']?.shape[1] ?? 0;
+    const columns = inputs['W']?.shape[1] ?? 0;
+    const W = expect('W', inputs['W'], inner * columns);
+    const bias = inputs['b'] === undefined ? undefined : expect('b', inputs['b'], columns);
+    const live = expectLive(inputs['live'], batch, heads, 'SpexlensToHeads');
+    const width = widthOf(columns, heads, 'SpexlensToHeads');
+    const free = scratch(run.headsScratch());
+    const out = output([batch, span, columns]);
+    run.toHeads(at(x), at(W), at(bias), at(live), at(out), batch, span, inner, heads, width, free);
+    return out;
+  },
+  SpexlensFromHeads: ({ run, scratch, output, at, expect }, inputs) => {
+    const z = expect('x', inputs['x']);
+    const [batch, span, inner] = z.shape;
+    const heads = inputs['live']?.shape[1] ?? 0;
+    const columns = inputs['W']?.shape[1] ?? 0;
+    const W = expect('W', inputs['W'], inner * columns);
+    const bias = inputs['b'] === undefined ? undefined : expect('b', inputs['b'], columns);
+    const residual = inputs['residual'] === undefined ? undefined : expect('residual', inputs['residual']);
+    const residualRows = residual === undefined ? batch * span : tf.util.sizeFromShape(residual.shape) / columns;
+    if ((batch * span) % residualRows !== 0) throw fail('input', 'SpexlensFromHeads', `a residual of ${residualRows} rows goes onto ${batch * span}; its rows have to divide them.`);
+    const live = expectLive(inputs['live'], batch, heads, 'SpexlensFromHeads');
+    const width = widthOf(inner, heads, 'SpexlensFromHeads');
+    if (columns % 8 !== 0) throw fail('input', 'SpexlensFromHeads', `W has ${columns} columns; a multiple of 8 is needed.`);
+    const free = scratch(run.headsScratch());
+    const out = output([batch, span, columns]);
+    run.fromHeads(at(z), at(W), at(bias), at(residual), residualRows, at(live), at(out), batch, span, heads, width, columns, free);
     return out;
   },
   SpexlensGate: ({ run, output, at, expect }, inputs, attributes) => {

@@ -17,9 +17,15 @@ export interface TensorModule {
   readonly attention: (
     q: number, k: number, v: number, mask: number, maskBatch: number, out: number,
     batch: number, queries: number, keys: number, heads: number, groups: number, width: number,
-    scale: number, softcap: number, scratch: number,
+    scale: number, softcap: number, live: number, scratch: number,
   ) => void;
   readonly attentionScratch: (queries: number, keys: number, width: number) => number;
+  readonly toHeads: (x: number, w: number, bias: number, live: number, out: number, batch: number, span: number, inner: number, heads: number, width: number, scratch: number) => void;
+  readonly fromHeads: (
+    z: number, w: number, bias: number, residual: number, residualRows: number, live: number, out: number,
+    batch: number, span: number, heads: number, width: number, columns: number, scratch: number,
+  ) => void;
+  readonly headsScratch: () => number;
   readonly multiplyAddOne: (a: number, b: number, c: number) => number;
 }
 

@@ -47,7 +47,7 @@ export interface Ablator {
   /**
    * The tap that applies a block of masks to a forward pass whose input has one row (or as many as the block has at
    * every stage). At each stage the rows become as many as the masks there have distinct prefixes. `skip`: leave out the
-   * heads that no mask of the block keeps.
+   * heads that a mask ablates.
    */
   tap(block: MaskBlock, skip?: { readonly heads: boolean }): Tap;
   [Symbol.dispose](): void;
@@ -131,8 +131,24 @@ export function createAblator(config: ModelConfig, players: readonly ComponentPl
         },
         expand,
         liveHeads(layer) {
-          const heads = skip.heads ? sites[stageOf.get(`blocks.${layer}.attn.hook_z`) ?? -1]?.heads : undefined;
-          return heads?.flatMap((player, head) => (player === undefined || anyKeeps(block, player) ? [head] : []));
+          const stage = stageOf.get(`blocks.${layer}.attn.hook_z`);
+          const { heads, baseline } = sites[stage ?? -1] ?? {};
+          if (!skip.heads || stage === undefined || heads === undefined) return undefined;
+          const firsts = block.rows[stage];
+          const kept = firsts.length * heads.length;
+          const each = Uint8Array.from({ length: kept }, (_, i) => keeps(block, firsts[Math.floor(i / heads.length)], heads[i % heads.length]));
+          return {
+            read(rows) {
+              if (rows === firsts.length) return each;
+              const of = rows === 1 ? new Int32Array(firsts.length) : ancestors(block.rows.find((level) => level.length === rows) as Int32Array, firsts);
+              const any = new Uint8Array(rows * heads.length);
+              each.forEach((is, i) => {
+                if (is === 1) any[of[Math.floor(i / heads.length)] * heads.length + (i % heads.length)] = 1;
+              });
+              return any;
+            },
+            written: baseline === undefined ? each : undefined,
+          };
         },
       };
     },
@@ -140,9 +156,9 @@ export function createAblator(config: ModelConfig, players: readonly ComponentPl
   };
 }
 
-function anyKeeps({ masks, start, end }: MaskBlock, player: number): boolean {
-  for (let i = start; i < end; i++) if (isKept(masks, i, player)) return true;
-  return false;
+/** 1 where a mask keeps a head: its player, or that nobody holds it. */
+function keeps({ masks }: MaskBlock, mask: number, player: number | undefined): 0 | 1 {
+  return player === undefined || isKept(masks, mask, player) ? 1 : 0;
 }
 
 /** on [B, H] of 0 and 1 -> H / (heads on), [B, 1]: 1 to the last bit where all are, and H where none is. */

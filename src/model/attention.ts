@@ -7,6 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { kvHeads } from './config.ts';
 import { fused, hasFused } from './fused.ts';
+import { columnsOf, noHeads, planHeads, widened, writtenHeads, type HeadPlan } from './live-heads.ts';
 import type { HookName } from './hook-points.ts';
 import { linear, perHeadOutput, perHeadProjection, softcap } from './layers.ts';
 import { norm } from './norm.ts';
@@ -21,9 +22,7 @@ import { turn } from './rotary.ts';
 export function attend(pass: Pass, layer: number, residual: tf.Tensor, queries: readonly number[], onto?: tf.Tensor): tf.Tensor {
   const { config, parameters, visit } = pass;
   const b: `blocks.${number}` = `blocks.${layer}`;
-  const live = liveGroups(pass, layer);
-  const mixed = live?.length === 0 ? nothing(pass, residual, queries) : widened(pass, mix(pass, layer, keysAndQueries(pass, layer, residual, queries, live), queries), live);
-  const z = visit(`${b}.attn.hook_z`, mixed, queries); // [B, Sq, H, e]
+  const z = visit(`${b}.attn.hook_z`, heads(pass, layer, residual, queries), queries); // [B, Sq, H, e]
   const W_O = parameters[`${b}.attn.W_O`];
   const b_O = parameters[`${b}.attn.b_O`];
   const rest = onto === undefined ? undefined : pass.alike(onto, z);
@@ -33,50 +32,27 @@ export function attend(pass: Pass, layer: number, residual: tf.Tensor, queries: 
     const out = b_O === undefined ? sum : tf.add(sum, tensorOf(b_O));
     return rest === undefined ? out : tf.add(rest, out);
   }
-  return linear(tf.reshape(z, [z.shape[0], z.shape[1] as number, config.nHeads * config.dHead]), W_O, b_O, { residual: rest });
+  const flat = tf.reshape(z, [z.shape[0], z.shape[1] as number, config.nHeads * config.dHead]);
+  const live = writtenHeads(pass, layer, queries.length);
+  if (live?.shape[0] === z.shape[0]) return fused('SpexlensFromHeads', { x: flat, W: tensorOf(W_O), b: b_O === undefined ? undefined : tensorOf(b_O), residual: rest, live }, {});
+  return linear(flat, W_O, b_O, { residual: rest });
 }
 
-/** The key/value heads whose query heads matter to the tap, in order; undefined when all do. */
-function liveGroups({ config, liveHeads }: Pass, layer: number): readonly number[] | undefined {
-  const heads = config.attention.ungrouped === true ? undefined : liveHeads(layer);
-  if (heads === undefined) return undefined;
-  const shared = config.nHeads / kvHeads(config);
-  const groups = [...new Set(heads.map((head) => Math.floor(head / shared)))];
-  return groups.length < kvHeads(config) ? groups : undefined;
-}
-
-/** z of a layer without a live head. */
-function nothing({ config }: Pass, residual: tf.Tensor, queries: readonly number[]): tf.Tensor {
-  return tf.zeros([residual.shape[0], queries.length, config.nHeads, config.dHead]);
-}
-
-/** z of the `live` groups' heads [B, Sq, h, e] -> of all heads, zero for the others. */
-function widened({ config }: Pass, z: tf.Tensor, live: readonly number[] | undefined): tf.Tensor {
-  if (live === undefined) return z;
-  const [batch, length, heads, width] = z.shape as [number, number, number, number];
-  const shared = config.nHeads / kvHeads(config);
-  const places = Array.from({ length: config.nHeads }, (_, head) => {
-    const group = live.indexOf(Math.floor(head / shared));
-    return group === -1 ? heads : group * shared + (head % shared);
-  });
-  return tf.gather(tf.concat([z, tf.zeros([batch, length, 1, width])], 2), tf.tensor1d(places, 'int32'), 2);
-}
-
-/** The columns of W [d, H·e], or of b [H·e], of some heads. */
-function ofHeads(parameter: tf.Tensor, heads: readonly number[], width: number): tf.Tensor {
-  const lead = parameter.rank === 1 ? 1 : parameter.shape[0];
-  const split = tf.reshape(parameter, [lead, parameter.size / lead / width, width]);
-  const taken = tf.gather(split, tf.tensor1d([...heads], 'int32'), 1);
-  return tf.reshape(taken, parameter.rank === 1 ? [heads.length * width] : [lead, heads.length * width]);
+/** What every head read, z [B, Sq, H, e]; zero for heads that are not needed. */
+function heads(pass: Pass, layer: number, residual: tf.Tensor, queries: readonly number[]): tf.Tensor {
+  const plan = planHeads(pass, layer, residual.shape[0]);
+  if (plan.kind === 'none') return noHeads(pass, residual.shape[0], queries.length);
+  const z = mix(pass, layer, keysAndQueries(pass, layer, residual, queries, plan), queries, plan);
+  return plan.kind === 'groups' ? widened(pass, z, plan.groups) : z;
 }
 
 /** softmax(q·k) v by head: q [B, Sq, H, e], k and v [B, S, K, e] -> [B, Sq, H, e]. */
-function mix(pass: Pass, layer: number, { q, k, v }: Record<'q' | 'k' | 'v', tf.Tensor>, queries: readonly number[]): tf.Tensor {
+function mix(pass: Pass, layer: number, { q, k, v }: Record<'q' | 'k' | 'v', tf.Tensor>, queries: readonly number[], plan: HeadPlan): tf.Tensor {
   const { config, visit, wants } = pass;
   const attn: `blocks.${number}.attn` = `blocks.${layer}.attn`;
   const { softcap: cap, scales } = config.attention;
   if (!wants(`${attn}.hook_attn_scores`) && !wants(`${attn}.hook_pattern`) && hasFused('SpexlensAttention')) {
-    return fused('SpexlensAttention', { q, k, v, mask: pass.masks[layer] }, { scale: scales[layer], softcap: cap ?? 0 });
+    return fused('SpexlensAttention', { q, k, v, mask: pass.masks[layer], live: plan.kind === 'rows' ? plan.heads : undefined }, { scale: scales[layer], softcap: cap ?? 0 });
   }
   const shared = (q.shape[2] as number) / (k.shape[2] as number);
   // scores [B, H, Sq, S] = q [B, H, Sq, e] · k [B, H, e, S]
@@ -102,12 +78,12 @@ function spread(x: tf.Tensor, shared: number): tf.Tensor {
   return shared === 1 ? x : tf.reshape(x, [batch, heads * shared, rows / shared, columns]);
 }
 
-/** q [B, Sq, H, e], and k and v [B, P + S, K, e] (H in place of K when ungrouped), of the `live` groups only: projected, normed and turned. */
-function keysAndQueries(pass: Pass, layer: number, residual: tf.Tensor, queries: readonly number[], live: readonly number[] | undefined): Record<'q' | 'k' | 'v', tf.Tensor> {
+/** q [B, Sq, H, e], and k and v [B, P + S, K, e] (H in place of K when ungrouped), of the heads in the plan only: projected, normed and turned. */
+function keysAndQueries(pass: Pass, layer: number, residual: tf.Tensor, queries: readonly number[], plan: HeadPlan): Record<'q' | 'k' | 'v', tf.Tensor> {
   const { config, visit, everywhere } = pass;
   const attn: `blocks.${number}.attn` = `blocks.${layer}.attn`;
   const { qkNorm } = config.attention;
-  const projected = projections(pass, layer, residual, queries, live);
+  const projected = projections(pass, layer, residual, queries, plan);
   const finish = (letter: 'q' | 'k'): tf.Tensor => {
     const at = letter === 'q' ? queries : everywhere;
     let x = projected[letter];
@@ -122,7 +98,7 @@ function keysAndQueries(pass: Pass, layer: number, residual: tf.Tensor, queries:
 }
 
 /** Raw q, k, v from the shared normalised residual or, when someone hooks them, from per-head inputs. */
-function projections(pass: Pass, layer: number, residual: tf.Tensor, queries: readonly number[], live: readonly number[] | undefined): Record<'q' | 'k' | 'v', tf.Tensor> {
+function projections(pass: Pass, layer: number, residual: tf.Tensor, queries: readonly number[], plan: HeadPlan): Record<'q' | 'k' | 'v', tf.Tensor> {
   const { config, parameters, visit, wants, everywhere } = pass;
   const b: `blocks.${number}` = `blocks.${layer}`;
   const { nHeads, dHead } = config;
@@ -147,12 +123,14 @@ function projections(pass: Pass, layer: number, residual: tf.Tensor, queries: re
     if (hooked === undefined) {
       const x = shift === undefined ? normed : tf.add(normed, shift);
       const read = takePositions(x, at, everywhere);
-      if (live !== undefined) {
-        const heads = letter === 'q' ? live.flatMap((group) => Array.from({ length: copies }, (_, c) => group * copies + c)) : live;
-        const flat = linear(read, ofHeads(tensorOf(W), heads, dHead), bias === undefined ? undefined : ofHeads(tensorOf(bias), heads, dHead));
-        return tf.reshape(flat, [flat.shape[0], at.length, heads.length, dHead]);
+      if (plan.kind === 'groups') {
+        const some = letter === 'q' ? plan.groups.flatMap((group) => Array.from({ length: copies }, (_, c) => group * copies + c)) : plan.groups;
+        const flat = linear(read, columnsOf(tensorOf(W), some, dHead), bias === undefined ? undefined : columnsOf(tensorOf(bias), some, dHead));
+        return tf.reshape(flat, [flat.shape[0], at.length, some.length, dHead]);
       }
-      const flat = linear(read, W, bias);
+      const byRow = plan.kind === 'rows' && (letter !== 'q' || queries.length === everywhere.length) ? plan : undefined; // a few positions are quicker whole
+      const live = letter === 'q' ? byRow?.heads : byRow?.groups;
+      const flat = live === undefined ? linear(read, W, bias) : fused('SpexlensToHeads', { x: read, W: tensorOf(W), b: bias === undefined ? undefined : tensorOf(bias), live }, {});
       const split = tf.reshape(flat, [flat.shape[0], at.length, letter === 'q' ? nHeads : groups, dHead]);
       projected = letter !== 'q' && ungroups ? repeatHeads(split, copies) : split;
     } else {

@@ -30,16 +30,32 @@ export interface FusedKernels {
   /**
    * softmax(cap(scale · q·k) + mask) · v: q [B, Sq, H, e], k and v [B, S, K, e] (H / K consecutive heads share one), mask?
    * [1 or B, 1, Sq, S] of 0 and -1e30 -> z [B, Sq, H, e]. softcap 0 = none, else cap(s) = softcap·tanh(s / softcap).
+   * Where live? int32 [B, H] is 0, z may be zero instead (only backends with SpexlensToHeads look at it).
    */
   readonly SpexlensAttention: {
-    readonly inputs: { readonly q: tf.Tensor; readonly k: tf.Tensor; readonly v: tf.Tensor; readonly mask?: tf.Tensor | undefined };
+    readonly inputs: { readonly q: tf.Tensor; readonly k: tf.Tensor; readonly v: tf.Tensor; readonly mask?: tf.Tensor | undefined; readonly live?: tf.Tensor | undefined };
     readonly attrs: { readonly scale: number; readonly softcap: number };
+  };
+  /** x · W + b, x [B, S, a], W [a, H·e], b? [H·e] -> [B, S, H·e], zero for the heads of a row that are 0 in live int32 [B, H]. e as headsFit says. */
+  readonly SpexlensToHeads: {
+    readonly inputs: { readonly x: tf.Tensor; readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined; readonly live: tf.Tensor };
+    readonly attrs: Readonly<Record<string, never>>;
+  };
+  /** As SpexlensLinear of x [B, S, H·e], which is zero for the heads of a row that are 0 in live int32 [B, H]; c is a multiple of 8. */
+  readonly SpexlensFromHeads: {
+    readonly inputs: { readonly x: tf.Tensor; readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined; readonly residual?: tf.Tensor | undefined; readonly live: tf.Tensor };
+    readonly attrs: Readonly<Record<string, never>>;
   };
   /** act(gate) · up, of one shape. */
   readonly SpexlensGate: {
     readonly inputs: { readonly gate: tf.Tensor; readonly up: tf.Tensor };
     readonly attrs: { readonly activation: PointwiseActivation };
   };
+}
+
+/** Whether the kernels that leave heads out take heads of `width` in a model of `dModel`. */
+export function headsFit(width: number, dModel: number): boolean {
+  return width % 8 === 0 && width <= 256 && dModel % 8 === 0;
 }
 
 export type FusedName = keyof FusedKernels;

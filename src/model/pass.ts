@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { HookName } from './hook-points.ts';
+import type { LiveHeads } from './live-heads.ts';
 import type { Parameters } from './parameters.ts';
 import type { Turn } from './rotary.ts';
 
@@ -24,10 +25,10 @@ export interface Tap {
    */
   expand?(x: tf.Tensor, rows: number): tf.Tensor;
   /**
-   * The heads of a layer whose hook_z matters; of the others `visit` will put something else in the place of whatever z
-   * it is given. All when undefined. Only for a tap that watches nothing inside the attention of that layer but hook_z.
+   * The heads of a layer whose z `visit` looks at, by row; in the place of the others it puts something else, whatever it
+   * is given. All when undefined. Only for a tap that watches nothing inside the attention of that layer but hook_z.
    */
-  liveHeads?(layer: number): readonly number[] | undefined;
+  liveHeads?(layer: number): LiveHeads | undefined;
 }
 
 /**
@@ -62,7 +63,7 @@ export interface Pass {
   readonly masks: readonly (tf.Tensor | undefined)[];
   readonly cache: KeyValueCache | undefined;
   /** As the tap's. */
-  readonly liveHeads: (layer: number) => readonly number[] | undefined;
+  readonly liveHeads: (layer: number) => LiveHeads | undefined;
 }
 
 /** @throws when a tap made more rows and cannot say which. */

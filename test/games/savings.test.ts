@@ -92,10 +92,11 @@ describe('what is left to do', () => {
     await open('wasm');
   });
 
-  /** Rows (of one position) that went through W_in of each layer, and how many columns W_Q had each time, while `run` ran. */
-  async function counted(model: Model, run: () => Promise<unknown>): Promise<{ readonly mlp: number[]; readonly queries: number[] }> {
+  /** While `run` ran: rows (of one position) that went through W_in of each layer; how many heads were widened to all; which heads kernels were told of. */
+  async function counted(model: Model, run: () => Promise<unknown>): Promise<{ readonly mlp: number[]; readonly queries: number[]; readonly live: number[][] }> {
     const mlp = Array<number>(model.config.nLayers).fill(0);
     const queries: number[] = [];
+    const live: number[][] = [];
     const engine = tf.engine();
     const runKernel = engine.runKernel.bind(engine);
     const widths = new Map(Array.from({ length: model.config.nLayers }, (_, l) => [model.parameters[`blocks.${l}.mlp.W_in`], l]));
@@ -106,6 +107,7 @@ describe('what is left to do', () => {
       const layer = [...widths].find(([parameter]) => (parameter as tf.Tensor).dataId === right?.dataId)?.[1];
       if (left !== undefined && layer !== undefined) mlp[layer] += left.size / model.config.dModel;
       if (name === 'Concat') queries.push((inputs as unknown as tf.Tensor[])[0].shape[2] as number);
+      if (name === 'SpexlensToHeads' || name === 'SpexlensFromHeads') live.push([...(inputs as Record<string, tf.Tensor>)['live'].dataSync()]);
       return runKernel(name, inputs, attrs);
     });
     try {
@@ -113,7 +115,7 @@ describe('what is left to do', () => {
     } finally {
       spy.mockRestore();
     }
-    return { mlp, queries };
+    return { mlp, queries, live };
   }
 
   const LENGTH = 8;
@@ -145,11 +147,20 @@ describe('what is left to do', () => {
     model[Symbol.dispose]();
   });
 
-  it('has no heads that a block ablates throughout', async () => {
+  it.each(['stock', 'auto'] as const)('has no heads that a block ablates throughout, nor those that a mask does where kernels can leave these out: %s', async (kernels) => {
+    await open('wasm', { kernels });
     const { model } = randomModel(CONFIGS['gpt2']);
-    const masks = coalitionsFromRows([[0, 1, 0, 0, 0, 0, 1, 1, 1], [0, 1, 0, 0, 0, 0, 1, 0, 1]]);
     const game = gameOf(model, 'heads', { tasks: [TASKS[0]] });
-    expect((await counted(model, () => game.value(masks))).queries).toEqual([1]); // layer 0 with one head, layer 1 with none
+    // Layer 0 with one head, layer 1 with none.
+    const throughout = coalitionsFromRows([[0, 1, 0, 0, 0, 0, 1, 1, 1], [0, 1, 0, 0, 0, 0, 1, 0, 1]]);
+    const seen = await counted(model, () => game.value(throughout));
+    if (kernels === 'stock') expect(seen.queries).toEqual([1]);
+    else expect(seen.live).toEqual([[0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0]]); // q, k, v and what layer 0 writes; what layer 1 writes
+    // In layer 1 each mask keeps another head.
+    const apart = coalitionsFromRows([[1, 1, 1, 1, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 1, 1, 1, 1]]);
+    const { live } = await counted(model, () => game.value(apart));
+    if (kernels === 'auto') expect(live).toEqual([[1, 0, 1], [1, 0, 1], [1, 0, 1], [1, 0, 0, 0, 0, 1]]); // one row reads for both masks
+    game[Symbol.dispose]();
     model[Symbol.dispose]();
   });
 

@@ -117,9 +117,9 @@ function soften(row: usize, count: i32, scale: f32, softcap: f32, mask: usize): 
 
 /**
  * out and q [batch, queries, heads, e], k and v [batch, keys, groups, e] (heads / groups consecutive heads share one), mask 0
- * or [maskBatch (1 or batch), queries, keys]; softcap 0 is none.
+ * or [maskBatch (1 or batch), queries, keys]; softcap 0 is none. live: 0, or [batch, heads], 0 where out is to be zero.
  */
-export function attention(q: usize, k: usize, v: usize, mask: usize, maskBatch: i32, out: usize, batch: i32, queries: i32, keys: i32, heads: i32, groups: i32, e: i32, scale: f32, softcap: f32, scratch: usize): void {
+export function attention(q: usize, k: usize, v: usize, mask: usize, maskBatch: i32, out: usize, batch: i32, queries: i32, keys: i32, heads: i32, groups: i32, e: i32, scale: f32, softcap: f32, live: usize, scratch: usize): void {
   const width = upToEight(keys);
   const turned = scratch;
   const lastOfV = turned + (<usize>width * <usize>e << 2);
@@ -139,12 +139,18 @@ export function attention(q: usize, k: usize, v: usize, mask: usize, maskBatch: 
       for (let i = 0; i < queries; i++) store<i32>(seen + (<usize>i << 2), mask == 0 ? keys : visible(masks + <usize>i * maskRow, keys));
     }
     for (let g = 0; g < groups; g++) {
+      let needed = live == 0;
+      for (let h = g * shared; h < (g + 1) * shared && !needed; h++) needed = load<i32>(live + (<usize>(b * heads + h) << 2)) != 0;
       const column = <usize>g * <usize>e << 2;
       const keysHere = k + <usize>b * <usize>keys * ldk + column;
       const valuesHere = v + <usize>b * <usize>keys * ldk + column;
-      turnKeys(keysHere, ldk, keys, e, turned);
-      if (odd != 0) packEdge(valuesHere + (<usize>panels << 5), ldk, keys, odd, lastOfV);
+      if (needed) turnKeys(keysHere, ldk, keys, e, turned);
+      if (needed && odd != 0) packEdge(valuesHere + (<usize>panels << 5), ldk, keys, odd, lastOfV);
       for (let h = g * shared; h < (g + 1) * shared; h++) {
+        if (live != 0 && load<i32>(live + (<usize>(b * heads + h) << 2)) == 0) {
+          for (let i = 0; i < queries; i++) memory.fill(out + (<usize>b * <usize>queries + <usize>i) * ldq + (<usize>h * <usize>e << 2), 0, <usize>e << 2);
+          continue;
+        }
         for (let i = 0; i < queries; ) {
           const count = tileRows(queries - i);
           let reach = 0;

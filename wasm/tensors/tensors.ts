@@ -1,6 +1,7 @@
 /** Everything the module exports. It works on the memory that it is given and has none of its own: no data, no globals. */
 export { attention, attentionScratch } from './attention';
 export { multiplyAddOne } from './functions';
+export { fromHeads, headsScratch, toHeads } from './heads';
 export { norm } from './norm';
 export { pointwise, pointwiseGelu, pointwiseGeluNew, pointwiseNone, pointwiseRelu, pointwiseSilu } from './pointwise';
 export { linear, linearScratch, stream } from './product';
