@@ -7,12 +7,14 @@ import { attentionKernel } from './webgpu/attention.ts';
 import { gateKernel } from './webgpu/gate.ts';
 import { linearKernel } from './webgpu/linear.ts';
 import { normKernel } from './webgpu/norm.ts';
+import { turnKernel } from './webgpu/turn.ts';
 
 const KERNELS: Readonly<Record<string, KernelFunc>> = {
   SpexlensLinear: linearKernel,
   SpexlensNorm: normKernel,
   SpexlensAttention: attentionKernel,
   SpexlensGate: gateKernel,
+  SpexlensTurn: turnKernel,
 };
 
 /** From now on a forward pass on webgpu uses them. Twice is as good as once. */

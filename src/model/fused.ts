@@ -51,6 +51,14 @@ export interface FusedKernels {
     readonly inputs: { readonly gate: tf.Tensor; readonly up: tf.Tensor };
     readonly attrs: { readonly activation: PointwiseActivation };
   };
+  /**
+   * x·cos + swapped·sin, where swapped is x [B, S, H, e] with the halves of its first `dims` columns exchanged; cos and sin
+   * [B, S, 1, e]. Any of batch 1 where others have B.
+   */
+  readonly SpexlensTurn: {
+    readonly inputs: { readonly x: tf.Tensor; readonly cos: tf.Tensor; readonly sin: tf.Tensor };
+    readonly attrs: { readonly dims: number };
+  };
 }
 
 /** Whether the kernels that leave heads out take heads of `width` in a model of `dModel`. */

@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Rotary, RotaryScaling } from './config.ts';
+import { fused, hasFused } from './fused.ts';
 
 /** cos and signed sin of every token's angles, each [1 or B, S, 1, d_head]. */
 export interface Turn {
@@ -53,6 +54,7 @@ export function turnTables(rotary: Rotary, dHead: number, positions: readonly (r
 
 /** x [B, S, H, e] turned: x·cos + (second half, first half, rest)·sin. */
 export function turn(x: tf.Tensor, dims: number, { cos, sin }: Turn): tf.Tensor {
+  if (hasFused('SpexlensTurn')) return fused('SpexlensTurn', { x, cos, sin }, { dims });
   const [batch, length, heads, dHead] = x.shape as [number, number, number, number];
   const part = (from: number, size: number): tf.Tensor => tf.slice(x, [0, 0, 0, from], [batch, length, heads, size]);
   const half = dims / 2;
