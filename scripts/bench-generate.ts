@@ -1,7 +1,7 @@
 /**
  * How long a step of generation takes, with and without the cache of keys and values.
  *
- *     npx tsx scripts/bench-generate.ts [--shapes gpt2,smollm2 --backend wasm --rows 1,4 --prompt 64 --tokens 16]
+ *     npx tsx scripts/bench-generate.ts [--shapes gpt2-small,SmolLM2-135M --backend wasm --rows 1,4 --prompt 64 --tokens 16]
  *
  * The checkpoints are random numbers in the shapes of well-known models, written to a temporary folder that is
  * removed at the end. The first step runs the prompt; the others are the median of what follows.
@@ -14,12 +14,12 @@ import { BACKENDS, openBackend } from '../src/backend/backend.ts';
 import { generateSteps } from '../src/hooks/generate.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/self-check.ts';
-import { SHAPES, writeCheckpoint } from './bench-load/shapes.ts';
+import { SHAPES, writeCheckpoint } from '../bench/shapes.ts';
 import { runCommand, terminal, whole } from './command.ts';
 
 const command = new Command('bench-generate')
   .description('Time a step of generation with and without the cache of keys and values.')
-  .option('--shapes <list>', Object.keys(SHAPES).join(', '), 'gpt2,smollm2')
+  .option('--shapes <list>', Object.keys(SHAPES).join(', '), 'gpt2-small,SmolLM2-135M')
   .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'wasm')
   .option('--rows <list>', 'batch sizes', '1,4')
   .option('--prompt <n>', 'tokens of the prompt', '64')
@@ -47,7 +47,7 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
   const say = (text: string): void => terminal.out(`${text}\n`);
   try {
     say(`backend ${backend.name} (${backend.device}), Node ${process.version}; a prompt of ${length} tokens, ${tokens} new ones; ms a step`);
-    say('shape        rows   first  cached  uncached');
+    say('shape           rows   first  cached  uncached');
     for (const shape of flags.shapes.split(',')) {
       await writeCheckpoint(join(folder, shape), shape, 'F32', 0);
       const model = await loadModel(join(folder, shape));
@@ -55,7 +55,7 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
       for (const rows of batches) {
         const [first, cached] = await time(model, rows, length, tokens, true, signal);
         const [, uncached] = await time(model, rows, length, 3, false, signal);
-        say(`${shape.padEnd(10)} ${String(rows).padStart(6)} ${[first, cached, uncached].map((ms, i) => ms.toFixed(0).padStart([7, 7, 9][i])).join(' ')}`);
+        say(`${shape.padEnd(13)} ${String(rows).padStart(6)} ${[first, cached, uncached].map((ms, i) => ms.toFixed(0).padStart([7, 7, 9][i])).join(' ')}`);
       }
       model[Symbol.dispose]();
     }

@@ -1,7 +1,7 @@
 /**
  * How long a model takes from disk and how much memory, beside reading and converting the same bytes in plain Node.
  *
- *     npx tsx scripts/bench-load.ts [--shapes gpt2,smollm2 --stored F32,BF16 --backend wasm --runs 3]
+ *     npx tsx scripts/bench-load.ts [--shapes gpt2-small,SmolLM2-135M --stored F32,BF16 --backend wasm --runs 3]
  *
  * The checkpoints are random numbers in the shapes of well-known models, written to a temporary folder that is
  * removed at the end. Every measurement is a process of its own; files are in the page cache. Peak memory is
@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { fail } from '../src/errors.ts';
 import type { Measurement } from './bench-load/once.ts';
-import { SHAPES, writeCheckpoint, type StoredAs } from './bench-load/shapes.ts';
+import { SHAPES, writeCheckpoint, type StoredAs } from '../bench/shapes.ts';
 import { runCommand, terminal, whole } from './command.ts';
 
 const ONCE = fileURLToPath(new URL('./bench-load/once.ts', import.meta.url));
@@ -24,7 +24,7 @@ const STORED: readonly string[] = ['F32', 'F16', 'BF16'] satisfies StoredAs[];
 
 const command = new Command('bench-load')
   .description('Time and peak memory of loading random checkpoints of well-known shapes from disk.')
-  .option('--shapes <list>', Object.keys(SHAPES).join(', '), 'gpt2,smollm2')
+  .option('--shapes <list>', Object.keys(SHAPES).join(', '), 'gpt2-small,SmolLM2-135M')
   .option('--stored <list>', `how the file holds the numbers: ${STORED.join(', ')}`, 'F32,BF16')
   .option('--backend <name>', 'backend that is loaded onto', 'wasm')
   .option('--runs <n>', 'measurements of each; the median is printed', '3')
@@ -84,14 +84,14 @@ process.exitCode = await runCommand(
     try {
       say(`backend ${flags.backend}, Node ${process.version}, median of ${runs}; times in ms, memory in MB`);
       say('read: bytes read and widened in plain Node; convert: and laid out; load: loadModel');
-      say('shape      stored     read  convert     load  load/read    (CPU)  load/convert    (CPU)  peak added    bound');
+      say('shape         stored     read  convert     load  load/read    (CPU)  load/convert    (CPU)  peak added    bound');
       for (const shape of flags.shapes.split(',')) {
         for (const stored of flags.stored.split(',')) {
           if (!STORED.includes(stored)) throw fail('input', '--stored', `"${stored}" is unknown; there are ${STORED.join(', ')}.`);
           const model = join(folder, `${shape}-${stored}`);
           await writeCheckpoint(model, shape, stored as StoredAs, 0);
           const line = await row(shape, model, flags.backend, runs);
-          say(`${shape.padEnd(10)} ${stored.padEnd(6)} ${line}`);
+          say(`${shape.padEnd(13)} ${stored.padEnd(6)} ${line}`);
           await rm(model, { recursive: true });
         }
       }

@@ -8,14 +8,15 @@
  * ever seen under the final name.
  */
 import { open, rename, rm } from 'node:fs/promises';
-import { fail } from '../errors.ts';
+import { fail, SpexlensError } from '../errors.ts';
 import { quote } from './strict-json.ts';
 
-/** One tensor to write. Arrays of unsigned 16 bits say what they hold: a half format or integers. */
+/** One tensor to write. Arrays of unsigned 16 bits say what they hold: a half format or integers. A function is called when the tensor's turn comes, so that a file may be larger than memory. */
 export type TensorToWrite = { readonly shape: readonly number[] } & (
   | { readonly data: Float32Array | Float64Array | Int8Array | Int16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array | Uint8Array; readonly dtype?: undefined }
   | { readonly data: Uint16Array; readonly dtype: 'F16' | 'BF16' | 'U16' }
   | { readonly data: Uint8Array; readonly dtype: 'BOOL' }
+  | { readonly data: () => Float32Array; readonly dtype: 'F32' }
 );
 
 /**
@@ -31,7 +32,7 @@ export async function writeSafetensors(
 ): Promise<void> {
   const who = `writeSafetensors ${path}`;
   const order = Object.entries(tensors).sort(
-    ([a, x], [b, y]) => y.data.BYTES_PER_ELEMENT - x.data.BYTES_PER_ELEMENT || compare(a, b),
+    ([a, x], [b, y]) => elementBytes(y) - elementBytes(x) || compare(a, b),
   );
 
   const header = new Map<string, unknown>();
@@ -42,13 +43,8 @@ export async function writeSafetensors(
     if (name === '__metadata__')
       throw fail('input', who, 'a tensor may not be called "__metadata__"; the format reserves the name.');
     const elements = tensor.shape.reduce((product, size) => product * size, 1);
-    if (elements !== tensor.data.length)
-      throw fail(
-        'input',
-        who,
-        `tensor ${quote(name)} of shape [${tensor.shape.join(',')}] needs ${elements} values and has ${tensor.data.length}.`,
-      );
-    const end = begin + tensor.data.byteLength;
+    if (typeof tensor.data !== 'function') requireLength(who, name, tensor.shape, tensor.data.length);
+    const end = begin + elements * elementBytes(tensor);
     header.set(name, { dtype: dtypeOf(tensor), shape: tensor.shape, data_offsets: [begin, end] });
     begin = end;
   }
@@ -62,8 +58,11 @@ export async function writeSafetensors(
     const file = await open(partial, 'w');
     try {
       await file.writeFile(prefix);
-      for (const [, { data }] of order)
+      for (const [name, { shape, data: given }] of order) {
+        const data = typeof given === 'function' ? given() : given;
+        requireLength(who, name, shape, data.length);
         await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      }
       await file.sync();
     } finally {
       await file.close();
@@ -71,8 +70,17 @@ export async function writeSafetensors(
     await rename(partial, path);
   } catch (error) {
     await rm(partial, { force: true });
-    throw fail('checkpoint', who, `could not be written (${error instanceof Error ? error.message : String(error)}).`);
+    throw error instanceof SpexlensError ? error : fail('checkpoint', who, `could not be written (${error instanceof Error ? error.message : String(error)}).`);
   }
+}
+
+function requireLength(who: string, name: string, shape: readonly number[], length: number): void {
+  const elements = shape.reduce((product, size) => product * size, 1);
+  if (elements !== length) throw fail('input', who, `tensor ${quote(name)} of shape [${shape.join(',')}] needs ${elements} values and has ${length}.`);
+}
+
+function elementBytes({ data }: TensorToWrite): number {
+  return typeof data === 'function' ? 4 : data.BYTES_PER_ELEMENT;
 }
 
 function dtypeOf(tensor: TensorToWrite): string {

@@ -402,6 +402,17 @@ describe('writing', () => {
     expect([...(await source.read('half'))]).toEqual([1]);
   });
 
+  it('makes a tensor given as a function when its turn comes, one after the other', async () => {
+    const made: string[] = [];
+    const lazy = (name: string, values: number[]): TensorToWrite => ({ shape: [values.length], dtype: 'F32', data: () => (made.push(name), new Float32Array(values)) });
+    const [one, two] = [join(folder, 'eager.safetensors'), join(folder, 'lazy.safetensors')];
+    await writeSafetensors(one, { b: { shape: [2], data: new Float32Array([1, 2]) }, a: { shape: [1], data: new Float32Array([3]) } });
+    await writeSafetensors(two, { b: lazy('b', [1, 2]), a: lazy('a', [3]) });
+    expect(made).toEqual(['a', 'b']);
+    expect((await readFile(one)).equals(await readFile(two))).toBe(true);
+    await expect(writeSafetensors(two, { a: { ...lazy('a', [3]), shape: [2] } })).rejects.toThrow('tensor "a" of shape [2] needs 2 values and has 1');
+  });
+
   it('leaves the old file and nothing else when it fails', async () => {
     const inner = join(folder, 'failing');
     await mkdir(inner, { recursive: true });
