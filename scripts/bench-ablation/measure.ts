@@ -116,27 +116,29 @@ export async function measure(job: Job, settings: Settings, { line, signal }: Ru
   }
 }
 
-/** Starts the processes of one backend and runs every way once. They are added to `workers` at once, for the caller to close. */
+/** Starts the processes of one backend side by side and runs every way once. They are added to `workers` at once, for the caller to close. */
 async function openBackend(name: string, job: Job, ways: readonly WaySpec[], signal: AbortSignal, workers: Worker[], progress: Progress): Promise<OpenBackend & { readonly parameters: number }> {
-  const begin = async () => {
+  progress.update({ stage: `${name}: starting`, done: 0, total: ways.length });
+  const homes = [...new Set(ways.map(homeOf))];
+  const begin = async (home: string) => {
     const worker = startWorker(name, signal);
     workers.push(worker);
-    return { worker, opened: await worker.ask('open', { job, backend: name }) };
+    return { home, worker, opened: await worker.ask('open', { job, backend: name }) };
   };
+  const begun = await Promise.all(homes.map(begin));
   const lanes: Lane[] = [];
-  let shared: Awaited<ReturnType<typeof begin>> | undefined;
-  let about: Awaited<ReturnType<typeof begin>>['opened'] | undefined;
   for (const [done, way] of ways.entries()) {
-    progress.update({ stage: `${name}: ready`, done, total: ways.length });
-    const { worker, opened } = way.off === undefined ? await begin() : (shared ??= await begin());
-    about ??= opened;
+    progress.update({ stage: `${name}: first run`, done, total: ways.length });
+    const { worker, opened } = begun.find(({ home }) => home === homeOf(way)) ?? begun[0];
     const { masks, batch, values } = await worker.ask('prepare', way);
     lanes.push({ worker, loadedBytes: way.off === undefined ? opened.loadedBytes : undefined, report: { name: way.name, masks, batch, rounds: [], values } });
   }
-  if (about === undefined) throw fail('input', 'bench-ablation', 'there are no ways to measure.');
-  const { device, gpu, selfCheckError, versions, parameters } = about;
+  const { device, gpu, selfCheckError, versions, parameters } = begun[0].opened;
   return { parameters, lanes, report: { name, device, gpu, selfCheckError, versions, ways: lanes.map(({ report }) => report), peaks: [] } };
 }
+
+/** The process a way runs in: its own, or that of all with a saving switched off. */
+const homeOf = ({ name, off }: WaySpec): string => (off === undefined ? name : 'off');
 
 /** The fastest batch size of the twin's first way, which all its ways then have. */
 async function firstRuns(python: Python, { pythonBatches, pythonWays }: Settings): Promise<PythonReport['ways']> {

@@ -41,7 +41,7 @@ export function barsPicture(report: Report): string {
     marginTop: margins.top,
     marginBottom: margins.bottom,
     style: { background: '#ffffff', color: INK, fontFamily: 'system-ui, sans-serif', fontSize: '12px' },
-    x: { type: log ? 'log' : 'linear', domain: [start, most * (log ? 1.2 : 1.02)], label: null, ticks: 5, tickFormat: short, grid: true },
+    x: { type: log ? 'log' : 'linear', domain: [start, most * (log ? 1.2 : 1.02)], label: null, ticks: 5, tickFormat: (value: number) => value.toLocaleString('en'), grid: true },
     y: { domain: names, label: null, tickSize: 0, padding: 0.25, tickFormat: (key: string) => key.replace('\t', ': ') },
     marks: [
       Plot.rect(bars, { x1: start, x2: 'median', y: (_: Bar, i: number) => names[i], fill: ({ kind }: Bar) => COLORS[kind] }),

@@ -61,6 +61,8 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** The loop and the engine are always there. */
+export const wayOf = (backend: BackendReport, name: 'loop' | 'engine'): WayReport => backend.ways.find((way) => way.name === name) as WayReport;
 export const speeds = (way: WayReport): number[] => way.rounds.map(({ rowsPerSecond }) => rowsPerSecond);
 
 /** Median over the rounds of a / b, so that what slows both in a round cancels. */
@@ -75,8 +77,9 @@ export interface WayNumbers {
   readonly rowsPerSecond: number;
   readonly lowest: number;
   readonly highest: number;
-  /** Against the loop. */
+  /** Against the loop, and the engine against this way. */
   readonly timesLoop: number;
+  readonly engineTimes: number;
   /** rows/s · FLOPs of a whole forward pass. */
   readonly nominalGflops: number;
   /** By the FLOPs that were really done. */
@@ -87,13 +90,13 @@ export interface WayNumbers {
 
 export function numbersOf(report: Report, backend: BackendReport, way: WayReport): WayNumbers {
   const rows = speeds(way);
-  const loop = backend.ways.find(({ name }) => name === 'loop') as WayReport;
   const flopsPerRow = way.profile === undefined ? undefined : way.profile.flops / way.profile.rows;
   return {
     rowsPerSecond: median(rows),
     lowest: Math.min(...rows),
     highest: Math.max(...rows),
-    timesLoop: pairedRatio(rows, speeds(loop)),
+    timesLoop: pairedRatio(rows, speeds(wayOf(backend, 'loop'))),
+    engineTimes: pairedRatio(speeds(wayOf(backend, 'engine')), rows),
     nominalGflops: (median(rows) * report.forwardFlops) / 1e9,
     effectiveGflops: flopsPerRow === undefined ? undefined : (median(rows) * flopsPerRow) / 1e9,
     shareOfPeak: flopsPerRow === undefined ? undefined : median(rows.map((speed, round) => (speed * flopsPerRow) / 1e9 / bestPeak(backend.peaks[round]))),

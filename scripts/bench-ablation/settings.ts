@@ -7,7 +7,7 @@ import { whole } from '../command.ts';
 import { parseVariant } from './backends.ts';
 import { DESIGNS, type Design, type JobOptions } from './job.ts';
 import type { PythonSetting } from './python.ts';
-import { SAVINGS, type WaySpec } from './ways.ts';
+import { WITHOUT, type WaySpec } from './ways.ts';
 
 export interface Flags {
   readonly model: string;
@@ -48,7 +48,7 @@ export function createCommand(): Command {
     .option('--loop-masks <n>', 'masks that the loop does (default: 128, or 8)')
     .option('--hook-batch <n>', 'rows of a batch of the batched hooks (default: 64, or 32)')
     .option('--backends <list>', 'tensorflow, webgpu, wasm, cpu; wasm:stock is wasm without kernels of ours', 'wasm')
-    .option('--off <list>', `measure the engine without a saving too, one after the other: ${Object.keys(SAVINGS).join(', ')}, or all`, '')
+    .option('--off <list>', `measure the engine without a saving too, one after the other: ${Object.keys(WITHOUT).join(', ')}, or all`, '')
     .option('--rounds <n>', 'rounds', '5')
     .option('--seconds <s>', 'a measurement repeats its masks until it lasted this long', '0.5')
     .option('--seed <n>', 'of weights, prompt and masks', '0')
@@ -100,7 +100,7 @@ export function settingsOf(flags: Flags): Settings {
   const backends = list(flags.backends);
   if (backends.length === 0) throw fail('input', '--backends', 'names none; at least one is needed.');
   for (const name of backends) parseVariant(name);
-  const off = flags.off === 'all' ? Object.keys(SAVINGS) : known('--off', list(flags.off), Object.keys(SAVINGS));
+  const off = flags.off === 'all' ? Object.keys(WITHOUT) : known('--off', list(flags.off), Object.keys(WITHOUT));
   const twin = { python: flags.python, device: flags.pythonDevice, threads: count('--python-threads', flags.pythonThreads) };
   return {
     players: flags.players,

@@ -1,6 +1,6 @@
 /** The terminal's tables: one a backend, and one for the twin. */
 import { shareOutside } from './flops.ts';
-import { difference, median, numbersOf, pairedRatio, speeds, type BackendReport, type PythonReport, type Report, type WayReport } from './report.ts';
+import { difference, median, numbersOf, pairedRatio, speeds, wayOf, type BackendReport, type PythonReport, type Report, type WayReport } from './report.ts';
 import type { PeakOf } from './peak.ts';
 
 /** Three digits, as many as are worth reading. */
@@ -22,7 +22,7 @@ export function header(report: Report): string {
   const { job, machine } = report;
   const { config } = job;
   const lines = [
-    ['model', `${job.name} (${config.family}): ${config.nLayers} layers x ${config.nHeads} heads, ${(report.parameters / 1e6).toFixed(report.parameters < 1e7 ? 1 : 0)} M parameters`],
+    ['model', `${job.name} (${config.family}): ${config.nLayers} layers x ${config.nHeads} heads, ${(report.parameters / 1e6).toFixed(report.parameters < 1e7 ? 1 : 0)} M parameters on the device`],
     ['rows', `${job.masks.length.toLocaleString('en')} ${report.design} masks of ${job.players}, one prompt of ${job.tokens.length} tokens, logit difference; seed ${report.seed}`],
     ['', `the loop does ${job.loopMasks} of them, batched hooks ${job.hookMasks}; all ${(report.forwardFlops / 1e9).toPrecision(3)} GFLOP a whole pass`],
     ['machine', `${machine.cores} x ${machine.cpu}, Node ${machine.node}`],
@@ -32,7 +32,7 @@ export function header(report: Report): string {
 }
 
 export function backendTable(report: Report, backend: BackendReport): string {
-  const head = ['', 'batch', 'rows/s', '', 'x loop', 'rows/CPU-s', 'GFLOP/s whole', 'done', 'of peak', 'outside matMul', 'peak memory'];
+  const head = ['', 'batch', 'rows/s', '', 'x loop', 'engine / this', 'rows/CPU-s', 'GFLOP/s whole', 'done', 'of peak', 'outside matMul', 'peak memory'];
   const rows = backend.ways.map((way) => {
     const numbers = numbersOf(report, backend, way);
     return [
@@ -41,6 +41,7 @@ export function backendTable(report: Report, backend: BackendReport): string {
       short(numbers.rowsPerSecond),
       `(${range(speeds(way))})`,
       short(numbers.timesLoop),
+      short(numbers.engineTimes),
       short(median(way.rounds.map(({ rowsPerCpuSecond }) => rowsPerCpuSecond))),
       short(numbers.nominalGflops),
       numbers.effectiveGflops === undefined ? '-' : short(numbers.effectiveGflops),
@@ -71,11 +72,9 @@ export function pythonTable(report: Report, twin: PythonReport): string {
     String(way.batch),
     short(median(way.rounds)),
     `(${range(way.rounds)})`,
-    ...report.backends.map((backend) => short(pairedRatio(speeds(engineOf(backend)), way.rounds))),
-    Math.max(...report.backends.map((backend) => difference(engineOf(backend).values, way.values))).toExponential(1),
+    ...report.backends.map((backend) => short(pairedRatio(speeds(wayOf(backend, 'engine')), way.rounds))),
+    Math.max(...report.backends.map((backend) => difference(wayOf(backend, 'engine').values, way.values))).toExponential(1),
   ]);
   const versions = Object.entries(twin.versions).map(([name, version]) => `${name} ${version}`).join(', ');
   return [`PyTorch: ${twin.device}, ${twin.threads} threads, ${twin.tf32 ? 'TF32' : 'float32'}; ${versions}`, table([head, ...rows])].join('\n');
 }
-
-export const engineOf = (backend: BackendReport): WayReport => backend.ways.find(({ name }) => name === 'engine') as WayReport;

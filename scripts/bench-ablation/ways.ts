@@ -9,14 +9,17 @@ import { isKept, type Coalitions } from '../../src/coalitions.ts';
 import { createComponentGame, type ComponentGameOptions } from '../../src/games/component-game.ts';
 import { siteOf } from '../../src/games/components.ts';
 import { metricOf } from '../../src/games/metrics.ts';
+import { SAVINGS } from '../../src/games/prompt-run.ts';
 import { runWithHooks, type Hook } from '../../src/hooks/run.ts';
 import type { HookName } from '../../src/model/hook-points.ts';
 import type { Model } from '../../src/model/model.ts';
 import { coalitionsOf, playersOf, taskOf, type Job } from './job.ts';
 
-/** What the engine does to be fast and can be told not to do, and how it is told. One entry each. */
-export const SAVINGS: Readonly<Record<string, Partial<ComponentGameOptions>>> = {
+/** What the engine does to be fast and can be told not to do, and how it is told; last, all of the game's own at once. */
+export const WITHOUT: Readonly<Record<string, Partial<ComponentGameOptions>>> = {
+  ...Object.fromEntries(SAVINGS.map((saving) => [saving, { without: [saving] }])),
   batching: { batchSize: 1 },
+  savings: { without: SAVINGS },
 };
 
 /** A way by name; `off`: the saving that the engine goes without. */
@@ -36,7 +39,7 @@ export interface Way {
 }
 
 export function createWay(model: Model, job: Job, { kind, off }: WaySpec): Way {
-  if (kind === 'engine') return engine(model, job, off === undefined ? {} : SAVINGS[off]);
+  if (kind === 'engine') return engine(model, job, off === undefined ? {} : WITHOUT[off]);
   const batch = kind === 'loop' ? 1 : job.hookBatch;
   const masks = coalitionsOf(job, kind === 'loop' ? job.loopMasks : job.hookMasks);
   return {
