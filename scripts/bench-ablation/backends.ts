@@ -1,20 +1,24 @@
 /**
- * A backend as it is named here: `wasm`, or `wasm:stock` for one without kernels of ours.
+ * A backend as it is named here: `wasm`, or `wasm:stock` for one without kernels of ours, `wasm:simd` for those without
+ * fused multiply-add.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
-import { BACKENDS, openBackend, type Backend } from '../../src/backend/backend.ts';
+import { BACKENDS, openBackend, type Backend, type BackendName } from '../../src/backend/backend.ts';
+import type { OwnKernels } from '../../src/backend/start.ts';
 import { closest, fail } from '../../src/errors.ts';
 import type { FusedName } from '../../src/model/fused.ts';
 import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/self-check.ts';
 
-const KERNELS = ['SpexlensLinear', 'SpexlensNorm', 'SpexlensAttention', 'SpexlensGate'] as const satisfies readonly FusedName[];
-const VARIANTS = ['stock'] as const;
+const FUSED = ['SpexlensLinear', 'SpexlensNorm', 'SpexlensAttention', 'SpexlensGate'] as const satisfies readonly FusedName[];
+const PACKAGES: Readonly<Record<BackendName, string>> = { tensorflow: '@tensorflow/tfjs-node-gpu', webgpu: '@tensorflow/tfjs-backend-webgpu', wasm: '@tensorflow/tfjs-backend-wasm', cpu: '@tensorflow/tfjs-backend-cpu' };
+/** Of wasm, whose kernels it has (OwnKernels); of the others, whether ours are left out. */
+const VARIANTS: Readonly<Record<BackendName, readonly OwnKernels[]>> = { tensorflow: ['stock'], webgpu: ['stock'], wasm: ['stock', 'simd'], cpu: ['stock'] };
 
 export interface BackendVariant {
-  readonly name: string;
-  readonly stock: boolean;
+  readonly name: BackendName;
+  readonly kernels: OwnKernels;
 }
 
 export interface Opened extends Backend {
@@ -24,21 +28,27 @@ export interface Opened extends Backend {
 
 /** @throws 'input' for an unknown name or variant. */
 export function parseVariant(text: string): BackendVariant {
-  const [name, variant] = text.split(':');
-  if (!(BACKENDS as readonly string[]).includes(name)) throw fail('input', '--backends', `"${name}" is unknown; did you mean ${closest(name, BACKENDS, 1)[0]}? There are ${BACKENDS.join(', ')}, each also as NAME:stock.`);
-  if (variant !== undefined && !(VARIANTS as readonly string[]).includes(variant)) throw fail('input', '--backends', `"${text}": there is no variant "${variant}"; ${name} and ${name}:stock (without kernels of ours) are there.`);
-  return { name, stock: variant === 'stock' };
+  const [given, variant] = text.split(':');
+  const name = BACKENDS.find((known) => known === given);
+  if (name === undefined) throw fail('input', '--backends', `"${given}" is unknown; did you mean ${closest(given, BACKENDS, 1)[0]}? There are ${BACKENDS.join(', ')}, each also as NAME:stock.`);
+  const kernels = variant === undefined ? 'auto' : VARIANTS[name].find((known) => known === variant);
+  if (kernels === undefined) throw fail('input', '--backends', `"${text}": there is no variant "${variant}"; there are ${name} and ${VARIANTS[name].map((known) => `${name}:${known}`).join(', ')}.`);
+  return { name, kernels };
 }
 
 /** Makes it the current backend. @throws as openBackend. */
 export async function openVariant(text: string): Promise<Opened> {
-  const { name, stock } = parseVariant(text);
-  const backend = await openBackend(name, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
-  const own = KERNELS.filter((kernel) => tf.getKernel(kernel, name) != null);
-  if (stock) own.forEach((kernel) => tf.unregisterKernel(kernel, name));
-  const packages = { tensorflow: '@tensorflow/tfjs-node-gpu', webgpu: '@tensorflow/tfjs-backend-webgpu', wasm: '@tensorflow/tfjs-backend-wasm', cpu: '@tensorflow/tfjs-backend-cpu' };
-  const from = packages[backend.name];
-  return { ...backend, device: stock || own.length === 0 ? `${backend.device}; stock kernels` : `${backend.device}; own kernels`, versions: { 'tfjs-core': tf.version_core, [from]: versionOf(from) } };
+  const { name, kernels } = parseVariant(text);
+  const backend = await openBackend(name, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE }, { kernels });
+  const from = PACKAGES[name];
+  return { ...backend, device: name === 'wasm' ? backend.device : `${backend.device}, ${whose(name, kernels)}`, versions: { 'tfjs-core': tf.version_core, [from]: versionOf(from) } };
+}
+
+/** Leaves ours out where they are not wanted, and says whose there are. */
+function whose(name: BackendName, kernels: OwnKernels): string {
+  const own = FUSED.filter((kernel) => tf.getKernel(kernel, name) != null);
+  if (kernels === 'stock') own.forEach((kernel) => tf.unregisterKernel(kernel, name));
+  return own.length > 0 && kernels !== 'stock' ? 'own kernels' : "TensorFlow.js's kernels";
 }
 
 /** Packages whose exports hide package.json are still found by their folder. */

@@ -47,7 +47,7 @@ export function createCommand(): Command {
     .option('--batch-size <n>', 'masks of a forward pass of the game (default: what it chooses)')
     .option('--loop-masks <n>', 'masks that the loop does (default: 128, or 8)')
     .option('--hook-batch <n>', 'rows of a batch of the batched hooks (default: 64, or 32)')
-    .option('--backends <list>', 'tensorflow, webgpu, wasm, cpu; wasm:stock is wasm without kernels of ours', 'wasm')
+    .option('--backends <list>', 'tensorflow, webgpu, wasm, cpu; wasm:stock (each has it) goes without kernels of ours, wasm:simd without fused multiply-add', 'wasm')
     .option('--off <list>', `measure the engine without a saving too, one after the other: ${Object.keys(WITHOUT).join(', ')}, or all`, '')
     .option('--rounds <n>', 'rounds', '5')
     .option('--seconds <s>', 'a measurement repeats its masks until it lasted this long', '0.5')

@@ -156,7 +156,7 @@ describe('the command', () => {
     const { code, out, err } = await run('--model', 'gpt2-tiny', '--masks', '16', '--loop-masks', '3', '--rounds', '2', '--seconds', '0', '--length', '6', '--off', 'columns', '--backends', 'wasm:stock', '--compare', 'python', '--python', join(folder, 'no-such-python'), '--json', json, '--picture', picture);
     expect([code, err]).toEqual([0, '']);
     expect(out).toMatch(/^model +gpt2-tiny shape, random weights \(gpt2\): 2 layers x 4 heads/m);
-    expect(out).toMatch(/^wasm:stock: CPU, WebAssembly.*stock kernels$/m);
+    expect(out).toMatch(/^wasm:stock: CPU, WebAssembly.*TensorFlow\.js's kernels \(as asked for\)$/m);
     for (const way of ['loop', 'batched hooks', 'engine', 'engine, no columns']) expect(out).toMatch(new RegExp(`^  ${way} +\\d+ +[\\d.,]+ +\\([\\d.,]+ - [\\d.,]+\\)`, 'm'));
     expect(out).not.toMatch(/undefined|NaN|\[object/);
     expect(out).toMatch(/^not measured: python: .*no-such-python cannot be started$/m);
@@ -216,8 +216,9 @@ describe('the command', () => {
   });
 
   it('reads a backend and its variant', () => {
-    expect(parseVariant('wasm')).toEqual({ name: 'wasm', stock: false });
-    expect(parseVariant('tensorflow:stock')).toEqual({ name: 'tensorflow', stock: true });
+    expect(parseVariant('wasm')).toEqual({ name: 'wasm', kernels: 'auto' });
+    expect(parseVariant('wasm:simd')).toEqual({ name: 'wasm', kernels: 'simd' });
+    expect(parseVariant('tensorflow:stock')).toEqual({ name: 'tensorflow', kernels: 'stock' });
   });
 
   it('ends on Ctrl-C with code 130, and leaves no process and no folder', async () => {
