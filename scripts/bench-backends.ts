@@ -1,8 +1,9 @@
 /**
  * Times the backends of this machine against each other: ablated forward passes, a single pass, and plain matrix products.
  *
- *     npx tsx scripts/bench-backends.ts [--backends tensorflow,wasm,cpu] [--masks 2048] [--rounds 5] [--batch-size 64]
+ *     npx tsx scripts/bench-backends.ts [--backends tensorflow,wasm,wasm:stock] [--masks 2048] [--rounds 5] [--batch-size 64]
  *
+ * wasm:simd is wasm without fused multiply-add, wasm:stock without kernels of our own.
  * Each round visits every backend, so that what else the machine does hits all alike; medians over the rounds. The job is
  * the default one: random masks of ioi-tiny's 16 heads on a pair of prompts. A row is one mask on one prompt.
  * `rows/CPU-s` divides by the processor time of all threads, which other programs disturb less than the clock.
@@ -10,7 +11,7 @@
 import { cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
-import { openBackend, type Backend } from '../src/backend/backend.ts';
+import { openBackend, type Backend, type OwnKernels } from '../src/backend/backend.ts';
 import { fail } from '../src/errors.ts';
 import { createComponentGame } from '../src/games/component-game.ts';
 import { parsePlayers } from '../src/games/components.ts';
@@ -94,7 +95,8 @@ async function products(into: Measured): Promise<void> {
 }
 
 async function open(name: string): Promise<Backend> {
-  return openBackend(name, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+  const [backend, kernels] = name.split(':');
+  return openBackend(backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE }, { kernels: kernels as OwnKernels | undefined });
 }
 
 const command = new Command('bench-backends')

@@ -55,9 +55,9 @@ function products(): Case[] {
 }
 
 /** A product with its bias and activation, or with its bias and residual. */
-function products2(): Case[] {
+function linears(): Case[] {
   const [rows, inner, columns] = [1024, 128, 512];
-  const [x, W, b, residual] = [tf.randomNormal([rows, inner]), tf.randomNormal([inner, columns]), tf.randomNormal([columns]), tf.randomNormal([rows, columns])];
+  const [x, W, b, residual] = [tf.randomNormal([rows, inner]), tf.randomNormal([inner, columns], 0, inner ** -0.5), tf.randomNormal([columns]), tf.randomNormal([rows, columns])];
   return [
     ...(['relu', 'silu', 'gelu', 'gelu_new'] as const).map((activation) => createCase('linear', `${rows} x ${inner} x ${columns}, bias, ${activation}`, 2 * rows * inner * columns, () => tf.tidy(() => linear(x, W, b, { activation })))),
     createCase('linear', `${rows} x ${inner} x ${columns}, bias, residual`, 2 * rows * inner * columns, () => tf.tidy(() => linear(x, W, b, { residual }))),
@@ -125,7 +125,7 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
   const [rounds, milliseconds] = [Math.max(1, whole('--rounds', flags.rounds)), whole('--milliseconds', flags.milliseconds)];
   const { device } = await openBackend('wasm', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
   say(`Node ${process.version}, ${cpus().length} x ${cpus()[0].model}, tfjs ${tf.version_core}; ${device}; ${rounds} rounds of ${milliseconds} ms`);
-  const makers: Readonly<Record<string, () => Case[]>> = { product: products, linear: products2, norm: norms, gate: gates, attention: attentions };
+  const makers: Readonly<Record<string, () => Case[]>> = { product: products, linear: linears, norm: norms, gate: gates, attention: attentions };
   if (flags.only !== undefined && !(flags.only in makers)) throw fail('input', 'bench-kernels', `--only ${flags.only} is unknown; choose ${Object.keys(makers).join(', ')}.`);
   for (const [group, make] of Object.entries(makers)) {
     if (flags.only !== undefined && flags.only !== group) continue;

@@ -31,37 +31,51 @@ function horner(sum: v128, x: v128, next: f32): v128 {
   return multiplyAdd(sum, x, f32x4.splat(next));
 }
 
+/** Where e to the power stays a normal number. */
+const LOWEST: f32 = -87.3;
+const HIGHEST: f32 = 88.3;
+
 /**
- * eˣ within 2e-7 relative for -87.3 < x < 88.3; 0 below and ∞ above. x = n·ln 2 + r, |r| <= ln 2 / 2; eʳ by degree 6
- * (8e-9).
+ * eˣ within 2e-7 relative, for LOWEST <= x <= HIGHEST. x = n·ln 2 + r, |r| <= ln 2 / 2; eʳ by degree 6 (8e-9). Adding 1.5 · 2²³
+ * rounds to a whole number, which then is in the low bits.
  */
 // @ts-ignore: decorator
 @inline
-export function exp(x: v128): v128 {
-  const low = f32x4.splat(-87.3);
-  const high = f32x4.splat(88.3);
-  const inside = f32x4.pmax(f32x4.pmin(x, high), low); // NaN stays NaN
-  const n = f32x4.nearest(times(inside, 1.44269504));
-  let r = multiplyAdd(n, f32x4.splat(-0.693359375), inside);
+function expInside(x: v128): v128 {
+  const whole = f32x4.splat(12582912);
+  const shifted = multiplyAdd(x, f32x4.splat(1.44269504), whole);
+  const n = f32x4.sub(shifted, whole);
+  let r = multiplyAdd(n, f32x4.splat(-0.693359375), x);
   r = multiplyAdd(n, f32x4.splat(2.12194440e-4), r);
   let p = horner(f32x4.splat(0.00139262508), r, 0.00836323288);
   p = horner(p, r, 0.0416665542);
   p = horner(p, r, 0.166665767);
   p = horner(p, r, 0.5);
   const y = f32x4.add(multiplyAdd(p, f32x4.mul(r, r), r), f32x4.splat(1));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  const scaled = v128.andnot(f32x4.mul(y, power), f32x4.lt(x, low));
-  return v128.bitselect(f32x4.splat(Infinity), scaled, f32x4.gt(x, high));
+  return f32x4.mul(y, i32x4.add(i32x4.shl(shifted, 23), i32x4.splat(127 << 23)));
+}
+
+/** eˣ for x <= HIGHEST, and 0 below LOWEST; NaN stays NaN, here and below. */
+// @ts-ignore: decorator
+@inline
+export function exp(x: v128): v128 {
+  const low = f32x4.splat(LOWEST);
+  return v128.andnot(expInside(f32x4.pmax(x, low)), f32x4.lt(x, low));
 }
 
 /** x / (1 + e⁻ʸ). */
 // @ts-ignore: decorator
 @inline
 function gated(x: v128, y: v128): v128 {
-  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.neg(y))));
+  const high = f32x4.splat(HIGHEST);
+  const z = f32x4.neg(y);
+  const e = expInside(f32x4.pmax(f32x4.pmin(z, high), f32x4.splat(LOWEST)));
+  return f32x4.div(x, f32x4.add(f32x4.splat(1), v128.bitselect(f32x4.splat(Infinity), e, f32x4.gt(z, high))));
 }
 
 /** x·Φ(x): Φ(-|x|) = t·e^(-x²/2)·polynomial(t), t = 1 / (1 + 0.3|x|), by degree 8 (1.4e-7). */
+// @ts-ignore: decorator
+@inline
 function gelu(x: v128): v128 {
   const size = f32x4.abs(x);
   const t = f32x4.div(f32x4.splat(1), multiplyAdd(size, f32x4.splat(0.3), f32x4.splat(1)));
@@ -73,8 +87,8 @@ function gelu(x: v128): v128 {
   p = horner(p, t, 0.10863325);
   p = horner(p, t, 0.11969373);
   p = horner(p, t, 0.119682615);
-  const tail = f32x4.mul(f32x4.mul(p, t), exp(f32x4.mul(times(x, -0.5), x)));
-  const below = f32x4.mul(x, tail);
+  const e = expInside(f32x4.pmax(f32x4.mul(times(x, -0.5), x), f32x4.splat(-60))); // no denormal numbers, which are slow
+  const below = f32x4.mul(x, f32x4.mul(f32x4.mul(p, t), e));
   return v128.bitselect(below, f32x4.sub(x, below), f32x4.lt(x, f32x4.splat(0)));
 }
 
