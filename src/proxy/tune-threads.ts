@@ -4,16 +4,14 @@
  * A thread has a copy of the masks and a kernel memory of its own. The result of a pair does not depend on where it
  * ran. Threads end with the work, also when it is stopped or one of them fails.
  */
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import { startThread } from '../threads.ts';
 import type { PairInput, PairResult, PairTask } from './tune-pair.ts';
 
 type Report = { readonly pair: number } & ({ readonly share: number } | { readonly result: PairResult } | { readonly error: string });
 
 /** The results in the order of `pairs`. `onShare` hears of progress; when it throws, everything stops. */
 export async function runOnThreads(input: PairInput, pairs: readonly PairTask[], threads: number, onShare: (pair: number, share: number) => Promise<void>): Promise<PairResult[]> {
-  const workers = Array.from({ length: threads }, () => startThread(input));
+  const workers = Array.from({ length: threads }, () => startThread('./tune-worker', import.meta.url, { workerData: input }));
   try {
     return await new Promise<PairResult[]>((resolve, reject) => {
       const results: PairResult[] = [];
@@ -38,12 +36,4 @@ export async function runOnThreads(input: PairInput, pairs: readonly PairTask[],
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
-}
-
-/** A thread of tune-worker. From TypeScript sources it registers the loader first; the published package is plain JavaScript. */
-function startThread(workerData: PairInput): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./tune-worker.js', import.meta.url), { workerData });
-  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href;
-  const entry = new URL('./tune-worker.ts', import.meta.url).href;
-  return new Worker(`import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${JSON.stringify(entry)}); })`, { eval: true, workerData });
 }
