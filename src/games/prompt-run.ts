@@ -12,7 +12,7 @@ import { layerOf } from '../hooks/run.ts';
 import { forward, type Tap } from '../model/forward.ts';
 import type { HookName } from '../model/hook-points.ts';
 import type { Model } from '../model/model.ts';
-import { tensorOf } from '../model/parameters.ts';
+import { columnsOf } from '../model/parameters.ts';
 import { createAblator, meanBaselines, requireRescalable, runBaselines, sitesOf, type Ablation, type Ablator, type Baselines } from './ablation.ts';
 import type { ComponentPlayer } from './components.ts';
 import { sharedStages, type MaskBlock, type OrderedMasks } from './mask-order.ts';
@@ -162,12 +162,6 @@ function ablatorOf(model: Model, players: readonly ComponentPlayer[], task: Task
 }
 
 function selectColumns(model: Model, columns: readonly number[]): { readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined } {
-  const index = tf.tensor1d([...columns], 'int32');
   const bias = model.parameters['unembed.b_U'];
-  const selected = {
-    W: tf.tidy(() => tf.gather(tensorOf(model.parameters['unembed.W_U']), index, 1)),
-    b: bias === undefined ? undefined : tf.gather(tensorOf(bias), index),
-  };
-  index.dispose();
-  return selected;
+  return { W: columnsOf(model.parameters['unembed.W_U'], columns), b: bias === undefined ? undefined : columnsOf(bias, columns) };
 }
