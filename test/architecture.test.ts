@@ -29,8 +29,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   report: [...SEAMS, 'spectrum', 'circuit'],
 };
 const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'games'];
-/** The two files that put everything together. */
-const TOP = ['find-circuits', 'index'];
+/** The files that put everything together; ablation-worker does so in a thread, which opens a backend of its own. */
+const TOP = ['find-circuits', 'index', 'ablation-worker'];
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
 

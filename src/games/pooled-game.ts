@@ -1,0 +1,231 @@
+/**
+ * A component game on several cores: each thread holds the same game over the same weights, and takes the next run of
+ * masks when it is done with one.
+ *
+ * TensorFlow.js's wasm and cpu backends compute on one thread. Weights are in memory that all threads read; what a thread has of
+ * its own is one batch's activations, and the whole of a small model. Runs are consecutive masks, a few batches
+ * long and shorter towards the end. On `auto` the work begins on this thread, and threads are started when what is left
+ * is worth it: this thread goes on until they are ready.
+ */
+import { availableParallelism } from 'node:os';
+import * as tf from '@tensorflow/tfjs-core';
+import { selectRows, type Coalitions } from '../coalitions.ts';
+import { fail, SpexlensError, throwIfAborted } from '../errors.ts';
+import { checkPlayers, type ValueOptions } from '../game.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { Model } from '../model/model.ts';
+import { shareWeights, type SharedWeights } from '../model/shared-weights.ts';
+import { startThread } from '../threads.ts';
+import { createComponentGame, type ComponentGame, type ComponentGameOptions } from './component-game.ts';
+import { createMaskThreads, type MaskThreads } from './mask-threads.ts';
+import { metricOf, type MetricName } from './metrics.ts';
+
+/** What a thread builds its game from: plain data, and the weights. */
+export interface ThreadSetting {
+  readonly backend: string;
+  readonly model: string;
+  readonly config: ModelConfig;
+  readonly weights: SharedWeights;
+  readonly options: Omit<ComponentGameOptions, 'metric'> & { readonly metric: MetricName };
+}
+
+export interface PooledGame extends ComponentGame {
+  /** Threads that computed so far: 1 while it was this one alone. */
+  readonly threads: number;
+  /** Why `auto` stayed on this thread although threads were wanted. */
+  readonly alone: string | undefined;
+}
+
+export interface PoolOptions {
+  /** Default 'auto': the cores of the machine, where the work is long enough. */
+  readonly threads?: number | 'auto' | undefined;
+}
+
+/** Batches of a run, at most. */
+const RUN_BATCHES = 4;
+/** Masks of a run, at least. */
+const RUN_MASKS = 16;
+/** A run is at most this share of what is left for a thread, so that all end together. */
+const SHARE = 1 / 2;
+/** `auto` starts threads when this much is left after so many milliseconds of measuring: starting takes about a second of each core. */
+const WORTH_MS = 6000;
+const MEASURED_MS = 1000;
+/** The most that `auto` starts: a choice, each one takes memory for a batch. */
+const MOST_THREADS = 16;
+
+/** Whether the current backend computes on one thread, so that more of them help. */
+export function canPool(): boolean {
+  return tf.getBackend() === 'wasm' || tf.getBackend() === 'cpu';
+}
+
+/**
+ * createComponentGame on threads; the same answers. The caller disposes it, which ends the threads (the model stays the caller's).
+ *
+ * @throws as createComponentGame; 'backend' where the backend has cores to itself already; 'input' for a metric that is not one by name.
+ */
+export function createPooledGame(model: Model, options: ComponentGameOptions, { threads = 'auto' }: PoolOptions = {}): PooledGame {
+  if (threads !== 'auto' && (!Number.isInteger(threads) || threads < 1)) throw fail('input', 'threads', `${threads} is not a whole number >= 1, nor auto.`);
+  if (!canPool()) throw fail('backend', 'threads', `help wasm and cpu, which compute on one; ${tf.getBackend()} has its cores to itself. Leave them out.`);
+  if (metricOf(options.metric.name) !== options.metric) throw fail('input', 'threads', `take a metric by name, and this ${options.metric.name} is not the one of that name; use metricOf.`);
+  const here = createComponentGame(model, options);
+  const { name, batchSize } = here;
+  const most = threads === 'auto' ? Math.min(availableParallelism(), MOST_THREADS) : threads;
+  let pool: MaskThreads | undefined;
+  let starting: Promise<MaskThreads> | undefined;
+  let ready = false;
+  let used = 1;
+  let alone: string | undefined;
+  let disposed = false;
+  const begin = (): Promise<MaskThreads> =>
+    (starting ??= (async () => {
+      const weights = await shareWeights(model.parameters);
+      if (disposed) throw fail('aborted', name, 'was disposed before its threads started.');
+      const setting: ThreadSetting = { backend: tf.getBackend(), model: model.name, config: model.config, weights, options: { ...options, metric: options.metric.name, batchSize } };
+      return (pool = createMaskThreads(() => startThread('../ablation-worker', import.meta.url, { workerData: setting }), most, name));
+    })());
+
+  /** Measures on this thread until all is done or, when that pays, the threads are ready. */
+  const measureHere = async (masks: Coalitions, into: Gathered, signal: AbortSignal | undefined): Promise<void> => {
+    const handOver = new AbortController();
+    const callThreads = (): void =>
+      void begin()
+        .then(async (threads) => threads.ready)
+        .then(
+          () => {
+            ready = true;
+            handOver.abort();
+          },
+          (error: unknown) => {
+            alone = error instanceof Error ? error.message : String(error);
+            pool?.close();
+          },
+        );
+    let asked = most < 2 || alone !== undefined;
+    if (!asked && starting !== undefined) {
+      asked = true;
+      callThreads();
+    }
+    const started = performance.now();
+    try {
+      await here.value(masks, {
+        signal: signal === undefined ? handOver.signal : AbortSignal.any([signal, handOver.signal]),
+        onBatch(start, values) {
+          into.take((k) => start + k, values);
+          const spent = performance.now() - started;
+          if (asked || spent < MEASURED_MS || (spent * into.left) / (masks.count - into.left) < WORTH_MS) return;
+          asked = true;
+          callThreads();
+        },
+      });
+    } catch (error) {
+      const handedOver = handOver.signal.aborted && signal?.aborted !== true && error instanceof SpexlensError && error.kind === 'aborted';
+      if (!handedOver) throw error;
+    }
+  };
+
+  return {
+    name,
+    players: here.players,
+    batchSize,
+    rowsPerMask: here.rowsPerMask,
+    get threads() {
+      return used;
+    },
+    get alone() {
+      return alone;
+    },
+    async value(masks, { signal, onBatch }: ValueOptions = {}) {
+      checkPlayers(name, options.players.length, masks);
+      if (disposed) throw fail('input', name, 'was disposed; make a new one.');
+      throwIfAborted(signal, name);
+      const gathered = gather(masks.count, onBatch);
+      if (threads === 'auto' && !ready) await measureHere(masks, gathered, signal);
+      if (gathered.left > 0) {
+        used = most;
+        await measureOnThreads(await begin(), masks, gathered, batchSize, name, signal);
+      }
+      return gathered.values;
+    },
+    [Symbol.dispose]() {
+      disposed = true;
+      pool?.close();
+      here[Symbol.dispose]();
+    },
+  };
+}
+
+/** Has the threads measure what is left in `into`. When one fails all stop, and the first failure is thrown. */
+async function measureOnThreads(pool: MaskThreads, masks: Coalitions, into: Gathered, batchSize: number, name: string, signal: AbortSignal | undefined): Promise<void> {
+  const rows = into.open();
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  let next = 0;
+  let failure: unknown;
+  const lane = async (): Promise<void> => {
+    while (next < rows.length && !stop.signal.aborted) {
+      const run = rows.subarray(next, (next += runLength(rows.length - next, pool.count, batchSize)));
+      await pool.answer(selectRows(masks, run), (start, values) => into.take((k) => run[start + k], values), stop.signal);
+    }
+  };
+  try {
+    const lanes = Array.from({ length: Math.min(pool.count, Math.ceil(rows.length / Math.min(RUN_MASKS, batchSize))) }, () =>
+      lane().catch((error: unknown) => {
+        failure ??= error;
+        stop.abort();
+      }),
+    );
+    await Promise.all(lanes);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+  throwIfAborted(signal, name);
+  if (failure !== undefined) throw failure as Error;
+}
+
+/** Masks of the next run when `left` are: whole batches while there is much, a share of a batch at the end. */
+function runLength(left: number, threads: number, batchSize: number): number {
+  const wanted = Math.min(RUN_BATCHES * batchSize, Math.ceil((left / threads) * SHARE));
+  return wanted >= batchSize ? wanted - (wanted % batchSize) : Math.min(batchSize, Math.max(RUN_MASKS, wanted));
+}
+
+/** Values as they come, in any order, reported in order. */
+interface Gathered {
+  readonly values: Float64Array;
+  readonly left: number;
+  /** values[k] belongs to mask row(k). */
+  take(row: (k: number) => number, values: Float64Array): void;
+  /** The masks without a value, increasing. */
+  open(): Int32Array;
+}
+
+function gather(count: number, onBatch: ValueOptions['onBatch']): Gathered {
+  const values = new Float64Array(count);
+  const known = new Uint8Array(count);
+  let left = count;
+  let reported = 0;
+  return {
+    values,
+    get left() {
+      return left;
+    },
+    take(row, batch) {
+      batch.forEach((value, k) => {
+        values[row(k)] = value;
+        known[row(k)] = 1;
+      });
+      left -= batch.length;
+      const start = reported;
+      while (reported < count && known[reported] === 1) reported++;
+      if (reported > start) onBatch?.(start, values.subarray(start, reported));
+    },
+    open() {
+      const rows = new Int32Array(left);
+      let at = 0;
+      known.forEach((is, row) => {
+        if (is === 0) rows[at++] = row;
+      });
+      return rows;
+    },
+  };
+}
