@@ -98,12 +98,16 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
     run?.settle(error);
   };
   worker.unref();
+  worker.on('online', () => {
+    if (run === undefined) worker.unref(); // the one above does not outlast the start (Node 20)
+  });
   worker.on('error', (error: NodeJS.ErrnoException) => die(deathOf(name, error.message, error.code)));
   worker.on('exit', (code) => die(deathOf(name, `exit code ${code}`)));
   worker.on('message', (message: FromThread) => {
     if ('ready' in message) rise.resolve();
     else if ('dead' in message) die(unwire(name, message.dead));
     else if ('done' in message) run?.settle(failed);
+    else if ('error' in message && message.error.kind === undefined) die(unwire(name, message.error)); // who knows what state it is in
     else if ('error' in message) run?.settle(failed ?? unwire(name, message.error));
     else if (failed === undefined) {
       try {

@@ -39,6 +39,8 @@ export interface PooledGame extends ComponentGame {
 export interface PoolOptions {
   /** Default 'auto': the cores of the machine, where the work is long enough. */
   readonly threads?: number | 'auto' | undefined;
+  /** What `auto` takes for long enough: milliseconds that are left by the estimate. Default 6,000; starting takes about a second of each core. */
+  readonly worthMs?: number | undefined;
 }
 
 /** Batches of a run, at most. */
@@ -47,7 +49,7 @@ const RUN_BATCHES = 4;
 const RUN_MASKS = 16;
 /** A run is at most this share of what is left for a thread, so that all end together. */
 const SHARE = 1 / 2;
-/** `auto` starts threads when this much is left after so many milliseconds of measuring: starting takes about a second of each core. */
+/** Defaults of `auto`: what has to be left, and what it is estimated from at least. */
 const WORTH_MS = 6000;
 const MEASURED_MS = 1000;
 /** The most that `auto` starts: a choice, each one takes memory for a batch. */
@@ -63,7 +65,7 @@ export function canPool(): boolean {
  *
  * @throws as createComponentGame; 'backend' where the backend has cores to itself already; 'input' for a metric that is not one by name.
  */
-export function createPooledGame(model: Model, options: ComponentGameOptions, { threads = 'auto' }: PoolOptions = {}): PooledGame {
+export function createPooledGame(model: Model, options: ComponentGameOptions, { threads = 'auto', worthMs = WORTH_MS }: PoolOptions = {}): PooledGame {
   if (threads !== 'auto' && (!Number.isInteger(threads) || threads < 1)) throw fail('input', 'threads', `${threads} is not a whole number >= 1, nor auto.`);
   if (!canPool()) throw fail('backend', 'threads', `help wasm and cpu, which compute on one; ${tf.getBackend()} has its cores to itself. Leave them out.`);
   if (metricOf(options.metric.name) !== options.metric) throw fail('input', 'threads', `take a metric by name, and this ${options.metric.name} is not the one of that name; use metricOf.`);
@@ -112,7 +114,7 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
         onBatch(start, values) {
           into.take((k) => start + k, values);
           const spent = performance.now() - started;
-          if (asked || spent < MEASURED_MS || (spent * into.left) / (masks.count - into.left) < WORTH_MS) return;
+          if (asked || into.left === 0 || spent < Math.min(MEASURED_MS, worthMs) || (spent * into.left) / (masks.count - into.left) < worthMs) return;
           asked = true;
           callThreads();
         },
