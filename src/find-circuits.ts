@@ -16,9 +16,10 @@ import { removalCurve } from './circuit/removal.ts';
 import { fail } from './errors.ts';
 import { memoise, type Game, type ValueOptions } from './game.ts';
 import { ABLATIONS, type Ablation } from './games/ablation.ts';
-import { createComponentGame } from './games/component-game.ts';
+import { createComponentGame, type ComponentGame, type ComponentGameOptions } from './games/component-game.ts';
 import { parsePlayers, type ComponentPlayer } from './games/components.ts';
 import { metricOf } from './games/metrics.ts';
+import { canPool, createPooledGame, type PooledGame } from './games/pooled-game.ts';
 import { readPrompts, toTasks, type Prompt } from './games/prompts.ts';
 import type { RunIdentity, RunLog } from './games/run-log.ts';
 import { openCheckpoint } from './model/checkpoint.ts';
@@ -60,6 +61,8 @@ export interface FindCircuitsOptions {
   /** Default 0. */
   readonly seed?: number | undefined;
   readonly batchSize?: number | undefined;
+  /** Threads that measure, on wasm and cpu; default 'auto': this one, and the machine's cores once that is worth it. */
+  readonly threads?: number | 'auto' | undefined;
   /** The command that repeats the run, for the record. */
   readonly command?: string | undefined;
   /** Opens the log that measured values go to, for the identity of this run; the callee closes it. */
@@ -89,7 +92,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
   const players = parsePlayers(settings.players, model.config, { layers: options.layers, length: lengths.size === 1 ? tasks[0].tokens.length : undefined });
   const meanOver = settings.ablation.startsWith('mean') ? await meanRows(model, options) : undefined;
   const weightsHash = await hashWeights(model);
-  const game = createComponentGame(model, { players, tasks, metric, ablation: settings.ablation, rescale: settings.rescale, meanOver, batchSize: options.batchSize });
+  const game = gameOf(model, { players, tasks, metric, ablation: settings.ablation, rescale: settings.rescale, meanOver, batchSize: options.batchSize }, settings.threads);
   let log: RunLog | undefined;
   try {
     log = await options.openLog?.(
@@ -126,7 +129,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       startedAt: startedAt.toISOString(),
       run: { command: options.command ?? '', options: { ...plain(options, settings), storage: model.storage }, seed: settings.seed },
       model: { name: model.name, family: model.config.family, layers: model.config.nLayers, heads: model.config.nHeads, parameters: model.parameterCount, weightsHash },
-      backend: { name: backend.name, reason: `${backend.device}; ${backend.why}${model.storage === 'float32' ? '' : `; weights in ${model.storage}`}`, notes: backend.passedOver.map(({ name, why }) => `${name}: ${why}`), selfCheckError: backend.selfCheckError },
+      backend: { name: backend.name, reason: `${backend.device}; ${backend.why}${model.storage === 'float32' ? '' : `; weights in ${model.storage}`}`, notes: [...backend.passedOver.map(({ name, why }) => `${name}: ${why}`), ...(game.alone === undefined ? [] : [`more threads: ${game.alone}`])], selfCheckError: backend.selfCheckError },
       task: {
         prompts: tasks.map(({ prompt, strTokens }) => ({ text: prompt.prompt, tokens: strTokens, ...present({ correct: prompt.correct, incorrect: prompt.incorrect, corrupted: prompt.corrupted }) })),
         metric: metric.name,
@@ -145,6 +148,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
         forwardRows: memo.measured * game.rowsPerMask,
         rowsPerSecond: clock.ms === 0 ? 0 : (1000 * clock.masks * game.rowsPerMask) / clock.ms,
         seconds: clock.ms / 1000,
+        ...present({ threads: game.threads === 1 ? undefined : game.threads }),
       },
       solver: { name: solution.solver, masks: solution.masks, exact: solution.exact, details },
       spectrum: capSpectrum(spectrum),
@@ -173,16 +177,22 @@ interface Settings {
   readonly adaptive: Pick<AdaptiveOptions, 'targetR2' | 'maxBudget'> | undefined;
   readonly target: number;
   readonly seed: number;
+  readonly threads: number | 'auto';
 }
 
 function withDefaults(options: FindCircuitsOptions): Settings {
-  const { players = 'heads', ablation = 'zero', rescale = false, metric = 'logit-diff', solver = 'auto', adaptive, heldOut = 512, target = 0.9, seed = 0 } = options;
+  const { players = 'heads', ablation = 'zero', rescale = false, metric = 'logit-diff', solver = 'auto', adaptive, heldOut = 512, target = 0.9, seed = 0, threads = 'auto' } = options;
   const { budget = 1024 } = options;
   if (!(ABLATIONS as readonly string[]).includes(ablation)) throw fail('input', 'ablation', `"${ablation}" is unknown; there are ${ABLATIONS.join(', ')}.`);
   if (!Number.isInteger(budget) || budget < 1) throw fail('budget', 'budget', `${budget} masks; a whole number >= 1 is needed.`);
   if (!Number.isInteger(heldOut) || heldOut < 0) throw fail('input', 'held-out', `${heldOut} masks; a whole number >= 0 is needed.`);
   if (!(target > 0 && target <= 1)) throw fail('input', 'target', `${target}; a share in (0, 1] is needed, e.g. 0.9.`);
-  return { players, ablation: ablation as Ablation, rescale, metric, solver, budget, heldOut, adaptive, target, seed };
+  return { players, ablation: ablation as Ablation, rescale, metric, solver, budget, heldOut, adaptive, target, seed, threads };
+}
+
+/** The game, and the threads it may have. Backends that use every core themselves have this one. */
+function gameOf(model: Model, options: ComponentGameOptions, threads: number | 'auto'): ComponentGame & Partial<PooledGame> {
+  return threads === 1 || (threads === 'auto' && !canPool()) ? createComponentGame(model, options) : createPooledGame(model, options, { threads });
 }
 
 /** No circuit where the metric is the same with everything kept and everything ablated: there is no share to keep. */

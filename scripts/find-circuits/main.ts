@@ -53,6 +53,7 @@ const describe = (): Command =>
   .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
   .option('--storage <format>', `how matrices are held on the device: ${STORAGES.join(' | ')}; halves need webgpu`, 'float32')
   .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
+  .option('--threads <n|auto>', 'threads that measure, on wasm and cpu (auto: one, and all cores once a job is long enough)', 'auto')
   .option('--out <folder>', 'where result.json, report.html and the run log go (default: out/<model>-<hash of the run>)')
   .option('--json', 'print result.json instead of the story')
   .option('--debug', 'show stack traces')
@@ -91,6 +92,7 @@ interface Flags {
   readonly backend: string;
   readonly storage: string;
   readonly batchSize?: string;
+  readonly threads: string;
   readonly out?: string;
   readonly json?: boolean;
   readonly debug?: boolean;
@@ -144,6 +146,7 @@ export const findCircuitsCommand = (args: readonly string[], streams: Streams): 
   const adaptive = adaptiveOf(flags);
   const layers = flags.layers === undefined ? undefined : layersOf(flags.layers);
   const batchSize = flags.batchSize === undefined ? undefined : whole('--batch-size', flags.batchSize);
+  const threads = flags.threads === 'auto' ? 'auto' : whole('--threads', flags.threads);
 
   const backend = await openBackend(flags.backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
   const progress = createProgress(process.stderr);
@@ -164,6 +167,7 @@ export const findCircuitsCommand = (args: readonly string[], streams: Streams): 
         layers,
         target,
         batchSize,
+        threads,
         command: line,
         openLog: (players, identity) => output.openLog(model.name, players, identity),
         signal,

@@ -88,14 +88,17 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
 
   /** Measures on this thread until all is done or, when that pays, the threads are ready. */
   const measureHere = async (masks: Coalitions, into: Gathered, signal: AbortSignal | undefined): Promise<void> => {
-    const handOver = new AbortController();
+    const stop = new AbortController();
+    const onAbort = (): void => stop.abort();
+    let handedOver = false;
     const callThreads = (): void =>
       void begin()
         .then(async (threads) => threads.ready)
         .then(
           () => {
             ready = true;
-            handOver.abort();
+            handedOver = true;
+            stop.abort();
           },
           (error: unknown) => {
             alone = error instanceof Error ? error.message : String(error);
@@ -108,9 +111,10 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
       callThreads();
     }
     const started = performance.now();
+    signal?.addEventListener('abort', onAbort, { once: true });
     try {
       await here.value(masks, {
-        signal: signal === undefined ? handOver.signal : AbortSignal.any([signal, handOver.signal]),
+        signal: stop.signal,
         onBatch(start, values) {
           into.take((k) => start + k, values);
           const spent = performance.now() - started;
@@ -120,8 +124,10 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
         },
       });
     } catch (error) {
-      const handedOver = handOver.signal.aborted && signal?.aborted !== true && error instanceof SpexlensError && error.kind === 'aborted';
-      if (!handedOver) throw error;
+      const stopped = error instanceof SpexlensError && error.kind === 'aborted';
+      if (!stopped || !handedOver || signal?.aborted === true) throw error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
     }
   };
 

@@ -158,7 +158,7 @@ ${facts([
     ['backend', markup`${backend.name}: ${backend.reason}${backend.selfCheckError !== undefined && `; largest error of the self-check ${backend.selfCheckError.toExponential(1)}`}${backend.notes.length > 0 && markup`<ul>${backend.notes.map((note) => markup`<li class="muted">${note}</li>`)}</ul>`}`],
     ['solver', solver.exact && solver.name !== 'exact' ? `${solver.name}, exact` : solver.name],
     ['masks', `${whole(masks.measured)} measured, ${whole(masks.resumed)} from the run log, ${whole(masks.heldOut)} of them held out; budget ${whole(masks.budget)}`],
-    ['forward rows', `${whole(masks.forwardRows)} in ${duration(masks.seconds)}, ${whole(masks.rowsPerSecond)} rows/s`],
+    ['forward rows', `${whole(masks.forwardRows)} in ${duration(masks.seconds)}, ${whole(masks.rowsPerSecond)} rows/s${masks.threads === undefined ? '' : ` on ${whole(masks.threads)} threads`}`],
     ['software', [software.name, software.version, software.node !== undefined && `Node ${software.node}`, software.platform].filter(Boolean).join(', ')],
     ['started', result.startedAt],
     ['files', files.length > 0 && markup`<ul>${files.map(({ path, what }) => markup`<li><code>${path}</code> <span class="muted">${what}</span></li>`)}</ul>`],

@@ -3,7 +3,7 @@
  *
  * One record feeds the terminal story and the page, and holds everything needed to repeat the run. Shares
  * (energy, faithfulness) are fractions of 1, values are in the metric's units. The schema is strict: a key
- * that is added, renamed or changes its meaning makes a new version string.
+ * that every record has from then on, is renamed or changes its meaning makes a new version string; one that may be absent does not.
  */
 import { z } from 'zod';
 import { fail } from '../errors.ts';
@@ -168,6 +168,8 @@ const schema = z
       forwardRows: count,
       rowsPerSecond: z.number().min(0),
       seconds: z.number().min(0),
+      /** Threads that measured, where it was more than one. */
+      threads: z.exactOptional(count),
     }),
     /** `masks`: the distinct masks its answer was read from. */
     solver: z.strictObject({ name: text, masks: count, exact: z.boolean(), details: z.record(z.string(), z.unknown()) }),

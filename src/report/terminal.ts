@@ -61,9 +61,14 @@ function setting(result: Result, colors: Colors, width: number): string[] {
   const ends = `all kept ${colors.bold(format(result.clean))}   all ablated ${colors.bold(format(result.ablated))}${oneLine(units, 20) && ` ${oneLine(units, 20)}`}`;
   lines.push(`${'metric'.padEnd(LABEL)}${oneLine(task.metric, 20)}   ${ends}`);
   lines.push(
-    ...labelled('masks', `${whole(result.solver.masks)} fitted, ${whole(masks.heldOut)} held out, ${whole(masks.measured)} in all${resumed}; ${whole(masks.rowsPerSecond)} rows/s, ${duration(masks.seconds)}; seed ${run.seed}`, width),
+    ...labelled('masks', `${whole(result.solver.masks)} fitted, ${whole(masks.heldOut)} held out, ${whole(masks.measured)} in all${resumed}; ${whole(masks.rowsPerSecond)} rows/s${onThreads(masks)}, ${duration(masks.seconds)}; seed ${run.seed}`, width),
   );
   return lines.map((line) => dimLabel(line, colors));
+}
+
+/** ` on 2 threads`, or nothing for one. */
+function onThreads({ threads }: Result['masks']): string {
+  return threads === undefined ? '' : ` on ${whole(threads)} threads`;
 }
 
 /** Held-out R² beside the first-order baseline's. */

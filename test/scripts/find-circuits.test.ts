@@ -60,6 +60,21 @@ describe('find-circuits', () => {
     expect(second.circuit).toEqual(first.circuit);
   });
 
+  it('measures the same on --threads 2, and says that there were two', async () => {
+    const outs = ['1', '2'].map((threads) => join(folder, `threads-${threads}`));
+    const stories: string[] = [];
+    for (const [k, out] of outs.entries()) stories.push((await run('--model', MODEL, ...ONE, '--threads', String(k + 1), '--out', out)).out);
+    const [one, two] = outs.map((out) => parseResult(readFileSync(join(out, 'result.json'), 'utf8')));
+    expect([one.masks.threads, two.masks.threads]).toEqual([undefined, 2]);
+    expect(two.spectrum).toEqual(one.spectrum);
+    expect(two.circuit).toEqual(one.circuit);
+    expect(stories[1]).toMatch(/rows\/s on 2 threads/);
+    expect(stories[0]).not.toMatch(/on \d+ threads/);
+    expect(readFileSync(join(outs[1], 'report.html'), 'utf8')).toMatch(/rows\/s on 2 threads/);
+    expect(await run('--model', MODEL, ...ONE, '--threads', 'many')).toMatchObject({ code: 1, err: expect.stringContaining('--threads: "many" is not a whole number >= 0.') as string });
+    expect(await run('--model', MODEL, ...ONE, '--threads', '0')).toMatchObject({ code: 1, err: expect.stringContaining('threads: 0 is not a whole number >= 1, nor auto.') as string });
+  });
+
   it('prints the record with --json', async () => {
     const { out } = await run('--model', MODEL, ...ONE, '--json', '--out', join(folder, 'json'));
     expect(parseResult(out).task.metric).toBe('logit-diff');
