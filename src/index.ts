@@ -19,6 +19,7 @@ export { cacheBytesPerToken, createKeyValueCache, type GrowingCache } from './mo
 export { createModel, loadModel, withUngroupedHeads, type LoadOptions, type Model } from './model/model.ts';
 export { gatherHalfRows, packHalf, roundToHalf, storesHalves, unpackHalf, type HalfFormat, type HalfTensor } from './model/half-storage.ts';
 export { float32Parameters, STORAGES, tensorOf, type Parameter, type WeightStorage } from './model/parameters.ts';
+export { type SharedTensor } from './model/shared-weights.ts';
 export { openSafetensors } from './model/safetensors.ts';
 export { writeSafetensors, type TensorToWrite } from './model/safetensors-write.ts';
 export { openTorchFile } from './model/torch/torch-file.ts';
@@ -53,6 +54,7 @@ export { gameFromFunction, memoise, meter, valueOf, type Game, type MemoisedGame
 export { ABLATIONS, type Ablation } from './games/ablation.ts';
 export { createComponentGame, type ComponentGame, type ComponentGameOptions } from './games/component-game.ts';
 export { parsePlayers, type Component, type ComponentPlayer } from './games/components.ts';
+export { createPooledGame, type PooledGame, type PoolOptions } from './games/pooled-game.ts';
 export { metricOf, METRICS, type Metric, type MetricName } from './games/metrics.ts';
 export { readPrompts, toTasks, type Prompt, type Task } from './games/prompts.ts';
 export { openRunLog, type RunIdentity, type RunLog } from './games/run-log.ts';
