@@ -16,9 +16,9 @@ import { parametersOfShared } from './model/shared-weights.ts';
 const COPIED_BYTES = 2 ** 26;
 
 if (parentPort !== null) {
-  const { backend, model: name, config, weights, options } = workerData as ThreadSetting;
+  const { backend, kernels, model: name, config, weights, options } = workerData as ThreadSetting;
   try {
-    await openBackend(backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+    await openBackend(backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE }, { kernels });
     const model = createModel(config, parametersOfShared(weights, COPIED_BYTES), { name });
     serveMasks(createComponentGame(model, { ...options, metric: metricOf(options.metric) }), parentPort);
   } catch (error) {

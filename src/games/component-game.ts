@@ -30,6 +30,8 @@ export interface ComponentGame extends Game {
   readonly batchSize: number;
   /** Forward rows that one mask costs: the number of prompts. */
   readonly rowsPerMask: number;
+  /** Masks in the order in which they are measured, each once. */
+  readonly ordered: (masks: Coalitions) => OrderedMasks;
   [Symbol.dispose](): void;
 }
 
@@ -50,6 +52,7 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
       return batchSize;
     },
     rowsPerMask: tasks.length,
+    ordered,
     async value(masks, valueOptions: ValueOptions = {}) {
       checkPlayers(name, players.length, masks);
       const report = reporter(masks.count, batchSize, valueOptions);
@@ -151,14 +154,22 @@ function startRun(prompts: readonly PromptRun[], ordered: OrderedMasks, stateByt
   };
 }
 
+export interface Reporter {
+  readonly values: Float64Array;
+  /** 1 where a value has come. */
+  readonly there: Uint8Array;
+  accept(rows: Int32Array, values: Float64Array): void;
+}
+
 /** Puts values in their places, and tells of them: at once through onValues, in order through onBatch, `batch` at a time. */
-function reporter(count: number, batch: number, { onBatch, onValues }: ValueOptions): { readonly values: Float64Array; readonly accept: (rows: Int32Array, values: Float64Array) => void } {
+export function reporter(count: number, batch: number, { onBatch, onValues }: ValueOptions): Reporter {
   const values = new Float64Array(count);
   const there = new Uint8Array(count);
   let ready = 0;
   let reported = 0;
   return {
     values,
+    there,
     accept(rows, fresh) {
       rows.forEach((row, k) => {
         values[row] = fresh[k];

@@ -11,8 +11,8 @@ import type { Coalitions } from '../coalitions.ts';
 import { fail, SpexlensError, type ErrorKind } from '../errors.ts';
 import type { Game } from '../game.ts';
 
-/** Values of a run's masks start .. start + values.length - 1, as they arrive. */
-export type TakePart = (start: number, values: Float64Array) => void;
+/** Values as they arrive: values[k] belongs to the run's mask rows[k]. */
+export type TakePart = (rows: Int32Array, values: Float64Array) => void;
 
 export interface MaskThreads {
   readonly count: number;
@@ -32,11 +32,12 @@ interface Wired {
   readonly message: string;
 }
 type ToThread = { readonly masks: Coalitions } | { readonly stop: true };
-type FromThread = { readonly ready: true } | { readonly start: number; readonly values: Float64Array } | { readonly done: true } | { readonly error: Wired } | { readonly dead: Wired };
+type FromThread = { readonly ready: true } | { readonly rows: Int32Array; readonly values: Float64Array } | { readonly done: true } | { readonly error: Wired } | { readonly dead: Wired };
 
 /** Threads by `start`, whose entries call serveMasks. `name` is the game's, for errors. */
 export function createMaskThreads(start: () => Worker, count: number, name: string): MaskThreads {
   let broken: Error | undefined;
+  let closing = false;
   const idle: Thread[] = [];
   const waiting: { readonly resolve: (thread: Thread) => void; readonly reject: (error: Error) => void }[] = [];
   const breakDown = (error: Error): void => {
@@ -65,6 +66,8 @@ export function createMaskThreads(start: () => Worker, count: number, name: stri
       }
     },
     close() {
+      if (closing) return;
+      closing = true;
       const closed = fail('aborted', name, 'was disposed, and its threads ended.');
       breakDown(closed);
       for (const thread of threads) thread.close(closed);
@@ -111,7 +114,7 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
     else if ('error' in message) run?.settle(failed ?? unwire(name, message.error));
     else if (failed === undefined) {
       try {
-        run?.part(message.start, message.values);
+        run?.part(message.rows, message.values);
       } catch (error) {
         failed = error as Error;
         worker.postMessage({ stop: true } satisfies ToThread);
@@ -145,14 +148,14 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
   };
 }
 
-/** The thread's end: answers what `port` brings until the thread is ended. */
+/** The thread's end: answers what `port` brings until the thread is ended. `game` tells of values through onValues. */
 export function serveMasks(game: Game, port: MessagePort): void {
   const send = (message: FromThread): void => port.postMessage(message);
   let stopping = new AbortController();
   port.on('message', (message: ToThread) => {
     if ('stop' in message) return stopping.abort();
     const { signal } = (stopping = new AbortController());
-    game.value(message.masks, { signal, onBatch: (start, values) => send({ start, values: values.slice() }) }).then(
+    game.value(message.masks, { signal, onValues: (rows, values) => send({ rows: Int32Array.from(rows), values: values.slice() }) }).then(
       () => send({ done: true }),
       (error: unknown) => send({ error: wire(error) }),
     );

@@ -3,9 +3,9 @@
  * masks when it is done with one.
  *
  * TensorFlow.js's wasm and cpu backends compute on one thread. Weights are in memory that all threads read; what a thread has of
- * its own is one batch's activations, and the whole of a small model. Runs are consecutive masks, a few batches
- * long and shorter towards the end. On `auto` the work begins on this thread, and threads are started when what is left
- * is worth it: this thread goes on until they are ready.
+ * its own is one batch's activations, and the whole of a small model. The masks of a request are sorted here once, and a
+ * run is neighbours, which share their early layers: some batches, fewer towards the end. On `auto` the work begins on this
+ * thread, and threads are started when what is left is worth it: this thread goes on until they are ready.
  */
 import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
@@ -13,16 +13,19 @@ import { selectRows, type Coalitions } from '../coalitions.ts';
 import { fail, SpexlensError, throwIfAborted } from '../errors.ts';
 import { checkPlayers, type ValueOptions } from '../game.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { hasFused } from '../model/fused.ts';
 import type { Model } from '../model/model.ts';
 import { shareWeights, type SharedWeights } from '../model/shared-weights.ts';
 import { startThread } from '../threads.ts';
-import { createComponentGame, type ComponentGame, type ComponentGameOptions } from './component-game.ts';
+import { createComponentGame, reporter, type ComponentGame, type ComponentGameOptions, type Reporter } from './component-game.ts';
 import { createMaskThreads, type MaskThreads } from './mask-threads.ts';
 import { metricOf, type MetricName } from './metrics.ts';
 
 /** What a thread builds its game from: plain data, and the weights. */
 export interface ThreadSetting {
   readonly backend: string;
+  /** Whose kernels the wasm backend has. */
+  readonly kernels: 'auto' | 'stock';
   readonly model: string;
   readonly config: ModelConfig;
   readonly weights: SharedWeights;
@@ -44,7 +47,7 @@ export interface PoolOptions {
 }
 
 /** Batches of a run, at most. */
-const RUN_BATCHES = 4;
+const RUN_BATCHES = 8;
 /** Masks of a run, at least. */
 const RUN_MASKS = 16;
 /** A run is at most this share of what is left for a thread, so that all end together. */
@@ -70,7 +73,7 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
   if (!canPool()) throw fail('backend', 'threads', `help wasm and cpu, which compute on one; ${tf.getBackend()} has its cores to itself. Leave them out.`);
   if (metricOf(options.metric.name) !== options.metric) throw fail('input', 'threads', `take a metric by name, and this ${options.metric.name} is not the one of that name; use metricOf.`);
   const here = createComponentGame(model, options);
-  const { name, batchSize } = here;
+  const { name } = here;
   const most = threads === 'auto' ? Math.min(availableParallelism(), MOST_THREADS) : threads;
   let pool: MaskThreads | undefined;
   let starting: Promise<MaskThreads> | undefined;
@@ -82,7 +85,7 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
     (starting ??= (async () => {
       const weights = await shareWeights(model.parameters);
       if (disposed) throw fail('aborted', name, 'was disposed before its threads started.');
-      const setting: ThreadSetting = { backend: tf.getBackend(), model: model.name, config: model.config, weights, options: { ...options, metric: options.metric.name, batchSize } };
+      const setting: ThreadSetting = { backend: tf.getBackend(), kernels: hasFused('SpexlensLinear') ? 'auto' : 'stock', model: model.name, config: model.config, weights, options: { ...options, metric: options.metric.name, batchSize: here.batchSize } };
       return (pool = createMaskThreads(() => startThread('../ablation-worker', import.meta.url, { workerData: setting }), most, name));
     })());
 
@@ -115,8 +118,8 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
     try {
       await here.value(masks, {
         signal: stop.signal,
-        onBatch(start, values) {
-          into.take((k) => start + k, values);
+        onValues(rows, values) {
+          into.accept(Int32Array.from(rows), values);
           const spent = performance.now() - started;
           if (asked || into.left === 0 || spent < Math.min(MEASURED_MS, worthMs) || (spent * into.left) / (masks.count - into.left) < worthMs) return;
           asked = true;
@@ -134,23 +137,27 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
   return {
     name,
     players: here.players,
-    batchSize,
+    get batchSize() {
+      return here.batchSize;
+    },
     rowsPerMask: here.rowsPerMask,
+    ordered: here.ordered,
     get threads() {
       return used;
     },
     get alone() {
       return alone;
     },
-    async value(masks, { signal, onBatch }: ValueOptions = {}) {
+    async value(masks, valueOptions: ValueOptions = {}) {
+      const { signal } = valueOptions;
       checkPlayers(name, options.players.length, masks);
       if (disposed) throw fail('input', name, 'was disposed; make a new one.');
       throwIfAborted(signal, name);
-      const gathered = gather(masks.count, onBatch);
+      const gathered = gather(masks.count, here.batchSize, valueOptions);
       if (threads === 'auto' && !ready) await measureHere(masks, gathered, signal);
       if (gathered.left > 0) {
         used = most;
-        await measureOnThreads(await begin(), masks, gathered, batchSize, name, signal);
+        await measureOnThreads(await begin(), here, masks, gathered, signal);
       }
       return gathered.values;
     },
@@ -162,22 +169,32 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
   };
 }
 
-/** Has the threads measure what is left in `into`. When one fails all stop, and the first failure is thrown. */
-async function measureOnThreads(pool: MaskThreads, masks: Coalitions, into: Gathered, batchSize: number, name: string, signal: AbortSignal | undefined): Promise<void> {
-  const rows = into.open();
+/** Has the threads measure what is left. When one fails all stop, and the first failure is thrown. */
+async function measureOnThreads(pool: MaskThreads, { name, batchSize, ordered }: ComponentGame, all: Coalitions, into: Gathered, signal: AbortSignal | undefined): Promise<void> {
+  const open = into.open();
+  const { masks, origins, from } = ordered(open.length === all.count ? all : selectRows(all, open));
   const stop = new AbortController();
   const onAbort = (): void => stop.abort();
   signal?.addEventListener('abort', onAbort, { once: true });
   let next = 0;
   let failure: unknown;
   const lane = async (): Promise<void> => {
-    while (next < rows.length && !stop.signal.aborted) {
-      const run = rows.subarray(next, (next += runLength(rows.length - next, pool.count, batchSize)));
-      await pool.answer(selectRows(masks, run), (start, values) => into.take((k) => run[start + k], values), stop.signal);
+    while (next < masks.count && !stop.signal.aborted) {
+      const start = next;
+      next += runLength(masks.count - start, pool.count, batchSize);
+      const run = selectRows(masks, Array.from({ length: next - start }, (_, k) => start + k));
+      const take = (rows: Int32Array, values: Float64Array): void => {
+        const answered = Array.from(rows, (row) => origins.subarray(from[start + row], from[start + row + 1])); // equal masks are one
+        into.accept(
+          Int32Array.from(answered.flatMap((originals) => Array.from(originals, (row) => open[row]))),
+          Float64Array.from(answered.flatMap((originals, k) => Array.from(originals, () => values[k]))),
+        );
+      };
+      await pool.answer(run, take, stop.signal);
     }
   };
   try {
-    const lanes = Array.from({ length: Math.min(pool.count, Math.ceil(rows.length / Math.min(RUN_MASKS, batchSize))) }, () =>
+    const lanes = Array.from({ length: Math.min(pool.count, Math.ceil(masks.count / Math.min(RUN_MASKS, batchSize))) }, () =>
       lane().catch((error: unknown) => {
         failure ??= error;
         stop.abort();
@@ -194,43 +211,33 @@ async function measureOnThreads(pool: MaskThreads, masks: Coalitions, into: Gath
 /** Masks of the next run when `left` are: whole batches while there is much, a share of a batch at the end. */
 function runLength(left: number, threads: number, batchSize: number): number {
   const wanted = Math.min(RUN_BATCHES * batchSize, Math.ceil((left / threads) * SHARE));
-  return wanted >= batchSize ? wanted - (wanted % batchSize) : Math.min(batchSize, Math.max(RUN_MASKS, wanted));
+  return Math.min(left, wanted >= batchSize ? wanted - (wanted % batchSize) : Math.min(batchSize, Math.max(RUN_MASKS, wanted)));
 }
 
-/** Values as they come, in any order, reported in order. */
-interface Gathered {
-  readonly values: Float64Array;
+/** A reporter that knows what is missing. */
+interface Gathered extends Reporter {
   readonly left: number;
-  /** values[k] belongs to mask row(k). */
-  take(row: (k: number) => number, values: Float64Array): void;
   /** The masks without a value, increasing. */
   open(): Int32Array;
 }
 
-function gather(count: number, onBatch: ValueOptions['onBatch']): Gathered {
-  const values = new Float64Array(count);
-  const known = new Uint8Array(count);
+function gather(count: number, batch: number, options: ValueOptions): Gathered {
+  const inner = reporter(count, batch, options);
   let left = count;
-  let reported = 0;
   return {
-    values,
+    values: inner.values,
+    there: inner.there,
     get left() {
       return left;
     },
-    take(row, batch) {
-      batch.forEach((value, k) => {
-        values[row(k)] = value;
-        known[row(k)] = 1;
-      });
-      left -= batch.length;
-      const start = reported;
-      while (reported < count && known[reported] === 1) reported++;
-      if (reported > start) onBatch?.(start, values.subarray(start, reported));
+    accept(rows, values) {
+      left -= rows.length;
+      inner.accept(rows, values);
     },
     open() {
       const rows = new Int32Array(left);
       let at = 0;
-      known.forEach((is, row) => {
+      inner.there.forEach((is, row) => {
         if (is === 0) rows[at++] = row;
       });
       return rows;

@@ -37,7 +37,7 @@ describe('threads that answer masks', () => {
     const answers = await Promise.all(
       Array.from({ length: 5 }, async () => {
         const values: number[] = [];
-        await pool.answer(MASKS, (start, part) => part.forEach((value, k) => (values[start + k] = value)), never);
+        await pool.answer(MASKS, (rows, part) => part.forEach((value, k) => (values[rows[k]] = value)), never);
         return values;
       }),
     );
@@ -52,10 +52,10 @@ describe('threads that answer masks', () => {
     ['cannot start', 'backend', 'wasm: is not there.'],
   ] as [Behaviour, string, string][])('say what happened when one %s, after what it reported', async (behaviour, kind, message) => {
     const pool = startThreads(1, behaviour);
-    const parts: [number, number[]][] = [];
-    const error = await failureOf(pool.answer(MASKS, (start, values) => parts.push([start, [...values]]), never));
+    const parts: [number[], number[]][] = [];
+    const error = await failureOf(pool.answer(MASKS, (rows, values) => parts.push([[...rows], [...values]]), never));
     expect([error.kind, error.message]).toEqual([kind, message]);
-    expect(parts).toEqual(behaviour === 'cannot start' ? [] : [[0, [0]]]);
+    expect(parts).toEqual(behaviour === 'cannot start' ? [] : [[[0], [0]]]);
     if (behaviour === 'cannot start') expect((await failureOf(pool.ready)).message).toBe(message);
   });
 

@@ -12,9 +12,9 @@ const behaviour = workerData as Behaviour;
 const game: Game = {
   name: 'made up',
   players: [{ name: 'a' }, { name: 'b' }, { name: 'c' }],
-  async value(masks, { signal, onBatch } = {}) {
+  async value(masks, { signal, onValues } = {}) {
     const values = Float64Array.from({ length: masks.count }, (_, row) => keptPlayers(masks, row).reduce((sum, player) => sum + player, 0));
-    onBatch?.(0, values.subarray(0, 1));
+    onValues?.([0], values.subarray(0, 1));
     await new Promise((resolve) => setImmediate(resolve));
     const hoard: string[][] = [];
     switch (behaviour) {
@@ -31,7 +31,7 @@ const game: Game = {
         throwIfAborted(signal, 'made up');
         break;
       default:
-        onBatch?.(1, values.subarray(1));
+        onValues?.(Array.from({ length: masks.count - 1 }, (_, k) => k + 1), values.subarray(1));
     }
     return values;
   },
