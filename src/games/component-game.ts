@@ -158,7 +158,7 @@ export interface Reporter {
   readonly values: Float64Array;
   /** 1 where a value has come. */
   readonly there: Uint8Array;
-  accept(rows: Int32Array, values: Float64Array): void;
+  readonly accept: (rows: Int32Array, values: Float64Array) => void;
 }
 
 /** Puts values in their places, and tells of them: at once through onValues, in order through onBatch, `batch` at a time. */
