@@ -210,6 +210,24 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     run.fromHeads(at(z), at(W), at(bias), at(residual), residualRows, at(live), at(out), batch, span, heads, width, columns, free);
     return out;
   },
+  SpexlensMaskRows: ({ run, output, at, expect }, inputs) => {
+    const x = expect('x', inputs['x']);
+    const { parents, factors, base } = inputs;
+    const rows = parents?.shape[0] ?? factors?.shape[0] ?? x.shape[0];
+    if (parents !== undefined && parents.dtype !== 'int32') throw fail('input', 'SpexlensMaskRows', `parents are ${parents.dtype}; int32 is needed.`);
+    if (parents === undefined && x.shape[0] !== 1 && x.shape[0] !== rows) throw fail('input', 'SpexlensMaskRows', `${x.shape[0]} rows become ${rows}; parents have to say which.`);
+    const [, positions, ...rest] = x.shape;
+    const [, factorPositions, elements] = factors?.shape ?? [rows, 1, 1];
+    const width = tf.util.sizeFromShape(rest) / elements;
+    if (!Number.isInteger(width)) throw fail('input', 'SpexlensMaskRows', `factors for ${elements} elements meet positions of ${tf.util.sizeFromShape(rest)} numbers; these have to divide them.`);
+    if (factors !== undefined) expect('factors', factors, rows * factorPositions * elements);
+    const basePositions = base?.shape[1] ?? 1;
+    if (base !== undefined) expect('base', base, basePositions * elements * width);
+    if (![factorPositions, basePositions].every((count) => count === 1 || count === positions)) throw fail('input', 'SpexlensMaskRows', `factors have ${factorPositions} positions and the base ${basePositions}; 1 or ${positions} are needed.`);
+    const out = output([rows, ...x.shape.slice(1)]);
+    run.maskRows(at(x), x.shape[0] === 1, at(parents), at(factors), factorPositions, at(base), basePositions, at(out), rows, positions, elements, width);
+    return out;
+  },
   SpexlensGate: ({ run, output, at, expect }, inputs, attributes) => {
     const gate = expect('gate', inputs['gate']);
     const size = tf.util.sizeFromShape(gate.shape);

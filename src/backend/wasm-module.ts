@@ -26,6 +26,10 @@ export interface TensorModule {
     batch: number, span: number, heads: number, width: number, columns: number, scratch: number,
   ) => void;
   readonly headsScratch: () => number;
+  readonly maskRows: (
+    x: number, single: boolean, parents: number, factors: number, factorPositions: number, base: number, basePositions: number, out: number,
+    rows: number, positions: number, elements: number, width: number,
+  ) => void;
   readonly multiplyAddOne: (a: number, b: number, c: number) => number;
 }
 

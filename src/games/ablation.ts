@@ -12,6 +12,7 @@ import { isKept } from '../coalitions.ts';
 import { fail } from '../errors.ts';
 import { runWithCache } from '../hooks/run.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { fused, hasFused } from '../model/fused.ts';
 import type { Tap } from '../model/forward.ts';
 import { hookPoints, type HookName } from '../model/hook-points.ts';
 import type { Model } from '../model/model.ts';
@@ -112,7 +113,8 @@ export function createAblator(config: ModelConfig, players: readonly ComponentPl
       const expand = (x: tf.Tensor, rows: number): tf.Tensor => {
         const [earlier, later] = [x.shape[0], rows].map((count) => block.rows.find((firsts) => firsts.length === count));
         if (earlier === undefined || later === undefined) throw fail('input', 'ablation', `${x.shape[0]} rows are to become ${rows}, and the masks have no stage of so many.`);
-        return tf.gather(x, tf.tensor1d(ancestors(earlier, later), 'int32'));
+        const parents = tf.tensor1d(ancestors(earlier, later), 'int32');
+        return hasFused('SpexlensMaskRows') ? fused('SpexlensMaskRows', { x, parents }, {}) : tf.gather(x, parents);
       };
       return {
         wants: (name) => stageOf.has(name),
@@ -120,12 +122,18 @@ export function createAblator(config: ModelConfig, players: readonly ComponentPl
           const stage = stageOf.get(name) as number;
           const { players: here, index, positions, elements, baseline } = sites[stage];
           const firsts = block.rows[stage];
-          const matrix = maskMatrix(block.masks, firsts, here);
-          const x = activation.shape[0] === 1 || activation.shape[0] === firsts.length ? activation : expand(activation, firsts.length);
-          if (matrix.every((bit) => bit === 1)) return x;
-          const bits = tf.tensor2d(matrix, [firsts.length, here.length + 1]);
-          const on = index === undefined ? tf.slice(bits, [0, 0], [firsts.length, here.length]) : tf.gather(bits, index, 1); // [rows, P·E]
-          const m = tf.reshape(rescale ? tf.mul(on, shareOut(on)) : on, [firsts.length, positions, elements, ...(x.rank === 4 ? [1] : [])]);
+          const matrix = maskMatrix(block.masks, firsts, here, index === undefined ? 0 : 1);
+          const stay = activation.shape[0] === 1 || activation.shape[0] === firsts.length;
+          if (matrix.every((bit) => bit === 1)) return stay ? activation : expand(activation, firsts.length);
+          const bits = tf.tensor2d(matrix, [firsts.length, matrix.length / firsts.length]);
+          const on = index === undefined ? bits : tf.gather(bits, index, 1); // [rows, P·E]
+          const factors = rescale ? tf.mul(on, shareOut(on)) : on;
+          if (hasFused('SpexlensMaskRows')) {
+            const parents = stay ? undefined : tf.tensor1d(ancestors(block.rows.find((level) => level.length === activation.shape[0]) as Int32Array, firsts), 'int32');
+            return fused('SpexlensMaskRows', { x: activation, parents, factors: tf.reshape(factors, [firsts.length, positions, elements]), base: baseline }, {});
+          }
+          const x = stay ? activation : expand(activation, firsts.length);
+          const m = tf.reshape(factors, [firsts.length, positions, elements, ...(x.rank === 4 ? [1] : [])]);
           const kept = tf.mul(x, m);
           return baseline === undefined ? kept : tf.add(kept, tf.mul(baseline, tf.sub(1, m)));
         },

@@ -82,13 +82,13 @@ export function ancestors(earlier: Int32Array, later: Int32Array): Int32Array {
   });
 }
 
-/** The columns `players` of the masks `rows`, as 0 and 1, and a last column of 1: [rows, players + 1]. */
-export function maskMatrix(masks: Coalitions, rows: ArrayLike<number>, players: readonly number[]): Float32Array {
-  const matrix = new Float32Array(rows.length * (players.length + 1));
+/** The columns `players` of the masks `rows`, as 0 and 1, and `ones` more of 1: [rows, players + ones]. */
+export function maskMatrix(masks: Coalitions, rows: ArrayLike<number>, players: readonly number[], ones: 0 | 1): Float32Array {
+  const matrix = new Float32Array(rows.length * (players.length + ones));
   let at = 0;
   for (let r = 0; r < rows.length; r++) {
     for (const player of players) matrix[at++] = isKept(masks, rows[r], player) ? 1 : 0;
-    matrix[at++] = 1;
+    if (ones === 1) matrix[at++] = 1;
   }
   return matrix;
 }

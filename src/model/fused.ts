@@ -46,6 +46,15 @@ export interface FusedKernels {
     readonly inputs: { readonly x: tf.Tensor; readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined; readonly residual?: tf.Tensor | undefined; readonly live: tf.Tensor };
     readonly attrs: Readonly<Record<string, never>>;
   };
+  /**
+   * Row r of the result is row parents[r] of x [n, S, ...] (of its only row, or row r, without parents int32 [rows]), times
+   * factors? [rows, 1 or S, E] (E equal parts of what x has at a position), plus base? [1, 1 or S, ...] times (1 - factors):
+   * exactly x where the factor is 1, the base (or 0) where it is 0. -> [rows, S, ...]
+   */
+  readonly SpexlensMaskRows: {
+    readonly inputs: { readonly x: tf.Tensor; readonly parents?: tf.Tensor | undefined; readonly factors?: tf.Tensor | undefined; readonly base?: tf.Tensor | undefined };
+    readonly attrs: Readonly<Record<string, never>>;
+  };
   /** act(gate) · up, of one shape. */
   readonly SpexlensGate: {
     readonly inputs: { readonly gate: tf.Tensor; readonly up: tf.Tensor };

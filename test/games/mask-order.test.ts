@@ -69,9 +69,10 @@ describe('masks in order', () => {
     expect(blockOf(given, 1, 3, 2).rows.map((rows) => [...rows])).toEqual([[1, 2], [1, 2]]);
   });
 
-  it('become matrices with a last column of ones', () => {
+  it('become matrices, with a last column of ones or without', () => {
     const masks = coalitionsFromRows([[1, 0, 1], [0, 0, 1]]);
-    expect([...maskMatrix(masks, [1, 0], [2, 0])]).toEqual([1, 0, 1, 1, 1, 1]);
+    expect([...maskMatrix(masks, [1, 0], [2, 0], 1)]).toEqual([1, 0, 1, 1, 1, 1]);
+    expect([...maskMatrix(masks, [1, 0], [2, 0], 0)]).toEqual([1, 0, 1, 1]);
   });
 
   it('of none are none', () => {

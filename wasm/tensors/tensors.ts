@@ -5,4 +5,5 @@ export { fromHeads, headsScratch, toHeads } from './heads';
 export { norm } from './norm';
 export { pointwise, pointwiseGelu, pointwiseGeluNew, pointwiseNone, pointwiseRelu, pointwiseSilu } from './pointwise';
 export { linear, linearScratch, stream } from './product';
+export { maskRows } from './rows';
 export { tile1x32, tile1x8, tile2x8, tile3x8, tile4x8, tile5x8, tile6x8 } from './tiles';
