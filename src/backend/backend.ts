@@ -35,7 +35,7 @@ export interface BackendCheck {
 }
 
 export interface BackendOptions {
-  /** Whose kernels the wasm backend has: 'auto' (default), 'simd', 'stock'. The other backends have no choice. */
+  /** Whose kernels the backend has where there are some of ours: 'auto' (default), 'simd' (wasm), 'stock'. */
   readonly kernels?: OwnKernels | undefined;
 }
 
@@ -48,13 +48,13 @@ interface Candidate {
 const CANDIDATES: Readonly<Record<'auto' | BackendName, readonly Candidate[]>> = {
   auto: [
     { name: 'tensorflow', label: 'tensorflow (GPU)', start: () => startTensorflow({ gpuOnly: true }) },
-    { name: 'webgpu', label: 'webgpu', start: () => startWebgpu({ hardwareOnly: true }) },
+    { name: 'webgpu', label: 'webgpu', start: (kernels) => startWebgpu(kernels, { hardwareOnly: true }) },
     { name: 'tensorflow', label: 'tensorflow (CPU)', start: () => startTensorflow({ gpuOnly: false }) },
     { name: 'wasm', label: 'wasm', start: startWasm },
     { name: 'cpu', label: 'cpu', start: startCpu },
   ],
   tensorflow: [{ name: 'tensorflow', label: 'tensorflow', start: () => startTensorflow({ gpuOnly: false }) }],
-  webgpu: [{ name: 'webgpu', label: 'webgpu', start: () => startWebgpu({ hardwareOnly: false }) }],
+  webgpu: [{ name: 'webgpu', label: 'webgpu', start: (kernels) => startWebgpu(kernels, { hardwareOnly: false }) }],
   wasm: [{ name: 'wasm', label: 'wasm', start: startWasm }],
   cpu: [{ name: 'cpu', label: 'cpu', start: startCpu }],
 };

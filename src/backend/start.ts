@@ -10,7 +10,7 @@ import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
 import { guardMemory } from './wasm-memory.ts';
-import { registerWebgpuKernels } from './webgpu-kernels.ts';
+import { registerWebgpuKernels, unregisterWebgpuKernels } from './webgpu-kernels.ts';
 
 export interface Started {
   readonly device: string;
@@ -20,7 +20,7 @@ export interface Started {
   readonly plainly?: (why: string) => string;
 }
 
-/** Whose kernels the wasm backend has: ours, the best for here ('auto') or without fused multiply-add ('simd'), or 'stock'. */
+/** Whose kernels a backend has: ours, the best for here ('auto'; on wasm also 'simd', without fused multiply-add), or TensorFlow.js's ('stock'). */
 export type OwnKernels = 'auto' | 'simd' | 'stock';
 
 const nothing = (): void => {};
@@ -83,7 +83,7 @@ function prepareTensorflow(): void {
 }
 
 /** @throws when the package or an adapter is absent, or when `hardwareOnly` and the adapter is a software one. */
-export async function startWebgpu({ hardwareOnly }: { readonly hardwareOnly: boolean }): Promise<Started> {
+export async function startWebgpu(kernels: OwnKernels, { hardwareOnly }: { readonly hardwareOnly: boolean }): Promise<Started> {
   if (!hasVulkanLoader()) throw fail('backend', 'webgpu', 'needs Vulkan, and no loader (libvulkan.so.1) is installed here.');
   if (hardwareOnly && !hasGpuDevice()) throw fail('backend', 'webgpu', 'finds no GPU (no /dev/dri/renderD*, /dev/nvidia0 or /dev/dxg).');
   const dawn = (await importOptional('webgpu', 'webgpu')) as { create: (flags: string[]) => GPU; globals: Record<string, unknown> };
@@ -104,8 +104,14 @@ export async function startWebgpu({ hardwareOnly }: { readonly hardwareOnly: boo
   const device = await adapter.requestDevice({ requiredLimits });
   if (tf.findBackend('webgpu') != null) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => new WebGPUBackend(device as unknown as never, info as unknown as never), 3);
-  registerWebgpuKernels();
-  return { device: software ? `software adapter ${name}` : name, gpu: !software, close: () => device.destroy() };
+  const adapterName = software ? `software adapter ${name}` : name;
+  const plainly = (why: string): string => {
+    unregisterWebgpuKernels();
+    return `${adapterName}, TensorFlow.js's kernels (${why})`;
+  };
+  const ours = kernels !== 'stock';
+  if (ours) registerWebgpuKernels();
+  return { device: ours ? `${adapterName}, own kernels` : plainly('as asked for'), gpu: !software, close: () => device.destroy(), plainly };
 }
 
 /** Dawn looks for libvulkan.so.1 on Linux and complains on stderr without it; so it is looked for first. */
