@@ -44,6 +44,12 @@ export async function openVariant(text: string): Promise<Opened> {
   return { ...backend, device: name === 'wasm' ? backend.device : `${backend.device}, ${whose(name, kernels)}`, versions: { 'tfjs-core': tf.version_core, [from]: versionOf(from) } };
 }
 
+/** Whether a game on it may run on several threads: it computes on one, and a thread's kernels are the same. */
+export function takesThreads(text: string): boolean {
+  const { name, kernels } = parseVariant(text);
+  return (name === 'wasm' || name === 'cpu') && kernels !== 'simd';
+}
+
 /** Leaves ours out where they are not wanted, and says whose there are. */
 function whose(name: BackendName, kernels: OwnKernels): string {
   const own = FUSED.filter((kernel) => tf.getKernel(kernel, name) != null);

@@ -7,6 +7,7 @@ import { fail, SpexlensError } from '../../src/errors.ts';
 import { VERSION } from '../../src/version.ts';
 import type { Running } from '../command.ts';
 import { createProgress, type Progress } from '../find-circuits/progress.ts';
+import { takesThreads } from './backends.ts';
 import { forwardFlops } from './flops.ts';
 import type { Job } from './job.ts';
 import { startWorker, type Worker } from './protocol.ts';
@@ -28,6 +29,8 @@ interface Lane {
   readonly report: WayReport;
   /** Undefined where the process has other ways too. */
   readonly loadedBytes: number | undefined;
+  /** Whether its kernels run where they can be counted: not in threads. */
+  readonly counted: boolean;
 }
 
 interface OpenBackend {
@@ -58,7 +61,9 @@ export async function measure(job: Job, settings: Settings, { line, signal }: Ru
     for (const name of settings.backends) {
       const ready = workers.length;
       try {
-        const opened = await openBackend(name, job, settings.ways, signal, workers, progress);
+        const ways = settings.ways.filter(({ threads }) => threads === undefined || takesThreads(name));
+        if (ways.length < settings.ways.length) skip(`${name} on threads`, 'it has the cores to itself, or threads would not have its kernels');
+        const opened = await openBackend(name, job, ways, signal, workers, progress);
         parameters = opened.parameters;
         backends.push(opened);
       } catch (error) {
@@ -84,11 +89,11 @@ export async function measure(job: Job, settings: Settings, { line, signal }: Ru
       say(`round ${round} of ${settings.rounds}, rows/s: ${roundLine(backends, twins)}`);
     }
     for (const { lanes } of backends) {
-      for (const [done, { worker, report, loadedBytes }] of lanes.entries()) {
+      for (const [done, { worker, report, loadedBytes, counted }] of lanes.entries()) {
         progress.update({ stage: 'memory and counts', done, total: lanes.length });
         // Before it is counted: counting keeps nothing, but a run more could.
         report.memory = loadedBytes === undefined ? null : { loadedBytes, peakBytes: (await worker.ask('memory', undefined)).peakBytes };
-        report.profile = await worker.ask('profile', { name: report.name });
+        if (counted) report.profile = await worker.ask('profile', { name: report.name });
       }
     }
     const reports = backends.map(({ report }) => report);
@@ -131,7 +136,7 @@ async function openBackend(name: string, job: Job, ways: readonly WaySpec[], sig
     progress.update({ stage: `${name}: first run`, done, total: ways.length });
     const { worker, opened } = begun.find(({ home }) => home === homeOf(way)) ?? begun[0];
     const { masks, batch, values } = await worker.ask('prepare', way);
-    lanes.push({ worker, loadedBytes: way.off === undefined ? opened.loadedBytes : undefined, report: { name: way.name, masks, batch, rounds: [], values } });
+    lanes.push({ worker, counted: way.threads === undefined, loadedBytes: way.off === undefined ? opened.loadedBytes : undefined, report: { name: way.name, masks, batch, rounds: [], values } });
   }
   const { device, gpu, selfCheckError, versions, parameters } = begun[0].opened;
   return { parameters, lanes, report: { name, device, gpu, selfCheckError, versions, ways: lanes.map(({ report }) => report), peaks: [] } };

@@ -16,10 +16,12 @@ interface Bar {
 const INK = '#1c1d21';
 const COLORS: Readonly<Record<string, string>> = { loop: '#b9bcc4', 'batched hooks': '#8a8d94', engine: '#1b5ea8', 'without a saving': '#7fa6d1', PyTorch: '#ad4a0b' };
 
+const kindOf = (way: string): string => (Object.hasOwn(COLORS, way) ? way : way.endsWith(' threads') ? 'engine' : 'without a saving');
+
 export function barsPicture(report: Report): string {
   const bar = (group: string, name: string, kind: string, values: readonly number[]): Bar => ({ group, name, kind, median: median(values), lowest: Math.min(...values), highest: Math.max(...values) });
   const bars = [
-    ...report.backends.flatMap((backend) => backend.ways.map((way) => bar(backend.name, way.name, Object.hasOwn(COLORS, way.name) ? way.name : 'without a saving', speeds(way)))),
+    ...report.backends.flatMap((backend) => backend.ways.map((way) => bar(backend.name, way.name, kindOf(way.name), speeds(way)))),
     ...report.python.flatMap((twin) => twin.ways.map((way) => bar(twin.tf32 ? 'PyTorch TF32' : 'PyTorch', way.name, 'PyTorch', way.rounds))),
   ];
   const groups = [...new Set(bars.map(({ group }) => group))];

@@ -20,6 +20,7 @@ export interface Flags {
   readonly hookBatch?: string;
   readonly backends: string;
   readonly off: string;
+  readonly threads: string;
   readonly rounds: string;
   readonly seconds: string;
   readonly seed: string;
@@ -49,6 +50,7 @@ export function createCommand(): Command {
     .option('--hook-batch <n>', 'rows of a batch of the batched hooks (default: 64, or 32)')
     .option('--backends <list>', 'tensorflow, webgpu, wasm, cpu; wasm:stock (each has it) goes without kernels of ours, wasm:simd without fused multiply-add', 'wasm')
     .option('--off <list>', `measure the engine without a saving too, one after the other: ${Object.keys(WITHOUT).join(', ')}, or all`, '')
+    .option('--threads <list>', 'measure the engine on so many threads too (wasm, wasm:stock, cpu)', '')
     .option('--rounds <n>', 'rounds', '5')
     .option('--seconds <s>', 'a measurement repeats its masks until it lasted this long', '0.5')
     .option('--seed <n>', 'of weights, prompt and masks', '0')
@@ -115,6 +117,7 @@ export function settingsOf(flags: Flags): Settings {
       { name: 'loop', kind: 'loop' },
       { name: 'batched hooks', kind: 'hooks' },
       { name: 'engine', kind: 'engine' },
+      ...list(flags.threads).map((number): WaySpec => ({ name: `engine, ${count('--threads', number)} threads`, kind: 'engine', threads: count('--threads', number) })),
       ...off.map((saving): WaySpec => ({ name: `engine, no ${saving}`, kind: 'engine', off: saving })),
     ],
     rounds: count('--rounds', flags.rounds),

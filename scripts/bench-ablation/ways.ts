@@ -9,6 +9,7 @@ import { isKept, type Coalitions } from '../../src/coalitions.ts';
 import { createComponentGame, type ComponentGameOptions } from '../../src/games/component-game.ts';
 import { siteOf } from '../../src/games/components.ts';
 import { metricOf } from '../../src/games/metrics.ts';
+import { createPooledGame } from '../../src/games/pooled-game.ts';
 import { SAVINGS } from '../../src/games/prompt-run.ts';
 import { runWithHooks, type Hook } from '../../src/hooks/run.ts';
 import type { HookName } from '../../src/model/hook-points.ts';
@@ -22,11 +23,12 @@ export const WITHOUT: Readonly<Record<string, Partial<ComponentGameOptions>>> = 
   savings: { without: SAVINGS },
 };
 
-/** A way by name; `off`: the saving that the engine goes without. */
+/** A way by name; `off`: the saving that the engine goes without; `threads`: on how many it runs, 1 when absent. */
 export interface WaySpec {
   readonly name: string;
   readonly kind: 'loop' | 'hooks' | 'engine';
   readonly off?: string;
+  readonly threads?: number;
 }
 
 export interface Way {
@@ -38,8 +40,8 @@ export interface Way {
   [Symbol.dispose](): void;
 }
 
-export function createWay(model: Model, job: Job, { kind, off }: WaySpec): Way {
-  if (kind === 'engine') return engine(model, job, off === undefined ? {} : WITHOUT[off]);
+export function createWay(model: Model, job: Job, { kind, off, threads }: WaySpec): Way {
+  if (kind === 'engine') return engine(model, job, off === undefined ? {} : WITHOUT[off], threads);
   const batch = kind === 'loop' ? 1 : job.hookBatch;
   const masks = coalitionsOf(job, kind === 'loop' ? job.loopMasks : job.hookMasks);
   return {
@@ -57,16 +59,17 @@ export function createWay(model: Model, job: Job, { kind, off }: WaySpec): Way {
   };
 }
 
-function engine(model: Model, job: Job, without: Partial<ComponentGameOptions>): Way {
+function engine(model: Model, job: Job, without: Partial<ComponentGameOptions>, threads: number | undefined): Way {
   const masks = coalitionsOf(job);
-  const game = createComponentGame(model, {
+  const options: ComponentGameOptions = {
     players: playersOf(job),
     tasks: [taskOf(job)],
     metric: metricOf('logit-diff'),
     ablation: 'zero',
     batchSize: job.batchSize ?? undefined,
     ...without,
-  });
+  };
+  const game = threads === undefined ? createComponentGame(model, options) : createPooledGame(model, options, { threads });
   return { masks: masks.count, batch: game.batchSize, run: () => game.value(masks), [Symbol.dispose]: () => game[Symbol.dispose]() };
 }
 
