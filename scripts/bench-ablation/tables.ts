@@ -1,6 +1,6 @@
 /** The terminal's tables: one a backend, and one for the twin. */
 import { shareOutside } from './flops.ts';
-import { difference, median, numbersOf, pairedRatio, speeds, wayOf, type BackendReport, type PythonReport, type Report, type WayReport } from './report.ts';
+import { difference, median, numbersOf, pairedRatio, speeds, type BackendReport, type PythonReport, type Report, type WayReport } from './report.ts';
 import type { PeakOf } from './peak.ts';
 
 /** Three digits, as many as are worth reading. */
@@ -64,17 +64,21 @@ function peaks({ peaks: rounds }: BackendReport): string {
   return [one('stock', rounds.map(({ stock }) => stock)), ...(own.length === 0 ? [] : [one('own kernel', own)])].join(', ');
 }
 
-/** The twin's ways, and how ours stand to the first of them in the same rounds. */
+/** The twin's ways, how the engine of each backend stands to them in the same rounds, and how far its values are from theirs. */
 export function pythonTable(report: Report, twin: PythonReport): string {
-  const head = ['', 'batch', 'rows/s', '', ...report.backends.map(({ name }) => `${name} engine / this`), 'largest difference'];
-  const rows = twin.ways.map((way) => [
-    way.name,
-    String(way.batch),
-    short(median(way.rounds)),
-    `(${range(way.rounds)})`,
-    ...report.backends.map((backend) => short(pairedRatio(speeds(wayOf(backend, 'engine')), way.rounds))),
-    Math.max(...report.backends.map((backend) => difference(wayOf(backend, 'engine').values, way.values))).toExponential(1),
+  const engines = report.backends.flatMap(({ name, ways }) => ways.filter(isWhole).map((way) => ({ name: `${name} ${way.name} / this`, way })));
+  const head = ['', 'batch', 'rows/s', '', ...engines.map(({ name }) => name), 'largest difference'];
+  const rows = twin.ways.map((theirs) => [
+    theirs.name,
+    String(theirs.batch),
+    short(median(theirs.rounds)),
+    `(${range(theirs.rounds)})`,
+    ...engines.map(({ way }) => short(pairedRatio(speeds(way), theirs.rounds))),
+    Math.max(...engines.map(({ way }) => difference(way.values, theirs.values))).toExponential(1),
   ]);
   const versions = Object.entries(twin.versions).map(([name, version]) => `${name} ${version}`).join(', ');
   return [`PyTorch: ${twin.device}, ${twin.threads} threads, ${twin.tf32 ? 'TF32' : 'float32'}; ${versions}`, table([head, ...rows])].join('\n');
 }
+
+/** The engine with all its savings, on one thread or several. */
+const isWhole = ({ name }: WayReport): boolean => name.startsWith('engine') && !name.includes(', no ');

@@ -13,6 +13,7 @@ import { benchAblationCommand } from '../../scripts/bench-ablation/main.ts';
 import { matMulPeak } from '../../scripts/bench-ablation/peak.ts';
 import { openPython } from '../../scripts/bench-ablation/python.ts';
 import { difference, largestDifference, median, numbersOf, pairedRatio, type Report } from '../../scripts/bench-ablation/report.ts';
+import { pythonTable } from '../../scripts/bench-ablation/tables.ts';
 import { createWay, WITHOUT } from '../../scripts/bench-ablation/ways.ts';
 import { maskHex } from '../../src/coalitions.ts';
 import { runWithHooks } from '../../src/hooks/run.ts';
@@ -239,4 +240,16 @@ describe('the command', () => {
     expect(out).toMatch(/^round 1 of 1000/);
     expect(existsSync(scratch) && readdirSync(scratch).filter((name) => name.startsWith('spexlens-'))).toEqual([]);
   }, 120_000);
+});
+
+describe('the tables', () => {
+  it('set the engine of every backend, on one thread or several, against each way of the twin', () => {
+    const way = (name: string, speed: number, values: readonly number[]) => ({ name, masks: 2, batch: 2, values, rounds: [1, 2].map((round) => ({ runs: 1, rowsPerSecond: speed * round, rowsPerCpuSecond: speed })) });
+    const report = { backends: [{ name: 'wasm', ways: [way('loop', 1, [1]), way('engine', 10, [1, 2]), way('engine, no trunk', 5, [1, 2]), way('engine, 2 threads', 20, [1, 2.5])] }] } as unknown as Report;
+    const text = pythonTable(report, { versions: { torch: '2' }, device: 'CPU', threads: 2, tf32: false, ways: [{ name: 'lens', batch: 32, rounds: [4, 8], values: [1, 2] }] });
+    const [title, head, row] = text.split('\n');
+    expect(title).toBe('PyTorch: CPU, 2 threads, float32; torch 2');
+    expect(head.trim().split(/ {2,}/)).toEqual(['batch', 'rows/s', 'wasm engine / this', 'wasm engine, 2 threads / this', 'largest difference']);
+    expect(row.trim().split(/ {2,}/)).toEqual(['lens', '32', '6.00', '(4.00 - 8.00)', '2.50', '5.00', '2.5e-1']);
+  });
 });
