@@ -2,7 +2,7 @@
  * act(A · B + bias) + residual, row-major float32 (AssemblyScript; called through src/backend/wasm-kernels.ts).
  *
  * B is copied, a block of BLOCK_K x BLOCK_N at a time, into panels of 8 columns in scratch that stays in the level 2 cache;
- * a tile's rows of A stay in level 1. With few rows the copying costs more than it saves, and B is read where it lies.
+ * a tile's rows of A stay in level 1. With few rows the copying costs more than it saves, and B is read where it lies, once.
  */
 import { loadPart, multiplyAdd, NONE, storePart } from './functions';
 import { pointwise } from './pointwise';
@@ -10,9 +10,8 @@ import { tile1x32, tile1x8, tile2x8, tile3x8, tile4x8, tile5x8, tile6x8 } from '
 
 const BLOCK_K: i32 = 256;
 const BLOCK_N: i32 = 512;
-/** Rows up to which B is not copied, and how many of its rows they share while these are in level 2 (measured). */
-const FEW_ROWS: i32 = 5;
-const SLAB_K: i32 = 8;
+/** Rows up to which B is not copied (measured: even at 8 rows of 64 x 256 and at 32 of 768 x 3072). */
+const FEW_ROWS: i32 = 20;
 /** Rows of a tile: sums in registers leave room for the product in front of an addition or they do not. */
 export const TILE: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
 
@@ -104,44 +103,77 @@ function finish(c: usize, ldc: usize, rows: i32, columns: i32, bias: usize, acti
 }
 
 /**
- * c [n] = a [k] · b [k, n], reading b once from its first number to its last: for products of few rows, which wait for memory.
- * The order of additions is the tiles'.
+ * c [rows, n] = a [rows, k] · b [k, n], reading b from its first number to its last: for products of few rows, which wait for
+ * memory. Two rows share what they read. The order of additions is the tiles'.
  */
-export function stream(a: usize, b: usize, ldb: usize, c: usize, k: i32, n: i32, more: bool): void {
-  const b1 = ldb;
-  const b2 = b1 + ldb;
-  const b3 = b2 + ldb;
-  if (!more) memory.fill(c, 0, <usize>n << 2);
-  for (; k > 3; k -= 4, a += 16, b += b3 + ldb) {
-    const a0 = v128.load_splat<f32>(a);
-    const a1 = v128.load_splat<f32>(a, 4);
-    const a2 = v128.load_splat<f32>(a, 8);
-    const a3 = v128.load_splat<f32>(a, 12);
-    let from = b;
-    let to = c;
-    let j = n;
-    for (; j > 3; j -= 4, from += 16, to += 16) {
-      let s = multiplyAdd(a0, v128.load(from), v128.load(to));
-      s = multiplyAdd(a1, v128.load(from + b1), s);
-      s = multiplyAdd(a2, v128.load(from + b2), s);
-      v128.store(to, multiplyAdd(a3, v128.load(from + b3), s));
-    }
-    if (j > 0) {
-      const zero = f32x4.splat(0);
-      let s = multiplyAdd(a0, loadPart(from, j, zero), loadPart(to, j, zero));
-      s = multiplyAdd(a1, loadPart(from + b1, j, zero), s);
-      s = multiplyAdd(a2, loadPart(from + b2, j, zero), s);
-      storePart(to, multiplyAdd(a3, loadPart(from + b3, j, zero), s), j);
-    }
+export function stream(a: usize, lda: usize, b: usize, ldb: usize, c: usize, ldc: usize, rows: i32, k: i32, n: i32): void {
+  for (let r = 0; r < rows; r++) memory.fill(c + <usize>r * ldc, 0, <usize>n << 2);
+  for (; k > 3; k -= 4, a += 16, b += ldb << 2) {
+    let r = 0;
+    for (; r + 1 < rows; r += 2) addFourTwice(a + <usize>r * lda, lda, b, ldb, c + <usize>r * ldc, ldc, n);
+    if (r < rows) addFour(a + <usize>r * lda, b, ldb, c + <usize>r * ldc, n);
   }
   for (; k > 0; k--, a += 4, b += ldb) {
-    const x = v128.load_splat<f32>(a);
-    let from = b;
-    let to = c;
-    let j = n;
-    for (; j > 3; j -= 4, from += 16, to += 16) v128.store(to, multiplyAdd(x, v128.load(from), v128.load(to)));
-    if (j > 0) storePart(to, multiplyAdd(x, loadPart(from, j, f32x4.splat(0)), loadPart(to, j, f32x4.splat(0))), j);
+    for (let r = 0; r < rows; r++) addOne(load<f32>(a + <usize>r * lda), b, c + <usize>r * ldc, n);
   }
+}
+
+/** c [n] += a [4] · b [4, n]. */
+function addFour(a: usize, b: usize, ldb: usize, c: usize, n: i32): void {
+  const a0 = v128.load_splat<f32>(a);
+  const a1 = v128.load_splat<f32>(a, 4);
+  const a2 = v128.load_splat<f32>(a, 8);
+  const a3 = v128.load_splat<f32>(a, 12);
+  const b2 = ldb + ldb;
+  const b3 = b2 + ldb;
+  for (; n > 3; n -= 4, b += 16, c += 16) {
+    let s = multiplyAdd(a0, v128.load(b), v128.load(c));
+    s = multiplyAdd(a1, v128.load(b + ldb), s);
+    s = multiplyAdd(a2, v128.load(b + b2), s);
+    v128.store(c, multiplyAdd(a3, v128.load(b + b3), s));
+  }
+  for (let r: usize = 0; n > 0 && r < 4; r++) addOne(load<f32>(a + (r << 2)), b + r * ldb, c, n);
+}
+
+/** The same for two rows. */
+function addFourTwice(a: usize, lda: usize, b: usize, ldb: usize, c: usize, ldc: usize, n: i32): void {
+  const other = a + lda;
+  const a0 = v128.load_splat<f32>(a);
+  const a1 = v128.load_splat<f32>(a, 4);
+  const a2 = v128.load_splat<f32>(a, 8);
+  const a3 = v128.load_splat<f32>(a, 12);
+  const x0 = v128.load_splat<f32>(other);
+  const x1 = v128.load_splat<f32>(other, 4);
+  const x2 = v128.load_splat<f32>(other, 8);
+  const x3 = v128.load_splat<f32>(other, 12);
+  const b2 = ldb + ldb;
+  const b3 = b2 + ldb;
+  for (; n > 3; n -= 4, b += 16, c += 16) {
+    let v = v128.load(b);
+    let s = multiplyAdd(a0, v, v128.load(c));
+    let t = multiplyAdd(x0, v, v128.load(c + ldc));
+    v = v128.load(b + ldb);
+    s = multiplyAdd(a1, v, s);
+    t = multiplyAdd(x1, v, t);
+    v = v128.load(b + b2);
+    s = multiplyAdd(a2, v, s);
+    t = multiplyAdd(x2, v, t);
+    v = v128.load(b + b3);
+    v128.store(c, multiplyAdd(a3, v, s));
+    v128.store(c + ldc, multiplyAdd(x3, v, t));
+  }
+  for (let r: usize = 0; n > 0 && r < 4; r++) {
+    addOne(load<f32>(a + (r << 2)), b + r * ldb, c, n);
+    addOne(load<f32>(other + (r << 2)), b + r * ldb, c + ldc, n);
+  }
+}
+
+/** c [n] += a · b [n]. */
+function addOne(a: f32, b: usize, c: usize, n: i32): void {
+  const x = f32x4.splat(a);
+  const zero = f32x4.splat(0);
+  for (; n > 3; n -= 4, b += 16, c += 16) v128.store(c, multiplyAdd(x, v128.load(b), v128.load(c)));
+  if (n > 0) storePart(c, multiplyAdd(x, loadPart(b, n, zero), loadPart(c, n, zero)), n);
 }
 
 /**
@@ -153,10 +185,7 @@ export function linear(a: usize, b: usize, bias: usize, residual: usize, residua
   const ldb = <usize>columns << 2;
   const plain = bias == 0 && residual == 0 && activation == NONE;
   if (rows <= FEW_ROWS) {
-    for (let p = 0; p == 0 || p < k; p += SLAB_K) {
-      const from = b + <usize>p * ldb;
-      for (let i = 0; i < rows; i++) stream(a + <usize>i * lda + (<usize>p << 2), from, ldb, out + <usize>i * ldb, min(SLAB_K, k - p), columns, p > 0);
-    }
+    stream(a, lda, b, ldb, out, ldb, rows, k, columns);
     if (!plain) finish(out, ldb, rows, columns, bias, activation, residual, 0, residualRows);
     return;
   }
