@@ -83,19 +83,29 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as TensorModule;
 }
 
+/** The flag is the whole process's: another thread that compiles just now may take it away in between. */
+const ATTEMPTS = 20;
+
 /** Compiled with V8's flag for relaxed SIMD, which is off again afterwards; undefined where there is no such flag. */
 function compileBehindFlag(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module | undefined {
-  try {
-    setFlagsFromString('--experimental-wasm-relaxed-simd');
-    return WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : undefined;
-  } catch {
-    return undefined; // a runtime with V8's module but not its flags
-  } finally {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     try {
-      setFlagsFromString('--no-experimental-wasm-relaxed-simd');
-    } catch {
-      // as above
+      setFlagsFromString('--experimental-wasm-relaxed-simd');
+      if (WebAssembly.validate(bytes)) return new WebAssembly.Module(bytes);
+    } catch (error) {
+      if (!(error instanceof WebAssembly.CompileError)) return undefined; // a runtime without V8's flags
+    } finally {
+      restoreFlag();
     }
+  }
+  return undefined;
+}
+
+function restoreFlag(): void {
+  try {
+    setFlagsFromString('--no-experimental-wasm-relaxed-simd');
+  } catch {
+    // a runtime without V8's flags
   }
 }
 
