@@ -64,7 +64,7 @@ export function canPool(): boolean {
 }
 
 /**
- * createComponentGame on threads; the same answers. The caller disposes it, which ends the threads (the model stays the caller's).
+ * createComponentGame on threads; the same answers up to rounding. The caller disposes it, which ends the threads (the model stays the caller's).
  *
  * @throws as createComponentGame; 'backend' where the backend has cores to itself already; 'input' for a metric that is not one by name.
  */

@@ -30,7 +30,7 @@ async function failureOf(work: Promise<unknown>): Promise<SpexlensError> {
   );
 }
 
-describe('threads that answer masks', () => {
+describe('threads that answer masks', { timeout: 120_000 }, () => {
   it('answer more runs than there are threads, each part of each once', async () => {
     const pool = startThreads(2, 'adds');
     await pool.ready;
