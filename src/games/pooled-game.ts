@@ -55,6 +55,8 @@ const SHARE = 1 / 2;
 /** Defaults of `auto`: what has to be left, and what it is estimated from at least. */
 const WORTH_MS = 6000;
 const MEASURED_MS = 1000;
+/** What a thread may take of its own: a batch, kept states, the program. One of gpt2-small's shape takes about 200 MiB (scripts/bench-threads.ts). */
+const THREAD_BYTES = 2 ** 28;
 /** The most that `auto` starts: a choice, each one takes memory for a batch. */
 const MOST_THREADS = 16;
 
@@ -123,7 +125,8 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
           const spent = performance.now() - started;
           if (asked || into.left === 0 || spent < Math.min(MEASURED_MS, worthMs) || (spent * into.left) / (masks.count - into.left) < worthMs) return;
           asked = true;
-          callThreads();
+          alone = lackOfMemory(model, most);
+          if (alone === undefined) callThreads();
         },
       });
     } catch (error) {
@@ -169,6 +172,13 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
   };
 }
 
+/** Why the weights once more, and a batch for each of so many threads, would not fit; undefined where they would. */
+function lackOfMemory(model: Model, threads: number): string | undefined {
+  const [needed, free] = [4 * model.parameterCount + threads * THREAD_BYTES, process.availableMemory()];
+  const mebibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
+  return needed <= free ? undefined : `${threads} would take about ${mebibytes(needed)} MiB, and ${mebibytes(free)} are free`;
+}
+
 /** Has the threads measure what is left. When one fails all stop, and the first failure is thrown. */
 async function measureOnThreads(pool: MaskThreads, { name, batchSize, ordered }: ComponentGame, all: Coalitions, into: Gathered, signal: AbortSignal | undefined): Promise<void> {
   const open = into.open();
@@ -210,7 +220,7 @@ async function measureOnThreads(pool: MaskThreads, { name, batchSize, ordered }:
 
 /** Masks of the next run when `left` are: whole batches while there is much, a share of a batch at the end. */
 function runLength(left: number, threads: number, batchSize: number): number {
-  const wanted = Math.min(RUN_BATCHES * batchSize, Math.ceil((left / threads) * SHARE));
+  const wanted = Math.min(RUN_BATCHES * batchSize, threads === 1 ? left : Math.ceil((left / threads) * SHARE));
   return Math.min(left, wanted >= batchSize ? wanted - (wanted % batchSize) : Math.min(batchSize, Math.max(RUN_MASKS, wanted)));
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { allCoalitions, emptyCoalitions, selectRows } from '../../src/coalitions.ts';
 import type { SpexlensError } from '../../src/errors.ts';
 import type { Ablation } from '../../src/games/ablation.ts';
@@ -175,6 +175,15 @@ describe('a game on threads', { timeout }, () => {
     expect(await auto.value(selectRows(MASKS, rows), { onBatch: heard.onBatch })).toBeAllClose(rows.map((row) => truth[row]), TOLERANCE);
     expect(heard.values).toHaveLength(rows.length);
     if (availableParallelism() > 1) expect(auto.threads).toBeGreaterThan(1);
+  });
+
+  it('stays on this thread where auto finds no memory for more, and says so', async () => {
+    const free = vi.spyOn(process, 'availableMemory').mockReturnValue(2 ** 20);
+    using auto = createPooledGame(model, optionsOf(model), { worthMs: 0 });
+    expect(await auto.value(MASKS)).toEqual(truth);
+    expect(auto.threads).toBe(1);
+    if (availableParallelism() > 1) expect(auto.alone).toMatch(/^\d+ would take about \d+ MiB, and 1 are free$/);
+    free.mockRestore();
   });
 
   it('does not keep a process alive that forgets to dispose it', async () => {
