@@ -14,8 +14,10 @@ import { Worker, type WorkerOptions } from 'node:worker_threads';
  * @param from the caller's `import.meta.url`; its ending is the entry's.
  */
 export function startThread(entry: string, from: string, options: WorkerOptions = {}): Worker {
-  if (!from.endsWith('.ts')) return new Worker(new URL(`${entry}.js`, from), options);
+  // Node hands this process's flags on; of a module given by --eval, one of them is refused for a file.
+  const execArgv = process.execArgv.filter((flag, k, all) => !flag.startsWith('--input-type') && all[k - 1] !== '--input-type');
+  if (!from.endsWith('.ts')) return new Worker(new URL(`${entry}.js`, from), { execArgv, ...options });
   const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href;
   const source = new URL(`${entry}.ts`, from).href;
-  return new Worker(`import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${JSON.stringify(source)}); })`, { ...options, eval: true });
+  return new Worker(`import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${JSON.stringify(source)}); })`, { execArgv, ...options, eval: true });
 }
