@@ -1,5 +1,6 @@
 /**
- * The addon: the npm package's own two C++ files (binding/), compiled and linked to libtensorflow.
+ * The addon: the npm package's own two C++ files (binding/), compiled and linked to libtensorflow, and with them kernels.cc,
+ * TensorFlow operations of ours. Where a compiler does not take that one, the addon is built without it and said to be.
  *
  * One compiler command and not node-gyp: the package's binding.gyp links to a libtensorflow.so that a wheel does not
  * hold, node-gyp downloads Node's headers and wants Python and make. The source uses Node-API alone, so the headers of
@@ -7,6 +8,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { fail } from '../../src/errors.ts';
 import { reasonOf, run } from './child.ts';
 import { LIBRARIES } from './wheel.ts';
@@ -14,6 +16,7 @@ import { LIBRARIES } from './wheel.ts';
 /** The Node-API version that the package looks its addon up under, on every Node from 20 on. */
 const NODE_API = 8;
 const HEADER_PACKAGE = 'node-api-headers@1.9.0';
+const KERNELS = fileURLToPath(new URL('kernels.cc', import.meta.url));
 
 /** A folder with node_api.h: beside this Node, of the distribution, or from npm. @throws 'backend' when npm cannot. */
 async function nodeHeaders(staging: string, signal: AbortSignal): Promise<string> {
@@ -37,13 +40,13 @@ export function compiler(): string {
   return found;
 }
 
-/** The compiler's arguments for the package at `folder`. */
-function compileArguments(folder: string, headers: string): string[] {
-  const sources = readdirSync(join(folder, 'binding')).filter((name) => name.endsWith('.cc')).map((name) => join(folder, 'binding', name));
+/** The compiler's arguments for the package at `folder`, with `more` sources. */
+function compileArguments(folder: string, headers: string, more: readonly string[]): string[] {
+  const sources = [...readdirSync(join(folder, 'binding')).filter((name) => name.endsWith('.cc')).map((name) => join(folder, 'binding', name)), ...more];
   const built = join(folder, 'lib', `napi-v${NODE_API}`, 'tfjs_binding.node');
   const included = ['-I', headers, '-I', join(folder, 'deps', 'include')];
   const linked = ['-L', join(folder, 'deps', 'lib'), ...LIBRARIES.map((name) => `-l:${name}`), '-Wl,-rpath,$ORIGIN/../../deps/lib'];
-  return ['-std=c++17', '-O2', '-shared', '-fPIC', `-DNAPI_VERSION=${NODE_API}`, ...included, '-o', built, ...sources, ...linked];
+  return ['-std=c++17', '-O2', '-Wno-psabi', '-pthread', '-shared', '-fPIC', `-DNAPI_VERSION=${NODE_API}`, ...included, '-o', built, ...sources, ...linked];
 }
 
 /** Builds lib/napi-v8/tfjs_binding.node; the result says with what. @throws 'backend' when the compiler fails. */
@@ -51,7 +54,10 @@ export async function buildAddon(folder: string, staging: string, signal: AbortS
   const program = compiler();
   const headers = await nodeHeaders(staging, signal);
   mkdirSync(join(folder, 'lib', `napi-v${NODE_API}`), { recursive: true });
-  const ran = await run(program, compileArguments(folder, headers), { signal });
+  const withOurs = await run(program, compileArguments(folder, headers, [KERNELS]), { signal });
+  const said = `${program}, Node-API headers of ${headers}`;
+  if (withOurs.code === 0) return `${said}; with the operations of kernels.cc`;
+  const ran = await run(program, compileArguments(folder, headers, []), { signal });
   if (ran.code !== 0) throw fail('backend', program, `could not build the addon (${reasonOf(ran)}).`);
-  return `${program}, Node-API headers of ${headers}`;
+  return `${said}; without kernels.cc, which ${program} did not take (${reasonOf(withOurs)}): slower, else the same`;
 }

@@ -9,6 +9,7 @@ import { dirname, join, sep } from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
+import { registerTensorflowKernels } from './tensorflow-kernels.ts';
 import { guardMemory } from './wasm-memory.ts';
 import { registerWebgpuKernels, unregisterWebgpuKernels } from './webgpu-kernels.ts';
 
@@ -65,6 +66,7 @@ export async function startTensorflow({ gpuOnly }: { readonly gpuOnly: boolean }
   const backend = tf.findBackend('tensorflow') as unknown as NodeBackend | null;
   if (backend === null) throw fail('backend', 'tensorflow', 'did not register with our @tensorflow/tfjs-core; the package has one of its own.');
   if (gpuOnly && !backend.isUsingGpuDevice) throw fail('backend', 'tensorflow', 'sees no GPU.');
+  registerTensorflowKernels(backend);
   const version = backend.binding.TF_Version ?? 'of unknown version';
   return { device: backend.isUsingGpuDevice ? `GPU, CUDA, TensorFlow ${version}` : `CPU, TensorFlow ${version}, all cores`, gpu: backend.isUsingGpuDevice, close: nothing };
 }
