@@ -16,10 +16,10 @@ TransformerLens: transformers with its fused attention, hooks before c_proj, the
 Weights are the checkpoint's own: nothing is folded or centred.
 
 Prints one JSON line: {"versions", "threads", "device", "results": [{"variant", "batchSize", "rowsPerSecond", "lowest",
-"highest", "seconds", "values"}], "spread": the largest difference between the variants' values}. A repeat runs all masks;
-rowsPerSecond is the median repeat's. With --serve it first prints {"versions", "threads", "device"} and then answers each
-line {"variant", "batchSize"} on stdin with one result, so that two programs can take turns. Exit code 3: a package is
-missing, in one line on stderr.
+"highest", "seconds", "cpuSeconds", "values"}], "spread": the largest difference between the variants' values}. A repeat runs all masks;
+rowsPerSecond is the median repeat's; cpuSeconds are those of all threads, waiting ones included. With --serve it first
+prints {"versions", "threads", "device"} and then answers each line {"variant", "batchSize"} on stdin with one result, so
+that two programs can take turns. Exit code 3: a package is missing, in one line on stderr.
 """
 import importlib.metadata
 import json
@@ -96,17 +96,18 @@ class Bench:
         with self.torch.inference_mode():
             for _ in range(self.job.get("warmup", 1)):
                 run(self.masks[:batch_size])
-            seconds = []
+            seconds, processor = [], []
             for _ in range(max(1, self.job.get("repeats", 3))):
                 self.wait()
-                start = time.perf_counter()
+                start, cpu = time.perf_counter(), time.process_time()
                 values = [run(masks) for masks in self.masks.split(batch_size)]
                 values = self.torch.cat(values).double().cpu()
                 seconds.append(time.perf_counter() - start)
+                processor.append(time.process_time() - cpu)
         count = len(self.masks)
         speeds = [count / each for each in seconds]
         return {"variant": variant, "batchSize": batch_size, "rowsPerSecond": statistics.median(speeds), "lowest": min(speeds),
-                "highest": max(speeds), "seconds": seconds, "values": values.tolist()}
+                "highest": max(speeds), "seconds": seconds, "cpuSeconds": processor, "values": values.tolist()}
 
     def wait(self):
         if self.device.startswith("cuda"):
