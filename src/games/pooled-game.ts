@@ -47,9 +47,9 @@ export interface PoolOptions {
 }
 
 /** Batches of a run, at most. */
-const RUN_BATCHES = 8;
+const RUN_BATCHES = 16;
 /** Masks of a run, at least. */
-const RUN_MASKS = 16;
+const RUN_MASKS = 32;
 /** A run is at most this share of what is left for a thread, so that all end together. */
 const SHARE = 1 / 2;
 /** Defaults of `auto`: what has to be left, and what it is estimated from at least. */
