@@ -8,10 +8,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { BACKENDS, openBackend, type Backend, type BackendName } from '../../src/backend/backend.ts';
 import type { OwnKernels } from '../../src/backend/start.ts';
 import { closest, fail } from '../../src/errors.ts';
-import type { FusedName } from '../../src/model/fused.ts';
 import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/self-check.ts';
 
-const FUSED = ['SpexlensLinear', 'SpexlensNorm', 'SpexlensAttention', 'SpexlensGate'] as const satisfies readonly FusedName[];
 const PACKAGES: Readonly<Record<BackendName, string>> = { tensorflow: '@tensorflow/tfjs-node-gpu', webgpu: '@tensorflow/tfjs-backend-webgpu', wasm: '@tensorflow/tfjs-backend-wasm', cpu: '@tensorflow/tfjs-backend-cpu' };
 /** Of wasm, whose kernels it has (OwnKernels); of the others, whether ours are left out. */
 const VARIANTS: Readonly<Record<BackendName, readonly OwnKernels[]>> = { tensorflow: ['stock'], webgpu: ['stock'], wasm: ['stock', 'simd'], cpu: ['stock'] };
@@ -41,20 +39,13 @@ export async function openVariant(text: string): Promise<Opened> {
   const { name, kernels } = parseVariant(text);
   const backend = await openBackend(name, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE }, { kernels });
   const from = PACKAGES[name];
-  return { ...backend, device: name === 'wasm' ? backend.device : `${backend.device}, ${whose(name, kernels)}`, versions: { 'tfjs-core': tf.version_core, [from]: versionOf(from) } };
+  return { ...backend, versions: { 'tfjs-core': tf.version_core, [from]: versionOf(from) } };
 }
 
 /** Whether a game on it may run on several threads: it computes on one, and a thread's kernels are the same. */
 export function takesThreads(text: string): boolean {
   const { name, kernels } = parseVariant(text);
   return (name === 'wasm' || name === 'cpu') && kernels !== 'simd';
-}
-
-/** Leaves ours out where they are not wanted, and says whose there are. */
-function whose(name: BackendName, kernels: OwnKernels): string {
-  const own = FUSED.filter((kernel) => tf.getKernel(kernel, name) != null);
-  if (kernels === 'stock') own.forEach((kernel) => tf.unregisterKernel(kernel, name));
-  return own.length > 0 && kernels !== 'stock' ? 'own kernels' : "TensorFlow.js's kernels";
 }
 
 /** Packages whose exports hide package.json are still found by their folder. */

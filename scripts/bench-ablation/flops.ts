@@ -45,12 +45,16 @@ type Inputs = Readonly<Record<string, tf.Tensor | undefined>>;
 type Count = (output: number, inputs: Inputs, attrs: Readonly<Record<string, unknown>>) => number;
 
 const inner = ({ a }: Inputs, { transposeA }: Readonly<Record<string, unknown>>): number => (a?.shape.at(transposeA === true ? -2 : -1) ?? 0);
+/** The part of the heads that is computed. */
+const shareOf = (live: tf.Tensor | undefined): number => (live === undefined ? 1 : [...live.dataSync<'int32'>()].reduce((sum, is) => sum + is, 0) / live.size);
 /** FLOPs by kernel from the number of values it gave; all others have none. */
 const FLOPS: Readonly<Record<string, Count>> = {
   BatchMatMul: (output, inputs, attrs) => 2 * output * inner(inputs, attrs),
   _FusedMatMul: (output, inputs, attrs) => 2 * output * inner(inputs, attrs),
   SpexlensLinear: (output, { W }) => 2 * output * (W?.shape[0] ?? 0),
-  SpexlensAttention: (output, { k }) => 4 * output * (k?.shape[1] ?? 0),
+  SpexlensAttention: (output, { k, live }) => 4 * output * (k?.shape[1] ?? 0) * shareOf(live),
+  SpexlensToHeads: (output, { W, live }) => 2 * output * (W?.shape[0] ?? 0) * shareOf(live),
+  SpexlensFromHeads: (output, { W, live }) => 2 * output * (W?.shape[0] ?? 0) * shareOf(live),
 };
 /** Kernels that are mostly a matrix product. */
 export const MATMUL_KERNELS: readonly string[] = Object.keys(FLOPS);

@@ -47,13 +47,13 @@ interface Candidate {
 
 const CANDIDATES: Readonly<Record<'auto' | BackendName, readonly Candidate[]>> = {
   auto: [
-    { name: 'tensorflow', label: 'tensorflow (GPU)', start: () => startTensorflow({ gpuOnly: true }) },
+    { name: 'tensorflow', label: 'tensorflow (GPU)', start: (kernels) => startTensorflow(kernels, { gpuOnly: true }) },
     { name: 'webgpu', label: 'webgpu', start: (kernels) => startWebgpu(kernels, { hardwareOnly: true }) },
-    { name: 'tensorflow', label: 'tensorflow (CPU)', start: () => startTensorflow({ gpuOnly: false }) },
+    { name: 'tensorflow', label: 'tensorflow (CPU)', start: (kernels) => startTensorflow(kernels, { gpuOnly: false }) },
     { name: 'wasm', label: 'wasm', start: startWasm },
     { name: 'cpu', label: 'cpu', start: startCpu },
   ],
-  tensorflow: [{ name: 'tensorflow', label: 'tensorflow', start: () => startTensorflow({ gpuOnly: false }) }],
+  tensorflow: [{ name: 'tensorflow', label: 'tensorflow', start: (kernels) => startTensorflow(kernels, { gpuOnly: false }) }],
   webgpu: [{ name: 'webgpu', label: 'webgpu', start: (kernels) => startWebgpu(kernels, { hardwareOnly: false }) }],
   wasm: [{ name: 'wasm', label: 'wasm', start: startWasm }],
   cpu: [{ name: 'cpu', label: 'cpu', start: startCpu }],

@@ -9,7 +9,7 @@ import { dirname, join, sep } from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
-import { registerTensorflowKernels } from './tensorflow-kernels.ts';
+import { registerTensorflowKernels, unregisterTensorflowKernels } from './tensorflow-kernels.ts';
 import { guardMemory } from './wasm-memory.ts';
 import { registerWebgpuKernels, unregisterWebgpuKernels } from './webgpu-kernels.ts';
 
@@ -60,15 +60,21 @@ interface NodeBackend {
 }
 
 /** @throws when the package is absent, or when `gpuOnly` and it would compute on the CPU. */
-export async function startTensorflow({ gpuOnly }: { readonly gpuOnly: boolean }): Promise<Started> {
+export async function startTensorflow(kernels: OwnKernels, { gpuOnly }: { readonly gpuOnly: boolean }): Promise<Started> {
   prepareTensorflow();
   await importOptional('@tensorflow/tfjs-node-gpu', 'tensorflow');
   const backend = tf.findBackend('tensorflow') as unknown as NodeBackend | null;
   if (backend === null) throw fail('backend', 'tensorflow', 'did not register with our @tensorflow/tfjs-core; the package has one of its own.');
   if (gpuOnly && !backend.isUsingGpuDevice) throw fail('backend', 'tensorflow', 'sees no GPU.');
-  registerTensorflowKernels(backend);
   const version = backend.binding.TF_Version ?? 'of unknown version';
-  return { device: backend.isUsingGpuDevice ? `GPU, CUDA, TensorFlow ${version}` : `CPU, TensorFlow ${version}, all cores`, gpu: backend.isUsingGpuDevice, close: nothing };
+  const device = backend.isUsingGpuDevice ? `GPU, CUDA, TensorFlow ${version}` : `CPU, TensorFlow ${version}, all cores`;
+  const plainly = (why: string): string => {
+    unregisterTensorflowKernels();
+    return `${device}, TensorFlow.js's kernels (${why})`;
+  };
+  const started = { gpu: backend.isUsingGpuDevice, close: nothing };
+  if (kernels === 'stock') return { ...started, device: plainly('as asked for') };
+  return registerTensorflowKernels(backend) ? { ...started, device: `${device}, own kernels`, plainly } : { ...started, device };
 }
 
 /**

@@ -45,6 +45,11 @@ export function registerTensorflowKernels(backend: unknown): boolean {
   return true;
 }
 
+/** Leaves the tensorflow backend with TensorFlow.js's kernels only. */
+export function unregisterTensorflowKernels(): void {
+  for (const name of Object.keys(KERNELS)) if (tf.getKernel(name, 'tensorflow') != null) tf.unregisterKernel(name, 'tensorflow');
+}
+
 /** Whether the addon was built with kernels.cc: tries the smallest of its operations. */
 function hasOperations(binding: Binding): boolean {
   const one = binding.createTensor([1], binding.TF_FLOAT, new Float32Array(1));
