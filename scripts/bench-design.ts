@@ -1,21 +1,25 @@
 /**
  * Do nested masks, several late-layer masks for each early-layer one, buy more R² a second than independent ones?
  *
- *     npx tsx scripts/bench-design.ts [--model ioi-tiny] [--players heads] [--budgets 128,256,512] [--seeds 3]
+ *     npx tsx scripts/bench-design.ts [--model FOLDER | gpt2-small] [--players heads] [--budgets 128,256,512] [--seeds 3]
  *
  * Nested masks share early layers, so the same work buys more of them; but the early players are then seen in fewer
  * combinations. Each design gets as many masks as cost what `budget` independent ones cost, counted in rows that pass a
  * layer. ProxySPEX is fitted on them, and R² is taken on uniform masks that no design used.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Command } from 'commander';
+import { SHAPES, writeCheckpoint } from '../bench/shapes.ts';
 import { openBackend } from '../src/backend/backend.ts';
 import { emptyCoalitions, keep, maskHex, selectRows, uniformCoalitions, type Coalitions } from '../src/coalitions.ts';
 import { createComponentGame, type ComponentGame } from '../src/games/component-game.ts';
 import { parsePlayers } from '../src/games/components.ts';
 import { sortByStage } from '../src/games/mask-order.ts';
 import { metricOf } from '../src/games/metrics.ts';
-import { readPrompts, toTasks } from '../src/games/prompts.ts';
-import { loadModel } from '../src/model/model.ts';
+import { readPrompts, toTasks, type Task } from '../src/games/prompts.ts';
+import { loadModel, type Model } from '../src/model/model.ts';
 import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/self-check.ts';
 import { fitProxySpex } from '../src/proxy/fit.ts';
 import { createRandom } from '../src/random.ts';
@@ -86,12 +90,38 @@ async function timed(game: ComponentGame, masks: Coalitions): Promise<{ readonly
   return { values, seconds: (performance.now() - started) / 1000 };
 }
 
+interface Setting {
+  readonly model: Model;
+  readonly tasks: readonly Task[];
+}
+
+async function bundledTask(folder: string, count: number): Promise<Setting> {
+  const model = await loadModel(folder);
+  return { model, tasks: toTasks(model, (await readPrompts(`${folder}/prompts.jsonl`)).slice(0, count), metricOf('logit-diff'), false) };
+}
+
+/** Random weights, one prompt of 16 random tokens. */
+async function randomTask(shape: string): Promise<Setting> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-design-'));
+  try {
+    await writeCheckpoint(folder, shape, 'F32', 1);
+    const model = await loadModel(folder);
+    const random = createRandom(1, 'bench-design/prompt');
+    const tokens = Array.from({ length: 16 }, () => random.integer(model.config.dVocab));
+    const [correct, incorrect] = random.subset(model.config.dVocabOut, 2);
+    return { model, tasks: [{ tokens, correct, incorrect, corrupted: undefined, prompt: { prompt: shape }, strTokens: tokens.map(String) }] };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 interface Flags {
   readonly model: string;
   readonly players: string;
   readonly prompts: string;
   readonly budgets: string;
   readonly seeds: string;
+  readonly designs: string;
   readonly heldOut: string;
   readonly backend: string;
   readonly debug?: boolean;
@@ -99,31 +129,32 @@ interface Flags {
 
 const command = new Command('bench-design')
   .description('Compare nested with independent masks for ProxySPEX at equal cost.')
-  .option('--model <folder>', 'a model folder with prompts.jsonl', fromText('../models/ioi-tiny'))
+  .option('--model <folder>', `a model folder with prompts.jsonl, or a shape to fill with random weights: ${Object.keys(SHAPES).join(', ')}`, fromText('../models/ioi-tiny'))
   .option('--players <list>', 'as for find-circuits', 'heads')
   .option('--prompts <n>', 'prompts of the model to use', '2')
   .option('--budgets <list>', 'independent masks to compare with', '128,256,512,1024')
   .option('--seeds <n>', 'seeds', '3')
+  .option('--designs <list>', 'which, by number from 0', Object.keys(DESIGNS).map((_, i) => i).join())
   .option('--held-out <n>', 'uniform masks for R²', '4096')
   .option('--backend <name>', 'where to run', 'wasm')
   .option('--debug', 'show stack traces');
 
 process.exitCode = await runCommand<Flags>(command, process.argv.slice(2), terminal, async (flags, { signal }) => {
   const backend = await openBackend(flags.backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
-  const model = await loadModel(flags.model);
   const metric = metricOf('logit-diff');
-  const prompts = (await readPrompts(`${model.folder}/prompts.jsonl`)).slice(0, whole('--prompts', flags.prompts));
+  const { model, tasks } = Object.hasOwn(SHAPES, flags.model) ? await randomTask(flags.model) : await bundledTask(flags.model, whole('--prompts', flags.prompts));
   const players = parsePlayers(flags.players, model.config);
   const { nLayers } = model.config;
   const layerOf = players.map((player) => player.layer ?? 0);
-  const game = createComponentGame(model, { players, tasks: toTasks(model, prompts, metric, false), metric, ablation: 'zero' });
+  const game = createComponentGame(model, { players, tasks, metric, ablation: 'zero' });
   const n = players.length;
   const fresh = uniformCoalitions(n, Math.min(whole('--held-out', flags.heldOut), 2 ** Math.min(n, 30)), createRandom(99, 'held out'));
   const { values: truth } = await timed(game, fresh);
-  terminal.out(`${model.name}, ${n} players in ${nLayers} layers, ${prompts.length} prompts, ${backend.name}; R² on ${fresh.count} uniform masks; medians of ${flags.seeds} seeds\n`);
+  terminal.out(`${model.name}, ${n} players in ${nLayers} layers, ${tasks.length} prompts, ${backend.name}; R² on ${fresh.count} uniform masks; medians of ${flags.seeds} seeds\n`);
   terminal.out('budget  design                        masks  row-layers  seconds  R²     (lowest - highest)\n');
   for (const budget of flags.budgets.split(',').map((text) => whole('--budgets', text))) {
-    for (const [name, design] of Object.entries(DESIGNS)) {
+    const wanted = flags.designs.split(',').map((text) => whole('--designs', text));
+    for (const [name, design] of Object.entries(DESIGNS).filter((_, i) => wanted.includes(i))) {
       const rows: { readonly masks: number; readonly cost: number; readonly seconds: number; readonly r2: number }[] = [];
       for (let seed = 1; seed <= whole('--seeds', flags.seeds); seed++) {
         const cost = costOf(masksOf(DESIGNS['independent'], layerOf, nLayers, budget, seed), layerOf, nLayers);

@@ -47,8 +47,8 @@ export function bytesPerRow(model: Model, length: number, scoredPositions: numbe
 export function chooseBatch(model: Model, tasks: readonly Task[], metric: Metric, limit: number): number {
   const perRow = Math.max(...tasks.map((task) => bytesPerRow(model, task.tokens.length, metric.positions(task).length, metric.columns(task)?.length ?? model.config.dVocabOut)));
   if (perRow > limit) throw fail('input', 'batch size', `one row takes about ${Math.ceil(perRow / 2 ** 20)} MiB, above the limit of ${Math.floor(limit / 2 ** 20)} MiB; raise byteLimit or shorten the prompt.`);
-  // A choice, not a measurement: small batches stay in a CPU's cache, a GPU wants many rows.
-  const most = tf.getBackend() === 'wasm' || tf.getBackend() === 'cpu' ? 64 : 1024;
+  // wasm gains nothing above (scripts/bench-ablation.ts --batch-size, ioi-tiny and gpt2-small); a GPU wants many rows.
+  const most = { wasm: 128, cpu: 64 }[tf.getBackend()] ?? 1024;
   return Math.max(1, Math.min(most, Math.floor(limit / perRow)));
 }
 
