@@ -1,6 +1,7 @@
 /**
  * The command: a checkpoint, a job, the measurement, and what is shown and written of it.
  */
+import { setMaxListeners } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,7 @@ export function benchAblationCommand(args: readonly string[], streams: Streams):
 
 async function benchAblation(flags: Flags, running: Running, streams: Streams): Promise<void> {
   const settings = settingsOf(flags);
+  setMaxListeners(0, running.signal, process); // every way is a process, which ends with this one
   const scratch = temporaryFolder();
   const say = (text: string): void => streams.out(`${text}\n`);
   try {
