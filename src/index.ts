@@ -55,6 +55,7 @@ export { ABLATIONS, type Ablation } from './games/ablation.ts';
 export { createComponentGame, type ComponentGame, type ComponentGameOptions } from './games/component-game.ts';
 export { parsePlayers, type Component, type ComponentPlayer } from './games/components.ts';
 export { createPooledGame, type PooledGame, type PoolOptions } from './games/pooled-game.ts';
+export { SAVINGS, type Saving } from './games/prompt-run.ts';
 export { metricOf, METRICS, type Metric, type MetricName } from './games/metrics.ts';
 export { readPrompts, toTasks, type Prompt, type Task } from './games/prompts.ts';
 export { openRunLog, type RunIdentity, type RunLog } from './games/run-log.ts';
