@@ -26,7 +26,11 @@ export type HeadPlan =
   /** By row: int32 [rows, H] and [rows, K]. */
   | { readonly kind: 'rows'; readonly heads: tf.Tensor; readonly groups: tf.Tensor };
 
-/** Leaving a few heads out costs as much as it saves; so do thin runs of positions. */
+/**
+ * Leaving a few heads out costs as much as it saves, and so it is with narrow heads and thin runs of positions: heads of 64 in
+ * GPT-2 small's shape gain a sixth, heads of 16 in ioi-tiny lose as much (scripts/bench-ablation.ts --off heads).
+ */
+const LEAST_WIDTH = 32;
 const LEAST_SHARE = 1 / 16;
 const LEAST_POSITIONS = 4;
 
@@ -53,7 +57,7 @@ export function writtenHeads({ config, liveHeads }: Pass, layer: number, positio
 
 function byRow({ dHead, dModel }: ModelConfig, live: Uint8Array, positions: number): boolean {
   const off = live.reduce((sum, is) => sum + 1 - is, 0);
-  return hasFused('SpexlensToHeads') && headsFit(dHead, dModel) && positions >= LEAST_POSITIONS && off >= LEAST_SHARE * live.length;
+  return hasFused('SpexlensToHeads') && headsFit(dHead, dModel) && dHead >= LEAST_WIDTH && positions >= LEAST_POSITIONS && off >= LEAST_SHARE * live.length;
 }
 
 function flags(live: Uint8Array, columns: number): tf.Tensor {
