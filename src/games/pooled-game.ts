@@ -48,8 +48,9 @@ export interface PoolOptions {
 
 /** Batches of a run, at most. */
 const RUN_BATCHES = 16;
-/** Masks of a run, at least. */
+/** Masks of a run, at least; half of it for a model of more than so many parameters. */
 const RUN_MASKS = 32;
+const LARGE_PARAMETERS = 2 ** 24;
 /** A run is at most this share of what is left for a thread, so that all end together. */
 const SHARE = 1 / 2;
 /** Defaults of `auto`: what has to be left, and what it is estimated from at least. */
@@ -160,7 +161,7 @@ export function createPooledGame(model: Model, options: ComponentGameOptions, { 
       if (threads === 'auto' && !ready) await measureHere(masks, gathered, signal);
       if (gathered.left > 0) {
         used = most;
-        await measureOnThreads(await begin(), here, masks, gathered, signal);
+        await measureOnThreads(await begin(), here, masks, gathered, leastRun(model), signal);
       }
       return gathered.values;
     },
@@ -180,7 +181,7 @@ function lackOfMemory(model: Model, threads: number): string | undefined {
 }
 
 /** Has the threads measure what is left. When one fails all stop, and the first failure is thrown. */
-async function measureOnThreads(pool: MaskThreads, { name, batchSize, ordered }: ComponentGame, all: Coalitions, into: Gathered, signal: AbortSignal | undefined): Promise<void> {
+async function measureOnThreads(pool: MaskThreads, { name, batchSize, ordered }: ComponentGame, all: Coalitions, into: Gathered, least: number, signal: AbortSignal | undefined): Promise<void> {
   const open = into.open();
   const { masks, origins, from } = ordered(open.length === all.count ? all : selectRows(all, open));
   const stop = new AbortController();
@@ -191,7 +192,7 @@ async function measureOnThreads(pool: MaskThreads, { name, batchSize, ordered }:
   const lane = async (): Promise<void> => {
     while (next < masks.count && !stop.signal.aborted) {
       const start = next;
-      next += runLength(masks.count - start, pool.count, batchSize);
+      next += runLength(masks.count - start, pool.count, batchSize, least);
       const run = selectRows(masks, Array.from({ length: next - start }, (_, k) => start + k));
       const take = (rows: Int32Array, values: Float64Array): void => {
         const answered = Array.from(rows, (row) => origins.subarray(from[start + row], from[start + row + 1])); // equal masks are one
@@ -204,7 +205,7 @@ async function measureOnThreads(pool: MaskThreads, { name, batchSize, ordered }:
     }
   };
   try {
-    const lanes = Array.from({ length: Math.min(pool.count, Math.ceil(masks.count / Math.min(RUN_MASKS, batchSize))) }, () =>
+    const lanes = Array.from({ length: Math.min(pool.count, Math.ceil(masks.count / Math.min(least, batchSize))) }, () =>
       lane().catch((error: unknown) => {
         failure ??= error;
         stop.abort();
@@ -218,10 +219,15 @@ async function measureOnThreads(pool: MaskThreads, { name, batchSize, ordered }:
   if (failure !== undefined) throw failure as Error;
 }
 
+/** Masks of a run, at least: of a large model few take as long as many of a small one, and threads should end together. */
+function leastRun(model: Model): number {
+  return model.parameterCount > LARGE_PARAMETERS ? RUN_MASKS / 2 : RUN_MASKS;
+}
+
 /** Masks of the next run when `left` are: whole batches while there is much, a share of a batch at the end. */
-function runLength(left: number, threads: number, batchSize: number): number {
+function runLength(left: number, threads: number, batchSize: number, least: number): number {
   const wanted = Math.min(RUN_BATCHES * batchSize, threads === 1 ? left : Math.ceil((left / threads) * SHARE));
-  return Math.min(left, wanted >= batchSize ? wanted - (wanted % batchSize) : Math.min(batchSize, Math.max(RUN_MASKS, wanted)));
+  return Math.min(left, wanted >= batchSize ? wanted - (wanted % batchSize) : Math.min(batchSize, Math.max(least, wanted)));
 }
 
 /** A reporter that knows what is missing. */
