@@ -150,7 +150,7 @@ process.exitCode = await runCommand<Flags>(command, process.argv.slice(2), termi
   const n = players.length;
   const fresh = uniformCoalitions(n, Math.min(whole('--held-out', flags.heldOut), 2 ** Math.min(n, 30)), createRandom(99, 'held out'));
   const { values: truth } = await timed(game, fresh);
-  terminal.out(`${model.name}, ${n} players in ${nLayers} layers, ${tasks.length} prompts, ${backend.name}; R² on ${fresh.count} uniform masks; medians of ${flags.seeds} seeds\n`);
+  terminal.out(`${Object.hasOwn(SHAPES, flags.model) ? `${flags.model} shape, random weights` : model.name}, ${n} players in ${nLayers} layers, ${tasks.length} prompts, ${backend.name}; R² on ${fresh.count} uniform masks; medians of ${flags.seeds} seeds\n`);
   terminal.out('budget  design                        masks  row-layers  seconds  R²     (lowest - highest)\n');
   for (const budget of flags.budgets.split(',').map((text) => whole('--budgets', text))) {
     const wanted = flags.designs.split(',').map((text) => whole('--designs', text));

@@ -2,7 +2,7 @@
  * Counting multiplications: what one whole forward pass needs, and what a computation really did.
  *
  * Only matrix products are counted, 2 FLOPs a multiply-add, as is the custom; pointwise work, norms and softmax are not.
- * Scores of masked keys count: nobody's kernels here skip them.
+ * Scores of masked keys count, also where an attention kernel skips them.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { kvHeads, type ModelConfig } from '../../src/model/config.ts';

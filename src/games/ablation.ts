@@ -110,10 +110,14 @@ export function createAblator(config: ModelConfig, players: readonly ComponentPl
     hooks: sites.map((site) => site.hook),
     stages: players.map((_, i) => sites.findIndex((site) => site.players.includes(i))),
     tap: (block, skip = { heads: true }) => {
+      /** For each of `rows` rows at some stage, the one of `from` rows at an earlier stage that it continues. */
+      const lineage = (from: number, rows: number): Int32Array => {
+        const [earlier, later] = [from, rows].map((count) => block.rows.find((firsts) => firsts.length === count));
+        if (earlier === undefined || later === undefined) throw fail('input', 'ablation', `${from} rows are to become ${rows}, and the masks have no stage of so many.`);
+        return ancestors(earlier, later);
+      };
       const expand = (x: tf.Tensor, rows: number): tf.Tensor => {
-        const [earlier, later] = [x.shape[0], rows].map((count) => block.rows.find((firsts) => firsts.length === count));
-        if (earlier === undefined || later === undefined) throw fail('input', 'ablation', `${x.shape[0]} rows are to become ${rows}, and the masks have no stage of so many.`);
-        const parents = tf.tensor1d(ancestors(earlier, later), 'int32');
+        const parents = tf.tensor1d(lineage(x.shape[0], rows), 'int32');
         return hasFused('SpexlensMaskRows') ? fused('SpexlensMaskRows', { x, parents }, {}) : tf.gather(x, parents);
       };
       return {
@@ -129,7 +133,7 @@ export function createAblator(config: ModelConfig, players: readonly ComponentPl
           const on = index === undefined ? bits : tf.gather(bits, index, 1); // [rows, P·E]
           const factors = rescale ? tf.mul(on, shareOut(on)) : on;
           if (hasFused('SpexlensMaskRows')) {
-            const parents = stay ? undefined : tf.tensor1d(ancestors(block.rows.find((level) => level.length === activation.shape[0]) as Int32Array, firsts), 'int32');
+            const parents = stay ? undefined : tf.tensor1d(lineage(activation.shape[0], firsts.length), 'int32');
             return fused('SpexlensMaskRows', { x: activation, parents, factors: tf.reshape(factors, [firsts.length, positions, elements]), base: baseline }, {});
           }
           const x = stay ? activation : expand(activation, firsts.length);
@@ -143,12 +147,11 @@ export function createAblator(config: ModelConfig, players: readonly ComponentPl
           const { heads, baseline } = sites[stage ?? -1] ?? {};
           if (!skip.heads || stage === undefined || heads === undefined) return undefined;
           const firsts = block.rows[stage];
-          const kept = firsts.length * heads.length;
-          const each = Uint8Array.from({ length: kept }, (_, i) => keeps(block, firsts[Math.floor(i / heads.length)], heads[i % heads.length]));
+          const each = Uint8Array.from({ length: firsts.length * heads.length }, (_, i) => keeps(block, firsts[Math.floor(i / heads.length)], heads[i % heads.length]));
           return {
             read(rows) {
               if (rows === firsts.length) return each;
-              const of = rows === 1 ? new Int32Array(firsts.length) : ancestors(block.rows.find((level) => level.length === rows) as Int32Array, firsts);
+              const of = rows === 1 ? new Int32Array(firsts.length) : lineage(rows, firsts.length);
               const any = new Uint8Array(rows * heads.length);
               each.forEach((is, i) => {
                 if (is === 1) any[of[Math.floor(i / heads.length)] * heads.length + (i % heads.length)] = 1;

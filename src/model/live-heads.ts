@@ -28,7 +28,8 @@ export type HeadPlan =
 
 /**
  * Leaving a few heads out costs as much as it saves, and so it is with narrow heads and thin runs of positions: heads of 64 in
- * GPT-2 small's shape gain a sixth, heads of 16 in ioi-tiny lose as much (scripts/bench-ablation.ts --off heads).
+ * GPT-2 small's shape gain a sixth, heads of 16 in ioi-tiny lose as much (scripts/bench-ablation.ts --off heads,
+ * there with LEAST_WIDTH 16).
  */
 const LEAST_WIDTH = 32;
 const LEAST_SHARE = 1 / 16;
