@@ -1,4 +1,4 @@
-"""The Python side of scripts/bench-proxy.ts: the same masks and values through LightGBM and through ProxySPEX's
+"""The Python side of bench/proxy.ts: the same masks and values through LightGBM and through ProxySPEX's
 reference implementation (PyPI spectralexplain). Never a dependency of the package.
 
 Needs: pip install lightgbm spectralexplain scikit-learn pandas. Reads FOLDER/request.json, a list of cases:

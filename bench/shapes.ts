@@ -9,7 +9,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../src/errors.ts';
-import { writeSafetensors, type TensorToWrite } from '../src/model/safetensors-write.ts';
+import { writeSafetensors, type TensorToWrite } from '../src/checkpoint/safetensors-write.ts';
 import { createRandom, type Random } from '../src/random.ts';
 
 export interface CheckpointShape {
@@ -18,7 +18,11 @@ export interface CheckpointShape {
 }
 
 const layers = (count: number, prefix: string, each: Readonly<Record<string, readonly number[]>>) =>
-  Object.fromEntries(Array.from({ length: count }, (_, l) => Object.entries(each).map(([name, shape]) => [`${prefix}.${l}.${name}`, shape] as const)).flat());
+  Object.fromEntries(
+    Array.from({ length: count }, (_, l) =>
+      Object.entries(each).map(([name, shape]) => [`${prefix}.${l}.${name}`, shape] as const),
+    ).flat(),
+  );
 
 /** Layouts as transformers writes them. */
 export const SHAPES: Readonly<Record<string, CheckpointShape>> = {
@@ -36,7 +40,10 @@ export const SHAPES: Readonly<Record<string, CheckpointShape>> = {
 
 function gpt2Shape(d: number, count: number, heads: number, vocab: number, positions: number): CheckpointShape {
   const norm = (name: string) => ({ [`${name}.weight`]: [d], [`${name}.bias`]: [d] });
-  const linear = (name: string, from: number, to: number) => ({ [`${name}.weight`]: [from, to], [`${name}.bias`]: [to] });
+  const linear = (name: string, from: number, to: number) => ({
+    [`${name}.weight`]: [from, to],
+    [`${name}.bias`]: [to],
+  });
   return {
     config: {
       architectures: ['GPT2LMHeadModel'],
@@ -68,9 +75,24 @@ function gpt2Shape(d: number, count: number, heads: number, vocab: number, posit
   };
 }
 
-function neoxShape({ d, layers: count, heads, vocab, positions }: { d: number; layers: number; heads: number; vocab: number; positions: number }): CheckpointShape {
+function neoxShape({
+  d,
+  layers: count,
+  heads,
+  vocab,
+  positions,
+}: {
+  d: number;
+  layers: number;
+  heads: number;
+  vocab: number;
+  positions: number;
+}): CheckpointShape {
   const norm = (name: string) => ({ [`${name}.weight`]: [d], [`${name}.bias`]: [d] });
-  const linear = (name: string, from: number, to: number) => ({ [`${name}.weight`]: [to, from], [`${name}.bias`]: [to] });
+  const linear = (name: string, from: number, to: number) => ({
+    [`${name}.weight`]: [to, from],
+    [`${name}.bias`]: [to],
+  });
   return {
     config: {
       architectures: ['GPTNeoXForCausalLM'],
@@ -106,7 +128,21 @@ function neoxShape({ d, layers: count, heads, vocab, positions }: { d: number; l
   };
 }
 
-function llamaShape({ d, layers: count, heads, kvHeads, mlp, vocab }: { d: number; layers: number; heads: number; kvHeads: number; mlp: number; vocab: number }): CheckpointShape {
+function llamaShape({
+  d,
+  layers: count,
+  heads,
+  kvHeads,
+  mlp,
+  vocab,
+}: {
+  d: number;
+  layers: number;
+  heads: number;
+  kvHeads: number;
+  mlp: number;
+  vocab: number;
+}): CheckpointShape {
   const kv = (d / heads) * kvHeads;
   return {
     config: {
@@ -151,17 +187,26 @@ const DEVIATION = 0.02;
 
 /** Writes the checkpoint with numbers from `seed`: config.json and model.safetensors. @throws 'input' for an unknown shape. */
 export async function writeCheckpoint(folder: string, name: string, storedAs: StoredAs, seed: number): Promise<void> {
-  if (!Object.hasOwn(SHAPES, name)) throw fail('input', 'shape', `"${name}" is unknown; there are ${Object.keys(SHAPES).join(', ')}.`);
+  if (!Object.hasOwn(SHAPES, name))
+    throw fail('input', 'shape', `"${name}" is unknown; there are ${Object.keys(SHAPES).join(', ')}.`);
   const { config, tensors } = SHAPES[name];
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'config.json'), JSON.stringify(config, null, 2));
   const random = createRandom(seed, 'checkpoint');
   const normals = Float32Array.from({ length: 65_536 }, () => DEVIATION * random.normal());
   const filled = ([tensor, shape]: [string, readonly number[]]): [string, TensorToWrite] => {
-    const make = (): Float32Array => numbers(shape, normals, shape.length === 1 && tensor.endsWith('.weight') ? 1 : 0, random.fork(tensor));
+    const make = (): Float32Array =>
+      numbers(shape, normals, shape.length === 1 && tensor.endsWith('.weight') ? 1 : 0, random.fork(tensor));
     if (storedAs === 'F32') return [tensor, { shape, data: make, dtype: 'F32' }];
     const bits = new Uint32Array(make().buffer);
-    return [tensor, { shape, data: Uint16Array.from(bits, storedAs === 'F16' ? float16Bits : (word) => word >>> 16), dtype: storedAs }];
+    return [
+      tensor,
+      {
+        shape,
+        data: Uint16Array.from(bits, storedAs === 'F16' ? float16Bits : (word) => word >>> 16),
+        dtype: storedAs,
+      },
+    ];
   };
   await writeSafetensors(join(folder, 'model.safetensors'), Object.fromEntries(Object.entries(tensors).map(filled)));
 }

@@ -1,4 +1,4 @@
-"""The reference SPEX on functions given as JSON, for `scripts/bench-spex.ts --compare python`.
+"""The reference SPEX on functions given as JSON, for `bench/spex.ts --compare python`.
 
 Reads {"cases": [{"n", "t", "b", "noise", "seed", "terms": [[members, value], ...]}, ...]} from stdin and
 prints one JSON line per case: seconds of the transform and of the decoding (sampling excluded), and the

@@ -23,7 +23,9 @@ function randomSets(players: number, count: number, size: number, random: Random
 /** f_SCH (ProxySPEX): all subsets of ten random 5-sets. Hierarchical: trees do well. */
 export function hierarchical(players: number, seed: number): FourierSpectrum {
   const random = createRandom(seed, 'hierarchical');
-  const sets = randomSets(players, 10, 5, random).flatMap((set) => Array.from({ length: 32 }, (_, bits) => set.filter((_, i) => (bits >>> i) & 1)));
+  const sets = randomSets(players, 10, 5, random).flatMap((set) =>
+    Array.from({ length: 32 }, (_, bits) => set.filter((_, i) => (bits >>> i) & 1)),
+  );
   return spectrumOn(players, sets, random);
 }
 
@@ -37,11 +39,19 @@ export function pureParities(players: number, seed: number): FourierSpectrum {
 export function staircases(players: number, seed: number): FourierSpectrum {
   const random = createRandom(seed, 'staircases');
   const sequences = randomSets(players, 10, 4, random).map((set) => random.shuffle(set));
-  return spectrumOn(players, sequences.flatMap((sequence) => [1, 2, 3, 4].map((k) => sequence.slice(0, k).sort((a, b) => a - b))), random);
+  return spectrumOn(
+    players,
+    sequences.flatMap((sequence) => [1, 2, 3, 4].map((k) => sequence.slice(0, k).sort((a, b) => a - b))),
+    random,
+  );
 }
 
 /** `count` random sets of order 1 to 3. */
 export function orderThree(players: number, seed: number, count = 100): FourierSpectrum {
   const random = createRandom(seed, 'order three');
-  return spectrumOn(players, Array.from({ length: count }, () => random.subset(players, 1 + random.integer(3))), random);
+  return spectrumOn(
+    players,
+    Array.from({ length: count }, () => random.subset(players, 1 + random.integer(3))),
+    random,
+  );
 }

@@ -4,7 +4,16 @@
  *     npx tsx examples/generate.ts
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { bosOf, generate, generateSteps, loadModel, openBackend, selfCheck, SELF_CHECK_TOLERANCE, type Hook } from '../src/index.ts';
+import {
+  bosOf,
+  generate,
+  generateSteps,
+  loadModel,
+  openBackend,
+  selfCheck,
+  SELF_CHECK_TOLERANCE,
+  type Hook,
+} from '../src/index.ts';
 
 const backend = await openBackend('auto', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
 const model = await loadModel('models/ioi-tiny');
@@ -21,11 +30,21 @@ const last = tokenizer.encode(prompts[0]).length - 1;
 const off = (layer: number, head: number): Hook => [
   `blocks.${layer}.attn.hook_z`,
   (z, { positions }) => {
-    const kept = positions.map((p) => Array.from({ length: model.config.nHeads }, (_, h) => (h === head && p >= last ? 0 : 1)));
+    const kept = positions.map((p) =>
+      Array.from({ length: model.config.nHeads }, (_, h) => (h === head && p >= last ? 0 : 1)),
+    );
     return tf.mul(z, tf.tensor(kept.flat(), [1, positions.length, model.config.nHeads, 1]));
   },
 ];
-for (const heads of [[], [[2, 1]], [[2, 1], [2, 2], [2, 3]]]) {
+for (const heads of [
+  [],
+  [[2, 1]],
+  [
+    [2, 1],
+    [2, 2],
+    [2, 3],
+  ],
+]) {
   const hooks = heads.map(([layer, head]) => off(layer, head));
   const written: string[] = [];
   for await (const { tokens, logits } of generateSteps(model, prompts[0], { maxNewTokens: 3, hooks })) {
@@ -33,7 +52,9 @@ for (const heads of [[], [[2, 1]], [[2, 1], [2, 2], [2, 3]]]) {
     const probability = 1 / row.reduce((sum, logit) => sum + Math.exp(logit - row[token]), 0);
     written.push(`${tokenizer.toStrTokens([token])[0]} ${probability.toFixed(3)}`);
   }
-  console.log(`without ${heads.map(([layer, head]) => `L${layer}H${head}`).join(', ') || 'nothing'}: ${written.join(', ')}`);
+  console.log(
+    `without ${heads.map(([layer, head]) => `L${layer}H${head}`).join(', ') || 'nothing'}: ${written.join(', ')}`,
+  );
 }
 
 model[Symbol.dispose]();

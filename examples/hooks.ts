@@ -4,7 +4,15 @@
  *     npx tsx examples/hooks.ts
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { loadModel, openBackend, runWithCache, runWithHooks, selfCheck, SELF_CHECK_TOLERANCE, type Hook } from '../src/index.ts';
+import {
+  loadModel,
+  openBackend,
+  runWithCache,
+  runWithHooks,
+  selfCheck,
+  SELF_CHECK_TOLERANCE,
+  type Hook,
+} from '../src/index.ts';
 
 const backend = await openBackend('auto', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
 const model = await loadModel('models/ioi-tiny');
@@ -13,11 +21,19 @@ const prompt = 'When Mary and John went to the store, John gave a drink to';
 const words = tokenizer.toStrTokens(prompt);
 
 // What every head of layer 2 looks at from the last position.
-const { logits, cache } = runWithCache(model, prompt, { names: (name) => name.endsWith('hook_pattern'), positions: [-1] });
+const { logits, cache } = runWithCache(model, prompt, {
+  names: (name) => name.endsWith('hook_pattern'),
+  positions: [-1],
+});
 const pattern = (await cache.get('pattern', 2).array()) as number[][][][]; // [batch, head, q_pos = 1, k_pos]
 pattern[0].forEach(([row], head) => {
   const top = row.map((weight, k) => ({ weight, word: words[k] })).sort((a, b) => b.weight - a.weight);
-  console.log(`L2H${head} looks at ${top.slice(0, 3).map(({ weight, word }) => `"${word}" ${weight.toFixed(2)}`).join(', ')}`);
+  console.log(
+    `L2H${head} looks at ${top
+      .slice(0, 3)
+      .map(({ weight, word }) => `"${word}" ${weight.toFixed(2)}`)
+      .join(', ')}`,
+  );
 });
 
 // The logit difference with each head of layer 2 off.

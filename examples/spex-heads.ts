@@ -24,7 +24,12 @@ import {
 
 const backend = await openBackend('auto', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
 
-async function study(folder: string, metricName: string, prompts: number, plan: { readonly b: number; readonly t: number }): Promise<void> {
+async function study(
+  folder: string,
+  metricName: string,
+  prompts: number,
+  plan: { readonly b: number; readonly t: number },
+): Promise<void> {
   const model = await loadModel(folder);
   const metric = metricOf(metricName);
   const game = createComponentGame(model, {
@@ -41,12 +46,16 @@ async function study(folder: string, metricName: string, prompts: number, plan: 
   const truth = new Map(exact.spectrum.terms.map(({ members, value }) => [members.join(), value]));
   const evidence = new Map((solution.details['terms'] as SpexTerm[]).map((term) => [term.members.join(), term]));
 
-  console.log(`${model.name}, ${metric.name} over ${prompts} prompt(s): ${n} heads, ${masks.raw} queries, ${solution.masks} distinct masks of ${2 ** n}`);
+  console.log(
+    `${model.name}, ${metric.name} over ${prompts} prompt(s): ${n} heads, ${masks.raw} queries, ${solution.masks} distinct masks of ${2 ** n}`,
+  );
   console.log('  interaction              F(S) by SPEX   exact     standard error   bins');
   for (const { members, value } of topInteractions(solution.spectrum, 8)) {
     const term = evidence.get(members.join());
     const name = members.map((i) => game.players[i].name).join(' x ');
-    console.log(`  ${name.padEnd(24)} ${value.toFixed(4).padStart(8)}   ${(truth.get(members.join()) ?? 0).toFixed(4).padStart(8)}   ${(term?.standardError ?? 0).toFixed(4).padStart(10)}   ${String(term?.seenInBins ?? 0).padStart(8)}${term?.belowNoise === true ? '   below noise' : ''}`);
+    console.log(
+      `  ${name.padEnd(24)} ${value.toFixed(4).padStart(8)}   ${(truth.get(members.join()) ?? 0).toFixed(4).padStart(8)}   ${(term?.standardError ?? 0).toFixed(4).padStart(10)}   ${String(term?.seenInBins ?? 0).padStart(8)}${term?.belowNoise === true ? '   below noise' : ''}`,
+    );
   }
   game[Symbol.dispose]();
   model[Symbol.dispose]();

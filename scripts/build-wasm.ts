@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { fail } from '../src/errors.ts';
-import { fromText, runCommand, terminal } from './command.ts';
+import { fromRoot, runCommand, terminal } from '../cli/command.ts';
 
 const COMPILER = 'assemblyscript@0.28.20';
 const FLAGS = ['-O3', '--noAssert', '--enable', 'simd', '--runtime', 'stub'];
@@ -30,15 +30,27 @@ interface Built {
 const MODULES: readonly Built[] = [
   { source: 'kernels.ts', target: 'kernels-bytes.ts', name: 'KERNELS', flags: FLAGS },
   { source: 'tensors/tensors.ts', target: 'tensors-simd-bytes.ts', name: 'TENSORS_SIMD', flags: GUEST },
-  { source: 'tensors/tensors.ts', target: 'tensors-fma-bytes.ts', name: 'TENSORS_FMA', flags: [...GUEST, '--enable', 'relaxed-simd'] },
+  {
+    source: 'tensors/tensors.ts',
+    target: 'tensors-fma-bytes.ts',
+    name: 'TENSORS_FMA',
+    flags: [...GUEST, '--enable', 'relaxed-simd'],
+  },
 ];
 
 function compile({ source, flags }: Built): Buffer {
   const folder = mkdtempSync(join(tmpdir(), 'build-wasm-'));
   try {
     const out = join(folder, 'module.wasm');
-    const run = spawnSync('npx', ['--yes', '-p', COMPILER, 'asc', fromText(`../wasm/${source}`), '-o', out, ...flags], { encoding: 'utf8' });
-    if (run.status !== 0) throw fail('input', 'build-wasm', `${COMPILER} failed: ${(run.stderr || run.stdout || String(run.error)).trim()}`);
+    const run = spawnSync('npx', ['--yes', '-p', COMPILER, 'asc', fromRoot(`wasm/${source}`), '-o', out, ...flags], {
+      encoding: 'utf8',
+    });
+    if (run.status !== 0)
+      throw fail(
+        'input',
+        'build-wasm',
+        `${COMPILER} failed: ${(run.stderr || run.stdout || String(run.error)).trim()}`,
+      );
     return readFileSync(out);
   } finally {
     rmSync(folder, { recursive: true });
@@ -64,12 +76,26 @@ const command = new Command('build-wasm')
   .option('--check', 'compare with the committed files instead of writing them')
   .option('--debug', 'show stack traces');
 
-process.exitCode = await runCommand<{ check?: boolean; debug?: boolean }>(command, process.argv.slice(2), terminal, async ({ check }) => {
-  for (const built of MODULES) {
-    const text = textOf(built, compile(built));
-    const target = fromText(`../src/kernels/${built.target}`);
-    if (check !== true) writeFileSync(target, text);
-    else if (readFileSync(target, 'utf8') !== text) throw fail('input', 'build-wasm', `${target} is not what wasm/ compiles to; run npx tsx scripts/build-wasm.ts.`);
-  }
-  terminal.out(check === true ? "the committed modules are the source's\n" : `wrote ${MODULES.map(({ target }) => target).join(', ')}\n`);
-});
+process.exitCode = await runCommand<{ check?: boolean; debug?: boolean }>(
+  command,
+  process.argv.slice(2),
+  terminal,
+  async ({ check }) => {
+    for (const built of MODULES) {
+      const text = textOf(built, compile(built));
+      const target = fromRoot(`src/kernels/${built.target}`);
+      if (check !== true) writeFileSync(target, text);
+      else if (readFileSync(target, 'utf8') !== text)
+        throw fail(
+          'input',
+          'build-wasm',
+          `${target} is not what wasm/ compiles to; run npx tsx scripts/build-wasm.ts.`,
+        );
+    }
+    terminal.out(
+      check === true
+        ? "the committed modules are the source's\n"
+        : `wrote ${MODULES.map(({ target }) => target).join(', ')}\n`,
+    );
+  },
+);

@@ -3,7 +3,7 @@
  *
  *     npx tsx scripts/find-circuits.ts [--model FOLDER --prompt TEXT --correct " a" --incorrect " b" ...]
  */
-import { terminal } from './command.ts';
-import { findCircuitsCommand } from './find-circuits/main.ts';
+import { terminal } from '../cli/command.ts';
+import { findCircuitsCommand } from '../cli/circuits/main.ts';
 
 process.exitCode = await findCircuitsCommand(process.argv.slice(2), terminal);

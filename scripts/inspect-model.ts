@@ -3,7 +3,7 @@
  *
  *     npx tsx scripts/inspect-model.ts FOLDER|ID [--backend wasm --json]
  */
-import { terminal } from './command.ts';
-import { inspectModelCommand } from './inspect-model/main.ts';
+import { terminal } from '../cli/command.ts';
+import { inspectModelCommand } from '../cli/inspect/main.ts';
 
 process.exitCode = await inspectModelCommand(process.argv.slice(2), terminal);

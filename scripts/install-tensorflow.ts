@@ -3,7 +3,7 @@
  *
  *     npx tsx scripts/install-tensorflow.ts [--cuda | --dry-run | --undo ...]
  */
-import { terminal } from './command.ts';
-import { installTensorflowCommand } from './install-tensorflow/main.ts';
+import { terminal } from '../cli/command.ts';
+import { installTensorflowCommand } from '../cli/install-tensorflow/main.ts';
 
 process.exitCode = await installTensorflowCommand(process.argv.slice(2), terminal);

@@ -7,7 +7,7 @@
 import tf from '@tensorflow/tfjs';
 import { Command } from 'commander';
 import type { ModelConfig } from '../src/model/config.ts';
-import { forward } from '../src/model/forward.ts';
+import { forward } from '../src/model/forward/forward.ts';
 import { createRandom } from '../src/random.ts';
 import { useWasm } from './training/backend.ts';
 import { useFastMatMulGradient } from './training/fast-gradients.ts';
@@ -24,7 +24,12 @@ const options = new Command()
   .option('--out <folder>', 'where to write the model (default: models/induction-2l-h<heads>)')
   .parse()
   .opts<{ heads: string; seed: string; steps: string; weightDecay: string; out?: string }>();
-const [heads, seed, steps, weightDecay] = [Number(options.heads), Number(options.seed), Number(options.steps), Number(options.weightDecay)];
+const [heads, seed, steps, weightDecay] = [
+  Number(options.heads),
+  Number(options.seed),
+  Number(options.steps),
+  Number(options.weightDecay),
+];
 const [dModel, dHead] = [64, 16];
 const vocabulary = LETTERS.length + 2;
 const config: ModelConfig = {
@@ -66,7 +71,8 @@ await train(
     constantRate: true,
     onStep(step, loss) {
       lastLoss = loss;
-      if (step % 100 === 0 || step === steps - 1) console.log(`step ${step}  loss ${loss.toFixed(4)}  ${((Date.now() - started) / 1000).toFixed(0)} s`);
+      if (step % 100 === 0 || step === steps - 1)
+        console.log(`step ${step}  loss ${loss.toFixed(4)}  ${((Date.now() - started) / 1000).toFixed(0)} s`);
     },
   },
   false,
@@ -79,10 +85,21 @@ function accuracy(off: ReadonlySet<string>): number {
   for (let chunk = 0; chunk < 8; chunk++) {
     tf.tidy(() => {
       const { tokens, weights } = inductionBatch(128, test);
-      const inputs = tf.tensor2d(tokens.map((row) => row.slice(0, LENGTH)), [128, LENGTH], 'int32');
-      const kept = (layer: number): tf.Tensor => tf.tensor(Array.from({ length: heads }, (_, h) => (off.has(`${layer}.${h}`) ? 0 : 1)), [1, 1, heads, 1]);
+      const inputs = tf.tensor2d(
+        tokens.map((row) => row.slice(0, LENGTH)),
+        [128, LENGTH],
+        'int32',
+      );
+      const kept = (layer: number): tf.Tensor =>
+        tf.tensor(
+          Array.from({ length: heads }, (_, h) => (off.has(`${layer}.${h}`) ? 0 : 1)),
+          [1, 1, heads, 1],
+        );
       const logits = forward(config, variables, inputs, {
-        tap: { wants: (name) => name.endsWith('hook_z'), visit: (name, z) => tf.mul(z, kept(Number(name.split('.')[1]))) },
+        tap: {
+          wants: (name) => name.endsWith('hook_z'),
+          visit: (name, z) => tf.mul(z, kept(Number(name.split('.')[1]))),
+        },
       });
       const guesses = tf.argMax(logits, 2).arraySync() as number[][];
       weights.forEach((row, r) =>
@@ -103,7 +120,9 @@ lines.push(`| nothing | ${clean.toFixed(3)} |`);
 for (let layer = 0; layer < 2; layer++) {
   for (let bits = 1; bits < 2 ** heads; bits++) {
     const off = Array.from({ length: heads }, (_, h) => h).filter((h) => (bits >> h) & 1);
-    lines.push(`| ${off.map((h) => `L${layer}H${h}`).join(' ')} | ${accuracy(new Set(off.map((h) => `${layer}.${h}`))).toFixed(3)} |`);
+    lines.push(
+      `| ${off.map((h) => `L${layer}H${h}`).join(' ')} | ${accuracy(new Set(off.map((h) => `${layer}.${h}`))).toFixed(3)} |`,
+    );
   }
 }
 console.log(lines.join('\n'));

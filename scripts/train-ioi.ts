@@ -9,10 +9,22 @@ import tf from '@tensorflow/tfjs';
 import { Command } from 'commander';
 import { createRandom, type Random } from '../src/random.ts';
 import type { ModelConfig } from '../src/model/config.ts';
-import { forward } from '../src/model/forward.ts';
+import { forward } from '../src/model/forward/forward.ts';
 import { useWasm } from './training/backend.ts';
 import { useFastMatMulGradient } from './training/fast-gradients.ts';
-import { drawIoi, drawIoiPair, drawTrainingSentence, HELD_OUT_NAMES, HELD_OUT_OBJECTS, NAMES, OBJECTS, splitWords, WORDS, type IoiPrompt, type Split } from './training/ioi-data.ts';
+import {
+  drawIoi,
+  drawIoiPair,
+  drawTrainingSentence,
+  HELD_OUT_NAMES,
+  HELD_OUT_OBJECTS,
+  NAMES,
+  OBJECTS,
+  splitWords,
+  WORDS,
+  type IoiPrompt,
+  type Split,
+} from './training/ioi-data.ts';
 import { gpt2Tensors, saveModel } from './training/save.ts';
 import { initialise, train, type Batch, type Variables } from './training/train.ts';
 
@@ -70,7 +82,9 @@ function drawBatch(): Batch {
   const rows = Array.from({ length: BATCH }, () => encode(drawTrainingSentence(data)));
   return {
     tokens: rows.map((row) => [...row, ...Array<number>(LENGTH - row.length).fill(1)]),
-    weights: rows.map((row) => Array.from({ length: LENGTH - 1 }, (_, p) => (p === row.length - 2 ? 1 : p < row.length - 2 ? 0.1 : 0))),
+    weights: rows.map((row) =>
+      Array.from({ length: LENGTH - 1 }, (_, p) => (p === row.length - 2 ? 1 : p < row.length - 2 ? 0.1 : 0)),
+    ),
   };
 }
 
@@ -78,8 +92,18 @@ function drawBatch(): Batch {
 function examplePrompts(stream: Random): IoiPrompt[] {
   const corrupted = 'When Alice and Paul went to the store, Emma gave a drink to';
   const known: IoiPrompt[] = [
-    { prompt: 'When Mary and John went to the store, John gave a drink to', correct: ' Mary', incorrect: ' John', corrupted },
-    { prompt: 'When Mary and John went to the store, Mary gave a drink to', correct: ' John', incorrect: ' Mary', corrupted },
+    {
+      prompt: 'When Mary and John went to the store, John gave a drink to',
+      correct: ' Mary',
+      incorrect: ' John',
+      corrupted,
+    },
+    {
+      prompt: 'When Mary and John went to the store, Mary gave a drink to',
+      correct: ' John',
+      incorrect: ' Mary',
+      corrupted,
+    },
   ];
   return [...known, ...Array.from({ length: 15 }, () => drawIoiPair('pairs', stream)).flat()];
 }
@@ -97,7 +121,11 @@ function score(prompts: readonly IoiPrompt[]): Score {
     const chunk = prompts.slice(start, start + BATCH);
     const rows = chunk.map((p) => encode(p.prompt));
     tf.tidy(() => {
-      const tokens = tf.tensor2d(rows.map((row) => [...row, ...Array<number>(LENGTH - row.length).fill(1)]), [chunk.length, LENGTH], 'int32');
+      const tokens = tf.tensor2d(
+        rows.map((row) => [...row, ...Array<number>(LENGTH - row.length).fill(1)]),
+        [chunk.length, LENGTH],
+        'int32',
+      );
       const logits = forward(config, variables, tokens).arraySync();
       chunk.forEach((p, i) => {
         const last = logits[i][rows[i].length - 1];
@@ -126,7 +154,8 @@ await train(
     headDropout,
     onStep(step, loss) {
       lastLoss = loss;
-      if (step % 100 === 0 || step === steps - 1) console.log(`step ${step}  loss ${loss.toFixed(4)}  ${((Date.now() - started) / 1000).toFixed(0)} s`);
+      if (step % 100 === 0 || step === steps - 1)
+        console.log(`step ${step}  loss ${loss.toFixed(4)}  ${((Date.now() - started) / 1000).toFixed(0)} s`);
     },
   },
   true,
@@ -141,10 +170,14 @@ const splits: readonly (readonly [Split, string])[] = [
 ];
 const scores = splits.map(([split, meaning]) => {
   const result = score(Array.from({ length: 512 }, () => drawIoi(split, test)));
-  console.log(`${split.padEnd(8)} accuracy ${result.accuracy.toFixed(4)}  logit difference ${result.logitDifference.toFixed(2)}`);
+  console.log(
+    `${split.padEnd(8)} accuracy ${result.accuracy.toFixed(4)}  logit difference ${result.logitDifference.toFixed(2)}`,
+  );
   return { meaning, ...result };
 });
-const table = scores.map((s) => `| ${s.meaning} | ${s.accuracy.toFixed(4)} | ${s.logitDifference.toFixed(2)} |`).join('\n');
+const table = scores
+  .map((s) => `| ${s.meaning} | ${s.accuracy.toFixed(4)} | ${s.logitDifference.toFixed(2)} |`)
+  .join('\n');
 const card = `# ioi-tiny
 
 A GPT-2 of 4 layers x 4 heads (d_model ${D}, d_mlp ${4 * D}, LayerNorm, learned positions, tied unembedding, vocabulary ${vocabulary}) trained to

@@ -29,7 +29,8 @@ export class SpexlensError extends Error {
 const MESSAGE_LIMIT = 1000;
 
 function oneLine(message: string): string {
-  const text = message.length <= MESSAGE_LIMIT ? message : `${message.slice(0, MESSAGE_LIMIT - 201)}…${message.slice(-200)}`;
+  const text =
+    message.length <= MESSAGE_LIMIT ? message : `${message.slice(0, MESSAGE_LIMIT - 201)}…${message.slice(-200)}`;
   return text.replaceAll(/\p{Cc}+/gu, ' ');
 }
 

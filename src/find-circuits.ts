@@ -10,19 +10,23 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { arch, platform } from 'node:process';
 import type { Backend } from './backend/backend.ts';
-import { coalitionsFromMembers } from './coalitions.ts';
+import { masksFromMembers } from './masks.ts';
 import { findCircuit } from './circuit/find-circuit.ts';
 import { removalCurve } from './circuit/removal.ts';
 import { fail } from './errors.ts';
 import { memoise, type Game, type ValueOptions } from './game.ts';
-import { ABLATIONS, type Ablation } from './games/ablation.ts';
-import { createComponentGame, type ComponentGame, type ComponentGameOptions } from './games/component-game.ts';
-import { parsePlayers, type ComponentPlayer } from './games/components.ts';
-import { metricOf } from './games/metrics.ts';
-import { canPool, createPooledGame, type PooledGame } from './games/pooled-game.ts';
-import { readPrompts, toTasks, type Prompt } from './games/prompts.ts';
-import type { RunIdentity, RunLog } from './games/run-log.ts';
-import { openCheckpoint } from './model/checkpoint.ts';
+import { ABLATIONS, type Ablation } from './lens/components/ablation.ts';
+import {
+  createComponentGame,
+  type ComponentGame,
+  type ComponentGameOptions,
+} from './lens/components/component-game.ts';
+import { parsePlayers, type ComponentPlayer } from './lens/components/components.ts';
+import { metricOf } from './lens/metrics.ts';
+import { canPool, createPooledGame, type PooledGame } from './measure/pooled-game.ts';
+import { readPrompts, toTasks, type Prompt } from './lens/prompts.ts';
+import type { RunIdentity, RunLog } from './measure/run-log.ts';
+import { openCheckpoint } from './checkpoint/checkpoint.ts';
 import { tokenizerOf, type Model } from './model/model.ts';
 import { capSpectrum, listInteractions } from './report/interactions.ts';
 import { RESULT_SCHEMA, type Result } from './report/result.ts';
@@ -68,7 +72,9 @@ export interface FindCircuitsOptions {
   /** Opens the log that measured values go to, for the identity of this run; the callee closes it. */
   readonly openLog?: ((players: readonly string[], identity: RunIdentity) => Promise<RunLog> | RunLog) | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void) | undefined;
+  readonly onProgress?:
+    | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
+    | undefined;
 }
 
 /** What the additive answer is called where its choices are measured beside ours. */
@@ -89,10 +95,25 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
   const metric = metricOf(settings.metric);
   const tasks = toTasks(model, options.prompts, metric, settings.ablation === 'resample');
   const lengths = new Set(tasks.map((task) => task.tokens.length));
-  const players = parsePlayers(settings.players, model.config, { layers: options.layers, length: lengths.size === 1 ? tasks[0].tokens.length : undefined });
+  const players = parsePlayers(settings.players, model.config, {
+    layers: options.layers,
+    length: lengths.size === 1 ? tasks[0].tokens.length : undefined,
+  });
   const meanOver = settings.ablation.startsWith('mean') ? await meanRows(model, options) : undefined;
   const weightsHash = await hashWeights(model);
-  const game = gameOf(model, { players, tasks, metric, ablation: settings.ablation, rescale: settings.rescale, meanOver, batchSize: options.batchSize }, settings.threads);
+  const game = gameOf(
+    model,
+    {
+      players,
+      tasks,
+      metric,
+      ablation: settings.ablation,
+      rescale: settings.rescale,
+      meanOver,
+      batchSize: options.batchSize,
+    },
+    settings.threads,
+  );
   let log: RunLog | undefined;
   try {
     log = await options.openLog?.(
@@ -101,8 +122,15 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
         model: model.name,
         weights: weightsHash,
         backend: backend.name,
-        components: players.map((player) => player.components.map((c) => [c.kind, c.layer ?? null, c.element, c.position ?? null])),
-        prompts: tasks.map(({ tokens, correct, incorrect, corrupted }) => [tokens, correct ?? null, incorrect ?? null, settings.ablation === 'resample' ? (corrupted ?? null) : null]),
+        components: players.map((player) =>
+          player.components.map((c) => [c.kind, c.layer ?? null, c.element, c.position ?? null]),
+        ),
+        prompts: tasks.map(({ tokens, correct, incorrect, corrupted }) => [
+          tokens,
+          correct ?? null,
+          incorrect ?? null,
+          settings.ablation === 'resample' ? (corrupted ?? null) : null,
+        ]),
         metric: metric.name,
         ablation: settings.ablation,
         // Absent by default: logs from before these options go on.
@@ -113,9 +141,15 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
     );
     const clock = { ms: 0, masks: 0 };
     const memo = memoise(timed(game, clock), log);
-    const { solution, heldOut, firstOrder } = await solve(memo, { ...settings, signal: options.signal, onProgress: options.onProgress });
+    const { solution, heldOut, firstOrder } = await solve(memo, {
+      ...settings,
+      signal: options.signal,
+      onProgress: options.onProgress,
+    });
     const { spectrum } = solution;
-    const [ablated, clean] = await memo.value(coalitionsFromMembers(players.length, [[], players.map((_, i) => i)]), { signal: options.signal });
+    const [ablated, clean] = await memo.value(masksFromMembers(players.length, [[], players.map((_, i) => i)]), {
+      signal: options.signal,
+    });
     const rivals = { [FIRST_ORDER]: firstOrder };
     const circuit = await circuitOf(spectrum, rivals, memo, settings.target, settings.seed, options);
     const removal = await removalOf(spectrum, rivals, memo, settings.seed, options);
@@ -127,11 +161,34 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       schema: RESULT_SCHEMA,
       software: { name: 'spexlens', version: VERSION, node: process.version, platform: `${platform} ${arch}` },
       startedAt: startedAt.toISOString(),
-      run: { command: options.command ?? '', options: { ...plain(options, settings), storage: model.storage }, seed: settings.seed },
-      model: { name: model.name, family: model.config.family, layers: model.config.nLayers, heads: model.config.nHeads, parameters: model.parameterCount, weightsHash },
-      backend: { name: backend.name, reason: `${backend.device}; ${backend.why}${model.storage === 'float32' ? '' : `; weights in ${model.storage}`}`, notes: [...backend.passedOver.map(({ name, why }) => `${name}: ${why}`), ...(game.alone === undefined ? [] : [`more threads: ${game.alone}`])], selfCheckError: backend.selfCheckError },
+      run: {
+        command: options.command ?? '',
+        options: { ...plain(options, settings), storage: model.storage },
+        seed: settings.seed,
+      },
+      model: {
+        name: model.name,
+        family: model.config.family,
+        layers: model.config.nLayers,
+        heads: model.config.nHeads,
+        parameters: model.parameterCount,
+        weightsHash,
+      },
+      backend: {
+        name: backend.name,
+        reason: `${backend.device}; ${backend.why}${model.storage === 'float32' ? '' : `; weights in ${model.storage}`}`,
+        notes: [
+          ...backend.passedOver.map(({ name, why }) => `${name}: ${why}`),
+          ...(game.alone === undefined ? [] : [`more threads: ${game.alone}`]),
+        ],
+        selfCheckError: backend.selfCheckError,
+      },
       task: {
-        prompts: tasks.map(({ prompt, strTokens }) => ({ text: prompt.prompt, tokens: strTokens, ...present({ correct: prompt.correct, incorrect: prompt.incorrect, corrupted: prompt.corrupted }) })),
+        prompts: tasks.map(({ prompt, strTokens }) => ({
+          text: prompt.prompt,
+          tokens: strTokens,
+          ...present({ correct: prompt.correct, incorrect: prompt.incorrect, corrupted: prompt.corrupted }),
+        })),
         metric: metric.name,
         units: metric.unit,
         ablation: settings.rescale ? `rescaled ${settings.ablation}` : settings.ablation,
@@ -141,7 +198,10 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       clean,
       ablated,
       masks: {
-        budget: settings.adaptive === undefined ? settings.budget : (settings.adaptive.maxBudget ?? mostMasks(players.length)),
+        budget:
+          settings.adaptive === undefined
+            ? settings.budget
+            : (settings.adaptive.maxBudget ?? mostMasks(players.length)),
         measured: memo.measured,
         resumed: memo.resumed,
         heldOut: heldOut?.masks ?? 0,
@@ -154,7 +214,11 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       spectrum: capSpectrum(spectrum),
       ...present({ heldOut, adaptive }),
       energy: { ...split, byOrder: shares(spectrum, split.total) },
-      hierarchy: { terms: HIERARCHY_TERMS, directSubsetRate: directSubsetRate(spectrum, HIERARCHY_TERMS), staircaseRate: staircaseRate(spectrum, HIERARCHY_TERMS) },
+      hierarchy: {
+        terms: HIERARCHY_TERMS,
+        directSubsetRate: directSubsetRate(spectrum, HIERARCHY_TERMS),
+        staircaseRate: staircaseRate(spectrum, HIERARCHY_TERMS),
+      },
       values,
       interactions: listInteractions(spectrum, players, values, belowNoise(solution)),
       ...present({ circuit, removal }),
@@ -181,33 +245,90 @@ interface Settings {
 }
 
 function withDefaults(options: FindCircuitsOptions): Settings {
-  const { players = 'heads', ablation = 'zero', rescale = false, metric = 'logit-diff', solver = 'auto', adaptive, heldOut = 512, target = 0.9, seed = 0, threads = 'auto' } = options;
+  const {
+    players = 'heads',
+    ablation = 'zero',
+    rescale = false,
+    metric = 'logit-diff',
+    solver = 'auto',
+    adaptive,
+    heldOut = 512,
+    target = 0.9,
+    seed = 0,
+    threads = 'auto',
+  } = options;
   const { budget = 1024 } = options;
-  if (!(ABLATIONS as readonly string[]).includes(ablation)) throw fail('input', 'ablation', `"${ablation}" is unknown; there are ${ABLATIONS.join(', ')}.`);
-  if (!Number.isInteger(budget) || budget < 1) throw fail('budget', 'budget', `${budget} masks; a whole number >= 1 is needed.`);
-  if (!Number.isInteger(heldOut) || heldOut < 0) throw fail('input', 'held-out', `${heldOut} masks; a whole number >= 0 is needed.`);
+  if (!(ABLATIONS as readonly string[]).includes(ablation))
+    throw fail('input', 'ablation', `"${ablation}" is unknown; there are ${ABLATIONS.join(', ')}.`);
+  if (!Number.isInteger(budget) || budget < 1)
+    throw fail('budget', 'budget', `${budget} masks; a whole number >= 1 is needed.`);
+  if (!Number.isInteger(heldOut) || heldOut < 0)
+    throw fail('input', 'held-out', `${heldOut} masks; a whole number >= 0 is needed.`);
   if (!(target > 0 && target <= 1)) throw fail('input', 'target', `${target}; a share in (0, 1] is needed, e.g. 0.9.`);
-  return { players, ablation: ablation as Ablation, rescale, metric, solver, budget, heldOut, adaptive, target, seed, threads };
+  return {
+    players,
+    ablation: ablation as Ablation,
+    rescale,
+    metric,
+    solver,
+    budget,
+    heldOut,
+    adaptive,
+    target,
+    seed,
+    threads,
+  };
 }
 
 /** The game, and the threads it may have. Backends that use every core themselves have this one. */
-function gameOf(model: Model, options: ComponentGameOptions, threads: number | 'auto'): ComponentGame & Partial<PooledGame> {
-  return threads === 1 || (threads === 'auto' && !canPool()) ? createComponentGame(model, options) : createPooledGame(model, options, { threads });
+function gameOf(
+  model: Model,
+  options: ComponentGameOptions,
+  threads: number | 'auto',
+): ComponentGame & Partial<PooledGame> {
+  return threads === 1 || (threads === 'auto' && !canPool())
+    ? createComponentGame(model, options)
+    : createPooledGame(model, options, { threads });
 }
 
 /** No circuit where the metric is the same with everything kept and everything ablated: there is no share to keep. */
-async function circuitOf(spectrum: FourierSpectrum, rivals: Readonly<Record<string, FourierSpectrum>>, game: Game, target: number, seed: number, { signal, onProgress }: FindCircuitsOptions): Promise<Result['circuit']> {
-  const [empty, full] = await game.value(coalitionsFromMembers(game.players.length, [[], game.players.map((_, i) => i)]));
+async function circuitOf(
+  spectrum: FourierSpectrum,
+  rivals: Readonly<Record<string, FourierSpectrum>>,
+  game: Game,
+  target: number,
+  seed: number,
+  { signal, onProgress }: FindCircuitsOptions,
+): Promise<Result['circuit']> {
+  const [empty, full] = await game.value(masksFromMembers(game.players.length, [[], game.players.map((_, i) => i)]));
   if (Math.abs(full - empty) <= 1e-9 * Math.max(Math.abs(full), Math.abs(empty))) return undefined;
-  return findCircuit(spectrum, game, { target, seed, rivals, signal, onProgress: (progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }) });
+  return findCircuit(spectrum, game, {
+    target,
+    seed,
+    rivals,
+    signal,
+    onProgress: (progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }),
+  });
 }
 
 /** The removal curve at REMOVALS sizes; none where f(all) is 0 and no share of it can be lost. */
-async function removalOf(spectrum: FourierSpectrum, rivals: Readonly<Record<string, FourierSpectrum>>, game: Game, seed: number, { signal, onProgress }: FindCircuitsOptions): Promise<Result['removal']> {
+async function removalOf(
+  spectrum: FourierSpectrum,
+  rivals: Readonly<Record<string, FourierSpectrum>>,
+  game: Game,
+  seed: number,
+  { signal, onProgress }: FindCircuitsOptions,
+): Promise<Result['removal']> {
   const n = game.players.length;
-  const [empty, full] = await game.value(coalitionsFromMembers(n, [[], game.players.map((_, i) => i)]));
+  const [empty, full] = await game.value(masksFromMembers(n, [[], game.players.map((_, i) => i)]));
   if (Math.abs(full) <= 1e-9 * Math.abs(empty) || full === 0) return undefined;
-  const sizes = [...new Set(Array.from({ length: Math.min(REMOVALS, n) }, (_, k) => Math.max(1, Math.round(n * ((k + 1) / Math.min(REMOVALS, n)) ** (n > REMOVALS ? 2 : 1)))))];
+  const sizes = [
+    ...new Set(
+      Array.from({ length: Math.min(REMOVALS, n) }, (_, k) =>
+        Math.max(1, Math.round(n * ((k + 1) / Math.min(REMOVALS, n)) ** (n > REMOVALS ? 2 : 1))),
+      ),
+    ),
+  ];
   onProgress?.({ stage: 'removal', done: 0, total: sizes.length });
   const curve = await removalCurve(spectrum, game, { seed, rivals, sizes, randomSets: RANDOM_REMOVALS, signal });
   onProgress?.({ stage: 'removal', done: sizes.length, total: sizes.length });
@@ -216,8 +337,15 @@ async function removalOf(spectrum: FourierSpectrum, rivals: Readonly<Record<stri
 
 /** The sets that the solver could not tell from noise, by setKey; SPEX says so of each term. */
 function belowNoise({ details }: Solution): Set<string> {
-  const terms = (details['terms'] ?? []) as readonly { readonly members?: readonly number[]; readonly belowNoise?: boolean }[];
-  return new Set(Array.isArray(terms) ? terms.filter((term) => term.belowNoise === true).map((term) => setKey(term.members ?? [])) : []);
+  const terms = (details['terms'] ?? []) as readonly {
+    readonly members?: readonly number[];
+    readonly belowNoise?: boolean;
+  }[];
+  return new Set(
+    Array.isArray(terms)
+      ? terms.filter((term) => term.belowNoise === true).map((term) => setKey(term.members ?? []))
+      : [],
+  );
 }
 
 /** Adds up the time that measuring takes. */
@@ -242,8 +370,14 @@ async function meanRows(model: Model, options: FindCircuitsOptions): Promise<num
   let prompts = options.meanPrompts;
   const bundled = model.folder === undefined ? undefined : join(model.folder, 'prompts.jsonl');
   if (prompts === undefined && options.prompts.length > 1) prompts = options.prompts;
-  if (prompts === undefined && bundled !== undefined && (await stat(bundled).catch(() => undefined)) !== undefined) prompts = await readPrompts(bundled);
-  if (prompts === undefined) throw fail('input', 'mean ablation', 'needs a data set to average over; give --mean-prompts file.jsonl, or several prompts.');
+  if (prompts === undefined && bundled !== undefined && (await stat(bundled).catch(() => undefined)) !== undefined)
+    prompts = await readPrompts(bundled);
+  if (prompts === undefined)
+    throw fail(
+      'input',
+      'mean ablation',
+      'needs a data set to average over; give --mean-prompts file.jsonl, or several prompts.',
+    );
   const tokenizer = tokenizerOf(model);
   return prompts.map(({ prompt }) => tokenizer.encode(prompt));
 }
@@ -265,18 +399,33 @@ function shares(spectrum: FourierSpectrum, total: number): { order: number; shar
 
 function pluralOf(players: readonly ComponentPlayer[]): string {
   const kinds = new Set(players.map(({ components }) => (components.length > 1 ? 'groups' : components[0].kind)));
-  const plural = { head: 'heads', neuron: 'neurons', mlp: 'MLP layers', attn: 'attention layers', embed: 'embeddings', groups: 'groups' };
+  const plural = {
+    head: 'heads',
+    neuron: 'neurons',
+    mlp: 'MLP layers',
+    attn: 'attention layers',
+    embed: 'embeddings',
+    groups: 'groups',
+  };
   const [kind] = kinds;
   if (kinds.size > 1) return 'parts';
-  return players.every(({ components }) => components[0].position !== undefined) ? `${plural[kind]} at single positions` : plural[kind];
+  return players.every(({ components }) => components[0].position !== undefined)
+    ? `${plural[kind]} at single positions`
+    : plural[kind];
 }
 
 /** The record without its undefined fields. */
 function present<T extends Record<string, unknown>>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }
 
 function plain(options: FindCircuitsOptions, settings: Settings): Record<string, unknown> {
-  return { ...settings, layers: options.layers ?? null, batchSize: options.batchSize ?? null, prompts: options.prompts.length };
+  return {
+    ...settings,
+    layers: options.layers ?? null,
+    batchSize: options.batchSize ?? null,
+    prompts: options.prompts.length,
+  };
 }
-

@@ -1,12 +1,12 @@
 /**
- * The seam: a Game is n players and value(coalitions) -> Float64Array.
+ * The seam: a Game is n players and value(masks) -> Float64Array.
  *
  * Left of this file live tensors, right of it only numbers. Any function of masks is a game; the
  * solvers, the circuit and the report know nothing else. Two wrappers compose: `memoise` measures
  * each mask once (and writes it to a log, so that a killed run resumes), `meter` holds a budget,
  * counted in distinct masks.
  */
-import { coalitionsFromMembers, maskHex, selectRows, type Coalitions } from './coalitions.ts';
+import { masksFromMembers, maskHex, selectRows, type Masks } from './masks.ts';
 import { fail, throwIfAborted } from './errors.ts';
 
 export interface Player {
@@ -32,7 +32,7 @@ export interface Game {
   readonly name: string;
   readonly players: readonly Player[];
   /** f(m) of every mask, in order. 1 = kept. @throws on masks over another number of players. */
-  value(coalitions: Coalitions, options?: ValueOptions): Promise<Float64Array>;
+  value(masks: Masks, options?: ValueOptions): Promise<Float64Array>;
 }
 
 /** Where measured values outlive the process; see games/run-log.ts for the one on disk. */
@@ -56,7 +56,11 @@ export interface MeteredGame extends Game {
 }
 
 /** A game from a plain function of one mask; for tests, synthetic truths and tables. */
-export function gameFromFunction(name: string, players: number | readonly Player[], f: (row: number, masks: Coalitions) => number): Game {
+export function gameFromFunction(
+  name: string,
+  players: number | readonly Player[],
+  f: (row: number, masks: Masks) => number,
+): Game {
   const list = typeof players === 'number' ? Array.from({ length: players }, (_, i) => ({ name: `x${i}` })) : players;
   return {
     name,
@@ -109,11 +113,16 @@ export function memoise(game: Game, log?: ValueLog): MemoisedGame {
       let reported = 0;
       const report = (): void => {
         const start = reported;
-        for (let value; reported < masks.count && (value = known.get(hexes[reported])) !== undefined; reported++) values[reported] = value;
+        for (let value; reported < masks.count && (value = known.get(hexes[reported])) !== undefined; reported++)
+          values[reported] = value;
         if (reported > start) options.onBatch?.(start, values.subarray(start, reported));
       };
       const told = (rows: number[]): void => {
-        if (rows.length > 0) options.onValues?.(rows, Float64Array.from(rows, (row) => known.get(hexes[row]) as number));
+        if (rows.length > 0)
+          options.onValues?.(
+            rows,
+            Float64Array.from(rows, (row) => known.get(hexes[row]) as number),
+          );
       };
       told(hexes.flatMap((hex, row) => (known.has(hex) ? [row] : [])));
       report();
@@ -122,9 +131,17 @@ export function memoise(game: Game, log?: ValueLog): MemoisedGame {
         const news = names.flatMap((name, k) => (known.has(name) ? [] : [k])); // onValues may have told what onBatch tells
         if (news.length === 0) return;
         for (const k of news) {
-          if (!Number.isFinite(batch[k])) throw fail('input', game.name, `the value of mask ${names[k]} (hex, player 0 = lowest bit of the first byte) is ${batch[k]}; values must be finite numbers.`);
+          if (!Number.isFinite(batch[k]))
+            throw fail(
+              'input',
+              game.name,
+              `the value of mask ${names[k]} (hex, player 0 = lowest bit of the first byte) is ${batch[k]}; values must be finite numbers.`,
+            );
         }
-        log?.append(news.map((k) => names[k]), Float64Array.from(news, (k) => batch[k]));
+        log?.append(
+          news.map((k) => names[k]),
+          Float64Array.from(news, (k) => batch[k]),
+        );
         for (const k of news) known.set(names[k], batch[k]);
         measured += news.length;
         told(news.flatMap((k) => waiting.get(names[k]) ?? []));
@@ -134,9 +151,18 @@ export function memoise(game: Game, log?: ValueLog): MemoisedGame {
         await game.value(selectRows(masks, fresh), {
           signal: options.signal,
           onValues: accept,
-          onBatch: (start, batch) => accept(Array.from(batch, (_, k) => start + k), batch),
+          onBatch: (start, batch) =>
+            accept(
+              Array.from(batch, (_, k) => start + k),
+              batch,
+            ),
         });
-        if (reported < masks.count) throw fail('input', game.name, `${masks.count - reported} of ${masks.count} masks got no value; value() must report every mask through onBatch.`);
+        if (reported < masks.count)
+          throw fail(
+            'input',
+            game.name,
+            `${masks.count - reported} of ${masks.count} masks got no value; value() must report every mask through onBatch.`,
+          );
       }
       return values;
     },
@@ -148,7 +174,8 @@ export function memoise(game: Game, log?: ValueLog): MemoisedGame {
  * @throws before measuring anything when a request would pass the budget.
  */
 export function meter(game: Game, budget: number): MeteredGame {
-  if (!Number.isInteger(budget) || budget < 1) throw fail('budget', 'budget', `${budget} masks; a whole number >= 1 is needed.`);
+  if (!Number.isInteger(budget) || budget < 1)
+    throw fail('budget', 'budget', `${budget} masks; a whole number >= 1 is needed.`);
   const asked = new Set<string>();
   return {
     name: game.name,
@@ -166,7 +193,11 @@ export function meter(game: Game, budget: number): MeteredGame {
         if (!asked.has(hex)) fresh.add(hex);
       }
       if (asked.size + fresh.size > budget) {
-        throw fail('budget', game.name, `${fresh.size} more masks asked for with ${budget - asked.size} of ${budget} left; raise the budget to at least ${asked.size + fresh.size}.`);
+        throw fail(
+          'budget',
+          game.name,
+          `${fresh.size} more masks asked for with ${budget - asked.size} of ${budget} left; raise the budget to at least ${asked.size + fresh.size}.`,
+        );
       }
       const values = await game.value(masks, options);
       for (const hex of fresh) asked.add(hex);
@@ -177,10 +208,11 @@ export function meter(game: Game, budget: number): MeteredGame {
 
 /** The value of one mask given by its kept players. */
 export async function valueOf(game: Game, kept: readonly number[], options?: ValueOptions): Promise<number> {
-  return (await game.value(coalitionsFromMembers(game.players.length, [kept]), options))[0];
+  return (await game.value(masksFromMembers(game.players.length, [kept]), options))[0];
 }
 
 /** @throws when `masks` are over another number of players than the game's. */
-export function checkPlayers(who: string, players: number, masks: Coalitions): void {
-  if (masks.players !== players) throw fail('input', who, `masks over ${masks.players} players were given; this game has ${players}.`);
+export function checkPlayers(who: string, players: number, masks: Masks): void {
+  if (masks.players !== players)
+    throw fail('input', who, `masks over ${masks.players} players were given; this game has ${players}.`);
 }

@@ -12,7 +12,9 @@ export interface SolveOptions {
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
   /** Progress: stage names the work, done of total in masks (sampling) or steps. */
-  readonly onProgress?: ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void) | undefined;
+  readonly onProgress?:
+    | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
+    | undefined;
 }
 
 export interface Solution {

@@ -6,11 +6,19 @@ describe('SpexlensError', () => {
     const error = fail('budget', 'exact', '256 masks are needed, 10 given.');
     expect(error).toBeInstanceOf(SpexlensError);
     expect(error).toBeInstanceOf(Error);
-    expect(error).toMatchObject({ kind: 'budget', name: 'SpexlensError', message: 'exact: 256 masks are needed, 10 given.' });
+    expect(error).toMatchObject({
+      kind: 'budget',
+      name: 'SpexlensError',
+      message: 'exact: 256 masks are needed, 10 given.',
+    });
   });
 
   it('stays one line of at most 1,000 characters, whatever it quotes, with both its ends', () => {
-    const { message } = fail('checkpoint', 'config.json', `"${'x'.repeat(100_000)}\n\u0007" is unknown; gpt2 is known.`);
+    const { message } = fail(
+      'checkpoint',
+      'config.json',
+      `"${'x'.repeat(100_000)}\n\u0007" is unknown; gpt2 is known.`,
+    );
     expect(message.length).toBeGreaterThan(990);
     expect(message.length).toBeLessThanOrEqual(1000);
     expect(message).toMatch(/^config\.json: "x{300,}…x+ " is unknown; gpt2 is known\.$/);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { allCoalitions, coalitionsFromMembers, concatCoalitions, maskHex, type Coalitions } from '../src/coalitions.ts';
+import { allMasks, masksFromMembers, concatMasks, maskHex, type Masks } from '../src/masks.ts';
 import { gameFromFunction, memoise, meter, valueOf, type Game, type ValueLog } from '../src/game.ts';
 
-const index = (row: number, masks: Coalitions): number => masks.words[row];
+const index = (row: number, masks: Masks): number => masks.words[row];
 
 /** A game over 4 players whose value is the mask's index, in batches, with the masks it was asked for. */
 function batched(size: number): { game: Game; asked: number[]; stopAfter(batches: number): void } {
@@ -37,17 +37,21 @@ describe('a game from a function', () => {
   it('evaluates every mask in order and reports them as one batch', async () => {
     const batches: [number, number[]][] = [];
     const game = gameFromFunction('index', 3, index);
-    expect(await game.value(allCoalitions(3), { onBatch: (start, values) => batches.push([start, [...values]]) })).toEqual(Float64Array.of(0, 1, 2, 3, 4, 5, 6, 7));
+    expect(await game.value(allMasks(3), { onBatch: (start, values) => batches.push([start, [...values]]) })).toEqual(
+      Float64Array.of(0, 1, 2, 3, 4, 5, 6, 7),
+    );
     expect(batches).toEqual([[0, [0, 1, 2, 3, 4, 5, 6, 7]]]);
     expect(game.players.map(({ name }) => name)).toEqual(['x0', 'x1', 'x2']);
     expect(await valueOf(game, [0, 2])).toBe(5);
-    expect(gameFromFunction('named', [{ name: 'L0H1', layer: 0 }], index).players).toEqual([{ name: 'L0H1', layer: 0 }]);
+    expect(gameFromFunction('named', [{ name: 'L0H1', layer: 0 }], index).players).toEqual([
+      { name: 'L0H1', layer: 0 },
+    ]);
   });
 
   it('refuses masks over other players, and a fired signal', async () => {
     const game = gameFromFunction('index', 3, index);
-    await expect(game.value(allCoalitions(4))).rejects.toThrow('index: masks over 4 players were given; this game has 3');
-    await expect(game.value(allCoalitions(3), { signal: AbortSignal.abort() })).rejects.toMatchObject({ kind: 'aborted' });
+    await expect(game.value(allMasks(4))).rejects.toThrow('index: masks over 4 players were given; this game has 3');
+    await expect(game.value(allMasks(3), { signal: AbortSignal.abort() })).rejects.toMatchObject({ kind: 'aborted' });
   });
 });
 
@@ -60,10 +64,10 @@ describe('memoise', () => {
   it('asks for every distinct mask once, within a call and across calls', async () => {
     const { game, asked } = batched(3);
     const memo = memoise(game);
-    const masks = coalitionsFromMembers(4, [[1], [0], [1], [], [0]]);
+    const masks = masksFromMembers(4, [[1], [0], [1], [], [0]]);
     expect(await memo.value(masks)).toEqual(Float64Array.of(2, 1, 2, 0, 1));
     expect(asked).toEqual([2, 1, 0]);
-    expect(await memo.value(allCoalitions(4))).toEqual(Float64Array.from({ length: 16 }, (_, j) => j));
+    expect(await memo.value(allMasks(4))).toEqual(Float64Array.from({ length: 16 }, (_, j) => j));
     expect(asked).toHaveLength(16);
     expect(memo.measured).toBe(16);
   });
@@ -71,8 +75,8 @@ describe('memoise', () => {
   it('reports every mask once, in order, whatever was known and however the batches fall', async () => {
     const { game } = batched(2);
     const memo = memoise(game);
-    await memo.value(coalitionsFromMembers(4, [[1], [3]]));
-    const masks = coalitionsFromMembers(4, [[1], [0], [0], [3], [2], [0, 1], [2]]);
+    await memo.value(masksFromMembers(4, [[1], [3]]));
+    const masks = masksFromMembers(4, [[1], [0], [0], [3], [2], [0, 1], [2]]);
     const seen: number[] = [];
     const values = await memo.value(masks, {
       onBatch(start, batch) {
@@ -88,51 +92,66 @@ describe('memoise', () => {
     const log = memoryLog();
     const first = batched(3);
     first.stopAfter(2);
-    await expect(memoise(first.game, log).value(allCoalitions(4))).rejects.toThrow('the machine died');
+    await expect(memoise(first.game, log).value(allMasks(4))).rejects.toThrow('the machine died');
     expect(log.lines).toHaveLength(6);
     const second = batched(3);
     const memo = memoise(second.game, log);
     expect(memo.resumed).toBe(6);
-    expect(await memo.value(allCoalitions(4))).toEqual(Float64Array.from({ length: 16 }, (_, j) => j));
+    expect(await memo.value(allMasks(4))).toEqual(Float64Array.from({ length: 16 }, (_, j) => j));
     expect(second.asked).toEqual([6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
     expect(memo.measured).toBe(10);
     expect(new Set(log.lines.map(([hex]) => hex)).size).toBe(16);
   });
 
-  it.each([Number.NaN, Infinity, -Infinity])('refuses the value %d by the name of its mask, and does not log it', async (bad) => {
-    const log = memoryLog();
-    const memo = memoise(gameFromFunction('broken', 4, (row, masks) => (index(row, masks) === 9 ? bad : 1)), log);
-    await expect(memo.value(allCoalitions(4))).rejects.toMatchObject({ kind: 'input', message: expect.stringContaining(`mask 09 (hex, player 0 = lowest bit of the first byte) is ${bad}`) });
-    expect(log.lines.some(([hex]) => hex === maskHex(coalitionsFromMembers(4, [[0, 3]]), 0))).toBe(false);
-  });
+  it.each([Number.NaN, Infinity, -Infinity])(
+    'refuses the value %d by the name of its mask, and does not log it',
+    async (bad) => {
+      const log = memoryLog();
+      const memo = memoise(
+        gameFromFunction('broken', 4, (row, masks) => (index(row, masks) === 9 ? bad : 1)),
+        log,
+      );
+      await expect(memo.value(allMasks(4))).rejects.toMatchObject({
+        kind: 'input',
+        message: expect.stringContaining(`mask 09 (hex, player 0 = lowest bit of the first byte) is ${bad}`),
+      });
+      expect(log.lines.some(([hex]) => hex === maskHex(masksFromMembers(4, [[0, 3]]), 0))).toBe(false);
+    },
+  );
 
   it('says so when the inner game reports too few masks', async () => {
-    const silent: Game = { ...gameFromFunction('silent', 2, index), value: async (masks) => new Float64Array(masks.count) };
-    await expect(memoise(silent).value(allCoalitions(2))).rejects.toThrow('4 of 4 masks got no value');
+    const silent: Game = {
+      ...gameFromFunction('silent', 2, index),
+      value: async (masks) => new Float64Array(masks.count),
+    };
+    await expect(memoise(silent).value(allMasks(2))).rejects.toThrow('4 of 4 masks got no value');
   });
 
   it('serves no masks at all', async () => {
-    expect(await memoise(gameFromFunction('index', 2, index)).value(coalitionsFromMembers(2, []))).toHaveLength(0);
+    expect(await memoise(gameFromFunction('index', 2, index)).value(masksFromMembers(2, []))).toHaveLength(0);
   });
 });
 
 describe('meter', () => {
   it('counts distinct masks, over all calls', async () => {
     const game = meter(gameFromFunction('index', 4, index), 5);
-    await game.value(coalitionsFromMembers(4, [[0], [0], [1]]));
-    await game.value(coalitionsFromMembers(4, [[1], [2]]));
+    await game.value(masksFromMembers(4, [[0], [0], [1]]));
+    await game.value(masksFromMembers(4, [[1], [2]]));
     expect([game.spent, game.remaining]).toEqual([3, 2]);
   });
 
   it('refuses what would pass the budget before measuring any of it', async () => {
     const { game, asked } = batched(2);
     const metered = meter(game, 3);
-    await metered.value(coalitionsFromMembers(4, [[0], [1]]));
-    const more = concatCoalitions([coalitionsFromMembers(4, [[0]]), coalitionsFromMembers(4, [[2], [3]])]);
-    await expect(metered.value(more)).rejects.toMatchObject({ kind: 'budget', message: 'batched: 2 more masks asked for with 1 of 3 left; raise the budget to at least 4.' });
+    await metered.value(masksFromMembers(4, [[0], [1]]));
+    const more = concatMasks([masksFromMembers(4, [[0]]), masksFromMembers(4, [[2], [3]])]);
+    await expect(metered.value(more)).rejects.toMatchObject({
+      kind: 'budget',
+      message: 'batched: 2 more masks asked for with 1 of 3 left; raise the budget to at least 4.',
+    });
     expect(asked).toHaveLength(2);
     expect(metered.spent).toBe(2);
-    await metered.value(coalitionsFromMembers(4, [[3]]));
+    await metered.value(masksFromMembers(4, [[3]]));
     expect(metered.remaining).toBe(0);
   });
 
@@ -143,8 +162,10 @@ describe('meter', () => {
   it('passes signal and progress through', async () => {
     const metered = meter(gameFromFunction('index', 2, index), 4);
     let reported = 0;
-    await metered.value(allCoalitions(2), { onBatch: (_, values) => (reported += values.length) });
+    await metered.value(allMasks(2), { onBatch: (_, values) => (reported += values.length) });
     expect(reported).toBe(4);
-    await expect(metered.value(allCoalitions(2), { signal: AbortSignal.abort() })).rejects.toMatchObject({ kind: 'aborted' });
+    await expect(metered.value(allMasks(2), { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      kind: 'aborted',
+    });
   });
 });

@@ -4,8 +4,8 @@ import { expect } from 'vitest';
 import { BACKENDS, openBackend, type Backend, type BackendOptions } from '../src/backend/backend.ts';
 import type { ModelConfig } from '../src/model/config.ts';
 import { createModel, type Model } from '../src/model/model.ts';
-import { randomParameters, SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/self-check.ts';
-import type { ReferenceParameters } from '../src/model/reference.ts';
+import { randomParameters, SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
+import type { ReferenceParameters } from '../src/model/reference/reference.ts';
 
 /** The backend of tests that run on one: SPEXLENS_TEST_BACKEND, or wasm. */
 export const TEST_BACKEND = process.env['SPEXLENS_TEST_BACKEND'] ?? 'wasm';
@@ -26,7 +26,9 @@ export async function availableBackends(): Promise<string[]> {
       backend.close();
       // A GPU emulated in software is right but slow: minutes instead of seconds.
       if (name === 'webgpu' && !backend.gpu && process.env['SPEXLENS_TEST_SOFTWARE_GPU'] !== '1') {
-        console.info(`backend webgpu is not tested here: only a ${backend.device}; set SPEXLENS_TEST_SOFTWARE_GPU=1 to test on it.`);
+        console.info(
+          `backend webgpu is not tested here: only a ${backend.device}; set SPEXLENS_TEST_SOFTWARE_GPU=1 to test on it.`,
+        );
         continue;
       }
       found.push(name);
@@ -38,7 +40,10 @@ export async function availableBackends(): Promise<string[]> {
 }
 
 /** SPEXLENS_TEST_KERNELS (auto, simd, stock) says whose kernels the wasm backend has where a test does not. */
-export async function open(name: string, options: BackendOptions = { kernels: process.env['SPEXLENS_TEST_KERNELS'] as BackendOptions['kernels'] }): Promise<Backend> {
+export async function open(
+  name: string,
+  options: BackendOptions = { kernels: process.env['SPEXLENS_TEST_KERNELS'] as BackendOptions['kernels'] },
+): Promise<Backend> {
   return openBackend(name, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE }, options);
 }
 
@@ -63,23 +68,56 @@ const lens = { ...base, family: 'transformer-lens' } as const;
 
 const rms = { kind: 'rms', eps: 1e-6, offset: 0 } as const;
 const rotary = { dims: 6, theta: 100 };
-const llama: ModelConfig = { ...base, family: 'llama', nHeads: 4, nKvHeads: 2, dHead: 6, norm: rms, positions: 'rotary', rotary: [rotary, rotary, rotary], activation: 'silu', gated: true, biases: none };
+const llama: ModelConfig = {
+  ...base,
+  family: 'llama',
+  nHeads: 4,
+  nKvHeads: 2,
+  dHead: 6,
+  norm: rms,
+  positions: 'rotary',
+  rotary: [rotary, rotary, rotary],
+  activation: 'silu',
+  gated: true,
+  biases: none,
+};
 
 /** One configuration for every branch of the forward pass. */
 export const CONFIGS: Readonly<Record<string, ModelConfig>> = {
   gpt2: base,
-  'gpt2, scaled by layer, erf gelu': { ...base, activation: 'gelu', attention: { scales: [0.35, 0.175, 0.117], causal: true } },
+  'gpt2, scaled by layer, erf gelu': {
+    ...base,
+    activation: 'gelu',
+    attention: { scales: [0.35, 0.175, 0.117], causal: true },
+  },
   'attention-only, no norm, no bias': { ...lens, dMlp: 0, norm: { kind: 'none' }, biases: none },
-  'shortformer, LNPre': { ...lens, dMlp: 0, positions: 'shortformer', norm: { kind: 'layer', eps: 1e-5, affine: false }, biases: { ...none, unembed: true } },
-  'solu_ln': { ...lens, activation: 'solu_ln', biases: { ...base.biases, unembed: true } },
-  'relu, bidirectional, wide heads, other output': { ...lens, activation: 'relu', dHead: 5, dVocabOut: 7, norm: { kind: 'none' }, attention: { scales: [1, 0.5, 0.25], causal: false } },
+  'shortformer, LNPre': {
+    ...lens,
+    dMlp: 0,
+    positions: 'shortformer',
+    norm: { kind: 'layer', eps: 1e-5, affine: false },
+    biases: { ...none, unembed: true },
+  },
+  solu_ln: { ...lens, activation: 'solu_ln', biases: { ...base.biases, unembed: true } },
+  'relu, bidirectional, wide heads, other output': {
+    ...lens,
+    activation: 'relu',
+    dHead: 5,
+    dVocabOut: 7,
+    norm: { kind: 'none' },
+    attention: { scales: [1, 0.5, 0.25], causal: false },
+  },
   silu: { ...lens, activation: 'silu' },
   'llama: rotary, gated, grouped heads': llama,
   'ungrouped heads, all biases, llama3 and linear scaling': {
     ...llama,
     attention: { ...llama.attention, ungrouped: true },
     biases: { qkv: true, attnOut: true, mlp: true, unembed: true },
-    rotary: [rotary, { ...rotary, scaling: { kind: 'linear', factor: 4 } }, { ...rotary, scaling: { kind: 'llama3', factor: 8, lowFrequency: 1, highFrequency: 4, originalContext: 12 } }],
+    rotary: [
+      rotary,
+      { ...rotary, scaling: { kind: 'linear', factor: 4 } },
+      { ...rotary, scaling: { kind: 'llama3', factor: 8, lowFrequency: 1, highFrequency: 4, originalContext: 12 } },
+    ],
   },
   'four norms, caps, windows, query and key norms, scaled embedding': {
     ...llama,
@@ -87,12 +125,30 @@ export const CONFIGS: Readonly<Record<string, ModelConfig>> = {
     norm: { ...rms, offset: 1 },
     layout: 'sandwich',
     activation: 'gelu_new',
-    attention: { scales: [0.2, 0.3, 0.4], causal: true, windows: [3, null, 2], softcap: 2, qkNorm: { ...rms, offset: 1 } },
+    attention: {
+      scales: [0.2, 0.3, 0.4],
+      causal: true,
+      windows: [3, null, 2],
+      softcap: 2,
+      qkNorm: { ...rms, offset: 1 },
+    },
     embedding: { scale: Math.sqrt(24) },
     logitSoftcap: 5,
   },
-  'parallel, two norms, partial rotary': { ...base, layout: 'parallel', positions: 'rotary', rotary: [2, 4, 8].map((dims) => ({ ...rotary, dims })), activation: 'gelu' },
-  'parallel, one norm, layer norm over queries and keys': { ...base, layout: 'parallel-shared', positions: 'rotary', rotary: Array(3).fill({ ...rotary, dims: 4 }), attention: { ...base.attention, qkNorm: base.norm } },
+  'parallel, two norms, partial rotary': {
+    ...base,
+    layout: 'parallel',
+    positions: 'rotary',
+    rotary: [2, 4, 8].map((dims) => ({ ...rotary, dims })),
+    activation: 'gelu',
+  },
+  'parallel, one norm, layer norm over queries and keys': {
+    ...base,
+    layout: 'parallel-shared',
+    positions: 'rotary',
+    rotary: Array(3).fill({ ...rotary, dims: 4 }),
+    attention: { ...base.attention, qkNorm: base.norm },
+  },
   'post-norm, bidirectional, token types, masked-LM head': {
     ...base,
     layout: 'post',
@@ -103,12 +159,21 @@ export const CONFIGS: Readonly<Record<string, ModelConfig>> = {
     biases: { ...base.biases, unembed: true },
   },
   'post-norm, causal, narrow embedding': { ...base, layout: 'post', activation: 'relu', embedding: { width: 10 } },
-  'no last norm, windows both ways': { ...base, finalNorm: false, attention: { scales: [0.35, 0.35, 0.35], causal: false, windows: [2, 3, null] } },
+  'no last norm, windows both ways': {
+    ...base,
+    finalNorm: false,
+    attention: { scales: [0.35, 0.35, 0.35], causal: false, windows: [2, 3, null] },
+  },
 };
 
-export function randomModel(config: ModelConfig, seed = 1): { readonly model: Model; readonly reference: ReferenceParameters } {
+export function randomModel(
+  config: ModelConfig,
+  seed = 1,
+): { readonly model: Model; readonly reference: ReferenceParameters } {
   const reference = randomParameters(config, seed);
-  const parameters = Object.fromEntries(Object.entries(reference).map(([name, { shape, values }]) => [name, tf.tensor(values as Float32Array, [...shape])]));
+  const parameters = Object.fromEntries(
+    Object.entries(reference).map(([name, { shape, values }]) => [name, tf.tensor(values as Float32Array, [...shape])]),
+  );
   return { model: createModel(config, parameters, { name: 'random' }), reference };
 }
 
@@ -132,6 +197,9 @@ expect.extend({
       }
       counts.push(tf.memory().numTensors);
     }
-    return { pass: counts[0] === counts[1], message: () => `${counts[1] - counts[0]} tensors were left behind by one call` };
+    return {
+      pass: counts[0] === counts[1],
+      message: () => `${counts[1] - counts[0]} tensors were left behind by one call`,
+    };
   },
 });

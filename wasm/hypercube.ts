@@ -1,6 +1,6 @@
 /**
  * The covariance of a Gaussian process on masks and its gradient (AssemblyScript; called through
- * src/proxy/gaussian-process.ts). Pairs of masks matter through their xor alone: `table` holds, for every byte of eight
+ * src/proxy/process/gaussian-process.ts). Pairs of masks matter through their xor alone: `table` holds, for every byte of eight
  * players, the product of their factors at each of 256 xors.
  */
 

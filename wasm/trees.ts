@@ -1,6 +1,6 @@
 /**
  * Gradient boosting on binary players, tree by tree (AssemblyScript; compiled by scripts/build-wasm.ts into
- * src/kernels/kernels-bytes.ts, called through src/proxy/trainer.ts, which lays out the memory).
+ * src/kernels/kernels-bytes.ts, called through src/proxy/trees/trainer.ts, which lays out the memory).
  *
  * Leaf-wise growth. Gain = G_L²/n_L + G_R²/n_R - G²/n, ties to the lowest player, then to the oldest leaf. Masks lie
  * word-column by word-column, 32 players to a word. A row's weight, count and gradient in one i64: (1 << shift) +

@@ -13,10 +13,12 @@ export function useFastMatMulGradient(): void {
     inputsToSave: ['a', 'b'],
     gradFunc: (dy, saved, attributes) => {
       const { transposeA, transposeB } = attributes as unknown as { transposeA: boolean; transposeB: boolean };
-      if (transposeA || transposeB) throw new Error('useFastMatMulGradient: the forward pass transposes inside matMul; transpose before it.');
+      if (transposeA || transposeB)
+        throw new Error('useFastMatMulGradient: the forward pass transposes inside matMul; transpose before it.');
       const [a, b] = saved;
       const grad = dy as tf.Tensor;
-      const flip = (x: tf.Tensor): tf.Tensor => tf.transpose(x, [...x.shape.keys()].slice(0, -2).concat(x.rank - 1, x.rank - 2));
+      const flip = (x: tf.Tensor): tf.Tensor =>
+        tf.transpose(x, [...x.shape.keys()].slice(0, -2).concat(x.rank - 1, x.rank - 2));
       return { a: () => tf.matMul(grad, flip(b)), b: () => tf.matMul(flip(a), grad) };
     },
   });

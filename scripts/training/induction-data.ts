@@ -4,7 +4,7 @@
  * p is uniform in 4..12 per row, so no fixed offset predicts the next letter: only "find where this letter
  * stood before and copy what followed" does. Loss and accuracy count positions whose answer is determined.
  */
-import type { Prompt } from '../../src/games/prompts.ts';
+import type { Prompt } from '../../src/lens/prompts.ts';
 import type { Random } from '../../src/random.ts';
 import type { Batch } from './train.ts';
 
@@ -41,6 +41,13 @@ export function inductionPrompt(random: Random): Prompt {
   const others = letters.filter((letter) => letter !== next && letter !== sequence[length - 1]);
   // Corrupted: as long, its last letter is new to it, so there is nothing to look up.
   const strangers = random.shuffle(LETTERS.map((_, i) => i).filter((i) => !letters.includes(i)));
-  const corrupted = Array.from({ length }, (_, t) => (t === length - 1 ? strangers[0] : strangers[1 + (t % (strangers.length - 1))]));
-  return { prompt: text(sequence), correct: ` ${LETTERS[next]}`, incorrect: ` ${LETTERS[others[random.integer(others.length)]]}`, corrupted: text(corrupted) };
+  const corrupted = Array.from({ length }, (_, t) =>
+    t === length - 1 ? strangers[0] : strangers[1 + (t % (strangers.length - 1))],
+  );
+  return {
+    prompt: text(sequence),
+    correct: ` ${LETTERS[next]}`,
+    incorrect: ` ${LETTERS[others[random.integer(others.length)]]}`,
+    corrupted: text(corrupted),
+  };
 }

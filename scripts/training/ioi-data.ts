@@ -17,9 +17,25 @@ export const NAMES = (
   'Martin Stella Max Teresa Neil Tina Oliver Ursula Oscar Vera Patrick Wendy Philip Yvonne Ralph Zoe Victor Ingrid Walter Edith'
 ).split(' ');
 /** Names that no indirect-object training sentence contains. */
-export const HELD_OUT_NAMES = ['Simon', 'Jane', 'Adam', 'Kate', 'Ralph', 'Zoe', 'Victor', 'Ingrid', 'Walter', 'Edith', 'Oscar', 'Vera'];
-export const PLACES = 'store park school office station library hospital restaurant garden museum beach market'.split(' ');
-export const OBJECTS = 'drink book ring ball letter key kiss bone computer basket snack necklace pen map coat ticket'.split(' ');
+export const HELD_OUT_NAMES = [
+  'Simon',
+  'Jane',
+  'Adam',
+  'Kate',
+  'Ralph',
+  'Zoe',
+  'Victor',
+  'Ingrid',
+  'Walter',
+  'Edith',
+  'Oscar',
+  'Vera',
+];
+export const PLACES = 'store park school office station library hospital restaurant garden museum beach market'.split(
+  ' ',
+);
+export const OBJECTS =
+  'drink book ring ball letter key kiss bone computer basket snack necklace pen map coat ticket'.split(' ');
 /** Objects that no indirect-object training sentence contains. */
 export const HELD_OUT_OBJECTS = ['map', 'coat', 'ticket'];
 
@@ -58,9 +74,12 @@ export interface IoiPrompt {
 }
 
 export const WORDS: readonly string[] = [
-  ...new Set(
-    [...NAMES, ...PLACES, ...OBJECTS, ...[...TEMPLATES, ...SINGLE, ...BOTH].flatMap((t) => t.replaceAll(/\{.\}/g, ' ').match(/\w+|[.,]/g) ?? [])],
-  ),
+  ...new Set([
+    ...NAMES,
+    ...PLACES,
+    ...OBJECTS,
+    ...[...TEMPLATES, ...SINGLE, ...BOTH].flatMap((t) => t.replaceAll(/\{.\}/g, ' ').match(/\w+|[.,]/g) ?? []),
+  ]),
 ];
 
 export type Split = 'train' | 'pairs' | 'names' | 'objects';
@@ -89,7 +108,10 @@ export function drawIoiPair(split: Split, random: Random): readonly [IoiPrompt, 
     b = pick(names);
   } while (a === b || (split !== 'names' && isHeldOutPair(a, b) !== (split === 'pairs')));
   const strangers = trainNames.filter((i) => i !== a && i !== b);
-  const others = random.shuffle(strangers).slice(0, 3).map((i) => NAMES[i]);
+  const others = random
+    .shuffle(strangers)
+    .slice(0, 3)
+    .map((i) => NAMES[i]);
   const template = pick(TEMPLATES);
   const place = pick(PLACES);
   const object = pick(split === 'objects' ? HELD_OUT_OBJECTS : trainObjects);
@@ -97,9 +119,19 @@ export function drawIoiPair(split: Split, random: Random): readonly [IoiPrompt, 
   const [io, subject] = [NAMES[a], NAMES[b]];
   const [first, second] = subjectFirst ? [subject, io] : [io, subject];
   const fill = (one: string, two: string, actor: string): string =>
-    template.replaceAll('{A}', one).replaceAll('{B}', two).replaceAll('{S}', actor).replaceAll('{P}', place).replaceAll('{O}', object);
+    template
+      .replaceAll('{A}', one)
+      .replaceAll('{B}', two)
+      .replaceAll('{S}', actor)
+      .replaceAll('{P}', place)
+      .replaceAll('{O}', object);
   const corrupted = fill(others[0], others[1], others[2]);
-  const prompt = (answer: string, actor: string): IoiPrompt => ({ prompt: fill(first, second, actor), correct: ` ${answer}`, incorrect: ` ${actor}`, corrupted });
+  const prompt = (answer: string, actor: string): IoiPrompt => ({
+    prompt: fill(first, second, actor),
+    correct: ` ${answer}`,
+    incorrect: ` ${actor}`,
+    corrupted,
+  });
   return [prompt(io, subject), prompt(subject, io)];
 }
 

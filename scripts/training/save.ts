@@ -2,9 +2,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Model } from '../../src/model/model.ts';
-import { writeSafetensors, type TensorToWrite } from '../../src/model/safetensors-write.ts';
-import { wordLevelTokenizer } from '../../src/model/word-tokenizer.ts';
-import type { Prompt } from '../../src/games/prompts.ts';
+import { writeSafetensors, type TensorToWrite } from '../../src/checkpoint/safetensors-write.ts';
+import { wordLevelTokenizer } from '../../src/tokenizer/word-tokenizer.ts';
+import type { Prompt } from '../../src/lens/prompts.ts';
 
 export interface SavedModel {
   readonly folder: string;
@@ -19,7 +19,8 @@ export interface SavedModel {
 
 export async function saveModel({ folder, config, tensors, words, card, prompts }: SavedModel): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const json = (name: string, value: object): Promise<void> => writeFile(join(folder, name), `${JSON.stringify(value, null, 2)}\n`);
+  const json = (name: string, value: object): Promise<void> =>
+    writeFile(join(folder, name), `${JSON.stringify(value, null, 2)}\n`);
   const files = wordLevelTokenizer(words);
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
   await json('config.json', config);
@@ -69,14 +70,17 @@ export async function gpt2Tensors(model: Pick<Model, 'config' | 'parameters'>): 
 }
 
 /** The TransformerLens layout: W_Q, W_K, W_V as [head, d_model, d_head], W_O as [head, d_head, d_model]. */
-export async function transformerLensTensors(model: Pick<Model, 'config' | 'parameters'>): Promise<Record<string, TensorToWrite>> {
+export async function transformerLensTensors(
+  model: Pick<Model, 'config' | 'parameters'>,
+): Promise<Record<string, TensorToWrite>> {
   const { nHeads: h, dHead: e, dModel: d } = model.config;
   const out: Record<string, TensorToWrite> = {};
   for (const [name, tensor] of Object.entries(model.parameters)) {
     const data = (await tensor.data()) as Float32Array;
     if (/W_[QKV]$/.test(name)) {
       const byHead = new Float32Array(data.length);
-      for (let r = 0; r < d; r++) for (let i = 0; i < h; i++) byHead.set(data.subarray((r * h + i) * e, (r * h + i + 1) * e), (i * d + r) * e);
+      for (let r = 0; r < d; r++)
+        for (let i = 0; i < h; i++) byHead.set(data.subarray((r * h + i) * e, (r * h + i + 1) * e), (i * d + r) * e);
       out[name] = { shape: [h, d, e], data: byHead };
     } else if (name.endsWith('W_O')) out[name] = { shape: [h, e, d], data };
     else if (/b_[QKV]$/.test(name)) out[name] = { shape: [h, e], data };

@@ -7,7 +7,7 @@
 import tf from '@tensorflow/tfjs';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { parameterShapes } from '../../src/model/config.ts';
-import { forward, type Tap } from '../../src/model/forward.ts';
+import { forward, type Tap } from '../../src/model/forward/forward.ts';
 import type { Random } from '../../src/random.ts';
 
 export interface Batch {
@@ -47,7 +47,14 @@ export function initialise(config: ModelConfig, random: Random): Variables {
 }
 
 /** Trains `variables` in place; a tied unembedding is one variable seen twice. */
-export async function train(config: ModelConfig, variables: Variables, draw: (step: number) => Batch, random: Random, options: TrainOptions, tied: boolean): Promise<void> {
+export async function train(
+  config: ModelConfig,
+  variables: Variables,
+  draw: (step: number) => Batch,
+  random: Random,
+  options: TrainOptions,
+  tied: boolean,
+): Promise<void> {
   const trained = Object.values(variables).filter((v) => !(tied && v.name === 'unembed.W_U'));
   const first = trained.map((v) => tf.variable(tf.zerosLike(v)));
   const second = trained.map((v) => tf.variable(tf.zerosLike(v)));
@@ -55,7 +62,10 @@ export async function train(config: ModelConfig, variables: Variables, draw: (st
     const batch = draw(step);
     const rate = schedule(step, options);
     const loss = tf.tidy(() => {
-      const { value, grads } = tf.variableGrads(() => lossOf(config, variables, batch, random, options.headDropout, tied), trained);
+      const { value, grads } = tf.variableGrads(
+        () => lossOf(config, variables, batch, random, options.headDropout, tied),
+        trained,
+      );
       const norm = Math.sqrt(trained.reduce((sum, v) => sum + tf.sum(tf.square(grads[v.name])).dataSync()[0], 0));
       const clip = Math.min(1, 1 / (norm + 1e-6));
       const [b1, b2] = options.betas;
@@ -84,18 +94,38 @@ function schedule(step: number, { learningRate, warmup, steps, constantRate }: T
 }
 
 /** Weighted mean next-token cross-entropy in nats. */
-function lossOf(config: ModelConfig, variables: Variables, batch: Batch, random: Random, headDropout: number, tied: boolean): tf.Scalar {
+function lossOf(
+  config: ModelConfig,
+  variables: Variables,
+  batch: Batch,
+  random: Random,
+  headDropout: number,
+  tied: boolean,
+): tf.Scalar {
   const rows = batch.tokens.length;
   const length = batch.tokens[0].length;
-  const ids = tf.tensor2d(batch.tokens.map((row) => [...row]), [rows, length], 'int32');
+  const ids = tf.tensor2d(
+    batch.tokens.map((row) => [...row]),
+    [rows, length],
+    'int32',
+  );
   const inputs = tf.slice(ids, [0, 0], [rows, length - 1]);
   const hot = tf.reshape(tf.oneHot(tf.reshape(inputs, [-1]), config.dVocab), [rows * (length - 1), config.dVocab]);
-  const embedding = tf.reshape(tf.matMul(tf.cast(hot, 'float32') as tf.Tensor2D, variables['embed.W_E'] as tf.Tensor2D), [rows, length - 1, config.dModel]);
+  const embedding = tf.reshape(
+    tf.matMul(tf.cast(hot, 'float32') as tf.Tensor2D, variables['embed.W_E'] as tf.Tensor2D),
+    [rows, length - 1, config.dModel],
+  );
   const parameters: Record<string, tf.Tensor> = { ...variables };
   if (tied) parameters['unembed.W_U'] = tf.transpose(variables['embed.W_E']);
-  const logits = forward(config, parameters, inputs as tf.Tensor2D, { embedding, tap: headDropout > 0 ? dropHeads(config, rows, headDropout, random) : undefined });
+  const logits = forward(config, parameters, inputs as tf.Tensor2D, {
+    embedding,
+    tap: headDropout > 0 ? dropHeads(config, rows, headDropout, random) : undefined,
+  });
   const logProbabilities = tf.logSoftmax(tf.reshape(logits, [rows * (length - 1), config.dVocabOut]) as tf.Tensor2D);
-  const targets = tf.cast(tf.oneHot(tf.reshape(tf.slice(ids, [0, 1], [rows, length - 1]), [-1]), config.dVocabOut), 'float32');
+  const targets = tf.cast(
+    tf.oneHot(tf.reshape(tf.slice(ids, [0, 1], [rows, length - 1]), [-1]), config.dVocabOut),
+    'float32',
+  );
   const weights = tf.tensor1d(batch.weights.flat());
   const total = tf.sum(tf.mul(tf.sum(tf.mul(logProbabilities, targets), 1), weights));
   return tf.neg(tf.div(total, tf.sum(weights))) as tf.Scalar;

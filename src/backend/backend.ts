@@ -53,7 +53,9 @@ const CANDIDATES: Readonly<Record<'auto' | BackendName, readonly Candidate[]>> =
     { name: 'wasm', label: 'wasm', start: startWasm },
     { name: 'cpu', label: 'cpu', start: startCpu },
   ],
-  tensorflow: [{ name: 'tensorflow', label: 'tensorflow', start: (kernels) => startTensorflow(kernels, { gpuOnly: false }) }],
+  tensorflow: [
+    { name: 'tensorflow', label: 'tensorflow', start: (kernels) => startTensorflow(kernels, { gpuOnly: false }) },
+  ],
   webgpu: [{ name: 'webgpu', label: 'webgpu', start: (kernels) => startWebgpu(kernels, { hardwareOnly: false }) }],
   wasm: [{ name: 'wasm', label: 'wasm', start: startWasm }],
   cpu: [{ name: 'cpu', label: 'cpu', start: startCpu }],
@@ -63,7 +65,11 @@ const CANDIDATES: Readonly<Record<'auto' | BackendName, readonly Candidate[]>> =
  * Makes `choice` the current TensorFlow.js backend.
  * @throws 'backend' when it is unknown, absent, or computes wrong numbers.
  */
-export async function openBackend(choice: string, check: BackendCheck, { kernels = 'auto' }: BackendOptions = {}): Promise<Backend> {
+export async function openBackend(
+  choice: string,
+  check: BackendCheck,
+  { kernels = 'auto' }: BackendOptions = {},
+): Promise<Backend> {
   if (choice !== 'auto' && !(BACKENDS as readonly string[]).includes(choice)) {
     throw fail('backend', 'backend', `"${choice}" is unknown; choose auto, ${BACKENDS.join(', ')}.`);
   }
@@ -76,10 +82,19 @@ export async function openBackend(choice: string, check: BackendCheck, { kernels
       await tf.ready();
       const { device, error } = await checked(name, started, check);
       const { gpu, close } = started;
-      return { name, device, gpu, why: choice === 'auto' ? 'the best one that works here' : 'asked for', passedOver, selfCheckError: error, close };
+      return {
+        name,
+        device,
+        gpu,
+        why: choice === 'auto' ? 'the best one that works here' : 'asked for',
+        passedOver,
+        selfCheckError: error,
+        close,
+      };
     } catch (error) {
       started?.close();
-      if (choice !== 'auto') throw error instanceof SpexlensError ? error : fail('backend', name, `could not start (${oneLine(error)}).`);
+      if (choice !== 'auto')
+        throw error instanceof SpexlensError ? error : fail('backend', name, `could not start (${oneLine(error)}).`);
       passedOver.push({ name: label, why: oneLine(error) });
     }
   }
@@ -87,7 +102,11 @@ export async function openBackend(choice: string, check: BackendCheck, { kernels
 }
 
 /** The device and its error; what is ours of it is left out where it computes wrong numbers. @throws 'backend' when it does even so. */
-async function checked(name: BackendName, { device, plainly }: Pick<Started, 'device' | 'plainly'>, check: BackendCheck): Promise<{ readonly device: string; readonly error: number }> {
+async function checked(
+  name: BackendName,
+  { device, plainly }: Pick<Started, 'device' | 'plainly'>,
+  check: BackendCheck,
+): Promise<{ readonly device: string; readonly error: number }> {
   let wrong: string;
   try {
     const error = await check.run();

@@ -60,21 +60,33 @@ interface NodeBackend {
 }
 
 /** @throws when the package is absent, or when `gpuOnly` and it would compute on the CPU. */
-export async function startTensorflow(kernels: OwnKernels, { gpuOnly }: { readonly gpuOnly: boolean }): Promise<Started> {
+export async function startTensorflow(
+  kernels: OwnKernels,
+  { gpuOnly }: { readonly gpuOnly: boolean },
+): Promise<Started> {
   prepareTensorflow();
   await importOptional('@tensorflow/tfjs-node-gpu', 'tensorflow');
   const backend = tf.findBackend('tensorflow') as unknown as NodeBackend | null;
-  if (backend === null) throw fail('backend', 'tensorflow', 'did not register with our @tensorflow/tfjs-core; the package has one of its own.');
+  if (backend === null)
+    throw fail(
+      'backend',
+      'tensorflow',
+      'did not register with our @tensorflow/tfjs-core; the package has one of its own.',
+    );
   if (gpuOnly && !backend.isUsingGpuDevice) throw fail('backend', 'tensorflow', 'sees no GPU.');
   const version = backend.binding.TF_Version ?? 'of unknown version';
-  const device = backend.isUsingGpuDevice ? `GPU, CUDA, TensorFlow ${version}` : `CPU, TensorFlow ${version}, all cores`;
+  const device = backend.isUsingGpuDevice
+    ? `GPU, CUDA, TensorFlow ${version}`
+    : `CPU, TensorFlow ${version}, all cores`;
   const plainly = (why: string): string => {
     unregisterTensorflowKernels();
     return `${device}, TensorFlow.js's kernels (${why})`;
   };
   const started = { gpu: backend.isUsingGpuDevice, close: nothing };
   if (kernels === 'stock') return { ...started, device: plainly('as asked for') };
-  return registerTensorflowKernels(backend) ? { ...started, device: `${device}, own kernels`, plainly } : { ...started, device };
+  return registerTensorflowKernels(backend)
+    ? { ...started, device: `${device}, own kernels`, plainly }
+    : { ...started, device };
 }
 
 /**
@@ -87,28 +99,51 @@ export async function startTensorflow(kernels: OwnKernels, { gpuOnly }: { readon
 function prepareTensorflow(): void {
   const defaults = { TF_CPP_MIN_LOG_LEVEL: '2', TF_FORCE_GPU_ALLOW_GROWTH: 'true', NVIDIA_TF32_OVERRIDE: '0' };
   for (const [name, value] of Object.entries(defaults)) process.env[name] ??= value;
-  Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined, isArray: Array.isArray });
+  Object.assign(util, {
+    isNullOrUndefined: (value: unknown) => value === null || value === undefined,
+    isArray: Array.isArray,
+  });
 }
 
 /** @throws when the package or an adapter is absent, or when `hardwareOnly` and the adapter is a software one. */
-export async function startWebgpu(kernels: OwnKernels, { hardwareOnly }: { readonly hardwareOnly: boolean }): Promise<Started> {
-  if (!hasVulkanLoader()) throw fail('backend', 'webgpu', 'needs Vulkan, and no loader (libvulkan.so.1) is installed here.');
-  if (hardwareOnly && !hasGpuDevice()) throw fail('backend', 'webgpu', 'finds no GPU (no /dev/dri/renderD*, /dev/nvidia0 or /dev/dxg).');
-  const dawn = (await importOptional('webgpu', 'webgpu')) as { create: (flags: string[]) => GPU; globals: Record<string, unknown> };
+export async function startWebgpu(
+  kernels: OwnKernels,
+  { hardwareOnly }: { readonly hardwareOnly: boolean },
+): Promise<Started> {
+  if (!hasVulkanLoader())
+    throw fail('backend', 'webgpu', 'needs Vulkan, and no loader (libvulkan.so.1) is installed here.');
+  if (hardwareOnly && !hasGpuDevice())
+    throw fail('backend', 'webgpu', 'finds no GPU (no /dev/dri/renderD*, /dev/nvidia0 or /dev/dxg).');
+  const dawn = (await importOptional('webgpu', 'webgpu')) as {
+    create: (flags: string[]) => GPU;
+    globals: Record<string, unknown>;
+  };
   Object.assign(globalThis, dawn.globals);
   const gpu = dawn.create([]);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (adapter === null) throw fail('backend', 'webgpu', 'finds no adapter (no GPU with a Vulkan, Metal or D3D12 driver).');
+  if (adapter === null)
+    throw fail('backend', 'webgpu', 'finds no adapter (no GPU with a Vulkan, Metal or D3D12 driver).');
   const info = adapter.info;
-  const name = [info.vendor, info.architecture, info.device, info.description].filter((part) => part !== undefined && part !== '').join(' ');
+  const name = [info.vendor, info.architecture, info.device, info.description]
+    .filter((part) => part !== undefined && part !== '')
+    .join(' ');
   const software = info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|microsoft basic/i.test(name);
   if (hardwareOnly && software) throw fail('backend', 'webgpu', `finds only a software adapter (${name}).`);
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
   const holder = (globalThis as { navigator?: object }).navigator;
   if (holder === undefined) Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
   else Object.defineProperty(holder, 'gpu', { value: gpu, configurable: true });
-  const wanted = { maxComputeWorkgroupStorageSize: 0, maxComputeWorkgroupsPerDimension: 0, maxStorageBufferBindingSize: 0, maxBufferSize: 0, maxComputeWorkgroupSizeX: 0, maxComputeInvocationsPerWorkgroup: 0 };
-  const requiredLimits = Object.fromEntries(Object.keys(wanted).map((limit) => [limit, adapter.limits[limit as keyof GPUSupportedLimits] as number]));
+  const wanted = {
+    maxComputeWorkgroupStorageSize: 0,
+    maxComputeWorkgroupsPerDimension: 0,
+    maxStorageBufferBindingSize: 0,
+    maxBufferSize: 0,
+    maxComputeWorkgroupSizeX: 0,
+    maxComputeInvocationsPerWorkgroup: 0,
+  };
+  const requiredLimits = Object.fromEntries(
+    Object.keys(wanted).map((limit) => [limit, adapter.limits[limit as keyof GPUSupportedLimits] as number]),
+  );
   const device = await adapter.requestDevice({ requiredLimits });
   if (tf.findBackend('webgpu') != null) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => new WebGPUBackend(device as unknown as never, info as unknown as never), 3);
@@ -119,7 +154,12 @@ export async function startWebgpu(kernels: OwnKernels, { hardwareOnly }: { reado
   };
   const ours = kernels !== 'stock';
   if (ours) registerWebgpuKernels();
-  return { device: ours ? `${adapterName}, own kernels` : plainly('as asked for'), gpu: !software, close: () => device.destroy(), plainly };
+  return {
+    device: ours ? `${adapterName}, own kernels` : plainly('as asked for'),
+    gpu: !software,
+    close: () => device.destroy(),
+    plainly,
+  };
 }
 
 /** Dawn looks for libvulkan.so.1 on Linux and complains on stderr without it; so it is looked for first. */
@@ -127,7 +167,15 @@ function hasVulkanLoader(): boolean {
   if (process.platform !== 'linux') return true;
   const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
   const given = (process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter((folder) => folder !== '');
-  return [...given, `/usr/lib/${triplet}`, `/lib/${triplet}`, '/usr/lib64', '/lib64', '/usr/lib', '/usr/local/lib'].some((folder) => existsSync(join(folder, 'libvulkan.so.1')));
+  return [
+    ...given,
+    `/usr/lib/${triplet}`,
+    `/lib/${triplet}`,
+    '/usr/lib64',
+    '/lib64',
+    '/usr/lib',
+    '/usr/local/lib',
+  ].some((folder) => existsSync(join(folder, 'libvulkan.so.1')));
 }
 
 /** Drivers without a device talk on stderr before they say no; so the device is looked for first. */
@@ -143,6 +191,10 @@ async function importOptional(packageName: string, backend: string): Promise<unk
   } catch (error) {
     const text = error instanceof Error ? error.message.split('\n')[0] : String(error);
     const absent = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND';
-    throw fail('backend', backend, absent ? `the package ${packageName} is not installed.` : `the package ${packageName} does not load (${text}).`);
+    throw fail(
+      'backend',
+      backend,
+      absent ? `the package ${packageName} is not installed.` : `the package ${packageName} does not load (${text}).`,
+    );
   }
 }

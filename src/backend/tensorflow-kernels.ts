@@ -16,7 +16,8 @@ interface NodeBackend {
   executeSingleOutput(name: string, attributes: readonly Attribute[], inputs: readonly tf.TensorInfo[]): tf.Tensor;
 }
 
-interface Binding extends Readonly<Record<'TF_ATTR_TYPE' | 'TF_ATTR_BOOL' | 'TF_ATTR_INT' | 'TF_ATTR_FLOAT' | 'TF_FLOAT', number>> {
+interface Binding
+  extends Readonly<Record<'TF_ATTR_TYPE' | 'TF_ATTR_BOOL' | 'TF_ATTR_INT' | 'TF_ATTR_FLOAT' | 'TF_FLOAT', number>> {
   createTensor(shape: readonly number[], dtype: number, values: Float32Array): number;
   deleteTensor(id: number): void;
   executeOp(name: string, attributes: readonly Attribute[], inputs: readonly number[], outputs: number): unknown;
@@ -40,14 +41,19 @@ export function registerTensorflowKernels(backend: unknown): boolean {
   if (native.isUsingGpuDevice || !hasOperations(native.binding)) return false;
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     if (tf.getKernel(kernelName, 'tensorflow') != null) continue;
-    tf.registerKernel({ kernelName, backendName: 'tensorflow', kernelFunc: ({ inputs, attrs }) => kernel(native, inputs as unknown as Inputs, attrs as unknown as Attrs) });
+    tf.registerKernel({
+      kernelName,
+      backendName: 'tensorflow',
+      kernelFunc: ({ inputs, attrs }) => kernel(native, inputs as unknown as Inputs, attrs as unknown as Attrs),
+    });
   }
   return true;
 }
 
 /** Leaves the tensorflow backend with TensorFlow.js's kernels only. */
 export function unregisterTensorflowKernels(): void {
-  for (const name of Object.keys(KERNELS)) if (tf.getKernel(name, 'tensorflow') != null) tf.unregisterKernel(name, 'tensorflow');
+  for (const name of Object.keys(KERNELS))
+    if (tf.getKernel(name, 'tensorflow') != null) tf.unregisterKernel(name, 'tensorflow');
 }
 
 /** Whether the addon was built with kernels.cc: tries the smallest of its operations. */
@@ -68,12 +74,25 @@ const KERNELS: Readonly<Record<string, (native: NodeBackend, inputs: Inputs, att
     const [from, weights] = [x as tf.Tensor, W as tf.Tensor];
     const flat = from.rank === 2 ? from : tf.reshape(from, [-1, weights.shape[0]]);
     const { binding } = native;
-    const product = native.executeSingleOutput('MatMul', [truth(binding, 'transpose_a', false), truth(binding, 'transpose_b', false), float32(binding)], [flat, weights]);
+    const product = native.executeSingleOutput(
+      'MatMul',
+      [truth(binding, 'transpose_a', false), truth(binding, 'transpose_b', false), float32(binding)],
+      [flat, weights],
+    );
     if (flat !== from) flat.dispose();
     if (b !== undefined || residual !== undefined || activation !== 'none') {
       // Into the product itself, which nobody else has seen: no memory is taken anew.
-      const attributes = [whole(binding, 'activation', ACTIVATIONS.indexOf(activation as string)), truth(binding, 'has_b', b !== undefined), truth(binding, 'has_rest', residual !== undefined)];
-      binding.executeOp('SpexlensFinish', attributes, native.getInputTensorIds([product, b ?? product, residual ?? product]), 0);
+      const attributes = [
+        whole(binding, 'activation', ACTIVATIONS.indexOf(activation as string)),
+        truth(binding, 'has_b', b !== undefined),
+        truth(binding, 'has_rest', residual !== undefined),
+      ];
+      binding.executeOp(
+        'SpexlensFinish',
+        attributes,
+        native.getInputTensorIds([product, b ?? product, residual ?? product]),
+        0,
+      );
     }
     if (from.rank === 2) return product;
     const shaped = tf.reshape(product, [...from.shape.slice(0, -1), weights.shape[1] as number]);
@@ -84,22 +103,57 @@ const KERNELS: Readonly<Record<string, (native: NodeBackend, inputs: Inputs, att
   SpexlensNorm(native, { x, w, b }, { kind, eps, offset }) {
     const { binding } = native;
     const from = x as tf.Tensor;
-    const attributes = [truth(binding, 'centred', kind === 'layer'), number(binding, 'eps', eps), number(binding, 'offset', offset), truth(binding, 'has_rest', w !== undefined), truth(binding, 'has_b', b !== undefined)];
+    const attributes = [
+      truth(binding, 'centred', kind === 'layer'),
+      number(binding, 'eps', eps),
+      number(binding, 'offset', offset),
+      truth(binding, 'has_rest', w !== undefined),
+      truth(binding, 'has_b', b !== undefined),
+    ];
     return native.executeSingleOutput('SpexlensNormalise', attributes, [from, w ?? from, b ?? from]);
   },
 
   SpexlensAttention(native, { q, k, v, mask }, { scale, softcap }) {
     const { binding } = native;
-    const attributes = [number(binding, 'scale', scale), number(binding, 'softcap', softcap), truth(binding, 'has_b', mask !== undefined)];
-    return native.executeSingleOutput('SpexlensAttend', attributes, [q as tf.Tensor, k as tf.Tensor, v as tf.Tensor, mask ?? (q as tf.Tensor)]);
+    const attributes = [
+      number(binding, 'scale', scale),
+      number(binding, 'softcap', softcap),
+      truth(binding, 'has_b', mask !== undefined),
+    ];
+    return native.executeSingleOutput('SpexlensAttend', attributes, [
+      q as tf.Tensor,
+      k as tf.Tensor,
+      v as tf.Tensor,
+      mask ?? (q as tf.Tensor),
+    ]);
   },
 
   SpexlensGate(native, { gate, up }, { activation }) {
-    return native.executeSingleOutput('SpexlensGated', [whole(native.binding, 'activation', ACTIVATIONS.indexOf(activation as string))], [gate as tf.Tensor, up as tf.Tensor]);
+    return native.executeSingleOutput(
+      'SpexlensGated',
+      [whole(native.binding, 'activation', ACTIVATIONS.indexOf(activation as string))],
+      [gate as tf.Tensor, up as tf.Tensor],
+    );
   },
 };
 
-const truth = ({ TF_ATTR_BOOL }: Binding, name: string, value: boolean): Attribute => ({ name, type: TF_ATTR_BOOL, value });
-const whole = ({ TF_ATTR_INT }: Binding, name: string, value: number): Attribute => ({ name, type: TF_ATTR_INT, value });
-const number = ({ TF_ATTR_FLOAT }: Binding, name: string, value: string | number | undefined): Attribute => ({ name, type: TF_ATTR_FLOAT, value: Number(value) });
-const float32 = ({ TF_ATTR_TYPE, TF_FLOAT }: Binding): Attribute => ({ name: 'T', type: TF_ATTR_TYPE, value: TF_FLOAT });
+const truth = ({ TF_ATTR_BOOL }: Binding, name: string, value: boolean): Attribute => ({
+  name,
+  type: TF_ATTR_BOOL,
+  value,
+});
+const whole = ({ TF_ATTR_INT }: Binding, name: string, value: number): Attribute => ({
+  name,
+  type: TF_ATTR_INT,
+  value,
+});
+const number = ({ TF_ATTR_FLOAT }: Binding, name: string, value: string | number | undefined): Attribute => ({
+  name,
+  type: TF_ATTR_FLOAT,
+  value: Number(value),
+});
+const float32 = ({ TF_ATTR_TYPE, TF_FLOAT }: Binding): Attribute => ({
+  name: 'T',
+  type: TF_ATTR_TYPE,
+  value: TF_FLOAT,
+});

@@ -12,7 +12,11 @@ import { instantiate, tensorBuild, type Build, type TensorModule } from './wasm-
 
 /** The parts of tfjs-backend-wasm 4.22 that are used. */
 interface WasmBackend {
-  readonly wasm: { readonly asm: { readonly memory: WebAssembly.Memory }; readonly _malloc: (bytes: number) => number; readonly _free: (at: number) => void };
+  readonly wasm: {
+    readonly asm: { readonly memory: WebAssembly.Memory };
+    readonly _malloc: (bytes: number) => number;
+    readonly _free: (at: number) => void;
+  };
   readonly dataIdMap: { readonly get: (dataId: object) => { readonly memoryOffset: number } };
   readonly makeOutput: (shape: readonly number[], dtype: 'float32') => tf.TensorInfo;
   readonly disposeData: (dataId: object) => boolean;
@@ -35,11 +39,18 @@ const ACTIVATIONS: readonly unknown[] = ['none', 'relu', 'silu', 'gelu', 'gelu_n
 const MOST_BYTES = 2 ** 32 - 65_536;
 
 /** Registers the kernels on the current backend, which is wasm. Returns the build they are of, or why there are none. */
-export function registerWasmKernels(wanted: 'auto' | 'simd', build: Build | string = tensorBuild(wanted)): Build | string {
+export function registerWasmKernels(
+  wanted: 'auto' | 'simd',
+  build: Build | string = tensorBuild(wanted),
+): Build | string {
   unregisterWasmKernels();
   if (typeof build === 'string') return build;
   const backend = tf.backend() as unknown as Partial<WasmBackend>;
-  if (!(backend.wasm?.asm?.memory instanceof WebAssembly.Memory) || typeof backend.wasm._malloc !== 'function' || typeof backend.makeOutput !== 'function') {
+  if (
+    !(backend.wasm?.asm?.memory instanceof WebAssembly.Memory) ||
+    typeof backend.wasm._malloc !== 'function' ||
+    typeof backend.makeOutput !== 'function'
+  ) {
     return 'this version of @tensorflow/tfjs-backend-wasm keeps its memory elsewhere';
   }
   const benches = new WeakMap<object, Bench>();
@@ -91,7 +102,8 @@ interface Tensors {
 }
 
 function tensorsOf(backend: WasmBackend, { run, scratch }: Bench, who: string): Tensors {
-  const at = (tensor: tf.TensorInfo | undefined): number => (tensor === undefined ? 0 : backend.dataIdMap.get(tensor.dataId).memoryOffset);
+  const at = (tensor: tf.TensorInfo | undefined): number =>
+    tensor === undefined ? 0 : backend.dataIdMap.get(tensor.dataId).memoryOffset;
   return {
     run,
     scratch,
@@ -107,9 +119,19 @@ function tensorsOf(backend: WasmBackend, { run, scratch }: Bench, who: string): 
       return out;
     },
     expect: (name, tensor, size) => {
-      if (tensor?.dtype !== 'float32') throw fail('input', who, `${name} is ${tensor === undefined ? 'missing' : `of ${tensor.dtype}`}; it has to be a float32 tensor.`);
+      if (tensor?.dtype !== 'float32')
+        throw fail(
+          'input',
+          who,
+          `${name} is ${tensor === undefined ? 'missing' : `of ${tensor.dtype}`}; it has to be a float32 tensor.`,
+        );
       const has = tf.util.sizeFromShape(tensor.shape);
-      if (size !== undefined && has !== size) throw fail('input', who, `${name} [${tensor.shape.join(', ')}] has ${has} numbers; here it has to have ${size}.`);
+      if (size !== undefined && has !== size)
+        throw fail(
+          'input',
+          who,
+          `${name} [${tensor.shape.join(', ')}] has ${has} numbers; here it has to have ${size}.`,
+        );
       return tensor;
     },
   };
@@ -117,14 +139,23 @@ function tensorsOf(backend: WasmBackend, { run, scratch }: Bench, who: string): 
 
 function activationOf(attributes: Attributes, who: string): number {
   const number = ACTIVATIONS.indexOf(attributes['activation']);
-  if (number < 0) throw fail('input', who, `the activation ${JSON.stringify(attributes['activation'])} is unknown; it has to be ${ACTIVATIONS.join(', ')}.`);
+  if (number < 0)
+    throw fail(
+      'input',
+      who,
+      `the activation ${JSON.stringify(attributes['activation'])} is unknown; it has to be ${ACTIVATIONS.join(', ')}.`,
+    );
   return number;
 }
 
 /** @throws 'input' unless live is int32 [batch, heads]. */
 function expectLive(live: tf.TensorInfo | undefined, batch: number, heads: number, who: string): tf.TensorInfo {
   if (live?.dtype !== 'int32' || live.shape[0] !== batch || live.shape[1] !== heads) {
-    throw fail('input', who, `live is ${live === undefined ? 'missing' : `${live.dtype} [${live.shape.join(', ')}]`}; int32 [${batch}, ${heads}] is needed.`);
+    throw fail(
+      'input',
+      who,
+      `live is ${live === undefined ? 'missing' : `${live.dtype} [${live.shape.join(', ')}]`}; int32 [${batch}, ${heads}] is needed.`,
+    );
   }
   return live;
 }
@@ -132,7 +163,8 @@ function expectLive(live: tf.TensorInfo | undefined, batch: number, heads: numbe
 /** The width of each of `heads` heads. @throws 'input' unless it is a multiple of 8 from 8 to 256. */
 function widthOf(columns: number, heads: number, who: string): number {
   const width = columns / heads;
-  if (width % 8 !== 0 || width < 8 || width > 256) throw fail('input', who, `heads of ${width} numbers; a multiple of 8 from 8 to 256 is needed.`);
+  if (width % 8 !== 0 || width < 8 || width > 256)
+    throw fail('input', who, `heads of ${width} numbers; a multiple of 8 from 8 to 256 is needed.`);
   return width;
 }
 
@@ -145,8 +177,14 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     const W = expect('W', inputs['W'], inner * columns);
     const bias = inputs['b'] === undefined ? undefined : expect('b', inputs['b'], columns);
     const residual = inputs['residual'] === undefined ? undefined : expect('residual', inputs['residual']);
-    const residualRows = residual === undefined || rows * columns === 0 ? rows : tf.util.sizeFromShape(residual.shape) / columns;
-    if (rows > 0 && rows % residualRows !== 0) throw fail('input', 'SpexlensLinear', `a residual of ${residualRows} rows goes onto ${rows}; its rows have to divide them.`);
+    const residualRows =
+      residual === undefined || rows * columns === 0 ? rows : tf.util.sizeFromShape(residual.shape) / columns;
+    if (rows > 0 && rows % residualRows !== 0)
+      throw fail(
+        'input',
+        'SpexlensLinear',
+        `a residual of ${residualRows} rows goes onto ${rows}; its rows have to divide them.`,
+      );
     const activation = activationOf(attributes, 'SpexlensLinear');
     const free = scratch(run.linearScratch());
     const out = output([...x.shape.slice(0, -1), columns]);
@@ -159,7 +197,17 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     const w = inputs['w'] === undefined ? undefined : expect('w', inputs['w'], width);
     const b = inputs['b'] === undefined ? undefined : expect('b', inputs['b'], width);
     const out = output(x.shape);
-    run.norm(at(x), at(w), at(b), at(out), tf.util.sizeFromShape(x.shape.slice(0, -1)), width, Number(eps), Number(offset), kind === 'layer');
+    run.norm(
+      at(x),
+      at(w),
+      at(b),
+      at(out),
+      tf.util.sizeFromShape(x.shape.slice(0, -1)),
+      width,
+      Number(eps),
+      Number(offset),
+      kind === 'layer',
+    );
     return out;
   },
   SpexlensAttention: ({ run, scratch, output, at, expect }, inputs, { scale, softcap }) => {
@@ -168,14 +216,42 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     const [, keys, groups] = expect('k', inputs['k']).shape;
     const k = expect('k', inputs['k'], batch * keys * groups * width);
     const v = expect('v', inputs['v'], batch * keys * groups * width);
-    if (heads % groups !== 0) throw fail('input', 'SpexlensAttention', `${heads} query heads cannot share ${groups} key heads; these have to divide them.`);
+    if (heads % groups !== 0)
+      throw fail(
+        'input',
+        'SpexlensAttention',
+        `${heads} query heads cannot share ${groups} key heads; these have to divide them.`,
+      );
     const maskBatch = inputs['mask']?.shape[0] ?? 1;
-    if (maskBatch !== 1 && maskBatch !== batch) throw fail('input', 'SpexlensAttention', `a mask of batch ${maskBatch} meets a batch of ${batch}; it has to be 1 or ${batch}.`);
+    if (maskBatch !== 1 && maskBatch !== batch)
+      throw fail(
+        'input',
+        'SpexlensAttention',
+        `a mask of batch ${maskBatch} meets a batch of ${batch}; it has to be 1 or ${batch}.`,
+      );
     const mask = inputs['mask'] === undefined ? undefined : expect('mask', inputs['mask'], maskBatch * queries * keys);
-    const live = inputs['live'] === undefined ? undefined : expectLive(inputs['live'], batch, heads, 'SpexlensAttention');
+    const live =
+      inputs['live'] === undefined ? undefined : expectLive(inputs['live'], batch, heads, 'SpexlensAttention');
     const free = scratch(run.attentionScratch(queries, keys, width));
     const out = output(q.shape);
-    run.attention(at(q), at(k), at(v), at(mask), maskBatch, at(out), batch, queries, keys, heads, groups, width, Number(scale), Number(softcap), at(live), free);
+    run.attention(
+      at(q),
+      at(k),
+      at(v),
+      at(mask),
+      maskBatch,
+      at(out),
+      batch,
+      queries,
+      keys,
+      heads,
+      groups,
+      width,
+      Number(scale),
+      Number(softcap),
+      at(live),
+      free,
+    );
     return out;
   },
   SpexlensToHeads: ({ run, scratch, output, at, expect }, inputs) => {
@@ -201,31 +277,76 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     const bias = inputs['b'] === undefined ? undefined : expect('b', inputs['b'], columns);
     const residual = inputs['residual'] === undefined ? undefined : expect('residual', inputs['residual']);
     const residualRows = residual === undefined ? batch * span : tf.util.sizeFromShape(residual.shape) / columns;
-    if ((batch * span) % residualRows !== 0) throw fail('input', 'SpexlensFromHeads', `a residual of ${residualRows} rows goes onto ${batch * span}; its rows have to divide them.`);
+    if ((batch * span) % residualRows !== 0)
+      throw fail(
+        'input',
+        'SpexlensFromHeads',
+        `a residual of ${residualRows} rows goes onto ${batch * span}; its rows have to divide them.`,
+      );
     const live = expectLive(inputs['live'], batch, heads, 'SpexlensFromHeads');
     const width = widthOf(inner, heads, 'SpexlensFromHeads');
-    if (columns % 8 !== 0) throw fail('input', 'SpexlensFromHeads', `W has ${columns} columns; a multiple of 8 is needed.`);
+    if (columns % 8 !== 0)
+      throw fail('input', 'SpexlensFromHeads', `W has ${columns} columns; a multiple of 8 is needed.`);
     const free = scratch(run.headsScratch());
     const out = output([batch, span, columns]);
-    run.fromHeads(at(z), at(W), at(bias), at(residual), residualRows, at(live), at(out), batch, span, heads, width, columns, free);
+    run.fromHeads(
+      at(z),
+      at(W),
+      at(bias),
+      at(residual),
+      residualRows,
+      at(live),
+      at(out),
+      batch,
+      span,
+      heads,
+      width,
+      columns,
+      free,
+    );
     return out;
   },
   SpexlensMaskRows: ({ run, output, at, expect }, inputs) => {
     const x = expect('x', inputs['x']);
     const { parents, factors, base } = inputs;
     const rows = parents?.shape[0] ?? factors?.shape[0] ?? x.shape[0];
-    if (parents !== undefined && parents.dtype !== 'int32') throw fail('input', 'SpexlensMaskRows', `parents are ${parents.dtype}; int32 is needed.`);
-    if (parents === undefined && x.shape[0] !== 1 && x.shape[0] !== rows) throw fail('input', 'SpexlensMaskRows', `${x.shape[0]} rows become ${rows}; parents have to say which.`);
+    if (parents !== undefined && parents.dtype !== 'int32')
+      throw fail('input', 'SpexlensMaskRows', `parents are ${parents.dtype}; int32 is needed.`);
+    if (parents === undefined && x.shape[0] !== 1 && x.shape[0] !== rows)
+      throw fail('input', 'SpexlensMaskRows', `${x.shape[0]} rows become ${rows}; parents have to say which.`);
     const [, positions, ...rest] = x.shape;
     const [, factorPositions, elements] = factors?.shape ?? [rows, 1, 1];
     const width = tf.util.sizeFromShape(rest) / elements;
-    if (!Number.isInteger(width)) throw fail('input', 'SpexlensMaskRows', `factors for ${elements} elements meet positions of ${tf.util.sizeFromShape(rest)} numbers; these have to divide them.`);
+    if (!Number.isInteger(width))
+      throw fail(
+        'input',
+        'SpexlensMaskRows',
+        `factors for ${elements} elements meet positions of ${tf.util.sizeFromShape(rest)} numbers; these have to divide them.`,
+      );
     if (factors !== undefined) expect('factors', factors, rows * factorPositions * elements);
     const basePositions = base?.shape[1] ?? 1;
     if (base !== undefined) expect('base', base, basePositions * elements * width);
-    if (![factorPositions, basePositions].every((count) => count === 1 || count === positions)) throw fail('input', 'SpexlensMaskRows', `factors have ${factorPositions} positions and the base ${basePositions}; 1 or ${positions} are needed.`);
+    if (![factorPositions, basePositions].every((count) => count === 1 || count === positions))
+      throw fail(
+        'input',
+        'SpexlensMaskRows',
+        `factors have ${factorPositions} positions and the base ${basePositions}; 1 or ${positions} are needed.`,
+      );
     const out = output([rows, ...x.shape.slice(1)]);
-    run.maskRows(at(x), x.shape[0] === 1, at(parents), at(factors), factorPositions, at(base), basePositions, at(out), rows, positions, elements, width);
+    run.maskRows(
+      at(x),
+      x.shape[0] === 1,
+      at(parents),
+      at(factors),
+      factorPositions,
+      at(base),
+      basePositions,
+      at(out),
+      rows,
+      positions,
+      elements,
+      width,
+    );
     return out;
   },
   SpexlensGate: ({ run, output, at, expect }, inputs, attributes) => {

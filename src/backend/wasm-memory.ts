@@ -9,11 +9,18 @@ import { fail } from '../errors.ts';
 
 /** The part of tfjs-backend-wasm 4.22 that allocates. */
 interface WasmHost {
-  readonly wasm?: { _malloc?: ((bytes: number) => number) & { readonly guarded?: true }; readonly _free?: (at: number) => void };
+  readonly wasm?: {
+    _malloc?: ((bytes: number) => number) & { readonly guarded?: true };
+    readonly _free?: (at: number) => void;
+  };
 }
 
 export function outOfMemory(bytes: number): Error {
-  return fail('backend', 'wasm', `out of memory: ${Math.ceil(bytes / 2 ** 20)} MiB more cannot be had of the 4 GiB that the backend can have. Use smaller batches.`);
+  return fail(
+    'backend',
+    'wasm',
+    `out of memory: ${Math.ceil(bytes / 2 ** 20)} MiB more cannot be had of the 4 GiB that the backend can have. Use smaller batches.`,
+  );
 }
 
 /** Makes the allocator of the current backend, which is wasm, throw where it would return 0. */

@@ -10,25 +10,101 @@ import { TENSORS_SIMD } from '../kernels/tensors-simd-bytes.ts';
 
 /** Addresses and sizes are of the memory; counts are whole numbers. wasm/tensors says what each argument is. */
 export interface TensorModule {
-  readonly linear: (x: number, w: number, bias: number, residual: number, residualRows: number, out: number, rows: number, inner: number, columns: number, activation: number, scratch: number) => void;
+  readonly linear: (
+    x: number,
+    w: number,
+    bias: number,
+    residual: number,
+    residualRows: number,
+    out: number,
+    rows: number,
+    inner: number,
+    columns: number,
+    activation: number,
+    scratch: number,
+  ) => void;
   readonly linearScratch: () => number;
-  readonly norm: (x: number, w: number, b: number, out: number, rows: number, width: number, eps: number, offset: number, centred: boolean) => void;
-  readonly pointwise: (x: number, out: number, size: number, bias: number, factor: number, onto: number, activation: number) => void;
+  readonly norm: (
+    x: number,
+    w: number,
+    b: number,
+    out: number,
+    rows: number,
+    width: number,
+    eps: number,
+    offset: number,
+    centred: boolean,
+  ) => void;
+  readonly pointwise: (
+    x: number,
+    out: number,
+    size: number,
+    bias: number,
+    factor: number,
+    onto: number,
+    activation: number,
+  ) => void;
   readonly attention: (
-    q: number, k: number, v: number, mask: number, maskBatch: number, out: number,
-    batch: number, queries: number, keys: number, heads: number, groups: number, width: number,
-    scale: number, softcap: number, live: number, scratch: number,
+    q: number,
+    k: number,
+    v: number,
+    mask: number,
+    maskBatch: number,
+    out: number,
+    batch: number,
+    queries: number,
+    keys: number,
+    heads: number,
+    groups: number,
+    width: number,
+    scale: number,
+    softcap: number,
+    live: number,
+    scratch: number,
   ) => void;
   readonly attentionScratch: (queries: number, keys: number, width: number) => number;
-  readonly toHeads: (x: number, w: number, bias: number, live: number, out: number, batch: number, span: number, inner: number, heads: number, width: number, scratch: number) => void;
+  readonly toHeads: (
+    x: number,
+    w: number,
+    bias: number,
+    live: number,
+    out: number,
+    batch: number,
+    span: number,
+    inner: number,
+    heads: number,
+    width: number,
+    scratch: number,
+  ) => void;
   readonly fromHeads: (
-    z: number, w: number, bias: number, residual: number, residualRows: number, live: number, out: number,
-    batch: number, span: number, heads: number, width: number, columns: number, scratch: number,
+    z: number,
+    w: number,
+    bias: number,
+    residual: number,
+    residualRows: number,
+    live: number,
+    out: number,
+    batch: number,
+    span: number,
+    heads: number,
+    width: number,
+    columns: number,
+    scratch: number,
   ) => void;
   readonly headsScratch: () => number;
   readonly maskRows: (
-    x: number, single: boolean, parents: number, factors: number, factorPositions: number, base: number, basePositions: number, out: number,
-    rows: number, positions: number, elements: number, width: number,
+    x: number,
+    single: boolean,
+    parents: number,
+    factors: number,
+    factorPositions: number,
+    base: number,
+    basePositions: number,
+    out: number,
+    rows: number,
+    positions: number,
+    elements: number,
+    width: number,
   ) => void;
   readonly multiplyAddOne: (a: number, b: number, c: number) => number;
 }

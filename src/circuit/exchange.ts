@@ -93,7 +93,10 @@ interface Partner {
 }
 
 /** Finds the ablated player that is best exchanged for `out`, not among `barred`; `anyone` is the one of these with the largest gain. */
-function createPartnerSearch(problem: Problem, state: State): (out: number, anyone: number, barred?: Uint8Array) => Partner {
+function createPartnerSearch(
+  problem: Problem,
+  state: State,
+): (out: number, anyone: number, barred?: Uint8Array) => Partner {
   const { players: n, sets, termsOf, margin } = problem;
   const { kept, signed, gain } = state;
   const shared = new Float64Array(n); // 4 Σ c_S over the terms with `out`
@@ -110,7 +113,8 @@ function createPartnerSearch(problem: Problem, state: State): (out: number, anyo
     }
     // Of all players that share no term with `out`, only the one with the largest gain can be its partner.
     let into = isShared[anyone] === 0 ? anyone : bestFlip(problem, state, false, isShared, barred);
-    for (const other of touched) if (into < 0 || gain[other] + shared[other] > gain[into] + shared[into] + margin) into = other;
+    for (const other of touched)
+      if (into < 0 || gain[other] + shared[other] > gain[into] + shared[into] + margin) into = other;
     const rise = into < 0 ? -Infinity : gain[out] + gain[into] + shared[into];
     for (const other of touched) {
       shared[other] = 0;

@@ -7,14 +7,15 @@
  * (f(S) - f(∅)) / (f(all) - f(∅)): 0 like everything ablated, 1 like the whole model; it can leave [0, 1].
  * Sources: ProxySPEX (arXiv 2505.17495), section 6; completeness as in Marks et al. (arXiv 2403.19647).
  */
-import { coalitionsFromMembers, concatCoalitions, keptPlayers, type Coalitions } from '../coalitions.ts';
+import { complementOf, masksFromMembers, concatMasks, keptPlayers, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
 import { memoise, type Game, type Player } from '../game.ts';
 import { createRandom } from '../random.ts';
 import { energyInside, energySplit, type EnergySplit } from '../spectrum/energy.ts';
 import { evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { randomSets, summariseRandomSets, type RandomSets } from './random-sets.ts';
-import { autoSelector, complementOf, type Selector } from './selector.ts';
+import { autoSelector } from './enumeration.ts';
+import type { Selector } from './selector.ts';
 import { sizesOfCurve, smallestSize, spread } from './sizes.ts';
 
 export interface CircuitOptions {
@@ -30,7 +31,9 @@ export interface CircuitOptions {
   /** Who proposes the sets; default enumeration up to 20 players, greedy with swaps above. */
   readonly selector?: Selector;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void) | undefined;
+  readonly onProgress?:
+    | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
+    | undefined;
 }
 
 export interface Measured {
@@ -108,24 +111,47 @@ const TOLERANCE = 1e-9;
  */
 export async function findCircuit(spectrum: FourierSpectrum, game: Game, options: CircuitOptions): Promise<Circuit> {
   const n = game.players.length;
-  const { target = 0.9, seed, randomSets: randomCount = 50, maxSizes = 33, rivals = {}, selector = autoSelector(n), signal, onProgress } = options;
-  for (const { players } of [spectrum, ...Object.values(rivals)]) if (players !== n) throw fail('input', 'findCircuit', `a spectrum over ${players} players was given for a game of ${n}.`);
-  if (!(target > 0 && target <= 1)) throw fail('input', 'findCircuit', `target ${target}; a share in (0, 1] is needed.`);
-  for (const [name, value, least] of [['randomSets', randomCount, 1], ['maxSizes', maxSizes, 2]] as const) {
-    if (!Number.isInteger(value) || value < least) throw fail('input', 'findCircuit', `${name} ${value}; a whole number >= ${least} is needed.`);
+  const {
+    target = 0.9,
+    seed,
+    randomSets: randomCount = 50,
+    maxSizes = 33,
+    rivals = {},
+    selector = autoSelector(n),
+    signal,
+    onProgress,
+  } = options;
+  for (const { players } of [spectrum, ...Object.values(rivals)])
+    if (players !== n)
+      throw fail('input', 'findCircuit', `a spectrum over ${players} players was given for a game of ${n}.`);
+  if (!(target > 0 && target <= 1))
+    throw fail('input', 'findCircuit', `target ${target}; a share in (0, 1] is needed.`);
+  for (const [name, value, least] of [
+    ['randomSets', randomCount, 1],
+    ['maxSizes', maxSizes, 2],
+  ] as const) {
+    if (!Number.isInteger(value) || value < least)
+      throw fail('input', 'findCircuit', `${name} ${value}; a whole number >= ${least} is needed.`);
   }
   const memo = memoise(game); // measures no mask twice, and refuses NaN by name
-  const measure = (stage: string, masks: Coalitions): Promise<Float64Array> => {
+  const measure = (stage: string, masks: Masks): Promise<Float64Array> => {
     let done = 0;
-    return memo.value(masks, { signal, onValues: (_rows, values) => onProgress?.({ stage, done: (done += values.length), total: masks.count }) });
+    return memo.value(masks, {
+      signal,
+      onValues: (_rows, values) => onProgress?.({ stage, done: (done += values.length), total: masks.count }),
+    });
   };
 
   // The two ends give the unit.
   const all = Array.from({ length: n }, (_, i) => i);
-  const [empty, full] = await measure('clean and ablated', coalitionsFromMembers(n, [[], all]));
+  const [empty, full] = await measure('clean and ablated', masksFromMembers(n, [[], all]));
   const unit = full - empty;
   if (Math.abs(unit) <= TOLERANCE * Math.max(Math.abs(full), Math.abs(empty))) {
-    throw fail('input', 'findCircuit', `the metric is ${full} with all ${n} players kept and ${empty} with none, so there is nothing to keep a share of; choose another metric, ablation or prompt.`);
+    throw fail(
+      'input',
+      'findCircuit',
+      `the metric is ${full} with all ${n} players kept and ${empty} with none, so there is nothing to keep a share of; choose another metric, ablation or prompt.`,
+    );
   }
   const share = (value: number): number => (value - empty) / unit + 0; // + 0: never -0
 
@@ -135,18 +161,34 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
   const rivalNames = Object.keys(rivals);
   const proposeRival = rivalNames.map((name) => createProposer(rivals[name], selector, direction));
   const reaches = (faithfulness: number): boolean => faithfulness >= target - TOLERANCE;
-  const predictedSize = await smallestSize(n < ALL_SIZES ? spread(0, n, ALL_SIZES) : sizesOfCurve(n, maxSizes), async (sizes) =>
-    (await propose(sizes)).map(({ estimate }) => reaches(share(estimate))),
+  const predictedSize = await smallestSize(
+    n < ALL_SIZES ? spread(0, n, ALL_SIZES) : sizesOfCurve(n, maxSizes),
+    async (sizes) => (await propose(sizes)).map(({ estimate }) => reaches(share(estimate))),
   );
 
   const measurePoints = async (stage: string, sizes: readonly number[]): Promise<CircuitPoint[]> => {
     const proposals = await propose(sizes);
-    const best = coalitionsFromMembers(n, proposals.map(({ players }) => players));
-    const drawn = sizes.map((size) => (size === 0 || size === n ? null : randomSets(n, size, randomCount, createRandom(seed).fork(`random sets of ${size}`))));
+    const best = masksFromMembers(
+      n,
+      proposals.map(({ players }) => players),
+    );
+    const drawn = sizes.map((size) =>
+      size === 0 || size === n
+        ? null
+        : randomSets(n, size, randomCount, createRandom(seed).fork(`random sets of ${size}`)),
+    );
     const others: (readonly { readonly players: readonly number[] }[])[] = [];
     for (const ask of proposeRival) others.push(await ask(sizes));
-    const theirs = others.map((proposed) => coalitionsFromMembers(n, proposed.map(({ players }) => players)));
-    const values = await measure(stage, concatCoalitions([best, complementOf(best), ...theirs, ...drawn.filter((sets) => sets !== null)]));
+    const theirs = others.map((proposed) =>
+      masksFromMembers(
+        n,
+        proposed.map(({ players }) => players),
+      ),
+    );
+    const values = await measure(
+      stage,
+      concatMasks([best, complementOf(best), ...theirs, ...drawn.filter((sets) => sets !== null)]),
+    );
     const measuredAt = (row: number): Measured => ({ value: values[row], faithfulness: share(values[row]) });
     let at = (2 + rivalNames.length) * sizes.length;
     return proposals.map(({ players, estimate }, k) => {
@@ -160,7 +202,12 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
         kept,
         removed: { value: without, faithfulness: share(without) },
         random: chance === null ? null : summariseRandomSets(chance, kept.faithfulness),
-        rivals: Object.fromEntries(rivalNames.map((name, r) => [name, { players: others[r][k].players, kept: measuredAt((2 + r) * sizes.length + k) }])),
+        rivals: Object.fromEntries(
+          rivalNames.map((name, r) => [
+            name,
+            { players: others[r][k].players, kept: measuredAt((2 + r) * sizes.length + k) },
+          ]),
+        ),
       };
     });
   };
@@ -170,7 +217,7 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
   const eligible = curve.map(({ size }) => size).filter((size) => size >= (predictedSize ?? 0));
   const chosenSize = await smallestSize(eligible, async (sizes) => {
     const sets = (await propose(sizes)).map(({ players }) => players);
-    return Array.from(await measure('refine', coalitionsFromMembers(n, sets)), (value) => reaches(share(value)));
+    return Array.from(await measure('refine', masksFromMembers(n, sets)), (value) => reaches(share(value)));
   });
   if (chosenSize === null) throw new Error('unreachable: the whole game keeps all of its metric');
   if (!curve.some(({ size }) => size === chosenSize)) curve.push(...(await measurePoints('circuit', [chosenSize])));
@@ -178,7 +225,7 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
   const reached = curve.filter(({ kept }) => reaches(kept.faithfulness));
   const chosen = reached.find(({ size }) => size === chosenSize) ?? reached[0];
 
-  const necessity = await leaveOneOut(chosen, (lists) => measure('members', coalitionsFromMembers(n, lists)), share);
+  const necessity = await leaveOneOut(chosen, (lists) => measure('members', masksFromMembers(n, lists)), share);
   const energy = energySplit(spectrum, game.players);
   return {
     game: game.name,
@@ -192,7 +239,11 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     predictedSize,
     chosen,
     smallestMeasuredSize: reached[0].size,
-    members: chosen.players.map((player, k) => ({ player, ...game.players[player], necessity: necessity?.[k] ?? null })),
+    members: chosen.players.map((player, k) => ({
+      player,
+      ...game.players[player],
+      necessity: necessity?.[k] ?? null,
+    })),
     curve,
     energy,
     energyInside: energyInside(spectrum, chosen.players),
@@ -208,7 +259,11 @@ interface Proposal {
 }
 
 /** Asks the selector for sizes it has not been asked for yet; a size's set stays what it was first. */
-function createProposer(spectrum: FourierSpectrum, selector: Selector, direction: 1 | -1): (sizes: readonly number[]) => Promise<Proposal[]> {
+function createProposer(
+  spectrum: FourierSpectrum,
+  selector: Selector,
+  direction: 1 | -1,
+): (sizes: readonly number[]) => Promise<Proposal[]> {
   const known = new Map<number, Proposal>();
   return async (sizes) => {
     const fresh = sizes.filter((size) => !known.has(size));

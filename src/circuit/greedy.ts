@@ -6,7 +6,7 @@
  * neighbouring sizes while that betters any; forcing single players and a tabu search leave the local optima. Deterministic;
  * optimal in no stated sense, but see the tests against enumeration and the integer program.
  */
-import { emptyCoalitions, keep, type Coalitions } from '../coalitions.ts';
+import { emptyMasks, keep, type Masks } from '../masks.ts';
 import { createRandom } from '../random.ts';
 import { exchange, forceEach, tabuSearch } from './exchange.ts';
 import { bestFlip, copyOf, createProblem, emptyState, flip, type Problem, type State } from './search-state.ts';
@@ -51,7 +51,7 @@ export const greedySelector: Selector = {
     sweepSizes(problem, sizes, best, offer);
     const improve = createImprover(problem, sizes.length);
     if (best.filter((state, row) => offer(row, improve(state))).length > 0) sweepSizes(problem, sizes, best, offer);
-    const masks = emptyCoalitions(n, wanted.length);
+    const masks = emptyMasks(n, wanted.length);
     wanted.forEach((size, row) => writeRow(masks, row, best[rowOf.get(size) as number].kept));
     return masks;
   },
@@ -71,7 +71,12 @@ function createImprover(problem: Problem, sizes: number): (state: State) => Stat
 }
 
 /** Carries every size's best set to the next size and exchanges there, up and down the sizes until nothing gets better. */
-function sweepSizes(problem: Problem, sizes: readonly number[], best: readonly State[], offer: (row: number, state: State) => boolean): void {
+function sweepSizes(
+  problem: Problem,
+  sizes: readonly number[],
+  best: readonly State[],
+  offer: (row: number, state: State) => boolean,
+): void {
   let better = true;
   for (let sweep = 0; sweep < SWEEPS && better; sweep++) {
     better = false;
@@ -124,7 +129,7 @@ function runBeam(problem: Problem, adding: boolean, steps: number, visit: (state
   }
 }
 
-function writeRow(masks: Coalitions, row: number, kept: Uint8Array): void {
+function writeRow(masks: Masks, row: number, kept: Uint8Array): void {
   kept.forEach((bit, player) => {
     if (bit === 1) keep(masks, row, player);
   });

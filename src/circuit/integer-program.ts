@@ -2,12 +2,12 @@
  * For every size k the best set, proven: branch and cut over the hull program, by HiGHS in WebAssembly.
  *
  * Greedy's sets are the starting points, so a size costs what the proof costs: seconds on 144 players and 500 terms
- * of which half the energy or more is in single players (scripts/bench-circuit.ts). With independent random signs on
+ * of which half the energy or more is in single players (bench/circuit.ts). With independent random signs on
  * sets of up to four (a spin glass) the bound stays 10 to 35 % above after 10 s, and the answer says so.
  * HiGHS is loaded on first use and blocks the thread while it works.
  */
 import type { Highs } from 'highs';
-import { coalitionsFromMembers, keptPlayers } from '../coalitions.ts';
+import { masksFromMembers, keptPlayers } from '../masks.ts';
 import { fail } from '../errors.ts';
 import { evaluate } from '../spectrum/spectrum.ts';
 import { greedySelector } from './greedy.ts';
@@ -45,7 +45,8 @@ const TOLERANCE = 1e-6;
 export async function solveBySize(selection: Selection, options: IntegerProgramOptions = {}): Promise<BestOfSize[]> {
   const { spectrum, sizes, direction } = selection;
   const { secondsPerSize = 60 } = options;
-  if (!(secondsPerSize > 0)) throw fail('input', 'solveBySize', `${secondsPerSize} seconds a size; more than 0 are needed.`);
+  if (!(secondsPerSize > 0))
+    throw fail('input', 'solveBySize', `${secondsPerSize} seconds a size; more than 0 are needed.`);
   const program = hullProgram(spectrum, direction);
   const scale = program.cost.reduce((max, value) => Math.max(max, Math.abs(value)), 0) || 1;
   const start = await greedySelector.select(selection);
@@ -58,7 +59,7 @@ export async function solveBySize(selection: Selection, options: IntegerProgramO
     if (size === 0 || size === program.players) return { ...known, bound: greedy[row], proven: true, seconds: 0 };
     const { chosen, excess, proven } = runHighs(highs, program, size, players, scale, secondsPerSize);
     const seconds = (performance.now() - began) / 1000;
-    const value = evaluate(spectrum, coalitionsFromMembers(spectrum.players, [chosen]))[0];
+    const value = evaluate(spectrum, masksFromMembers(spectrum.players, [chosen]))[0];
     // Equal but for the solver's arithmetic is a tie, and greedy breaks ties towards the lowest players.
     const better = direction * (value - greedy[row]) > TOLERANCE * scale;
     const best = better ? { ...known, players: chosen, value } : known;
@@ -75,9 +76,13 @@ export function createIntegerProgramSelector(options: IntegerProgramOptions = {}
       const best = await solveBySize(selection, options);
       const open = best.find(({ proven }) => !proven);
       if (open !== undefined) {
-        throw fail('input', 'integer program', `size ${open.size} of ${selection.spectrum.players} is not proven after ${open.seconds.toFixed(0)} s: f̂ is ${open.value} and might reach ${open.bound}; raise secondsPerSize, keep fewer terms, or use greedy.`);
+        throw fail(
+          'input',
+          'integer program',
+          `size ${open.size} of ${selection.spectrum.players} is not proven after ${open.seconds.toFixed(0)} s: f̂ is ${open.value} and might reach ${open.bound}; raise secondsPerSize, keep fewer terms, or use greedy.`,
+        );
       }
-      return coalitionsFromMembers(
+      return masksFromMembers(
         selection.spectrum.players,
         best.map(({ players }) => players),
       );
@@ -92,7 +97,9 @@ let loading: Promise<Highs> | undefined;
 
 function loadHighs(): Promise<Highs> {
   // Its types describe the CommonJS build; what Node imports is the module build, whose default is the loader itself.
-  loading ??= import('highs').then((module) => (module as unknown as { readonly default: () => Promise<Highs> }).default());
+  loading ??= import('highs').then((module) =>
+    (module as unknown as { readonly default: () => Promise<Highs> }).default(),
+  );
   return loading;
 }
 
@@ -103,7 +110,14 @@ interface HighsAnswer {
   readonly proven: boolean;
 }
 
-function runHighs(highs: Highs, { players: n, cost, rows }: HullProgram, size: number, start: readonly number[], scale: number, seconds: number): HighsAnswer {
+function runHighs(
+  highs: Highs,
+  { players: n, cost, rows }: HullProgram,
+  size: number,
+  start: readonly number[],
+  scale: number,
+  seconds: number,
+): HighsAnswer {
   const { constants, infinity } = highs;
   const all = Array.from({ length: n }, (_, i) => i);
   const withSize = [...rows, { lower: size, upper: size, indices: all, values: all.map(() => 1) }];

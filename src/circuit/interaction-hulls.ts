@@ -100,10 +100,16 @@ interface Group {
 /** Every term of two players or more in one group; a term inside another's group joins it, and groups that share most are merged. */
 function groupsOf(terms: readonly Term[]): Group[] {
   const groups: Group[] = [];
-  const largestFirst = terms.filter(({ members }) => members.length > 1).sort((a, b) => b.members.length - a.members.length);
+  const largestFirst = terms
+    .filter(({ members }) => members.length > 1)
+    .sort((a, b) => b.members.length - a.members.length);
   for (const term of largestFirst) {
     if (term.members.length > LARGEST_TERM) {
-      throw fail('input', 'hullProgram', `a term of ${term.members.length} players has 2^${term.members.length} states; at most ${LARGEST_TERM} players can be written down, use greedy.`);
+      throw fail(
+        'input',
+        'hullProgram',
+        `a term of ${term.members.length} players has 2^${term.members.length} states; at most ${LARGEST_TERM} players can be written down, use greedy.`,
+      );
     }
     const at = groups.findIndex(({ set }) => term.members.every((player) => set.includes(player)));
     if (at < 0) groups.push({ set: term.members, inside: [term] });
@@ -113,7 +119,10 @@ function groupsOf(terms: readonly Term[]): Group[] {
     for (let partner = bestPartner(groups, at); partner >= 0; partner = bestPartner(groups, at)) {
       const [other] = groups.splice(partner, 1);
       const { set, inside } = groups[at];
-      groups[at] = { set: [...new Set([...set, ...other.set])].sort((a, b) => a - b), inside: [...inside, ...other.inside] };
+      groups[at] = {
+        set: [...new Set([...set, ...other.set])].sort((a, b) => a - b),
+        inside: [...inside, ...other.inside],
+      };
     }
   }
   return groups;

@@ -4,7 +4,7 @@
  * With most players kept almost any set is faithful; only the distance to random sets of the same size says
  * that these players were the right ones.
  */
-import { coalitionsFromMembers, type Coalitions } from '../coalitions.ts';
+import { masksFromMembers, type Masks } from '../masks.ts';
 import type { Random } from '../random.ts';
 import { quantile } from '../spectrum/r2.ts';
 
@@ -20,14 +20,14 @@ export interface RandomSets {
 }
 
 /** `count` distinct uniform sets of `size` of n players, or all of them where there are no more than that. */
-export function randomSets(players: number, size: number, count: number, random: Random): Coalitions {
+export function randomSets(players: number, size: number, count: number, random: Random): Masks {
   const sets = new Map<string, number[]>();
-  if (setsOfSize(players, size) <= count) return coalitionsFromMembers(players, everySet(players, size));
+  if (setsOfSize(players, size) <= count) return masksFromMembers(players, everySet(players, size));
   while (sets.size < count) {
     const members = random.subset(players, size);
     sets.set(members.join(','), members);
   }
-  return coalitionsFromMembers(players, [...sets.values()]);
+  return masksFromMembers(players, [...sets.values()]);
 }
 
 /** The summary of measured faithfulness of random sets beside the circuit's own. */

@@ -7,14 +7,15 @@
  * masks, and random sets of the same size. A method that sees interactions removes more with fewer.
  * Source: SPEX (arXiv 2502.13870), removal experiments; ProxySPEX (arXiv 2505.17495), section 4.
  */
-import { coalitionsFromMembers, concatCoalitions, keptPlayers, type Coalitions } from '../coalitions.ts';
+import { complementOf, masksFromMembers, concatMasks, keptPlayers, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
 import { memoise, type Game } from '../game.ts';
 import { createRandom } from '../random.ts';
 import { quantile } from '../spectrum/r2.ts';
 import { evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { randomSets } from './random-sets.ts';
-import { autoSelector, complementOf, type Selector } from './selector.ts';
+import { autoSelector } from './enumeration.ts';
+import type { Selector } from './selector.ts';
 
 export interface RemovalOptions {
   readonly seed: number;
@@ -69,15 +70,19 @@ const TOLERANCE = 1e-9;
  * For every r the r players whose removal changes f̂ most: row k keeps all but sizes[k] players.
  * Ties between falling and rising go to falling.
  */
-export async function mostChanging(spectrum: FourierSpectrum, sizes: readonly number[], selector: Selector = autoSelector(spectrum.players)): Promise<Coalitions> {
+export async function mostChanging(
+  spectrum: FourierSpectrum,
+  sizes: readonly number[],
+  selector: Selector = autoSelector(spectrum.players),
+): Promise<Masks> {
   const n = spectrum.players;
   const keptSizes = sizes.map((r) => n - r).reverse(); // a Selection wants them increasing
   const falling = await selector.select({ spectrum, sizes: keptSizes, direction: -1 });
   const rising = await selector.select({ spectrum, sizes: keptSizes, direction: 1 });
-  const [all] = evaluate(spectrum, coalitionsFromMembers(n, [Array.from({ length: n }, (_, i) => i)]));
+  const [all] = evaluate(spectrum, masksFromMembers(n, [Array.from({ length: n }, (_, i) => i)]));
   const [low, high] = [evaluate(spectrum, falling), evaluate(spectrum, rising)];
   const margin = 1e-12 * Math.max(Math.abs(all), ...low.map(Math.abs), ...high.map(Math.abs));
-  return coalitionsFromMembers(
+  return masksFromMembers(
     n,
     sizes.map((_, k) => {
       const row = sizes.length - 1 - k;
@@ -92,42 +97,80 @@ export async function mostChanging(spectrum: FourierSpectrum, sizes: readonly nu
  * Masks: at most sizes x (1 + rivals + randomSets) + 1.
  * @throws 'input' when f(all) = 0 (Δ is x/0), on sizes that are not increasing in 1..n, or a spectrum over other players.
  */
-export async function removalCurve(spectrum: FourierSpectrum, game: Game, options: RemovalOptions): Promise<RemovalCurve> {
+export async function removalCurve(
+  spectrum: FourierSpectrum,
+  game: Game,
+  options: RemovalOptions,
+): Promise<RemovalCurve> {
   const n = game.players.length;
   const all = Array.from({ length: n }, (_, i) => i);
-  const { seed, rivals = {}, sizes = all.map((i) => i + 1), randomSets: randomCount = 50, selector = autoSelector(n), signal } = options;
+  const {
+    seed,
+    rivals = {},
+    sizes = all.map((i) => i + 1),
+    randomSets: randomCount = 50,
+    selector = autoSelector(n),
+    signal,
+  } = options;
   const spectra = [spectrum, ...Object.values(rivals)];
-  for (const { players } of spectra) if (players !== n) throw fail('input', 'removalCurve', `a spectrum over ${players} players was given for a game of ${n}.`);
+  for (const { players } of spectra)
+    if (players !== n)
+      throw fail('input', 'removalCurve', `a spectrum over ${players} players was given for a game of ${n}.`);
   const wrong = sizes.findIndex((r, k) => !Number.isInteger(r) || r < 1 || r > n || (k > 0 && r <= sizes[k - 1]));
-  if (sizes.length === 0 || wrong >= 0) throw fail('input', 'removalCurve', `sizes ${sizes.join(', ') || 'none'}; increasing whole numbers 1..${n} are needed.`);
-  if (!Number.isInteger(randomCount) || randomCount < 1) throw fail('input', 'removalCurve', `randomSets ${randomCount}; a whole number >= 1 is needed.`);
+  if (sizes.length === 0 || wrong >= 0)
+    throw fail(
+      'input',
+      'removalCurve',
+      `sizes ${sizes.join(', ') || 'none'}; increasing whole numbers 1..${n} are needed.`,
+    );
+  if (!Number.isInteger(randomCount) || randomCount < 1)
+    throw fail('input', 'removalCurve', `randomSets ${randomCount}; a whole number >= 1 is needed.`);
 
   const memo = memoise(game); // measures no mask twice, and refuses NaN by name
-  const everyone = coalitionsFromMembers(n, [all]);
+  const everyone = masksFromMembers(n, [all]);
   const [full] = await memo.value(everyone, { signal });
-  const chosen: Coalitions[] = [];
+  const chosen: Masks[] = [];
   for (const each of spectra) chosen.push(await mostChanging(each, sizes, selector));
   const drawn = sizes.map((r) => randomSets(n, n - r, randomCount, createRandom(seed).fork(`random removals of ${r}`)));
-  const values = await memo.value(concatCoalitions([...chosen, ...drawn]), { signal });
+  const values = await memo.value(concatMasks([...chosen, ...drawn]), { signal });
   const largest = values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-  if (Math.abs(full) <= TOLERANCE * largest) throw fail('input', 'removalCurve', `the metric is ${full} with all ${n} players kept, so no share of it can be lost; choose another metric or prompt.`);
+  if (Math.abs(full) <= TOLERANCE * largest)
+    throw fail(
+      'input',
+      'removalCurve',
+      `the metric is ${full} with all ${n} players kept, so no share of it can be lost; choose another metric or prompt.`,
+    );
   const share = (change: number): number => Math.abs(change / full);
 
   const removals = spectra.map((each, s) => {
     const [whole] = evaluate(each, everyone);
     const estimates = evaluate(each, chosen[s]);
     const removed = complementOf(chosen[s]);
-    return sizes.map((_, k): Removal => ({ players: keptPlayers(removed, k), predicted: share(whole - estimates[k]), measured: share(full - values[s * sizes.length + k]) }));
+    return sizes.map(
+      (_, k): Removal => ({
+        players: keptPlayers(removed, k),
+        predicted: share(whole - estimates[k]),
+        measured: share(full - values[s * sizes.length + k]),
+      }),
+    );
   });
   const names = Object.keys(rivals);
   let at = spectra.length * sizes.length;
   const points = sizes.map((removed, k): RemovalPoint => {
-    const changes = values.subarray(at, (at += drawn[k].count)).map((value) => share(full - value)).sort();
+    const changes = values
+      .subarray(at, (at += drawn[k].count))
+      .map((value) => share(full - value))
+      .sort();
     return {
       removed,
       ours: removals[0][k],
       rivals: Object.fromEntries(names.map((name, s) => [name, removals[s + 1][k]])),
-      random: { count: changes.length, mean: meanOf(changes), low: quantile(changes, 0.05), high: quantile(changes, 0.95) },
+      random: {
+        count: changes.length,
+        mean: meanOf(changes),
+        low: quantile(changes, 0.05),
+        high: quantile(changes, 0.95),
+      },
     };
   });
   return {
@@ -136,7 +179,9 @@ export async function removalCurve(spectrum: FourierSpectrum, game: Game, option
     full,
     area: {
       ours: meanOf(points.map(({ ours }) => ours.measured)),
-      rivals: Object.fromEntries(names.map((name) => [name, meanOf(points.map((point) => point.rivals[name].measured))])),
+      rivals: Object.fromEntries(
+        names.map((name) => [name, meanOf(points.map((point) => point.rivals[name].measured))]),
+      ),
       random: meanOf(points.map(({ random }) => random.mean)),
     },
     points,

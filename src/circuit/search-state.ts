@@ -66,11 +66,23 @@ export function flip({ sets, termsOf }: Problem, state: State, player: number): 
 }
 
 /** The player among the kept (or the others) whose flip raises f̂ most; not among `excluded` or `barred`; ties go to the lowest. -1 = there is none. */
-export function bestFlip({ players, margin }: Problem, { kept, gain }: State, among: boolean, excluded?: Uint8Array, barred?: Uint8Array): number {
+export function bestFlip(
+  { players, margin }: Problem,
+  { kept, gain }: State,
+  among: boolean,
+  excluded?: Uint8Array,
+  barred?: Uint8Array,
+): number {
   const wanted = among ? 1 : 0;
   let player = -1;
   for (let i = 0; i < players; i++) {
-    if (kept[i] === wanted && excluded?.[i] !== 1 && barred?.[i] !== 1 && (player < 0 || gain[i] > gain[player] + margin)) player = i;
+    if (
+      kept[i] === wanted &&
+      excluded?.[i] !== 1 &&
+      barred?.[i] !== 1 &&
+      (player < 0 || gain[i] > gain[player] + margin)
+    )
+      player = i;
   }
   return player;
 }

@@ -10,7 +10,10 @@ const REFINE = 32;
  * the first that reaches, in ever smaller steps; null when none of the grid does. A curve that rises and falls
  * between grid points can hide a smaller one.
  */
-export async function smallestSize(grid: readonly number[], reaching: (sizes: readonly number[]) => Promise<readonly boolean[]>): Promise<number | null> {
+export async function smallestSize(
+  grid: readonly number[],
+  reaching: (sizes: readonly number[]) => Promise<readonly boolean[]>,
+): Promise<number | null> {
   let sizes = grid;
   let found: number | null = null;
   let missed = grid[0] - 1;
@@ -27,7 +30,8 @@ export async function smallestSize(grid: readonly number[], reaching: (sizes: re
 /** All sizes 0..n where they fit, else at most `most`, quadratically denser at small ones; `also` among them. */
 export function sizesOfCurve(n: number, most: number, also: number | null = null): number[] {
   const steps = most - 1;
-  const sizes = n + 1 <= most ? spread(0, n, most) : Array.from({ length: most }, (_, j) => Math.round(n * (j / steps) ** 2));
+  const sizes =
+    n + 1 <= most ? spread(0, n, most) : Array.from({ length: most }, (_, j) => Math.round(n * (j / steps) ** 2));
   if (also !== null) sizes.push(also);
   return [...new Set(sizes)].sort((a, b) => a - b);
 }
@@ -35,5 +39,7 @@ export function sizesOfCurve(n: number, most: number, also: number | null = null
 /** Whole numbers from..to, all of them or `most` evenly spaced ones; none when to < from. */
 export function spread(from: number, to: number, most: number): number[] {
   const count = Math.min(most, to - from + 1);
-  return Array.from({ length: Math.max(0, count) }, (_, j) => (count === 1 ? from : from + Math.round(((to - from) * j) / (count - 1))));
+  return Array.from({ length: Math.max(0, count) }, (_, j) =>
+    count === 1 ? from : from + Math.round(((to - from) * j) / (count - 1)),
+  );
 }

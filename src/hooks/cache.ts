@@ -33,7 +33,11 @@ export function createCache(config: ModelConfig, tensors: ReadonlyMap<HookName, 
         const tensor = tensors.get(candidate as HookName);
         if (tensor !== undefined) return tensor;
       }
-      throw fail('input', 'cache', `"${wanted[0]}" was not cached; the closest of the ${names.length} cached names: ${closest(wanted[0], names).join(', ')}.`);
+      throw fail(
+        'input',
+        'cache',
+        `"${wanted[0]}" was not cached; the closest of the ${names.length} cached names: ${closest(wanted[0], names).join(', ')}.`,
+      );
     },
     [Symbol.dispose]() {
       disposed = true;
@@ -46,5 +50,7 @@ export function createCache(config: ModelConfig, tensors: ReadonlyMap<HookName, 
 function expand(name: string, layer: number): string[] {
   const hook = /^(ln1|ln2|mlp\.ln|attn|mlp)\./.test(name) ? name : name.startsWith('hook_') ? name : `hook_${name}`;
   const bare = hook.replace(/^hook_/, '');
-  return ['attn.', '', 'mlp.'].map((part) => `blocks.${layer}.${part}${hook}`).concat(`blocks.${layer}.${bare}`, `blocks.${layer}.${name}`);
+  return ['attn.', '', 'mlp.']
+    .map((part) => `blocks.${layer}.${part}${hook}`)
+    .concat(`blocks.${layer}.${bare}`, `blocks.${layer}.${name}`);
 }

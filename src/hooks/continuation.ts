@@ -4,7 +4,7 @@
  * A token's text depends on what stands before it (a leading space, the bytes of one character), so what was added is
  * the difference between two decoded texts. A few tokens of the prompt are enough to stand before.
  */
-import type { Tokenizer } from '../model/tokenizer.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export interface Continuation {
   /** Takes a token and returns the text it completes: '' while a character's bytes are not all there. */

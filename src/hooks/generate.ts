@@ -7,9 +7,9 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
-import { padRows, type PaddingMask } from '../model/attention-mask.ts';
-import { forward } from '../model/forward.ts';
-import { createKeyValueCache } from '../model/key-value-cache.ts';
+import { padRows, type PaddingMask } from '../model/forward/attention-mask.ts';
+import { forward } from '../model/forward/forward.ts';
+import { createKeyValueCache } from '../model/forward/key-value-cache.ts';
 import type { Model } from '../model/model.ts';
 import { toSequences, toSingleToken, type Input, type TokenOptions } from '../model/tokens.ts';
 import { createRandom } from '../random.ts';
@@ -65,7 +65,11 @@ export interface Generation {
  * @throws 'input' for a model that is not causal, options out of range, more tokens than the context holds, and
  * as runWithHooks; 'aborted' when stopped.
  */
-export async function generate(model: Model, prompts: Input, { onStep, ...options }: GenerateOptions & { readonly onStep?: (step: GeneratedStep) => void } = {}): Promise<Generation> {
+export async function generate(
+  model: Model,
+  prompts: Input,
+  { onStep, ...options }: GenerateOptions & { readonly onStep?: (step: GeneratedStep) => void } = {},
+): Promise<Generation> {
   const run = prepare(model, prompts, options);
   for await (const step of steps(run)) onStep?.(step);
   return {
@@ -81,7 +85,11 @@ export async function generate(model: Model, prompts: Input, { onStep, ...option
  * @example for await (const { texts } of generateSteps(model, 'Once upon a time')) process.stdout.write(texts[0]);
  * @throws as generate; what is wrong with the arguments at once.
  */
-export function generateSteps(model: Model, prompts: Input, options: GenerateOptions = {}): AsyncGenerator<GeneratedStep, void, undefined> {
+export function generateSteps(
+  model: Model,
+  prompts: Input,
+  options: GenerateOptions = {},
+): AsyncGenerator<GeneratedStep, void, undefined> {
   return steps(prepare(model, prompts, options));
 }
 
@@ -106,20 +114,43 @@ interface Run {
 function prepare(model: Model, prompts: Input, options: GenerateOptions): Run {
   const { config, tokenizer } = model;
   const { temperature = 0, topK, attentionMask, prependBos } = options;
-  if (!config.attention.causal) throw fail('input', 'generate', `${model.name} (${config.family}) reads in both directions, so its next token is not defined; a causal model is needed.`);
-  if (config.dVocabOut > config.dVocab) throw fail('input', 'generate', `${model.name} answers with ${config.dVocabOut} tokens and reads ${config.dVocab}; what it says cannot be read on.`);
+  if (!config.attention.causal)
+    throw fail(
+      'input',
+      'generate',
+      `${model.name} (${config.family}) reads in both directions, so its next token is not defined; a causal model is needed.`,
+    );
+  if (config.dVocabOut > config.dVocab)
+    throw fail(
+      'input',
+      'generate',
+      `${model.name} answers with ${config.dVocabOut} tokens and reads ${config.dVocab}; what it says cannot be read on.`,
+    );
   checkSampling({ temperature, topK });
   const given = toSequences(model, prompts, prependBos === undefined ? {} : { prependBos });
   const rows = attentionMask === undefined ? given : unpadded(given, attentionMask);
   const longest = Math.max(...rows.map((row) => row.length));
   const room = config.nCtx - longest + 1; // the last new token is not read
-  if (room < 1) throw fail('input', 'generate', `a prompt has ${longest} tokens and the context of ${model.name} holds ${config.nCtx}; shorten it.`);
+  if (room < 1)
+    throw fail(
+      'input',
+      'generate',
+      `a prompt has ${longest} tokens and the context of ${model.name} holds ${config.nCtx}; shorten it.`,
+    );
   const { maxNewTokens = Math.min(20, room) } = options;
-  if (!(Number.isInteger(maxNewTokens) && maxNewTokens >= 1)) throw fail('input', 'maxNewTokens', `${maxNewTokens}; a whole number >= 1 is needed.`);
-  if (maxNewTokens > room) throw fail('input', 'maxNewTokens', `${maxNewTokens} after a prompt of ${longest} tokens pass the context of ${config.nCtx}; at most ${room} have room.`);
+  if (!(Number.isInteger(maxNewTokens) && maxNewTokens >= 1))
+    throw fail('input', 'maxNewTokens', `${maxNewTokens}; a whole number >= 1 is needed.`);
+  if (maxNewTokens > room)
+    throw fail(
+      'input',
+      'maxNewTokens',
+      `${maxNewTokens} after a prompt of ${longest} tokens pass the context of ${config.nCtx}; at most ${room} have room.`,
+    );
   const { stopTokens = tokenizer?.eosId === undefined ? [] : [tokenizer.eosId] } = options;
   const stops = new Set(stopTokens.map((stop) => (typeof stop === 'string' ? toSingleToken(model, stop) : stop)));
-  for (const stop of stops) if (!Number.isInteger(stop) || stop < 0 || stop >= config.dVocab) throw fail('input', 'stopTokens', `${stop} is no token; ids are 0..${config.dVocab - 1}.`);
+  for (const stop of stops)
+    if (!Number.isInteger(stop) || stop < 0 || stop >= config.dVocab)
+      throw fail('input', 'stopTokens', `${stop} is no token; ids are 0..${config.dVocab - 1}.`);
   const padded = padRows(rows, 'left');
   return {
     model,
@@ -135,10 +166,12 @@ function prepare(model: Model, prompts: Input, options: GenerateOptions): Run {
 
 /** The tokens of rows that are padded on either side. */
 function unpadded(rows: readonly (readonly number[])[], mask: PaddingMask): number[][] {
-  if (mask.length !== rows.length || rows.some((row, r) => row.length !== mask[r].length)) throw fail('input', 'attention mask', `must be ${rows.length} rows as long as the tokens.`);
+  if (mask.length !== rows.length || rows.some((row, r) => row.length !== mask[r].length))
+    throw fail('input', 'attention mask', `must be ${rows.length} rows as long as the tokens.`);
   return rows.map((row, r) => {
     const kept = row.filter((_, s) => mask[r][s] === 1);
-    if (kept.length === 0) throw fail('input', 'attention mask', `row ${r} is all padding; at least one token is needed.`);
+    if (kept.length === 0)
+      throw fail('input', 'attention mask', `row ${r} is all padding; at least one token is needed.`);
     return kept;
   });
 }
@@ -153,7 +186,9 @@ async function* steps(run: Run): AsyncGenerator<GeneratedStep, void, undefined> 
       await new Promise((resolve) => setImmediate(resolve)); // signals and output get their turn
       if (signal?.aborted) throw fail('aborted', 'generate', `stopped on request after ${step} new tokens.`);
       const logits = await lastLogits(run, cache);
-      const tokens = rows.map((row, r) => (row.stopped ? undefined : chooseToken(logits[r], { temperature, topK }, randoms[r])));
+      const tokens = rows.map((row, r) =>
+        row.stopped ? undefined : chooseToken(logits[r], { temperature, topK }, randoms[r]),
+      );
       const texts = rows.map(({ text }, r) => (tokens[r] === undefined ? '' : text.add(tokens[r])));
       tokens.forEach((token, r) => {
         if (token !== undefined) rows[r].fresh.push(token);
@@ -169,21 +204,40 @@ async function* steps(run: Run): AsyncGenerator<GeneratedStep, void, undefined> 
 }
 
 /** Logits of the next token of every row, [batch][d_vocab], from the columns that the cache has not seen. */
-async function lastLogits({ model: { config, parameters }, hooks, tokens, mask }: Run, cache: ReturnType<typeof createKeyValueCache> | undefined): Promise<Float32Array[]> {
+async function lastLogits(
+  { model: { config, parameters }, hooks, tokens, mask }: Run,
+  cache: ReturnType<typeof createKeyValueCache> | undefined,
+): Promise<Float32Array[]> {
   const past = cache?.length ?? 0;
   const columns = tokens[0].length - past;
   const padded = mask.some((row) => row.includes(0));
   // Hooks of the last layer and after it are to see every column; else only the last one is computed there.
-  const late = [...hooks.keys()].some((name) => (layerOf(name) ?? (/^(hook_|embed\.)/.test(name) ? -1 : Infinity)) >= config.nLayers - 1);
+  const late = [...hooks.keys()].some(
+    (name) => (layerOf(name) ?? (/^(hook_|embed\.)/.test(name) ? -1 : Infinity)) >= config.nLayers - 1,
+  );
   const logits = tf.tidy(() => {
-    const fresh = tf.tensor2d(tokens.map((row) => row.slice(past)), undefined, 'int32');
-    const all = forward(config, parameters, fresh, { cache, attentionMask: padded ? mask : undefined, tap: hookTap(hooks, past), scored: late ? undefined : [columns - 1] });
+    const fresh = tf.tensor2d(
+      tokens.map((row) => row.slice(past)),
+      undefined,
+      'int32',
+    );
+    const all = forward(config, parameters, fresh, {
+      cache,
+      attentionMask: padded ? mask : undefined,
+      tap: hookTap(hooks, past),
+      scored: late ? undefined : [columns - 1],
+    });
     return late ? tf.slice(all, [0, columns - 1, 0], [all.shape[0], 1, all.shape[2]]) : all;
   });
   cache?.advance(columns);
   try {
     const [batch, , V] = logits.shape;
-    if (batch !== tokens.length) throw fail('input', 'generate', `a hook made ${batch} rows of ${tokens.length}; repeat the prompt ${batch} times instead.`);
+    if (batch !== tokens.length)
+      throw fail(
+        'input',
+        'generate',
+        `a hook made ${batch} rows of ${tokens.length}; repeat the prompt ${batch} times instead.`,
+      );
     const values = (await logits.data()) as Float32Array;
     return tokens.map((_, r) => values.slice(r * V, (r + 1) * V));
   } finally {

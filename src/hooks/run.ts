@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { closest, fail } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { forward, type ForwardOptions, type Tap } from '../model/forward.ts';
+import { forward, type ForwardOptions, type Tap } from '../model/forward/forward.ts';
 import { hookPoints, hookShape, type HookName, type HookPoint } from '../model/hook-points.ts';
 import type { Model } from '../model/model.ts';
 import { tokenTensor, toTokens, type BatchOptions, type Input, type TokenBatch } from '../model/tokens.ts';
@@ -60,19 +60,33 @@ export const COSTLY_HOOKS = /\.(attn\.hook_result|hook_attn_in|hook_[qkv]_input|
  * The caller owns them.
  * @throws 'input' for an unknown name (with suggestions), a hook that never fired, a result of another shape.
  */
-export function runWithHooks(model: Model, input: Input, hooks: readonly Hook[], options: RunOptions = {}): tf.Tensor3D {
+export function runWithHooks(
+  model: Model,
+  input: Input,
+  hooks: readonly Hook[],
+  options: RunOptions = {},
+): tf.Tensor3D {
   const resolved = resolveHooks(model.config, hooks, stopLayer(model.config, options.stopAtLayer));
-  return withTokens(model, input, options, (tokens, given) => forward(model.config, model.parameters, tokens, { ...given, tap: hookTap(resolved) }));
+  return withTokens(model, input, options, (tokens, given) =>
+    forward(model.config, model.parameters, tokens, { ...given, tap: hookTap(resolved) }),
+  );
 }
 
 /**
  * Logits and a cache of activations, both the caller's to dispose.
  * @throws as runWithHooks, and 'input' when the cache would pass `byteLimit`, naming the bytes.
  */
-export function runWithCache(model: Model, input: Input, options: CacheOptions = {}): { readonly logits: tf.Tensor3D; readonly cache: ActivationCache } {
+export function runWithCache(
+  model: Model,
+  input: Input,
+  options: CacheOptions = {},
+): { readonly logits: tf.Tensor3D; readonly cache: ActivationCache } {
   const stop = stopLayer(model.config, options.stopAtLayer);
   const reached = reachable(model.config, stop);
-  const kept = options.names === undefined ? reached.filter((point) => !COSTLY_HOOKS.test(point.name)) : selectPoints(model.config, options.names, stop);
+  const kept =
+    options.names === undefined
+      ? reached.filter((point) => !COSTLY_HOOKS.test(point.name))
+      : selectPoints(model.config, options.names, stop);
   const hooks = resolveHooks(model.config, options.hooks ?? [], stop);
   return withTokens(model, input, options, (tokens, given) => {
     const [batch, length] = tokens.shape;
@@ -87,7 +101,12 @@ export function runWithCache(model: Model, input: Input, options: CacheOptions =
         const edited = edit.wants(name) ? edit.visit(name, activation, at) : activation;
         if (wanted.has(name)) {
           const axis = edited.rank === 4 && /hook_(attn_scores|pattern)$/.test(name) ? 2 : 1;
-          held.set(name, tf.keep(positions === undefined ? tf.clone(edited) : tf.gather(edited, tf.tensor1d(positions, 'int32'), axis)));
+          held.set(
+            name,
+            tf.keep(
+              positions === undefined ? tf.clone(edited) : tf.gather(edited, tf.tensor1d(positions, 'int32'), axis),
+            ),
+          );
         }
         return edited;
       },
@@ -107,18 +126,28 @@ export function selectPoints(config: ModelConfig, names: NameFilter, stopAtLayer
   const all = hookPoints(config);
   if (typeof names === 'function') {
     const matched = reachable(config, stopAtLayer).filter((point) => names(point.name));
-    if (matched.length === 0) throw fail('input', 'hooks', `the name predicate matched none of the ${all.length} hook points of this model.`);
+    if (matched.length === 0)
+      throw fail('input', 'hooks', `the name predicate matched none of the ${all.length} hook points of this model.`);
     return matched;
   }
   const wanted = new Set<HookName>(typeof names === 'string' ? [names] : names);
   const known = new Set(all.map((point) => point.name));
   for (const name of wanted) {
-    if (!known.has(name)) throw fail('input', 'hooks', `"${name}" is not a hook point of this model; did you mean ${closest(name, known).join(', ')}?`);
+    if (!known.has(name))
+      throw fail(
+        'input',
+        'hooks',
+        `"${name}" is not a hook point of this model; did you mean ${closest(name, known).join(', ')}?`,
+      );
   }
   const reached = reachable(config, stopAtLayer).filter((point) => wanted.has(point.name));
   if (reached.length < wanted.size) {
     const missed = [...wanted].filter((name) => !reached.some((point) => point.name === name));
-    throw fail('input', 'hooks', `"${missed[0]}" never fired: the run stops at layer ${stopAtLayer} of ${config.nLayers}.`);
+    throw fail(
+      'input',
+      'hooks',
+      `"${missed[0]}" never fired: the run stops at layer ${stopAtLayer} of ${config.nLayers}.`,
+    );
   }
   return reached;
 }
@@ -149,7 +178,8 @@ export type ResolvedHooks = ReadonlyMap<HookName, readonly HookFunction[]>;
 export function resolveHooks(config: ModelConfig, hooks: readonly Hook[], stopAtLayer = config.nLayers): ResolvedHooks {
   const resolved = new Map<HookName, HookFunction[]>();
   for (const [names, run] of hooks) {
-    for (const { name } of selectPoints(config, names, stopAtLayer)) resolved.set(name, [...(resolved.get(name) ?? []), run]);
+    for (const { name } of selectPoints(config, names, stopAtLayer))
+      resolved.set(name, [...(resolved.get(name) ?? []), run]);
   }
   return resolved;
 }
@@ -175,23 +205,48 @@ export function hookTap(hooks: ResolvedHooks, past = 0): Tap {
 function checkReplacement(name: HookName, before: tf.Tensor, after: unknown): void {
   if (!(after instanceof tf.Tensor)) {
     const what = after instanceof Promise ? 'a Promise; hooks must be synchronous' : `${typeof after}`;
-    throw fail('input', `hook ${name}`, `returned ${what}; return a tensor of shape [${before.shape.join()}], or nothing to leave it.`);
+    throw fail(
+      'input',
+      `hook ${name}`,
+      `returned ${what}; return a tensor of shape [${before.shape.join()}], or nothing to leave it.`,
+    );
   }
   const shape: readonly number[] = after.shape;
-  const fits = shape.length === before.rank && shape.every((size, axis) => size === before.shape[axis] || (axis === 0 && before.shape[0] === 1));
-  if (!fits) throw fail('input', `hook ${name}`, `returned shape [${shape.join()}]; the activation is [${before.shape.join()}].`);
+  const fits =
+    shape.length === before.rank &&
+    shape.every((size, axis) => size === before.shape[axis] || (axis === 0 && before.shape[0] === 1));
+  if (!fits)
+    throw fail(
+      'input',
+      `hook ${name}`,
+      `returned shape [${shape.join()}]; the activation is [${before.shape.join()}].`,
+    );
 }
 
 function resolvePosition(position: number, length: number): number {
   const index = position < 0 ? length + position : position;
-  if (!Number.isInteger(index) || index < 0 || index >= length) throw fail('input', 'positions', `${position} is outside the ${length} positions of the input.`);
+  if (!Number.isInteger(index) || index < 0 || index >= length)
+    throw fail('input', 'positions', `${position} is outside the ${length} positions of the input.`);
   return index;
 }
 
-function checkBytes(config: ModelConfig, points: readonly HookPoint[], batch: number, positions: number, limit: number): void {
-  const bytes = points.reduce((sum, point) => sum + 4 * hookShape(point, config, batch, positions).reduce((a, b) => a * b, 1), 0);
+function checkBytes(
+  config: ModelConfig,
+  points: readonly HookPoint[],
+  batch: number,
+  positions: number,
+  limit: number,
+): void {
+  const bytes = points.reduce(
+    (sum, point) => sum + 4 * hookShape(point, config, batch, positions).reduce((a, b) => a * b, 1),
+    0,
+  );
   if (bytes > limit) {
-    throw fail('input', 'runWithCache', `keeping ${points.length} activations takes ${mib(bytes)} MiB, above the limit of ${mib(limit)} MiB; pass names or positions to keep fewer, or raise byteLimit.`);
+    throw fail(
+      'input',
+      'runWithCache',
+      `keeping ${points.length} activations takes ${mib(bytes)} MiB, above the limit of ${mib(limit)} MiB; pass names or positions to keep fewer, or raise byteLimit.`,
+    );
   }
 }
 
@@ -199,11 +254,20 @@ function mib(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(0);
 }
 
-function withTokens<T>(model: Model, input: Input, options: RunOptions, run: (tokens: tf.Tensor2D, given: ForwardOptions) => T): T {
+function withTokens<T>(
+  model: Model,
+  input: Input,
+  options: RunOptions,
+  run: (tokens: tf.Tensor2D, given: ForwardOptions) => T,
+): T {
   const batch: TokenBatch = toTokens(model, input, options);
   const tokens = tokenTensor(batch);
   try {
-    return run(tokens, { stopAtLayer: options.stopAtLayer, attentionMask: batch.attentionMask, tokenTypes: options.tokenTypes });
+    return run(tokens, {
+      stopAtLayer: options.stopAtLayer,
+      attentionMask: batch.attentionMask,
+      tokenTypes: options.tokenTypes,
+    });
   } finally {
     tokens.dispose();
   }

@@ -11,8 +11,10 @@ export interface Sampling {
 
 /** @throws 'input' for a temperature or topK out of range. */
 export function checkSampling({ temperature, topK }: Sampling): void {
-  if (!(temperature >= 0 && temperature < Infinity)) throw fail('input', 'temperature', `${temperature}; 0 (greedy) or a positive number is needed.`);
-  if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1)) throw fail('input', 'topK', `${topK}; a whole number of tokens >= 1 is needed.`);
+  if (!(temperature >= 0 && temperature < Infinity))
+    throw fail('input', 'temperature', `${temperature}; 0 (greedy) or a positive number is needed.`);
+  if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1))
+    throw fail('input', 'topK', `${topK}; a whole number of tokens >= 1 is needed.`);
 }
 
 /**
@@ -22,7 +24,8 @@ export function checkSampling({ temperature, topK }: Sampling): void {
 export function chooseToken(logits: Float32Array, { temperature, topK }: Sampling, random: Random): number {
   let best = 0;
   for (let id = 0; id < logits.length; id++) {
-    if (Number.isNaN(logits[id])) throw fail('input', 'generate', `the logit of token ${id} is not a number; look at the hooks and the weights.`);
+    if (Number.isNaN(logits[id]))
+      throw fail('input', 'generate', `the logit of token ${id} is not a number; look at the hooks and the weights.`);
     if (logits[id] > logits[best]) best = id;
   }
   if (temperature === 0) return best;

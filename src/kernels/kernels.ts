@@ -18,16 +18,76 @@ interface Exports {
   /** wasm/dense.ts */
   readonly factorise: (matrix: number, n: number, scratch: number) => number;
   readonly invertFactor: (factor: number, lower: number, n: number) => void;
-  readonly symmetricEigen: (a: number, vectors: number, diagonal: number, off: number, betas: number, p: number, n: number) => number;
+  readonly symmetricEigen: (
+    a: number,
+    vectors: number,
+    diagonal: number,
+    off: number,
+    betas: number,
+    p: number,
+    n: number,
+  ) => number;
   /** wasm/hypercube.ts */
-  readonly kernelTriangle: (matrix: number, bytes: number, weight: number, table: number, count: number, width: number) => void;
-  readonly packedTriangle: (matrix: number, bytes: number, table: number, scale: number, count: number, width: number) => void;
+  readonly kernelTriangle: (
+    matrix: number,
+    bytes: number,
+    weight: number,
+    table: number,
+    count: number,
+    width: number,
+  ) => void;
+  readonly packedTriangle: (
+    matrix: number,
+    bytes: number,
+    table: number,
+    scale: number,
+    count: number,
+    width: number,
+  ) => void;
   readonly packedTimes: (matrix: number, x: number, out: number, count: number) => void;
-  readonly crossTimes: (others: number, rows: number, bytes: number, table: number, scale: number, weights: number, out: number, count: number, width: number) => void;
+  readonly crossTimes: (
+    others: number,
+    rows: number,
+    bytes: number,
+    table: number,
+    scale: number,
+    weights: number,
+    out: number,
+    count: number,
+    width: number,
+  ) => void;
   /** wasm/ridge.ts */
-  readonly signedProduct: (words: number, stride: number, rows: number, k: number, b: number, width: number, group: number, table: number, out: number) => void;
-  readonly leaveOneOut: (left: number, rows: number, rank: number, shrink: number, shrunk: number, outside: number, slack: number, out: number) => number;
-  readonly kernelSlopes: (product: number, inverse: number, alpha: number, bytes: number, bins: number, rowSums: number, count: number, width: number) => void;
+  readonly signedProduct: (
+    words: number,
+    stride: number,
+    rows: number,
+    k: number,
+    b: number,
+    width: number,
+    group: number,
+    table: number,
+    out: number,
+  ) => void;
+  readonly leaveOneOut: (
+    left: number,
+    rows: number,
+    rank: number,
+    shrink: number,
+    shrunk: number,
+    outside: number,
+    slack: number,
+    out: number,
+  ) => number;
+  readonly kernelSlopes: (
+    product: number,
+    inverse: number,
+    alpha: number,
+    bytes: number,
+    bins: number,
+    rowSums: number,
+    count: number,
+    width: number,
+  ) => void;
 }
 
 export interface Kernels extends Omit<Exports, 'heapBase'> {
@@ -62,7 +122,12 @@ export function createKernels(): Kernels {
     reserve: (bytes) => {
       const at = top;
       top = Math.ceil((top + bytes) / 16) * 16;
-      if (top > MOST_BYTES) throw fail('input', 'kernels', `${Math.ceil(top / 2 ** 20)} MiB of working memory; at most 4,095 MiB can be had. Fit fewer masks, players or trees.`);
+      if (top > MOST_BYTES)
+        throw fail(
+          'input',
+          'kernels',
+          `${Math.ceil(top / 2 ** 20)} MiB of working memory; at most 4,095 MiB can be had. Fit fewer masks, players or trees.`,
+        );
       const missing = top - memory.buffer.byteLength;
       if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
       return at;

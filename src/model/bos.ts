@@ -7,8 +7,8 @@
 import type { ModelConfig } from './config.ts';
 import { families } from './families/families.ts';
 import type { BosPolicy } from './families/family.ts';
-import { quote } from './strict-json.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import { quote } from '../checkpoint/strict-json.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export interface BosReport {
   /** Whether a text begins with BOS when `prependBos` is not given. */
@@ -26,17 +26,30 @@ export interface BosReport {
   readonly text: string;
 }
 
-const FAMILY_TEXT = { bos: 'begins a text with BOS', 'cls-sep': 'puts [CLS] and [SEP] around a text', none: 'adds nothing' } as const;
+const FAMILY_TEXT = {
+  bos: 'begins a text with BOS',
+  'cls-sep': 'puts [CLS] and [SEP] around a text',
+  none: 'adds nothing',
+} as const;
 
 /** The BOS policy of a model with this record and this tokenizer. */
-export function bosOf({ config, tokenizer }: { readonly config: ModelConfig; readonly tokenizer: Tokenizer }): BosReport {
+export function bosOf({
+  config,
+  tokenizer,
+}: {
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+}): BosReport {
   const { bosId: id, bosByDefault: prepended, bosPolicy: because } = tokenizer;
   const family = families.find(({ name }) => name === config.family)?.bos;
   const nameOf = (token: number): string => quote(tokenizer.decode([token], { special: true }));
   const added = prepended ? tokenizer.encode('') : [];
   const said = added.map((token) => `${nameOf(token)} (id ${token})`).join(' and ');
   const possible = id === undefined ? '' : `; prependBos: true would add ${nameOf(id)} (id ${id})`;
-  const differs = family !== undefined && (family === 'none') === prepended ? `; ${config.family}'s original tokenizer ${FAMILY_TEXT[family]}` : '';
+  const differs =
+    family !== undefined && (family === 'none') === prepended
+      ? `; ${config.family}'s original tokenizer ${FAMILY_TEXT[family]}`
+      : '';
   return {
     prepended,
     id,
@@ -44,6 +57,8 @@ export function bosOf({ config, tokenizer }: { readonly config: ModelConfig; rea
     added,
     because,
     family,
-    text: prepended ? `a text is given ${said}: ${because}${differs}` : `a text is given no BOS: ${because}${possible}${differs}`,
+    text: prepended
+      ? `a text is given ${said}: ${because}${differs}`
+      : `a text is given no BOS: ${because}${possible}${differs}`,
   };
 }

@@ -34,7 +34,13 @@ export type RotaryScaling =
   /** Every frequency / factor. */
   | { readonly kind: 'linear'; readonly factor: number }
   /** Low frequencies / factor, high ones kept, a ramp between: Llama 3. Frequency factors count waves per original context. */
-  | { readonly kind: 'llama3'; readonly factor: number; readonly lowFrequency: number; readonly highFrequency: number; readonly originalContext: number };
+  | {
+      readonly kind: 'llama3';
+      readonly factor: number;
+      readonly lowFrequency: number;
+      readonly highFrequency: number;
+      readonly originalContext: number;
+    };
 
 /** Where the norms of a block stand and what its MLP reads. */
 export type Layout =
@@ -87,7 +93,12 @@ export interface ModelConfig {
     /** hook_k and hook_v once per query head instead of once per key/value head; see withUngroupedHeads. */
     readonly ungrouped?: boolean;
   };
-  readonly biases: { readonly qkv: boolean; readonly attnOut: boolean; readonly mlp: boolean; readonly unembed: boolean };
+  readonly biases: {
+    readonly qkv: boolean;
+    readonly attnOut: boolean;
+    readonly mlp: boolean;
+    readonly unembed: boolean;
+  };
   readonly embedding?: {
     /** Token embeddings are multiplied by it (Gemma). */
     readonly scale?: number;

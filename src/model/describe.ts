@@ -5,9 +5,17 @@
  * activation, its masks), in the order in which the forward pass reaches them. Purely a reading of the record.
  */
 import { bosOf } from './bos.ts';
-import { hasFinalNorm, isParallel, kvHeads, parameterCount, type ModelConfig, type Norm, type Rotary } from './config.ts';
+import {
+  hasFinalNorm,
+  isParallel,
+  kvHeads,
+  parameterCount,
+  type ModelConfig,
+  type Norm,
+  type Rotary,
+} from './config.ts';
 import { hookPoints, hookShape } from './hook-points.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export interface HookRow {
   /** The hook's name, with {l} for the layer. */
@@ -27,7 +35,13 @@ export interface ModelDescription {
 }
 
 /** The hook table of a model (then also what its tokenizer puts before a text) or of a configuration alone. */
-export function describeModel({ config, tokenizer }: { readonly config: ModelConfig; readonly tokenizer?: Tokenizer | undefined }): ModelDescription {
+export function describeModel({
+  config,
+  tokenizer,
+}: {
+  readonly config: ModelConfig;
+  readonly tokenizer?: Tokenizer | undefined;
+}): ModelDescription {
   const facts = [...factsOf(config), ...(tokenizer === undefined ? [] : [bosOf({ config, tokenizer }).text])];
   const rows = new Map<string, HookRow>();
   for (const point of hookPoints(config)) {
@@ -39,13 +53,16 @@ export function describeModel({ config, tokenizer }: { readonly config: ModelCon
   }
   const hooks = [...rows.values()];
   const width = (key: 'hook' | 'shape'): number => Math.max(...hooks.map((row) => row[key].length));
-  const table = hooks.map(({ hook, shape, formula }) => `${hook.padEnd(width('hook'))}  ${shape.padEnd(width('shape'))}  ${formula}`);
+  const table = hooks.map(
+    ({ hook, shape, formula }) => `${hook.padEnd(width('hook'))}  ${shape.padEnd(width('shape'))}  ${formula}`,
+  );
   return { facts, hooks, text: [...facts, '', ...table, ''].join('\n') };
 }
 
 function factsOf(config: ModelConfig): string[] {
   const { nLayers, dModel, nHeads, dHead, dMlp, dVocab, dVocabOut, nCtx, embedding = {}, attention, rotary } = config;
-  const heads = kvHeads(config) === nHeads ? `${nHeads} heads` : `${nHeads} heads on ${kvHeads(config)} key/value heads`;
+  const heads =
+    kvHeads(config) === nHeads ? `${nHeads} heads` : `${nHeads} heads on ${kvHeads(config)} key/value heads`;
   const facts = [
     `${config.family}: ${nLayers} layers, ${heads} of ${dHead}, d_model ${dModel}, ${dMlp === 0 ? 'attention only' : `d_mlp ${dMlp}`}, vocabulary ${dVocab}${dVocabOut === dVocab ? '' : ` -> ${dVocabOut}`}, context ${nCtx}`,
     `${parameterCount(config)} parameters; ${attention.causal ? 'causal' : 'bidirectional'}; ${{ pre: 'norms before each part', sandwich: 'norms before and after each part', post: 'norms after each part', parallel: 'attention and MLP in parallel', 'parallel-shared': 'attention and MLP in parallel behind one norm' }[config.layout ?? 'pre']}`,
@@ -55,9 +72,16 @@ function factsOf(config: ModelConfig): string[] {
     facts.push(...kinds.map(([text, layers]) => `rotary positions${layers}: ${text}`));
   }
   if (attention.windows !== undefined) {
-    facts.push(...groupLayers(attention.windows.map((window) => (window === null ? 'every key' : `keys i - ${window} < j${attention.causal ? ' <= i' : ''}`))).map(([text, layers]) => `a query at i sees${layers}: ${text}`));
+    facts.push(
+      ...groupLayers(
+        attention.windows.map((window) =>
+          window === null ? 'every key' : `keys i - ${window} < j${attention.causal ? ' <= i' : ''}`,
+        ),
+      ).map(([text, layers]) => `a query at i sees${layers}: ${text}`),
+    );
   }
-  if (embedding.width !== undefined && embedding.width !== dModel) facts.push(`token embeddings are ${embedding.width} wide; a matrix takes them to d_model and another back`);
+  if (embedding.width !== undefined && embedding.width !== dModel)
+    facts.push(`token embeddings are ${embedding.width} wide; a matrix takes them to d_model and another back`);
   facts.push(`logits = ${logitFormula(config)}`);
   return facts;
 }
@@ -73,7 +97,10 @@ function rotaryText({ dims, theta, scaling }: Rotary): string {
 function groupLayers(texts: readonly string[]): [text: string, layers: string][] {
   const groups = new Map<string, number[]>();
   texts.forEach((text, l) => groups.set(text, [...(groups.get(text) ?? []), l]));
-  return [...groups].map(([text, layers]) => [text, groups.size === 1 ? '' : ` in layer${layers.length === 1 ? '' : 's'} ${ranges(layers)}`]);
+  return [...groups].map(([text, layers]) => [
+    text,
+    groups.size === 1 ? '' : ` in layer${layers.length === 1 ? '' : 's'} ${ranges(layers)}`,
+  ]);
 }
 
 /** Increasing numbers with runs of three and more as `0-4`. */
@@ -94,9 +121,16 @@ function formulaOf(hook: string, config: ModelConfig): string {
   const name = hook.replace('blocks.{l}.', '');
   const bias = (present: boolean, text: string): string => (present ? ` + ${text}` : '');
   const input = layout === 'post' || config.norm.kind === 'none' ? 'resid_pre' : 'ln1(resid_pre)';
-  const project = (letter: string): string => `${positions === 'shortformer' && letter !== 'V' ? `(${input} + pos_embed)` : input}·W_${letter}${bias(biases.qkv, `b_${letter}`)}`;
+  const project = (letter: string): string =>
+    `${positions === 'shortformer' && letter !== 'V' ? `(${input} + pos_embed)` : input}·W_${letter}${bias(biases.qkv, `b_${letter}`)}`;
   const normed = /^(.*)\.hook_(scale|normalized)$/.exec(name);
-  if (normed !== null) return normFormula(normed[1], normed[2], normed[1].endsWith('_norm') ? (attention.qkNorm ?? config.norm) : config.norm, layout);
+  if (normed !== null)
+    return normFormula(
+      normed[1],
+      normed[2],
+      normed[1].endsWith('_norm') ? (attention.qkNorm ?? config.norm) : config.norm,
+      layout,
+    );
   const turned = (letter: string): string => (attention.qkNorm === undefined ? letter : `${letter}_norm(${letter})`);
   const q = positions === 'rotary' ? 'rot_q' : turned('q');
   const k = positions === 'rotary' ? 'rot_k' : turned('k');
@@ -105,7 +139,13 @@ function formulaOf(hook: string, config: ModelConfig): string {
   const parallel = isParallel(config);
   const read = layout === 'post' ? 'mlp_in' : config.norm.kind === 'none' ? 'mlp_in' : 'ln2(mlp_in)';
   const into = config.gated === true ? 'gate' : 'in';
-  const sums = ['hook_embed', ...(positions === 'learned' ? ['hook_pos_embed'] : []), ...(embedding.tokenTypes === undefined ? [] : ['hook_token_type_embed'])].map((part) => part.replace('hook_', '')).join(' + ');
+  const sums = [
+    'hook_embed',
+    ...(positions === 'learned' ? ['hook_pos_embed'] : []),
+    ...(embedding.tokenTypes === undefined ? [] : ['hook_token_type_embed']),
+  ]
+    .map((part) => part.replace('hook_', ''))
+    .join(' + ');
   const formulas: Record<string, string> = {
     hook_embed: `W_E[token]${embedding.width === undefined || embedding.width === config.dModel ? '' : '·embed.W_in'}${embedding.scale === undefined ? '' : ` · ${embedding.scale.toFixed(4)}`}`,
     hook_pos_embed: 'W_pos[position]',
@@ -124,15 +164,29 @@ function formulaOf(hook: string, config: ModelConfig): string {
     'attn.hook_pattern': 'softmax(attn_scores) over k_pos',
     'attn.hook_z': 'pattern·v',
     'attn.hook_result': 'z·W_O, head by head',
-    hook_attn_out: layout === 'sandwich' ? `ln1_post(z·W_O${bias(biases.attnOut, 'b_O')})` : `z·W_O${bias(biases.attnOut, 'b_O')}`,
+    hook_attn_out:
+      layout === 'sandwich' ? `ln1_post(z·W_O${bias(biases.attnOut, 'b_O')})` : `z·W_O${bias(biases.attnOut, 'b_O')}`,
     hook_resid_mid: 'resid_pre + attn_out',
     hook_mlp_in: layout === 'post' ? 'ln1(resid_mid)' : parallel ? 'resid_pre' : 'resid_mid',
     'mlp.hook_pre': `${read}·W_${into}${bias(biases.mlp, `b_${into}`)}`,
     'mlp.hook_pre_linear': `${read}·W_in${bias(biases.mlp, 'b_in')}`,
     'mlp.hook_mid': 'pre · softmax(pre)',
-    'mlp.hook_post': config.activation === 'solu_ln' ? 'mlp.ln(mid)' : `${ACTIVATION_TEXT[config.activation]}(pre)${config.gated === true ? ' · pre_linear' : ''}`,
-    hook_mlp_out: layout === 'sandwich' ? `ln2_post(post·W_out${bias(biases.mlp, 'b_out')})` : `post·W_out${bias(biases.mlp, 'b_out')}`,
-    hook_resid_post: config.dMlp === 0 ? 'resid_pre + attn_out' : parallel ? 'resid_pre + attn_out + mlp_out' : layout === 'post' ? 'ln1(resid_mid) + mlp_out' : 'resid_mid + mlp_out',
+    'mlp.hook_post':
+      config.activation === 'solu_ln'
+        ? 'mlp.ln(mid)'
+        : `${ACTIVATION_TEXT[config.activation]}(pre)${config.gated === true ? ' · pre_linear' : ''}`,
+    hook_mlp_out:
+      layout === 'sandwich'
+        ? `ln2_post(post·W_out${bias(biases.mlp, 'b_out')})`
+        : `post·W_out${bias(biases.mlp, 'b_out')}`,
+    hook_resid_post:
+      config.dMlp === 0
+        ? 'resid_pre + attn_out'
+        : parallel
+          ? 'resid_pre + attn_out + mlp_out'
+          : layout === 'post'
+            ? 'ln1(resid_mid) + mlp_out'
+            : 'resid_mid + mlp_out',
     hook_normalized_resid_post: 'ln2(resid_post)',
   };
   return formulas[name];
@@ -155,7 +209,8 @@ function normFormula(norm: string, part: string, kind: Norm, layout: string): st
   const x = inputs[norm];
   if (kind.kind === 'none') return x;
   const shared = layout === 'parallel-shared' && norm === 'ln2' ? ", with ln1's w and b" : '';
-  if (part === 'scale') return `sqrt(${kind.kind === 'rms' ? 'mean(x²)' : 'var(x)'} + ${kind.eps.toExponential()}), x = ${x}`;
+  if (part === 'scale')
+    return `sqrt(${kind.kind === 'rms' ? 'mean(x²)' : 'var(x)'} + ${kind.eps.toExponential()}), x = ${x}`;
   if (kind.kind === 'rms') return `x / scale, before ·${kind.offset === 0 ? 'w' : '(1 + w)'}`;
   return `(x - mean(x)) / scale${kind.affine ? ' · w + b' : ''}${shared}`;
 }
@@ -168,5 +223,7 @@ function logitFormula(config: ModelConfig): string {
   if (config.mlmHead === true) x = `mlm_head.ln(${ACTIVATION_TEXT[config.activation]}(${x}·W + b))`;
   if (embedding.width !== undefined && embedding.width !== dModel) x = `${x}·unembed.W_in`;
   const logits = `${x}·W_U${config.biases.unembed ? ' + b_U' : ''}`;
-  return config.logitSoftcap === undefined ? logits : `${config.logitSoftcap}·tanh((${logits}) / ${config.logitSoftcap})`;
+  return config.logitSoftcap === undefined
+    ? logits
+    : `${config.logitSoftcap}·tanh((${logits}) / ${config.logitSoftcap})`;
 }

@@ -109,7 +109,12 @@ export function hookPoints(config: ModelConfig): HookPoint[] {
   return points;
 }
 
-function addAttention(config: ModelConfig, b: `blocks.${number}`, add: (name: HookName, ...axes: Axis[]) => void, addNorm: (name: NormName, ...width: Axis[]) => void): void {
+function addAttention(
+  config: ModelConfig,
+  b: `blocks.${number}`,
+  add: (name: HookName, ...axes: Axis[]) => void,
+  addNorm: (name: NormName, ...width: Axis[]) => void,
+): void {
   const grouped = kvHeads(config) < config.nHeads && config.attention.ungrouped !== true;
   const kv: Axis = grouped ? 'kv_head' : 'head';
   if (!grouped) add(`${b}.hook_attn_in`, 'pos', 'head', 'd_model');
@@ -119,7 +124,10 @@ function addAttention(config: ModelConfig, b: `blocks.${number}`, add: (name: Ho
     add(`${b}.hook_${letter}_input`, 'pos', kv, 'd_model');
     add(`${b}.attn.hook_${letter}`, 'pos', kv, 'd_head');
   }
-  for (const [letter, heads] of [['q', 'head'], ['k', kv]] as const) {
+  for (const [letter, heads] of [
+    ['q', 'head'],
+    ['k', kv],
+  ] as const) {
     addNorm(`${b}.attn.${letter}_norm`, heads, 'd_head');
     if (config.positions === 'rotary') add(`${b}.attn.hook_rot_${letter}`, 'pos', heads, 'd_head');
   }

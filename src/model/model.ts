@@ -7,14 +7,21 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../errors.ts';
-import { openCheckpoint } from './checkpoint.ts';
+import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
 import { familyOf } from './families/families.ts';
-import { locateModel } from './hub/locate.ts';
-import type { HubOptions } from './hub/settings.ts';
-import { disposeParameters, requireStorage, storageOf, type Parameter, type Parameters, type WeightStorage } from './parameters.ts';
-import { readParameters, requireLayers, requireRoom } from './read-parameters.ts';
-import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
+import { locateModel } from '../checkpoint/hub/locate.ts';
+import type { HubOptions } from '../checkpoint/hub/settings.ts';
+import {
+  disposeParameters,
+  requireStorage,
+  storageOf,
+  type Parameter,
+  type Parameters,
+  type WeightStorage,
+} from './weights/parameters.ts';
+import { readParameters, requireLayers, requireRoom } from './weights/read-parameters.ts';
+import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export interface Model {
   /** The folder's name, or the hub id's without its organisation. */
@@ -67,7 +74,11 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
     const hasTokenizer = (await stat(join(folder, 'tokenizer.json')).catch(() => undefined)) !== undefined;
     const tokenizer = hasTokenizer ? await loadTokenizer(folder) : undefined;
     if (tokenizer !== undefined && tokenizer.vocabSize > config.dVocab) {
-      throw fail('checkpoint', `checkpoint ${folder}`, `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${config.dVocab} rows; they belong to different models.`);
+      throw fail(
+        'checkpoint',
+        `checkpoint ${folder}`,
+        `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${config.dVocab} rows; they belong to different models.`,
+      );
     }
     return createModel(config, parameters, { name, folder, tokenizer, unusedTensors });
   } catch (error) {
@@ -80,12 +91,18 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
 export function createModel(
   config: ModelConfig,
   parameters: Parameters,
-  origin: { readonly name: string; readonly folder?: string; readonly tokenizer?: Tokenizer | undefined; readonly unusedTensors?: readonly string[] },
+  origin: {
+    readonly name: string;
+    readonly folder?: string;
+    readonly tokenizer?: Tokenizer | undefined;
+    readonly unusedTensors?: readonly string[];
+  },
 ): Model {
   for (const [name, shape] of Object.entries(parameterShapes(config))) {
     const given = parameters[name];
     if (given === undefined) throw fail('input', 'createModel', `parameter ${name} [${shape.join()}] is missing.`);
-    if (String(given.shape) !== String(shape)) throw fail('input', 'createModel', `parameter ${name} is [${given.shape.join()}]; [${shape.join()}] is needed.`);
+    if (String(given.shape) !== String(shape))
+      throw fail('input', 'createModel', `parameter ${name} is [${given.shape.join()}]; [${shape.join()}] is needed.`);
   }
   return {
     name: origin.name,
@@ -106,11 +123,20 @@ export function createModel(
  * disposing it frees nothing.
  */
 export function withUngroupedHeads(model: Model): Model {
-  return { ...model, config: { ...model.config, attention: { ...model.config.attention, ungrouped: true } }, [Symbol.dispose]: () => undefined };
+  return {
+    ...model,
+    config: { ...model.config, attention: { ...model.config.attention, ungrouped: true } },
+    [Symbol.dispose]: () => undefined,
+  };
 }
 
 /** The model's tokenizer. @throws when its folder has none. */
 export function tokenizerOf(model: Model): Tokenizer {
-  if (model.tokenizer === undefined) throw fail('checkpoint', `model ${model.name}`, 'has no tokenizer.json; give token ids instead of text, or add one to its folder.');
+  if (model.tokenizer === undefined)
+    throw fail(
+      'checkpoint',
+      `model ${model.name}`,
+      'has no tokenizer.json; give token ids instead of text, or add one to its folder.',
+    );
   return model.tokenizer;
 }

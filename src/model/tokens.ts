@@ -6,7 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
-import { padRows, type PaddingMask } from './attention-mask.ts';
+import { padRows, type PaddingMask } from './forward/attention-mask.ts';
 import { tokenizerOf, type Model } from './model.ts';
 
 /** A text or several (through the model's tokenizer), token ids of one row, or rows of them. */
@@ -35,14 +35,28 @@ export interface TokenBatch {
  * Token ids of every row, which may differ in length.
  * @throws 'input' for an empty input or row, or an id outside the vocabulary; the tokenizer's errors for texts.
  */
-export function toSequences(model: Model, input: Input, { prependBos }: TokenOptions = {}): readonly (readonly number[])[] {
-  const encode = (text: string): number[] => tokenizerOf(model).encode(text, prependBos === undefined ? {} : { bos: prependBos });
-  const rows = typeof input === 'string' ? [encode(input)] : isTexts(input) ? input.map(encode) : isRow(input) ? [input] : (input as readonly (readonly number[])[]);
-  if (rows.length === 0 || rows.some((row) => row.length === 0)) throw fail('input', model.name, 'the input has no tokens; at least one is needed in every row.');
+export function toSequences(
+  model: Model,
+  input: Input,
+  { prependBos }: TokenOptions = {},
+): readonly (readonly number[])[] {
+  const encode = (text: string): number[] =>
+    tokenizerOf(model).encode(text, prependBos === undefined ? {} : { bos: prependBos });
+  const rows =
+    typeof input === 'string'
+      ? [encode(input)]
+      : isTexts(input)
+        ? input.map(encode)
+        : isRow(input)
+          ? [input]
+          : (input as readonly (readonly number[])[]);
+  if (rows.length === 0 || rows.some((row) => row.length === 0))
+    throw fail('input', model.name, 'the input has no tokens; at least one is needed in every row.');
   const { dVocab } = model.config;
   rows.forEach((row, r) => {
     const odd = row.find((id) => !Number.isInteger(id) || id < 0 || id >= dVocab);
-    if (odd !== undefined) throw fail('input', model.name, `token id ${odd} in row ${r} is outside the vocabulary 0..${dVocab - 1}.`);
+    if (odd !== undefined)
+      throw fail('input', model.name, `token id ${odd} in row ${r} is outside the vocabulary 0..${dVocab - 1}.`);
   });
   return rows;
 }
@@ -53,13 +67,22 @@ export function toSequences(model: Model, input: Input, { prependBos }: TokenOpt
  * @example const { tokens, attentionMask } = toTokens(model, ['a text', 'one that is longer']);
  * @throws 'input' as toSequences, for rows of ids that differ in length, and for more tokens than the context holds.
  */
-export function toTokens(model: Model, input: Input, { prependBos, paddingSide = 'left', attentionMask: given }: BatchOptions = {}): TokenBatch {
+export function toTokens(
+  model: Model,
+  input: Input,
+  { prependBos, paddingSide = 'left', attentionMask: given }: BatchOptions = {},
+): TokenBatch {
   const rows = toSequences(model, input, prependBos === undefined ? {} : { prependBos });
   const other = rows.findIndex((row) => row.length !== rows[0].length);
   if (other >= 0 && !isTexts(input)) {
-    throw fail('input', model.name, `row ${other} has ${rows[other].length} tokens, row 0 has ${rows[0].length}; rows of one batch must be equally long (padRows makes them so).`);
+    throw fail(
+      'input',
+      model.name,
+      `row ${other} has ${rows[other].length} tokens, row 0 has ${rows[0].length}; rows of one batch must be equally long (padRows makes them so).`,
+    );
   }
-  if (other >= 0 && given !== undefined) throw fail('input', 'attention mask', 'is made from the texts, which differ in length; leave it out.');
+  if (other >= 0 && given !== undefined)
+    throw fail('input', 'attention mask', 'is made from the texts, which differ in length; leave it out.');
   const batch = other >= 0 ? padRows(rows, paddingSide) : { tokens: rows, attentionMask: given };
   const { nCtx } = model.config;
   batch.tokens.forEach((row, r) => {
@@ -72,7 +95,11 @@ export function toTokens(model: Model, input: Input, { prependBos, paddingSide =
 
 /** tokens as int32 [batch, pos]; the caller owns it. */
 export function tokenTensor({ tokens }: TokenBatch): tf.Tensor2D {
-  return tf.tensor2d(tokens.map((row) => [...row]), undefined, 'int32');
+  return tf.tensor2d(
+    tokens.map((row) => [...row]),
+    undefined,
+    'int32',
+  );
 }
 
 /** One string per token, leading spaces kept: ["<|bos|>", "When", " Mary"]. @throws 'input' for an id outside the vocabulary. */

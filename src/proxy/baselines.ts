@@ -6,12 +6,12 @@
  * On all 2^n masks they are fbii and shapley of the game. Deviation: masks are weighted by the kernel where
  * KernelSHAP would draw them by it, so that uniform masks serve; at large n few of those carry much weight.
  */
-import type { Coalitions } from '../coalitions.ts';
-import { isKept, keptPlayers } from '../coalitions.ts';
+import type { Masks } from '../masks.ts';
+import { isKept, keptPlayers } from '../masks.ts';
 import { fail } from '../errors.ts';
 import { ridgeSpectrum, type SpectrumFit } from '../spectrum/regression/ridge.ts';
 import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
-import { invertPositive } from './cholesky.ts';
+import { invertPositive } from './process/cholesky.ts';
 import { endOf, mergeRepeats } from './measured.ts';
 
 export interface FaithBanzhafOptions {
@@ -36,7 +36,11 @@ const NO_PENALTY = [1e-9];
  * `fbii(spectrum, order)`. Repeated masks count once. heldError is the leave-one-out error.
  * @throws 'input' on another order, or where masks or time do not suffice, with the order that would do.
  */
-export function fitFaithBanzhaf(masks: Coalitions, values: ArrayLike<number>, { order, penalty = 'none' }: FaithBanzhafOptions): SpectrumFit {
+export function fitFaithBanzhaf(
+  masks: Masks,
+  values: ArrayLike<number>,
+  { order, penalty = 'none' }: FaithBanzhafOptions,
+): SpectrumFit {
   if (![1, 2, 3, 4].includes(order)) throw fail('input', 'fitFaithBanzhaf', `order ${order}; 1, 2, 3 or 4 is needed.`);
   const measured = mergeRepeats('fitFaithBanzhaf', masks, values);
   const rows = measured.masks.count;
@@ -48,10 +52,22 @@ export function fitFaithBanzhaf(masks: Coalitions, values: ArrayLike<number>, { 
   if (!feasible(order)) {
     const fits = [3, 2, 1].find((l) => l < order && feasible(l));
     const terms = termsUpTo(n, order);
-    const why = penalty === 'none' && terms > rows ? `${rows} masks determine at most ${rows} of them` : `at most ${MOST_UNKNOWNS} terms or masks, whichever is fewer, and ${MOST_TERMS} terms can be solved for`;
-    throw fail('input', 'fitFaithBanzhaf', `order ${order} of ${n} players has ${terms} terms and ${why}; ${fits === undefined ? `measure at least ${termsUpTo(n, 1)} masks` : `order ${fits} can be fitted`}.`);
+    const why =
+      penalty === 'none' && terms > rows
+        ? `${rows} masks determine at most ${rows} of them`
+        : `at most ${MOST_UNKNOWNS} terms or masks, whichever is fewer, and ${MOST_TERMS} terms can be solved for`;
+    throw fail(
+      'input',
+      'fitFaithBanzhaf',
+      `order ${order} of ${n} players has ${terms} terms and ${why}; ${fits === undefined ? `measure at least ${termsUpTo(n, 1)} masks` : `order ${fits} can be fitted`}.`,
+    );
   }
-  return ridgeSpectrum(measured.masks, measured.values, setsUpTo(n, order), penalty === 'ridge' ? undefined : NO_PENALTY);
+  return ridgeSpectrum(
+    measured.masks,
+    measured.values,
+    setsUpTo(n, order),
+    penalty === 'ridge' ? undefined : NO_PENALTY,
+  );
 }
 
 /** Σ_{j <= order} C(n, j). */
@@ -70,7 +86,9 @@ function setsUpTo(n: number, order: number): number[][] {
   let level: number[][] = [[]];
   const sets: number[][] = [];
   for (let size = 1; size <= order; size++) {
-    level = level.flatMap((set) => Array.from({ length: n - 1 - (set.at(-1) ?? -1) }, (_, k) => [...set, (set.at(-1) ?? -1) + 1 + k]));
+    level = level.flatMap((set) =>
+      Array.from({ length: n - 1 - (set.at(-1) ?? -1) }, (_, k) => [...set, (set.at(-1) ?? -1) + 1 + k]),
+    );
     sets.push(...level);
   }
   return sets;
@@ -84,17 +102,27 @@ const SINGULAR = 1e-11;
  * the measured values at both end masks; φ_i = -2 F({i}), and Σφ = f(all) - f(∅). Repeated masks count once.
  * @throws 'input' when an end mask is missing, or the masks between do not determine n players.
  */
-export function fitKernelShap(masks: Coalitions, values: ArrayLike<number>): FourierSpectrum {
+export function fitKernelShap(masks: Masks, values: ArrayLike<number>): FourierSpectrum {
   const { masks: distinct, values: y } = mergeRepeats('fitKernelShap', masks, values);
   const n = distinct.players;
   const rows = Array.from({ length: distinct.count }, (_, row) => row);
   const [empty, full] = (['empty', 'full'] as const).map((end) => {
     const row = rows.find((r) => endOf(distinct, r) === end);
-    if (row === undefined) throw fail('input', 'fitKernelShap', `${distinct.count} masks without the ${end} one; KernelSHAP is exact at both ends, measure them.`);
+    if (row === undefined)
+      throw fail(
+        'input',
+        'fitKernelShap',
+        `${distinct.count} masks without the ${end} one; KernelSHAP is exact at both ends, measure them.`,
+      );
     return y[row];
   });
   const inner = rows.filter((row) => endOf(distinct, row) === undefined);
-  if (inner.length < n - 1) throw fail('input', 'fitKernelShap', `${inner.length} masks between the ends for ${n} players; at least ${n - 1} are needed.`);
+  if (inner.length < n - 1)
+    throw fail(
+      'input',
+      'fitKernelShap',
+      `${inner.length} masks between the ends for ${n} players; at least ${n - 1} are needed.`,
+    );
 
   // φ_last = Δ - Σ of the others, so unknown i has the regressor m_i - m_last in {-1, 0, 1}.
   const last = n - 1;
@@ -117,16 +145,26 @@ export function fitKernelShap(masks: Coalitions, values: ArrayLike<number>): Fou
     }
   });
   const scale = Float64Array.from({ length: last }, (_, i) => 1 / Math.sqrt(matrix[i * last + i]));
-  const solved = invertPositive(matrix.map((value, at) => value * scale[Math.floor(at / last)] * scale[at % last]), last)?.inverse;
+  const solved = invertPositive(
+    matrix.map((value, at) => value * scale[Math.floor(at / last)] * scale[at % last]),
+    last,
+  )?.inverse;
   if (solved === undefined || scale.some((_, i) => !(1 / solved[i * last + i] > SINGULAR))) {
-    throw fail('input', 'fitKernelShap', `${inner.length} masks between the ends do not tell ${n} players apart; measure more, ${2 * n} uniform ones usually do.`);
+    throw fail(
+      'input',
+      'fitKernelShap',
+      `${inner.length} masks between the ends do not tell ${n} players apart; measure more, ${2 * n} uniform ones usually do.`,
+    );
   }
   const phi = Array.from({ length: n }, (_, i) => (i === last ? gap : 0));
   for (let i = 0; i < last; i++) {
     for (let j = 0; j < last; j++) phi[i] += scale[i] * solved[i * last + j] * scale[j] * right[j];
     phi[last] -= phi[i];
   }
-  return createSpectrum('fourier', n, [{ members: [], value: (empty + full) / 2 }, ...phi.map((value, i) => ({ members: [i], value: -value / 2 }))]);
+  return createSpectrum('fourier', n, [
+    { members: [], value: (empty + full) / 2 },
+    ...phi.map((value, i) => ({ members: [i], value: -value / 2 })),
+  ]);
 }
 
 /** log of 1/(C(n,s)·s·(n-s)) for s = 0..n; only 0 < s < n is meant. */

@@ -6,16 +6,16 @@
  * choice of terms is judged with the fit. The paper keeps 95 % of the energy; on a game of many small terms
  * that alone costs 5 % of R², so larger shares compete.
  */
-import { selectRows, type Coalitions } from '../coalitions.ts';
+import { selectRows, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
 import type { Fold } from '../spectrum/regression/folds.ts';
 import { ridgeSpectrum } from '../spectrum/regression/ridge.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
-import { energyOf, type SparsePolynomial } from './sparse-polynomial.ts';
+import { energyOf, type SparsePolynomial } from './parities/sparse-polynomial.ts';
 import { closeDownwards, sparsify } from './sparsify.ts';
-import { polynomialSpectrum, treeFourier } from './tree-fourier.ts';
-import type { Ensemble } from './tree.ts';
-import type { Pace, Tuning } from './tune.ts';
+import { polynomialSpectrum, treeFourier } from './trees/tree-fourier.ts';
+import type { Ensemble } from './trees/tree.ts';
+import type { Pace, Tuning } from './trees/tune.ts';
 
 /** The trees' whole spectrum (up to maxTerms), its largest terms, or their ridge refit. */
 export interface Candidate {
@@ -51,7 +51,8 @@ export function defaultCap(players: number, masks: number): number {
 /** The candidates that the options allow, sparser ones first. @throws on no energy share. */
 export function candidatesOf({ refit = 'cv', energy = [0.95, 0.99, 1] }: CandidateOptions): Candidate[] {
   if (energy.length === 0) throw fail('input', 'proxyspex', 'no energy share to try; name at least one in (0, 1].');
-  const kinds = refit === 'cv' ? (['sparse', 'refit'] as const) : refit === 'always' ? (['refit'] as const) : (['sparse'] as const);
+  const kinds =
+    refit === 'cv' ? (['sparse', 'refit'] as const) : refit === 'always' ? (['refit'] as const) : (['sparse'] as const);
   const sparse = [...energy].sort((a, b) => a - b).flatMap((share) => kinds.map((kind) => ({ kind, energy: share })));
   return refit === 'always' ? sparse : [...sparse, { kind: 'trees', energy: 1 }];
 }
@@ -59,14 +60,16 @@ export function candidatesOf({ refit = 'cv', energy = [0.95, 0.99, 1] }: Candida
 /** Out-of-fold predictions of every candidate: each row by the fold model that did not see it. */
 export async function candidatePredictions(
   candidates: readonly Candidate[],
-  masks: Coalitions,
+  masks: Masks,
   values: Float64Array,
   folds: readonly Fold[],
   tuning: Tuning,
   options: CandidateOptions,
   pace: Pace,
 ): Promise<Float64Array[]> {
-  const predictions = candidates.map(({ kind }) => (kind === 'trees' ? tuning.outOfFold : new Float64Array(masks.count)));
+  const predictions = candidates.map(({ kind }) =>
+    kind === 'trees' ? tuning.outOfFold : new Float64Array(masks.count),
+  );
   for (const [f, { train, held }] of folds.entries()) {
     await pace('refine', f, folds.length);
     const polynomial = treeFourier(tuning.models[f]);
@@ -78,7 +81,9 @@ export async function candidatePredictions(
     candidates.forEach(({ kind, energy }, c) => {
       if (kind === 'trees') return;
       const key = `${kind} ${sparsify(polynomial, { energy, cap: options.cap }).length}`;
-      const predicted = known.get(key) ?? evaluate(sparseOrRefit(polynomial, trainMasks, trainValues, kind, energy, options).spectrum, heldMasks);
+      const predicted =
+        known.get(key) ??
+        evaluate(sparseOrRefit(polynomial, trainMasks, trainValues, kind, energy, options).spectrum, heldMasks);
       known.set(key, predicted);
       held.forEach((row, k) => (predictions[c][row] = predicted[k]));
     });
@@ -96,19 +101,36 @@ export interface Expressed {
 }
 
 /** The ensemble as the candidate says; `masks` and `values` are the rows of a refit. */
-export function express(ensemble: Ensemble, masks: Coalitions, values: Float64Array, { kind, energy }: Candidate, options: CandidateOptions): Expressed {
+export function express(
+  ensemble: Ensemble,
+  masks: Masks,
+  values: Float64Array,
+  { kind, energy }: Candidate,
+  options: CandidateOptions,
+): Expressed {
   const polynomial = treeFourier(ensemble);
   if (kind !== 'trees') return sparseOrRefit(polynomial, masks, values, kind, energy, options);
   const spectrum = polynomialSpectrum(polynomial, options.maxTerms);
   return { spectrum, alpha: undefined, energyKept: energyShare(spectrum, polynomial) };
 }
 
-function sparseOrRefit(polynomial: SparsePolynomial, masks: Coalitions, values: Float64Array, kind: 'sparse' | 'refit', energy: number, { cap, closure = false }: CandidateOptions): Expressed {
+function sparseOrRefit(
+  polynomial: SparsePolynomial,
+  masks: Masks,
+  values: Float64Array,
+  kind: 'sparse' | 'refit',
+  energy: number,
+  { cap, closure = false }: CandidateOptions,
+): Expressed {
   const largest = sparsify(polynomial, { energy, cap });
   const sparse = createSpectrum('fourier', polynomial.players, closure ? closeDownwards(largest, polynomial) : largest);
   const energyKept = energyShare(sparse, polynomial);
   if (kind === 'sparse') return { spectrum: sparse, alpha: undefined, energyKept };
-  const fit = ridgeSpectrum(masks, values, sparse.terms.map((term) => term.members));
+  const fit = ridgeSpectrum(
+    masks,
+    values,
+    sparse.terms.map((term) => term.members),
+  );
   return { spectrum: fit.spectrum, alpha: fit.alpha, energyKept };
 }
 

@@ -6,17 +6,32 @@
  * accepted by the same cross-validation that chose the trees: fold models are sparsified and refitted
  * on their own fold and scored on the rows they did not see. End masks enter the fit by a test.
  */
-import { concatCoalitions, selectRows, type Coalitions } from '../coalitions.ts';
+import { concatMasks, selectRows, type Masks } from '../masks.ts';
 import { throwIfAborted } from '../errors.ts';
 import { createRandom } from '../random.ts';
 import { mean, scoreR2, shuffledFolds, squaredError, type Fold } from '../spectrum/regression/folds.ts';
 import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense } from '../spectrum/walsh-hadamard.ts';
-import { boost, type BoostOptions } from './boost.ts';
-import { candidatePredictions, candidatesOf, defaultCap, express, type Candidate, type CandidateOptions } from './candidates.ts';
+import { boost, type BoostOptions } from './trees/boost.ts';
+import {
+  candidatePredictions,
+  candidatesOf,
+  defaultCap,
+  express,
+  type Candidate,
+  type CandidateOptions,
+} from './candidates.ts';
 import { endOf, mergeRepeats, type Measured, type Noise } from './measured.ts';
-import { predict } from './tree.ts';
-import { DEFAULT_GRID, tune, type Pace, type TreeSetting, type TuneGrid, type Tuning, type TuneRow } from './tune.ts';
+import { predict } from './trees/tree.ts';
+import {
+  DEFAULT_GRID,
+  tune,
+  type Pace,
+  type TreeSetting,
+  type TuneGrid,
+  type Tuning,
+  type TuneRow,
+} from './trees/tune.ts';
 
 export interface ProxySpexOptions extends CandidateOptions {
   /** Seed of the folds, default 0. */
@@ -34,7 +49,9 @@ export interface ProxySpexOptions extends CandidateOptions {
   /** Worker threads of the tuning; default one, and all cores for large fits. The answer does not depend on it. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void) | undefined;
+  readonly onProgress?:
+    | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
+    | undefined;
 }
 
 /** Which answer won: the trees' whole spectrum, its largest terms, their ridge refit; or no fit was needed. */
@@ -76,7 +93,7 @@ export interface Judged {
   readonly measured: Measured;
   /** Rows of the end masks in `measured`. */
   readonly ends: readonly number[];
-  readonly sample: Coalitions;
+  readonly sample: Masks;
   readonly values: Float64Array;
   readonly folds: readonly Fold[];
   readonly tuning: Tuning;
@@ -96,35 +113,63 @@ export async function judgeTrees(measured: Measured, options: ProxySpexOptions, 
   const sample = selectRows(measured.masks, inner);
   const values = Float64Array.from(inner, (row) => measured.values[row]);
   const folds = shuffledFolds(sample.count, options.folds ?? 5, createRandom(options.seed ?? 0, 'proxyspex/folds'));
-  const tuning = await tune(sample, values, folds, options.grid ?? DEFAULT_GRID, { ...treeOptions(options), threads: options.threads }, pace);
+  const tuning = await tune(
+    sample,
+    values,
+    folds,
+    options.grid ?? DEFAULT_GRID,
+    { ...treeOptions(options), threads: options.threads },
+    pace,
+  );
   const candidates = candidatesOf(options);
   const filled = { ...options, cap: options.cap ?? defaultCap(sample.players, sample.count) };
   const predictions = await candidatePredictions(candidates, sample, values, folds, tuning, filled, pace);
   const errors = predictions.map((predicted) => squaredError(values, predicted));
   const best = errors.indexOf(Math.min(...errors));
   const cv = candidates.map((candidate, c) => ({ ...candidate, r2: scoreR2(values, errors[c]) }));
-  return { measured, ends, sample, values, folds, tuning, cv, chosen: candidates[best], outOfFold: predictions[best], express: filled };
+  return {
+    measured,
+    ends,
+    sample,
+    values,
+    folds,
+    tuning,
+    cv,
+    chosen: candidates[best],
+    outOfFold: predictions[best],
+    express: filled,
+  };
 }
 
 export interface Admitted {
   readonly endMasks: readonly EndMask[];
   /** The sample and the end masks that were let in. */
-  readonly masks: Coalitions;
+  readonly masks: Masks;
   readonly values: Float64Array;
 }
 
 /** Lets each end mask into the fit if `predict` (fitted without it) errs by at most END_MASK_LIMIT · rmse. */
-export function admitEndMasks({ measured, ends, sample, values }: Judged, rmse: number, predict: (mask: Coalitions) => number, mode: ProxySpexOptions['endMasks']): Admitted {
+export function admitEndMasks(
+  { measured, ends, sample, values }: Judged,
+  rmse: number,
+  predict: (mask: Masks) => number,
+  mode: ProxySpexOptions['endMasks'],
+): Admitted {
   const endMasks = ends.map((row): EndMask => {
     const mask = selectRows(measured.masks, [row]);
     const predicted = predict(mask);
     const value = measured.values[row];
-    return { end: endOf(mask, 0)!, value, predicted, fitted: mode !== 'drop' && Math.abs(value - predicted) <= END_MASK_LIMIT * rmse };
+    return {
+      end: endOf(mask, 0)!,
+      value,
+      predicted,
+      fitted: mode !== 'drop' && Math.abs(value - predicted) <= END_MASK_LIMIT * rmse,
+    };
   });
   const fitted = ends.filter((_, k) => endMasks[k].fitted);
   return {
     endMasks,
-    masks: concatCoalitions([sample, selectRows(measured.masks, fitted)]),
+    masks: concatMasks([sample, selectRows(measured.masks, fitted)]),
     values: Float64Array.from([...values, ...fitted.map((row) => measured.values[row])]),
   };
 }
@@ -134,18 +179,38 @@ export function admitEndMasks({ measured, ends, sample, values }: Judged, rmse: 
  * Repeated masks count once, with their mean. All 2^n masks given: their exact transform. Constant values: {∅: c}.
  * @throws 'input' on values that are not finite, or fewer distinct masks than folds; 'aborted' on the signal.
  */
-export async function fitProxySpex(masks: Coalitions, values: ArrayLike<number>, options: ProxySpexOptions = {}): Promise<ProxyFit> {
+export async function fitProxySpex(
+  masks: Masks,
+  values: ArrayLike<number>,
+  options: ProxySpexOptions = {},
+): Promise<ProxyFit> {
   const measured = mergeRepeats('fitProxySpex', masks, values);
   const { noise } = measured;
   const trivial = trivialSpectrum(measured);
   if (trivial !== undefined) {
-    return { ...trivial, cv: [], rmse: 0, setting: undefined, table: [], alpha: undefined, energyKept: 1, masks: measured.masks.count, endMasks: [], noise };
+    return {
+      ...trivial,
+      cv: [],
+      rmse: 0,
+      setting: undefined,
+      table: [],
+      alpha: undefined,
+      energyKept: 1,
+      masks: measured.masks.count,
+      endMasks: [],
+      noise,
+    };
   }
   const pace = createPace('proxyspex', options);
   const judged = await judgeTrees(measured, options, pace);
   const { tuning, chosen, cv, outOfFold, sample } = judged;
   const rmseOf = (predicted: Float64Array): number => Math.sqrt(squaredError(judged.values, predicted) / sample.count);
-  const admitted = admitEndMasks(judged, rmseOf(tuning.outOfFold), (mask) => mean(tuning.models.map((model) => predict(model, mask)[0])), options.endMasks);
+  const admitted = admitEndMasks(
+    judged,
+    rmseOf(tuning.outOfFold),
+    (mask) => mean(tuning.models.map((model) => predict(model, mask)[0])),
+    options.endMasks,
+  );
   await pace('fit', 0, 1);
   const { ensemble } = boost(admitted.masks, admitted.values, { ...treeOptions(options), ...tuning.best });
   const answer = express(ensemble, admitted.masks, admitted.values, chosen, judged.express);
@@ -169,9 +234,15 @@ export function treeOptions({ numLeaves, minDataInLeaf }: ProxySpexOptions): Boo
 }
 
 /** The answer where nothing needs fitting: constant values, or a value for each of all 2^n masks. */
-export function trivialSpectrum({ masks, values }: Measured): { kind: 'constant' | 'complete'; spectrum: FourierSpectrum } | undefined {
+export function trivialSpectrum({
+  masks,
+  values,
+}: Measured): { kind: 'constant' | 'complete'; spectrum: FourierSpectrum } | undefined {
   if (values.every((value) => value === values[0])) {
-    return { kind: 'constant', spectrum: createSpectrum('fourier', masks.players, [{ members: [], value: values[0] }]) };
+    return {
+      kind: 'constant',
+      spectrum: createSpectrum('fourier', masks.players, [{ members: [], value: values[0] }]),
+    };
   }
   if (masks.players > 20 || masks.count !== 2 ** masks.players) return undefined;
   const table = new Float64Array(masks.count);

@@ -5,7 +5,7 @@
  * masks for the rest. The paper writes N = α n log2 n and takes α in 2..8; α is in the details. A budget
  * of 2^n or more measures all masks, and the answer is then exact.
  */
-import { allCoalitions, coalitionsFromRows, concatCoalitions, maskHex, uniformCoalitions, type Coalitions } from '../coalitions.ts';
+import { allMasks, masksFromRows, concatMasks, maskHex, uniformMasks, type Masks } from '../masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import { createRandom } from '../random.ts';
 import type { Solver, SolveOptions } from '../solver.ts';
@@ -19,13 +19,14 @@ const LEAST_PER_FOLD = 2;
  * N distinct masks for a budget: ∅, the full mask, and uniform ones; all 2^n when the budget covers them.
  * @throws 'budget' on a budget that is not a whole number >= 1.
  */
-export function proxyMasks(players: number, budget: number, seed: number): Coalitions {
-  if (!Number.isInteger(budget) || budget < 1) throw fail('budget', 'proxyspex', `${budget} masks; a whole number >= 1 is needed.`);
-  if (players <= 20 && budget >= 2 ** players) return allCoalitions(players);
-  const ends = coalitionsFromRows([new Uint8Array(players), new Uint8Array(players).fill(1)], players);
+export function proxyMasks(players: number, budget: number, seed: number): Masks {
+  if (!Number.isInteger(budget) || budget < 1)
+    throw fail('budget', 'proxyspex', `${budget} masks; a whole number >= 1 is needed.`);
+  if (players <= 20 && budget >= 2 ** players) return allMasks(players);
+  const ends = masksFromRows([new Uint8Array(players), new Uint8Array(players).fill(1)], players);
   if (budget <= 2) return { ...ends, count: budget, words: ends.words.slice(0, budget * ends.stride) };
   const exclude = new Set([maskHex(ends, 0), maskHex(ends, 1)]);
-  return concatCoalitions([ends, uniformCoalitions(players, budget - 2, createRandom(seed, 'proxyspex/masks'), exclude)]);
+  return concatMasks([ends, uniformMasks(players, budget - 2, createRandom(seed, 'proxyspex/masks'), exclude)]);
 }
 
 /** What a fit on measured masks needs from the run. */
@@ -44,7 +45,7 @@ export interface MaskFit {
 export function createMaskSolver(
   name: string,
   folds: number | undefined,
-  fit: (masks: Coalitions, values: Float64Array, run: RunOptions) => Promise<MaskFit>,
+  fit: (masks: Masks, values: Float64Array, run: RunOptions) => Promise<MaskFit>,
   check: (players: number, count: number) => void = () => {},
 ): Solver {
   return {
@@ -55,7 +56,11 @@ export function createMaskSolver(
       const masks = proxyMasks(n, budget, seed);
       const whole = n * Math.log2(Math.max(2, n));
       if (masks.count < needed) {
-        throw fail('budget', name, `a budget of ${budget} masks for ${n} players is too small to cross-validate; at least ${needed}, better ${Math.ceil(2 * whole)} (2·n·log2 n).`);
+        throw fail(
+          'budget',
+          name,
+          `a budget of ${budget} masks for ${n} players is too small to cross-validate; at least ${needed}, better ${Math.ceil(2 * whole)} (2·n·log2 n).`,
+        );
       }
       if (masks.count < 2 ** n) check(n, masks.count);
       throwIfAborted(signal, name);
@@ -68,7 +73,13 @@ export function createMaskSolver(
         },
       });
       const { spectrum, kind, details } = await fit(masks, values, { seed, signal, onProgress });
-      return { solver: name, spectrum, masks: masks.count, exact: masks.count === 2 ** n, details: { kind, alphaMasks: masks.count / whole, ...details } };
+      return {
+        solver: name,
+        spectrum,
+        masks: masks.count,
+        exact: masks.count === 2 ** n,
+        details: { kind, alphaMasks: masks.count / whole, ...details },
+      };
     },
   };
 }

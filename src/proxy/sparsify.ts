@@ -6,7 +6,7 @@
  */
 import { fail } from '../errors.ts';
 import { setKey, type Term } from '../spectrum/spectrum.ts';
-import { energyOf, largestTerms, type SparsePolynomial } from './sparse-polynomial.ts';
+import { energyOf, largestTerms, type SparsePolynomial } from './parities/sparse-polynomial.ts';
 
 export interface SparsifyOptions {
   /** Share of the energy to hold, default 0.95, as in the paper; 1 keeps the `cap` largest. */
@@ -18,10 +18,16 @@ export interface SparsifyOptions {
 /** The terms kept, ∅ first, then largest first. @throws on an energy outside (0, 1] or a cap below 0. */
 export function sparsify(polynomial: SparsePolynomial, options: SparsifyOptions = {}): Term[] {
   const { energy = 0.95, cap = 200 } = options;
-  if (!(energy > 0 && energy <= 1)) throw fail('input', 'sparsify', `an energy share of ${energy}; a number in (0, 1] is needed.`);
-  if (!Number.isInteger(cap) || cap < 0) throw fail('input', 'sparsify', `a cap of ${cap} terms; a whole number >= 0 is needed.`);
+  if (!(energy > 0 && energy <= 1))
+    throw fail('input', 'sparsify', `an energy share of ${energy}; a number in (0, 1] is needed.`);
+  if (!Number.isInteger(cap) || cap < 0)
+    throw fail('input', 'sparsify', `a cap of ${cap} terms; a whole number >= 0 is needed.`);
   const largest = largestTerms(polynomial, Math.min(cap, polynomial.size));
-  const kept = energyPrefix(largest.map((term) => term.value), energyOf(polynomial), energy);
+  const kept = energyPrefix(
+    largest.map((term) => term.value),
+    energyOf(polynomial),
+    energy,
+  );
   return [{ members: [], value: polynomial.values[0] }, ...largest.slice(0, kept)];
 }
 
@@ -46,7 +52,12 @@ export function closeDownwards(terms: readonly Term[], polynomial: SparsePolynom
       known.add(key);
       added.push(smaller);
       queue.push(smaller);
-      if (queue.length > MOST_CLOSED) throw fail('input', 'closure', `${terms.length} terms have more than ${MOST_CLOSED} subsets; lower the cap or maxDepth, or leave the hierarchy open.`);
+      if (queue.length > MOST_CLOSED)
+        throw fail(
+          'input',
+          'closure',
+          `${terms.length} terms have more than ${MOST_CLOSED} subsets; lower the cap or maxDepth, or leave the hierarchy open.`,
+        );
     }
   }
   if (added.length === 0) return [...terms];
@@ -56,7 +67,12 @@ export function closeDownwards(terms: readonly Term[], polynomial: SparsePolynom
     const key = setKey(polynomial.members(term));
     if (wanted.has(key)) values.set(key, polynomial.values[term]);
   }
-  return [...terms, ...added.sort((a, b) => a.length - b.length).map((members) => ({ members, value: values.get(setKey(members)) ?? 0 }))];
+  return [
+    ...terms,
+    ...added
+      .sort((a, b) => a.length - b.length)
+      .map((members) => ({ members, value: values.get(setKey(members)) ?? 0 })),
+  ];
 }
 
 /**

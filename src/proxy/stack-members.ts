@@ -1,19 +1,24 @@
 /**
  * What a stack is made of: each member's predictions of rows it did not fit, and its final answer.
  */
-import { selectRows, type Coalitions } from '../coalitions.ts';
+import { selectRows, type Masks } from '../masks.ts';
 import { mean } from '../spectrum/regression/folds.ts';
 import { parityColumns } from '../spectrum/regression/parity-columns.ts';
 import { ridge, ridgeSpectrum, spectrumFrom } from '../spectrum/regression/ridge.ts';
 import { evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { express } from './candidates.ts';
 import type { Admitted, Judged } from './fit.ts';
-import { fitGp, MOST_MASKS, MOST_PLAYERS, processAt } from './gaussian-process.ts';
-import { growParities, seedsOfTrees, tuneParities } from './greedy-parities.ts';
-import { chooseScalars, fitInfluenceProcess, MOST_INFLUENCE_MASKS, type InfluenceProcess } from './influence-process.ts';
-import { treeFourier } from './tree-fourier.ts';
-import { predict, type Ensemble } from './tree.ts';
-import type { Pace } from './tune.ts';
+import { fitGp, MOST_MASKS, MOST_PLAYERS, processAt } from './process/gaussian-process.ts';
+import { growParities, seedsOfTrees, tuneParities } from './parities/greedy-parities.ts';
+import {
+  chooseScalars,
+  fitInfluenceProcess,
+  MOST_INFLUENCE_MASKS,
+  type InfluenceProcess,
+} from './process/influence-process.ts';
+import { treeFourier } from './trees/tree-fourier.ts';
+import { predict, type Ensemble } from './trees/tree.ts';
+import type { Pace } from './trees/tune.ts';
 
 export interface Member {
   readonly name: 'process' | 'process with amplitude' | 'influence process' | 'trees' | 'parities' | 'first order';
@@ -31,7 +36,7 @@ export interface Fitted {
   /** Of the rows of the sample, each by a fit without it. */
   readonly outOfSample: Float64Array;
   /** Of one mask that is not in the sample. */
-  readonly predict: (mask: Coalitions) => number;
+  readonly predict: (mask: Masks) => number;
   /** Fitted on the sample and the end masks let in. */
   readonly final: (admitted: Admitted) => Answer;
 }
@@ -51,7 +56,12 @@ export async function processes({ sample, values }: Judged, pace: Pace): Promise
       name: kind === 'plain' ? 'process' : 'process with amplitude',
       outOfSample: process.leaveOneOut,
       predict: (mask) => table[mask.words[0]],
-      final: (admitted) => ({ table: admitted.masks.count === sample.count ? table : processAt(admitted.masks, admitted.values, process.parameters).table() }),
+      final: (admitted) => ({
+        table:
+          admitted.masks.count === sample.count
+            ? table
+            : processAt(admitted.masks, admitted.values, process.parameters).table(),
+      }),
     });
   }
   await pace('process', 2, 2);
@@ -59,12 +69,17 @@ export async function processes({ sample, values }: Judged, pace: Pace): Promise
 }
 
 /** The trees, with what cross-validation does best to them: ProxySPEX itself. */
-export function treeMember({ tuning, chosen, outOfFold, express: options }: Judged, grow: (admitted: Admitted) => Ensemble): Fitted {
+export function treeMember(
+  { tuning, chosen, outOfFold, express: options }: Judged,
+  grow: (admitted: Admitted) => Ensemble,
+): Fitted {
   return {
     name: 'trees',
     outOfSample: outOfFold,
     predict: (mask) => mean(tuning.models.map((model) => predict(model, mask)[0])),
-    final: (admitted) => ({ spectrum: express(grow(admitted), admitted.masks, admitted.values, chosen, options).spectrum }),
+    final: (admitted) => ({
+      spectrum: express(grow(admitted), admitted.masks, admitted.values, chosen, options).spectrum,
+    }),
   };
 }
 
@@ -76,8 +91,18 @@ interface ParityMember extends Fitted {
 }
 
 /** Greedy parities seeded by the trees, each fold's by its own. */
-export async function parityMember({ sample, values: y, folds, tuning }: Judged, grow: (admitted: Admitted) => Ensemble, pace: Pace): Promise<ParityMember> {
-  const { terms, outOfFold, models } = await tuneParities(sample, y, folds, (f) => seedsOfTrees(treeFourier(tuning.models[f])), pace);
+export async function parityMember(
+  { sample, values: y, folds, tuning }: Judged,
+  grow: (admitted: Admitted) => Ensemble,
+  pace: Pace,
+): Promise<ParityMember> {
+  const { terms, outOfFold, models } = await tuneParities(
+    sample,
+    y,
+    folds,
+    (f) => seedsOfTrees(treeFourier(tuning.models[f])),
+    pace,
+  );
   let known: { admitted: Admitted; spectrum: FourierSpectrum } | undefined;
   return {
     name: 'parities',
@@ -85,7 +110,11 @@ export async function parityMember({ sample, values: y, folds, tuning }: Judged,
     outOfSample: outOfFold,
     predict: (mask) => mean(models.map((model) => evaluate(model, mask)[0])),
     final(admitted) {
-      if (known?.admitted !== admitted) known = { admitted, spectrum: growParities(admitted.masks, admitted.values, seedsOfTrees(treeFourier(grow(admitted))), terms) };
+      if (known?.admitted !== admitted)
+        known = {
+          admitted,
+          spectrum: growParities(admitted.masks, admitted.values, seedsOfTrees(treeFourier(grow(admitted))), terms),
+        };
       return known;
     },
   };
@@ -100,12 +129,22 @@ export function firstOrderMember({ sample, values }: Judged): Fitted {
     name: 'first order',
     outOfSample: values.map((value, row) => value - looResiduals[row]),
     predict: (mask) => evaluate(spectrum, mask)[0],
-    final: (admitted) => ({ spectrum: admitted.masks.count === sample.count ? spectrum : ridgeSpectrum(admitted.masks, admitted.values, singles).spectrum }),
+    final: (admitted) => ({
+      spectrum:
+        admitted.masks.count === sample.count
+          ? spectrum
+          : ridgeSpectrum(admitted.masks, admitted.values, singles).spectrum,
+    }),
   };
 }
 
 /** A process whose couplings follow the parities' influences; each fold's follow those of the fold. */
-export async function influenceMember({ sample, values, folds }: Judged, parities: ParityMember, maxTerms: number, pace: Pace): Promise<Fitted | undefined> {
+export async function influenceMember(
+  { sample, values, folds }: Judged,
+  parities: ParityMember,
+  maxTerms: number,
+  pace: Pace,
+): Promise<Fitted | undefined> {
   if (sample.count > MOST_INFLUENCE_MASKS) return undefined;
   await pace('influence process', 0, folds.length + 1);
   const scalars = chooseScalars(sample, values, parities.models[0]);
@@ -113,7 +152,12 @@ export async function influenceMember({ sample, values, folds }: Judged, paritie
   const processes: InfluenceProcess[] = [];
   for (const [f, { train, held }] of folds.entries()) {
     await pace('influence process', f + 1, folds.length + 1);
-    const process = fitInfluenceProcess(selectRows(sample, train), Float64Array.from(train, (row) => values[row]), parities.models[f], scalars);
+    const process = fitInfluenceProcess(
+      selectRows(sample, train),
+      Float64Array.from(train, (row) => values[row]),
+      parities.models[f],
+      scalars,
+    );
     process.predict(selectRows(sample, held)).forEach((value, k) => (outOfSample[held[k]] = value));
     processes.push(process);
   }
@@ -121,6 +165,13 @@ export async function influenceMember({ sample, values, folds }: Judged, paritie
     name: 'influence process',
     outOfSample,
     predict: (mask) => mean(processes.map((process) => process.predict(mask)[0])),
-    final: (admitted) => ({ spectrum: fitInfluenceProcess(admitted.masks, admitted.values, parities.final(admitted).spectrum, scalars).spectrum(maxTerms) }),
+    final: (admitted) => ({
+      spectrum: fitInfluenceProcess(
+        admitted.masks,
+        admitted.values,
+        parities.final(admitted).spectrum,
+        scalars,
+      ).spectrum(maxTerms),
+    }),
   };
 }

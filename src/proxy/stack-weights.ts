@@ -27,11 +27,15 @@ export function stackWeights(columns: readonly Float64Array[], y: Float64Array, 
   const ridge = pull * dot(target, target);
   const gram = z.map((a, i) => z.map((b, j) => dot(a, b) + (i === j ? ridge : 0)));
   const moment = z.map((a) => dot(a, target) + ridge / count);
-  const cost = (w: readonly number[]): number => w.reduce((sum, wi, i) => sum + wi * (gram[i].reduce((s, g, j) => s + g * w[j], 0) - 2 * moment[i]), 0);
+  const cost = (w: readonly number[]): number =>
+    w.reduce((sum, wi, i) => sum + wi * (gram[i].reduce((s, g, j) => s + g * w[j], 0) - 2 * moment[i]), 0);
   let best: number[] = columns.map(() => 0);
   for (let set = 1; set < 2 ** count; set++) {
     const active = columns.map((_, k) => k).filter((k) => (set >>> k) & 1);
-    const solved = solve(active.map((i) => active.map((j) => gram[i][j])), active.map((i) => moment[i]));
+    const solved = solve(
+      active.map((i) => active.map((j) => gram[i][j])),
+      active.map((i) => moment[i]),
+    );
     const weights = columns.map((_, k) => (active.includes(k) ? solved[active.indexOf(k)] : 0));
     if (weights.every((w) => w >= 0) && cost(weights) < cost(best)) best = weights;
   }
@@ -49,7 +53,8 @@ function solve(matrix: readonly (readonly number[])[], right: readonly number[])
     }
   });
   const x = right.map(() => 0);
-  for (let i = x.length - 1; i >= 0; i--) x[i] = (rows[i][x.length] - x.reduce((sum, value, j) => (j > i ? sum + rows[i][j] * value : sum), 0)) / rows[i][i];
+  for (let i = x.length - 1; i >= 0; i--)
+    x[i] = (rows[i][x.length] - x.reduce((sum, value, j) => (j > i ? sum + rows[i][j] * value : sum), 0)) / rows[i][i];
   return x;
 }
 

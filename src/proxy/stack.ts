@@ -9,19 +9,38 @@
  * follow the parities' influences (influence-process.ts), up to 8,000 masks; of that one only the terms that a beam
  * finds enter the spectrum.
  */
-import type { Coalitions } from '../coalitions.ts';
+import type { Masks } from '../masks.ts';
 import type { Solver } from '../solver.ts';
 import { mean, scoreR2, squaredError } from '../spectrum/regression/folds.ts';
 import { compareTerms, createSpectrum, setKey, type FourierSpectrum, type Term } from '../spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense, tableOfSpectrum } from '../spectrum/walsh-hadamard.ts';
-import { boost } from './boost.ts';
-import { admitEndMasks, createPace, judgeTrees, treeOptions, trivialSpectrum, type Admitted, type EndMask, type ProxyFit, type ProxySpexOptions } from './fit.ts';
-import { MOST_PLAYERS } from './gaussian-process.ts';
+import { boost } from './trees/boost.ts';
+import {
+  admitEndMasks,
+  createPace,
+  judgeTrees,
+  treeOptions,
+  trivialSpectrum,
+  type Admitted,
+  type EndMask,
+  type ProxyFit,
+  type ProxySpexOptions,
+} from './fit.ts';
+import { MOST_PLAYERS } from './process/gaussian-process.ts';
 import { mergeRepeats, type Noise } from './measured.ts';
 import { createMaskSolver } from './proxyspex.ts';
-import { firstOrderMember, influenceMember, MOST_SINGLES, parityMember, processes, treeMember, type Answer, type Member } from './stack-members.ts';
+import {
+  firstOrderMember,
+  influenceMember,
+  MOST_SINGLES,
+  parityMember,
+  processes,
+  treeMember,
+  type Answer,
+  type Member,
+} from './stack-members.ts';
 import { combine, stackWeights } from './stack-weights.ts';
-import type { Ensemble } from './tree.ts';
+import type { Ensemble } from './trees/tree.ts';
 
 export interface StackFit {
   readonly spectrum: FourierSpectrum;
@@ -50,7 +69,11 @@ const PULL = 0.02;
  * Fits the stack on (masks, values); options are those of the trees.
  * @throws as `fitProxySpex`.
  */
-export async function fitStack(masks: Coalitions, values: ArrayLike<number>, options: ProxySpexOptions = {}): Promise<StackFit> {
+export async function fitStack(
+  masks: Masks,
+  values: ArrayLike<number>,
+  options: ProxySpexOptions = {},
+): Promise<StackFit> {
   const measured = mergeRepeats('fitStack', masks, values);
   const trivial = trivialSpectrum(measured);
   const known = { masks: measured.masks.count, endMasks: [], noise: measured.noise };
@@ -59,25 +82,30 @@ export async function fitStack(masks: Coalitions, values: ArrayLike<number>, opt
   const judged = await judgeTrees(measured, options, pace);
   const { values: y, chosen } = judged;
   let ensemble: Ensemble | undefined;
-  const grow = (admitted: Admitted): Ensemble => (ensemble ??= boost(admitted.masks, admitted.values, { ...treeOptions(options), ...judged.tuning.best }).ensemble);
+  const grow = (admitted: Admitted): Ensemble =>
+    (ensemble ??= boost(admitted.masks, admitted.values, { ...treeOptions(options), ...judged.tuning.best }).ensemble);
   const trees = treeMember(judged, grow);
   const smooth = await processes(judged, pace);
   const few = smooth.length > 0 && judged.sample.count < PARITIES_FROM * masks.players * Math.log2(masks.players);
   const maxTerms = options.maxTerms ?? 20_000;
   const parities = few ? undefined : await parityMember(judged, grow, pace);
-  const chained = parities === undefined || smooth.length > 0 ? undefined : await influenceMember(judged, parities, maxTerms, pace);
+  const chained =
+    parities === undefined || smooth.length > 0 ? undefined : await influenceMember(judged, parities, maxTerms, pace);
   const additive = masks.players > MOST_SINGLES ? undefined : firstOrderMember(judged);
   const members = [...smooth, trees, ...[parities, chained, additive].filter((member) => member !== undefined)];
   const columns = members.map((member) => member.outOfSample);
   const weighed = stackWeights(columns, y, PULL);
   // The rare case in which the others mislead, or bring nothing: trees alone.
-  const stacked = weighed.error < Math.min(squaredError(y, trees.outOfSample), squaredError(y, new Float64Array(y.length).fill(mean(y))));
+  const stacked =
+    weighed.error <
+    Math.min(squaredError(y, trees.outOfSample), squaredError(y, new Float64Array(y.length).fill(mean(y))));
   const weights = stacked ? weighed.weights : members.map((member) => (member === trees ? 1 : 0));
   const intercept = stacked ? weighed.intercept : 0;
   const predicted = combine(columns, weights, intercept);
 
   const rmse = Math.sqrt(squaredError(y, predicted) / y.length);
-  const predictEnd = (mask: Coalitions): number => members.reduce((sum, member, k) => (weights[k] === 0 ? sum : sum + weights[k] * member.predict(mask)), intercept);
+  const predictEnd = (mask: Masks): number =>
+    members.reduce((sum, member, k) => (weights[k] === 0 ? sum : sum + weights[k] * member.predict(mask)), intercept);
   const admitted = admitEndMasks(judged, rmse, predictEnd, options.endMasks);
   const answers: { answer: Answer; weight: number }[] = [];
   for (const [k, member] of members.entries()) {
@@ -90,7 +118,11 @@ export async function fitStack(masks: Coalitions, values: ArrayLike<number>, opt
     ...known,
     kind: stacked ? 'stack' : 'trees',
     spectrum,
-    members: members.map(({ name, outOfSample }, k) => ({ name, r2: scoreR2(y, squaredError(y, outOfSample)), weight: weights[k] })),
+    members: members.map(({ name, outOfSample }, k) => ({
+      name,
+      r2: scoreR2(y, squaredError(y, outOfSample)),
+      weight: weights[k],
+    })),
     r2: scoreR2(y, squaredError(y, predicted)),
     trees: { kind: chosen.kind, cv: judged.cv, setting: judged.tuning.best },
     masks: admitted.masks.count,
@@ -99,10 +131,24 @@ export async function fitStack(masks: Coalitions, values: ArrayLike<number>, opt
 }
 
 /** ∅ and the `count` largest terms of Σ weight · answer + intercept. */
-function weightedSum(players: number, answers: readonly { answer: Answer; weight: number }[], intercept: number, count: number): FourierSpectrum {
+function weightedSum(
+  players: number,
+  answers: readonly { answer: Answer; weight: number }[],
+  intercept: number,
+  count: number,
+): FourierSpectrum {
   if (players <= MOST_PLAYERS) {
     const tables = answers.map(({ answer }) => ('table' in answer ? answer.table : tableOfSpectrum(answer.spectrum)));
-    return cutSpectrum(tables.length === 0 ? new Float64Array(2 ** players).fill(intercept) : combine(tables, answers.map(({ weight }) => weight), intercept), count);
+    return cutSpectrum(
+      tables.length === 0
+        ? new Float64Array(2 ** players).fill(intercept)
+        : combine(
+            tables,
+            answers.map(({ weight }) => weight),
+            intercept,
+          ),
+      count,
+    );
   }
   const sums = new Map<string, Term>([['', { members: [], value: intercept }]]);
   for (const { answer, weight } of answers) {

@@ -17,9 +17,16 @@ export function chart(name: string, options: Plot.PlotOptions, title: string, de
     ...options,
     className: name,
     document,
-    style: { color: color('ink'), background: 'none', fontSize: '11px', fontFamily: 'system-ui, sans-serif', overflow: 'visible' },
+    style: {
+      color: color('ink'),
+      background: 'none',
+      fontSize: '11px',
+      fontFamily: 'system-ui, sans-serif',
+      overflow: 'visible',
+    },
   });
-  if (svg.tagName.toLowerCase() !== 'svg') throw fail('input', 'chart', `${name} became a <${svg.tagName}>; a chart without legend and caption is needed.`);
+  if (svg.tagName.toLowerCase() !== 'svg')
+    throw fail('input', 'chart', `${name} became a <${svg.tagName}>; a chart without legend and caption is needed.`);
   svg.setAttribute('role', 'img');
   svg.setAttribute('aria-labelledby', `${name}-title ${name}-desc`);
   svg.removeAttribute('aria-label');

@@ -53,7 +53,8 @@ function bar(title: string, parts: readonly Part[], top: number): Markup {
     const left = x;
     x += width;
     return markup`<rect class="${shade(part)}" x="${px(left)}" y="${px(top + 10)}" width="${px(Math.max(0, width - 1))}" height="${BAR}"/>${
-      width > 46 && markup`<text class="on${part.shade}" text-anchor="middle" x="${px(left + width / 2)}" y="${px(top + 10 + BAR / 2)}">${percent(part.share)}</text>`
+      width > 46 &&
+      markup`<text class="on${part.shade}" text-anchor="middle" x="${px(left + width / 2)}" y="${px(top + 10 + BAR / 2)}">${percent(part.share)}</text>`
     }`;
   });
   const legend = parts.map((part, k) => {

@@ -56,7 +56,9 @@ export function layoutGraph(result: Result, limit = 12): GraphLayout | undefined
       const label = labels.get(player) as string;
       return { ...at(lane, row), player, label, width: pillWidth(label), height: PILL_HEIGHT };
     });
-  const dots = [...places.cells].filter(([player]) => !active.has(player)).map(([player, { lane, row }]) => ({ ...at(lane, row), player }));
+  const dots = [...places.cells]
+    .filter(([player]) => !active.has(player))
+    .map(([player, { lane, row }]) => ({ ...at(lane, row), player }));
   return {
     width,
     height,
@@ -85,19 +87,32 @@ interface Places {
 function placePlayers(players: readonly ResultPlayer[], active: ReadonlySet<number>): Places {
   const outside = [...active].filter((player) => players[player].layer === undefined).sort((a, b) => a - b);
   const shift = outside.length > 0 ? 1 : 0;
-  const lanesOf = (layers: readonly number[]): string[] => [...(shift ? ['no layer'] : []), ...layers.map((layer) => `layer ${layer}`)];
+  const lanesOf = (layers: readonly number[]): string[] => [
+    ...(shift ? ['no layer'] : []),
+    ...layers.map((layer) => `layer ${layer}`),
+  ];
   const grid = playerGrid(players);
   if (grid && grid.slots.length <= MOST_ROWS && grid.layers.length <= MOST_LANES) {
     const cells = new Map<number, Cell>();
     for (const [player, { layer, slot }] of grid.cells) cells.set(player, { lane: layer + shift, row: slot });
     outside.forEach((player, row) => cells.set(player, { lane: 0, row }));
-    return { lanes: lanesOf(grid.layers), rows: grid.slots, rowCount: Math.max(grid.slots.length, outside.length), cells };
+    return {
+      lanes: lanesOf(grid.layers),
+      rows: grid.slots,
+      rowCount: Math.max(grid.slots.length, outside.length),
+      cells,
+    };
   }
   const layers = distinct([...active].map((player) => players[player].layer));
-  const lanes: number[][] = [...(shift ? [outside] : []), ...layers.map((layer) => [...active].filter((player) => players[player].layer === layer).sort((a, b) => a - b))];
+  const lanes: number[][] = [
+    ...(shift ? [outside] : []),
+    ...layers.map((layer) => [...active].filter((player) => players[player].layer === layer).sort((a, b) => a - b)),
+  ];
   const rowCount = Math.max(...lanes.map((lane) => lane.length));
   const cells = new Map<number, Cell>();
-  lanes.forEach((lane, l) => lane.forEach((player, k) => cells.set(player, { lane: l, row: k + (rowCount - lane.length) / 2 })));
+  lanes.forEach((lane, l) =>
+    lane.forEach((player, k) => cells.set(player, { lane: l, row: k + (rowCount - lane.length) / 2 })),
+  );
   return { lanes: lanesOf(layers), rows: [], rowCount, cells };
 }
 

@@ -70,7 +70,8 @@ export function routeLinks(shown: readonly ResultInteraction[], pills: readonly 
       !pills.some((pill) => covers(pill, place, BADGE_RADIUS + 3)) &&
       !badges.some((badge) => distance(badge, place) < 2 * BADGE_RADIUS + 3);
     /** No link runs under a badge here. */
-    const clear = (place: Point): boolean => AROUND.every(({ x, y }) => inked[cellOf({ x: place.x + x, y: place.y + y })] !== 1);
+    const clear = (place: Point): boolean =>
+      AROUND.every(({ x, y }) => inked[cellOf({ x: place.x + x, y: place.y + y })] !== 1);
     const cost = (curve: Curve): number => {
       let sum = 0;
       for (const point of samples(curve)) {
@@ -115,7 +116,9 @@ export function routeLinks(shown: readonly ResultInteraction[], pills: readonly 
       curves = ends.map((end) => best(end, badge).curve);
     }
     badges.push(badge);
-    for (const curve of curves) for (const point of samples(curve)) if (point.x >= 0 && point.y >= 0 && point.x <= frame.right && point.y <= frame.bottom) inked[cellOf(point)] = 1;
+    for (const curve of curves)
+      for (const point of samples(curve))
+        if (point.x >= 0 && point.y >= 0 && point.x <= frame.right && point.y <= frame.bottom) inked[cellOf(point)] = 1;
     return { rank: k + 1, interaction, curves, badge };
   });
   return links;
@@ -125,7 +128,11 @@ export function routeLinks(shown: readonly ResultInteraction[], pills: readonly 
 function bentCurve(from: Point, to: Point, bend: number): Curve {
   const length = distance(from, to) || 1;
   const normal = { x: -(to.y - from.y) / length, y: (to.x - from.x) / length };
-  return { from, to, bend: { x: (from.x + to.x) / 2 + 2 * bend * normal.x, y: (from.y + to.y) / 2 + 2 * bend * normal.y } };
+  return {
+    from,
+    to,
+    bend: { x: (from.x + to.x) / 2 + 2 * bend * normal.x, y: (from.y + to.y) / 2 + 2 * bend * normal.y },
+  };
 }
 
 export function pointOn({ from, bend, to }: Curve, t: number): Point {

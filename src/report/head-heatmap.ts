@@ -44,7 +44,9 @@ export function headHeatmap(result: Result): Heatmap | undefined {
   const format = numberFormat(scale, { signed: true });
   const longest = Math.max(...values.map(({ banzhaf }) => format(banzhaf).length));
   const numbers = columns <= 16 && longest <= 8;
-  const cellWidth = numbers ? Math.max(50, Math.min(84, 340 / columns), longest * 6.6 + 10) : Math.max(13, Math.min(34, 700 / columns));
+  const cellWidth = numbers
+    ? Math.max(50, Math.min(84, 340 / columns), longest * 6.6 + 10)
+    : Math.max(13, Math.min(34, 700 / columns));
   const cellHeight = numbers ? 30 : Math.max(13, Math.min(26, cellWidth));
   const [left, top, gap] = [62, 28, heads > 0 && heads < columns ? 12 : 0];
   const x = (column: number): number => left + column * cellWidth + (column >= heads ? gap : 0);
@@ -59,7 +61,8 @@ export function headHeatmap(result: Result): Heatmap | undefined {
     const value = values[player].banzhaf;
     const ink = signedInk(scale === 0 ? 0 : value / scale);
     return markup`<g><title>${players[player].name}: ${format(value)}${unitSuffix(result)}${circuit.has(player) && ', in the circuit'}</title><rect class="cell" ${box}/><rect class="${ink.fill}" fill-opacity="${ink.opacity.toFixed(3)}" ${box}/>${circuit.has(player) && markup`<rect class="ring" stroke-width="${numbers ? 2 : 1.2}" ${box}/>`}${
-      numbers && markup`<text class="${textClass(ink.text)}" x="${px(x(column) + cellWidth / 2)}" y="${px(top + (row + 0.5) * cellHeight)}">${format(value)}</text>`
+      numbers &&
+      markup`<text class="${textClass(ink.text)}" x="${px(x(column) + cellWidth / 2)}" y="${px(top + (row + 0.5) * cellHeight)}">${format(value)}</text>`
     }</g>`;
   };
   const svg = markup`<svg class="spex-heatmap" xmlns="http://www.w3.org/2000/svg" width="${px(Math.max(width, 330))}" height="${px(bottom + 46)}" viewBox="0 0 ${px(Math.max(width, 330))} ${px(bottom + 46)}" role="img" aria-labelledby="spex-heatmap-title spex-heatmap-desc">

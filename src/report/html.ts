@@ -66,7 +66,8 @@ function alone(result: Result, figure: Figure): Markup {
   const heatmap = headHeatmap(result);
   const rest = result.players.map((_, k) => k).filter((player) => heatmap?.covered.has(player) !== true);
   const meaning = markup`Banzhaf value: the mean change of the ${result.task.metric} by keeping a player, over uniform masks of the others${result.task.units !== '' && ` (${result.task.units})`}. Blue raises the metric, orange lowers it.`;
-  const cut = rest.length > BARS_LIMIT ? ` The ${BARS_LIMIT} largest of ${whole(rest.length)}; the rest is in the table.` : '';
+  const cut =
+    rest.length > BARS_LIMIT ? ` The ${BARS_LIMIT} largest of ${whole(rest.length)}; the rest is in the table.` : '';
   return markup`<section><h2>What each part does alone</h2>
 ${heatmap && figure(heatmap.svg, markup`${meaning} ${result.circuit && markup`<span class="ring"></span> belongs to the circuit.`}`)}
 ${rest.length > 0 && figure(rankedBars(result, rest), markup`${heatmap ? 'Players outside the grid, by Banzhaf value.' : meaning}${cut}`)}
@@ -78,7 +79,12 @@ function together(result: Result, figure: Figure): Markup {
   if (count === 0) return markup`<section><h2>What acts together</h2><p>No interactions were found.</p></section>`;
   const graph = interactionGraph(result);
   const shown = Math.min(GRAPH_LIMIT, count);
-  const all = shown < count ? `The ${shown} largest of the ${whole(count)} interactions in the table` : shown === 1 ? 'The one interaction of the table' : `The ${shown} interactions of the table`;
+  const all =
+    shown < count
+      ? `The ${shown} largest of the ${whole(count)} interactions in the table`
+      : shown === 1
+        ? 'The one interaction of the table'
+        : `The ${shown} interactions of the table`;
   const signs = markup`<span class="key above"></span> positive Banzhaf interaction (two helpful players: synergy), <span class="key below"></span> negative (redundancy).`;
   const caption = graph
     ? markup`${all}, drawn over the layers; numbers are ranks. ${signs} Width grows with |<var>F</var>(<var>S</var>)|; a solid number joins three players or more. Tint: Banzhaf value.${result.circuit && ' Ringed: in the circuit.'}`
@@ -92,8 +98,16 @@ function certainty(result: Result, figure: Figure): Markup {
   const intervals = intervalPlot(result);
   const energy = energyBars(result);
   const { heldOut, spectrum } = result;
-  const omitted = spectrum.omitted > 0 ? ` The record keeps ${whole(spectrum.terms.length)} terms with ${percent(spectrum.energyKept)} of the variance; ${whole(spectrum.omitted)} smaller ones are left out.` : '';
-  const bars = (): Markup | undefined => energy && figure(energy, markup`Shares of the variance of the metric over uniform masks, Σ <var>F</var>(<var>S</var>)².${omitted}`);
+  const omitted =
+    spectrum.omitted > 0
+      ? ` The record keeps ${whole(spectrum.terms.length)} terms with ${percent(spectrum.energyKept)} of the variance; ${whole(spectrum.omitted)} smaller ones are left out.`
+      : '';
+  const bars = (): Markup | undefined =>
+    energy &&
+    figure(
+      energy,
+      markup`Shares of the variance of the metric over uniform masks, Σ <var>F</var>(<var>S</var>)².${omitted}`,
+    );
   return markup`<section><h2>How sure, and where the variance sits</h2>${
     intervals && heldOut
       ? markup`<div class="pair">${figure(intervals, markup`R² on ${whole(heldOut.masks)} fresh uniform masks that were not fitted, with ${percent(heldOut.level)} bootstrap intervals. 1 is perfect, 0 no better than the mean.`)}${bars()}</div>`
@@ -103,7 +117,8 @@ function certainty(result: Result, figure: Figure): Markup {
 
 function circuit(result: Result, figure: Figure): Markup {
   const found = result.circuit;
-  if (found === undefined) return markup`<section><h2>The circuit</h2><p>No circuit was looked for, or none could be: a metric that is the same with everything kept and with everything ablated has no range to keep a share of.</p></section>`;
+  if (found === undefined)
+    return markup`<section><h2>The circuit</h2><p>No circuit was looked for, or none could be: a metric that is the same with everything kept and with everything ablated has no range to keep a share of.</p></section>`;
   const curve = faithfulnessCurve(result, found);
   const players = result.task.players;
   const chosen = `${found.optimal ? 'the best set of each size by the spectrum' : 'a good set of each size by the spectrum (no proof that it is the best)'}`;
@@ -116,7 +131,9 @@ ${circuitTable(result, found)}
 /** The dotted line of the figures' captions. */
 function rivalKey(rivals: Readonly<Record<string, unknown>>): Markup | undefined {
   const names = Object.keys(rivals);
-  return names.length === 0 ? undefined : markup`<span class="key rival"></span> the sets of the ${names.join(', ')} fit; `;
+  return names.length === 0
+    ? undefined
+    : markup`<span class="key rival"></span> the sets of the ${names.join(', ')} fit; `;
 }
 
 function removed(result: Result, figure: Figure): Markup | undefined {
@@ -152,17 +169,35 @@ function repeat(result: Result): Markup {
   return markup`<section><h2>How to repeat this run</h2>
 <pre><code>${run.command.split(' ').map((word, k) => [k > 0 && ' ', word.startsWith('-') ? markup`<span class="option">${word}</span>` : word])}</code></pre>
 ${facts([
-    ['seed', String(run.seed)],
-    ['model', `${model.name}, ${model.family}, ${whole(model.parameters)} parameters`],
-    ['weights', model.weightsHash],
-    ['backend', markup`${backend.name}: ${backend.reason}${backend.selfCheckError !== undefined && `; largest error of the self-check ${backend.selfCheckError.toExponential(1)}`}${backend.notes.length > 0 && markup`<ul>${backend.notes.map((note) => markup`<li class="muted">${note}</li>`)}</ul>`}`],
-    ['solver', solver.exact && solver.name !== 'exact' ? `${solver.name}, exact` : solver.name],
-    ['masks', `${whole(masks.measured)} measured, ${whole(masks.resumed)} from the run log, ${whole(masks.heldOut)} of them held out; budget ${whole(masks.budget)}`],
-    ['forward rows', `${whole(masks.forwardRows)} in ${duration(masks.seconds)}, ${whole(masks.rowsPerSecond)} rows/s${masks.threads === undefined ? '' : ` on ${whole(masks.threads)} threads`}`],
-    ['software', [software.name, software.version, software.node !== undefined && `Node ${software.node}`, software.platform].filter(Boolean).join(', ')],
-    ['started', result.startedAt],
-    ['files', files.length > 0 && markup`<ul>${files.map(({ path, what }) => markup`<li><code>${path}</code> <span class="muted">${what}</span></li>`)}</ul>`],
-  ])}
+  ['seed', String(run.seed)],
+  ['model', `${model.name}, ${model.family}, ${whole(model.parameters)} parameters`],
+  ['weights', model.weightsHash],
+  [
+    'backend',
+    markup`${backend.name}: ${backend.reason}${backend.selfCheckError !== undefined && `; largest error of the self-check ${backend.selfCheckError.toExponential(1)}`}${backend.notes.length > 0 && markup`<ul>${backend.notes.map((note) => markup`<li class="muted">${note}</li>`)}</ul>`}`,
+  ],
+  ['solver', solver.exact && solver.name !== 'exact' ? `${solver.name}, exact` : solver.name],
+  [
+    'masks',
+    `${whole(masks.measured)} measured, ${whole(masks.resumed)} from the run log, ${whole(masks.heldOut)} of them held out; budget ${whole(masks.budget)}`,
+  ],
+  [
+    'forward rows',
+    `${whole(masks.forwardRows)} in ${duration(masks.seconds)}, ${whole(masks.rowsPerSecond)} rows/s${masks.threads === undefined ? '' : ` on ${whole(masks.threads)} threads`}`,
+  ],
+  [
+    'software',
+    [software.name, software.version, software.node !== undefined && `Node ${software.node}`, software.platform]
+      .filter(Boolean)
+      .join(', '),
+  ],
+  ['started', result.startedAt],
+  [
+    'files',
+    files.length > 0 &&
+      markup`<ul>${files.map(({ path, what }) => markup`<li><code>${path}</code> <span class="muted">${what}</span></li>`)}</ul>`,
+  ],
+])}
 <details><summary>All options</summary>${facts(Object.entries(run.options).map(([name, value]) => [name, typeof value === 'string' ? value : (JSON.stringify(value) ?? '')]))}</details>
 <details><summary>What the solver did</summary><pre><code>${JSON.stringify(solver.details, null, 1)}</code></pre></details></section>`;
 }

@@ -51,25 +51,26 @@ export function interactionGraph(result: Result): Markup | undefined {
 <desc id="spex-graph-desc">${links.map(({ rank, interaction }) => `${rank}: ${joinNames(interaction.names)}, ${format(interaction.value)}${unitSuffix(result)}, ${meaningWords(interaction.meaning)}.`).join(' ')}</desc>
 <style>${trusted(STYLE)}</style>
 ${lanes.map((lane, k) => [
-    k % 2 === 0 && markup`<rect class="lane" x="${px(lane.x)}" y="4" width="${px(lane.width)}" height="${px(height - 8)}" rx="4"/>`,
-    markup`<text class="axis" x="${px(lane.x + lane.width / 2)}" y="18">${lane.label}</text>`,
-  ])}
+  k % 2 === 0 &&
+    markup`<rect class="lane" x="${px(lane.x)}" y="4" width="${px(lane.width)}" height="${px(height - 8)}" rx="4"/>`,
+  markup`<text class="axis" x="${px(lane.x + lane.width / 2)}" y="18">${lane.label}</text>`,
+])}
 ${rows.map((row) => markup`<text class="axis" x="20" y="${px(row.y)}">${row.label}</text>`)}
 ${dots.map((dot) => markup`<circle class="dot" cx="${px(dot.x)}" cy="${px(dot.y)}" r="2.6"><title>${result.players[dot.player].name}</title></circle>`)}
 ${links.map(({ interaction, curves }) => {
-    const stroke = 1.2 + 4.8 * (most === 0 ? 0 : Math.abs(interaction.fourier) / most);
-    return markup`<g class="link ${sign(interaction.value)}" stroke-width="${px(stroke)}"><title>${joinNames(interaction.names)}: ${format(interaction.value)}${unitSuffix(result)}, ${meaningWords(interaction.meaning)}</title>${curves.map((curve) => markup`<path d="${path(curve)}"/>`)}</g>`;
-  })}
+  const stroke = 1.2 + 4.8 * (most === 0 ? 0 : Math.abs(interaction.fourier) / most);
+  return markup`<g class="link ${sign(interaction.value)}" stroke-width="${px(stroke)}"><title>${joinNames(interaction.names)}: ${format(interaction.value)}${unitSuffix(result)}, ${meaningWords(interaction.meaning)}</title>${curves.map((curve) => markup`<path d="${path(curve)}"/>`)}</g>`;
+})}
 ${pills.map((pill) => {
-    const ink = signedInk(result.values[pill.player].banzhaf / scale);
-    const member = circuit.has(pill.player) && 'member';
-    const box = markup`x="${px(pill.x - pill.width / 2)}" y="${px(pill.y - pill.height / 2)}" width="${px(pill.width)}" height="${px(pill.height)}" rx="${px(pill.height / 2)}"`;
-    return markup`<g><title>${result.players[pill.player].name}</title><rect class="pill" ${box}/><rect class="tint ${ink.fill}" fill-opacity="${(ink.opacity * 0.3).toFixed(2)}" ${box}/><rect class="pill ${member}" fill-opacity="0" ${box}/><text class="name ${member}" x="${px(pill.x)}" y="${px(pill.y)}">${pill.label}</text></g>`;
-  })}
+  const ink = signedInk(result.values[pill.player].banzhaf / scale);
+  const member = circuit.has(pill.player) && 'member';
+  const box = markup`x="${px(pill.x - pill.width / 2)}" y="${px(pill.y - pill.height / 2)}" width="${px(pill.width)}" height="${px(pill.height)}" rx="${px(pill.height / 2)}"`;
+  return markup`<g><title>${result.players[pill.player].name}</title><rect class="pill" ${box}/><rect class="tint ${ink.fill}" fill-opacity="${(ink.opacity * 0.3).toFixed(2)}" ${box}/><rect class="pill ${member}" fill-opacity="0" ${box}/><text class="name ${member}" x="${px(pill.x)}" y="${px(pill.y)}">${pill.label}</text></g>`;
+})}
 ${links.map(({ rank, interaction, badge }) => {
-    const joint = interaction.members.length > 2 && 'joint';
-    return markup`<circle class="badge ${sign(interaction.value)} ${joint}" cx="${px(badge.x)}" cy="${px(badge.y)}" r="${BADGE_RADIUS}"/><text class="rank ${joint}" x="${px(badge.x)}" y="${px(badge.y)}">${rank}</text>`;
-  })}
+  const joint = interaction.members.length > 2 && 'joint';
+  return markup`<circle class="badge ${sign(interaction.value)} ${joint}" cx="${px(badge.x)}" cy="${px(badge.y)}" r="${BADGE_RADIUS}"/><text class="rank ${joint}" x="${px(badge.x)}" y="${px(badge.y)}">${rank}</text>`;
+})}
 </svg>`;
 }
 

@@ -33,7 +33,9 @@ const MOST_ROWS = 30;
 export function interactionMatrix(result: Result, limit: number): Markup {
   const shown = result.interactions.slice(0, limit);
   const active = new Set(shown.flatMap(({ members }) => members));
-  const rows = result.players.map((_, k) => k).filter((player) => result.players.length <= MOST_ROWS || active.has(player));
+  const rows = result.players
+    .map((_, k) => k)
+    .filter((player) => result.players.length <= MOST_ROWS || active.has(player));
   const labels = rows.map((player) => fitText(result.players[player].name, 170));
   const left = Math.max(70, ...labels.map((label) => textWidth(label) * 1.06 + 16));
   const top = BARS + 46;
@@ -52,22 +54,24 @@ export function interactionMatrix(result: Result, limit: number): Markup {
 <desc id="spex-matrix-desc">${shown.map((entry, k) => `${k + 1}: ${joinNames(entry.names)}, ${format(entry.value)}${unitSuffix(result)}, ${meaningWords(entry.meaning)}.`).join(' ')}</desc>
 <style>${trusted(STYLE)}</style>
 ${rows.map((player, k) => [
-    k % 2 === 0 && markup`<rect class="row" x="0" y="${px(top + k * ROW)}" width="${px(width)}" height="${ROW}" rx="3"/>`,
-    markup`<text class="${circuit.has(player) && 'member'}" x="${px(left - 10)}" y="${px(rowY(player))}" text-anchor="end">${labels[k]}</text>`,
-  ])}
+  k % 2 === 0 && markup`<rect class="row" x="0" y="${px(top + k * ROW)}" width="${px(width)}" height="${ROW}" rx="3"/>`,
+  markup`<text class="${circuit.has(player) && 'member'}" x="${px(left - 10)}" y="${px(rowY(player))}" text-anchor="end">${labels[k]}</text>`,
+])}
 <line class="zero" x1="${px(left)}" x2="${px(width - 10)}" y1="${px(y(0))}" y2="${px(y(0))}"/>
 ${shown.map((entry, k) => {
-    const sign = entry.value > 0 ? 'above' : 'below';
-    const members = entry.members.map(rowY);
-    return [
-      rows.filter((player) => !entry.members.includes(player)).map((player) => markup`<circle class="off" cx="${px(x(k))}" cy="${px(rowY(player))}" r="2.2"/>`),
-      markup`<g class="${sign}"><title>${joinNames(entry.names)}: ${format(entry.value)}${unitSuffix(result)}, ${meaningWords(entry.meaning)}</title>
+  const sign = entry.value > 0 ? 'above' : 'below';
+  const members = entry.members.map(rowY);
+  return [
+    rows
+      .filter((player) => !entry.members.includes(player))
+      .map((player) => markup`<circle class="off" cx="${px(x(k))}" cy="${px(rowY(player))}" r="2.2"/>`),
+    markup`<g class="${sign}"><title>${joinNames(entry.names)}: ${format(entry.value)}${unitSuffix(result)}, ${meaningWords(entry.meaning)}</title>
 <rect class="bar" x="${px(x(k) - 11)}" width="22" y="${px(Math.min(y(0), y(entry.value)))}" height="${px(Math.max(1, Math.abs(y(entry.value) - y(0))))}"/>
 <line class="join" x1="${px(x(k))}" x2="${px(x(k))}" y1="${px(Math.min(...members))}" y2="${px(Math.max(...members))}"/>
 ${members.map((at) => markup`<circle cx="${px(x(k))}" cy="${px(at)}" r="5"/>`)}</g>`,
-      markup`<text class="muted" x="${px(x(k))}" y="${px(y(entry.value) + (entry.value > 0 ? -8 : 9))}" text-anchor="middle">${format(entry.value)}</text>`,
-      markup`<text class="muted" x="${px(x(k))}" y="${px(height - 12)}" text-anchor="middle">${k + 1}</text>`,
-    ];
-  })}
+    markup`<text class="muted" x="${px(x(k))}" y="${px(y(entry.value) + (entry.value > 0 ? -8 : 9))}" text-anchor="middle">${format(entry.value)}</text>`,
+    markup`<text class="muted" x="${px(x(k))}" y="${px(height - 12)}" text-anchor="middle">${k + 1}</text>`,
+  ];
+})}
 </svg>`;
 }

@@ -13,23 +13,42 @@ import type { Result, ResultInteraction } from './result.ts';
 /** The largest `cap` terms (∅ always among them), the count of the others, and the share of variance that stays. */
 export function capSpectrum(spectrum: FourierSpectrum, cap = 1000): Result['spectrum'] {
   const { terms } = spectrum;
-  const energy = (part: typeof terms): number => part.reduce((sum, { members, value }) => sum + (members.length === 0 ? 0 : value ** 2), 0);
+  const energy = (part: typeof terms): number =>
+    part.reduce((sum, { members, value }) => sum + (members.length === 0 ? 0 : value ** 2), 0);
   let kept = terms.slice(0, cap);
   const empty = terms.find(({ members }) => members.length === 0);
   if (empty && !kept.includes(empty)) kept = [...kept.slice(0, Math.max(0, cap - 1)), empty];
   const total = energy(terms);
-  return { basis: 'fourier', terms: kept, omitted: terms.length - kept.length, energyKept: total === 0 ? 1 : energy(kept) / total };
+  return {
+    basis: 'fourier',
+    terms: kept,
+    omitted: terms.length - kept.length,
+    energyKept: total === 0 ? 1 : energy(kept) / total,
+  };
 }
 
 /** The `count` interactions of two players or more with the largest |F(S)|, named and read; sets in `belowNoise` (by setKey) are marked. */
-export function listInteractions(spectrum: FourierSpectrum, players: readonly Player[], values: Result['values'], belowNoise?: ReadonlySet<string>, count = 20): ResultInteraction[] {
+export function listInteractions(
+  spectrum: FourierSpectrum,
+  players: readonly Player[],
+  values: Result['values'],
+  belowNoise?: ReadonlySet<string>,
+  count = 20,
+): ResultInteraction[] {
   return spectrum.terms
     .filter(({ members, value }) => members.length >= 2 && value !== 0)
     .slice(0, count)
     .map(({ members, value: fourier }) => {
       const value = (-2) ** members.length * fourier;
       const helps = members.map((player) => values[player].banzhaf > 0);
-      return { members, names: members.map((player) => players[player].name), fourier, value, meaning: meaningOf(value, helps), ...(belowNoise?.has(setKey(members)) === true ? { belowNoise: true as const } : {}) };
+      return {
+        members,
+        names: members.map((player) => players[player].name),
+        fourier,
+        value,
+        meaning: meaningOf(value, helps),
+        ...(belowNoise?.has(setKey(members)) === true ? { belowNoise: true as const } : {}),
+      };
     });
 }
 

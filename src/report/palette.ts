@@ -58,9 +58,17 @@ export function colorVariables(scheme: 'light' | 'dark'): string {
 }
 
 /** Fill and text class of a signed value in [-1, 1]: the stronger it is, the more ink; ties to the paper at 0. */
-export function signedInk(relative: number): { readonly fill: 'positive' | 'negative'; readonly opacity: number; readonly text: ColorName } {
+export function signedInk(relative: number): {
+  readonly fill: 'positive' | 'negative';
+  readonly opacity: number;
+  readonly text: ColorName;
+} {
   const opacity = Math.min(1, Math.abs(relative));
-  return { fill: relative < 0 ? 'negative' : 'positive', opacity, text: opacity < 0.6 ? 'ink' : opacity < 0.82 ? 'onMiddle' : 'onStrong' };
+  return {
+    fill: relative < 0 ? 'negative' : 'positive',
+    opacity,
+    text: opacity < 0.6 ? 'ink' : opacity < 0.82 ? 'onMiddle' : 'onStrong',
+  };
 }
 
 function variable(name: ColorName): string {

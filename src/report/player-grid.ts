@@ -19,7 +19,9 @@ export interface PlayerGrid {
 export function playerGrid(players: readonly ResultPlayer[]): PlayerGrid | undefined {
   const layers = distinct(players.map(({ layer }) => layer));
   const heads = distinct(players.map(({ layer, head }) => (layer === undefined ? undefined : head)));
-  const kinds = [...new Set(players.filter(({ layer, head }) => layer !== undefined && head === undefined).map(kindOf))];
+  const kinds = [
+    ...new Set(players.filter(({ layer, head }) => layer !== undefined && head === undefined).map(kindOf)),
+  ];
   const cells = new Map<number, { layer: number; slot: number }>();
   const taken = new Set<number>();
   for (const [k, player] of players.entries()) {

@@ -16,11 +16,24 @@ export function removalFigure(result: Result, removal: NonNullable<Result['remov
   const { points } = removal;
   if (points.length < 2) return undefined;
   const rivals = Object.keys(points[0].rivals);
-  const shares = points.flatMap(({ ours, random, ...point }) => [ours.measured, random.mean, ...rivals.map((name) => point.rivals[name].measured)]);
+  const shares = points.flatMap(({ ours, random, ...point }) => [
+    ours.measured,
+    random.mean,
+    ...rivals.map((name) => point.rivals[name].measured),
+  ]);
   const high = Math.min(MOST, Math.max(1, ...shares) + 0.1);
   const cut = (share: number): number => Math.min(high, share);
-  const lines = points.flatMap(({ removed, ours, ...point }) => rivals.map((name) => ({ removed, name, change: cut(point.rivals[name].measured) })).concat({ removed, name: 'ours', change: cut(ours.measured) }));
-  const banded = points.map(({ removed, random }) => ({ removed, mean: cut(random.mean), low: cut(random.low), high: cut(random.high) }));
+  const lines = points.flatMap(({ removed, ours, ...point }) =>
+    rivals
+      .map((name) => ({ removed, name, change: cut(point.rivals[name].measured) }))
+      .concat({ removed, name: 'ours', change: cut(ours.measured) }),
+  );
+  const banded = points.map(({ removed, random }) => ({
+    removed,
+    mean: cut(random.mean),
+    low: cut(random.low),
+    high: cut(random.high),
+  }));
   const [first, last] = [points[0].removed, points[points.length - 1].removed];
   return chart(
     'spex-removal',
@@ -30,15 +43,31 @@ export function removalFigure(result: Result, removal: NonNullable<Result['remov
       marginLeft: 52,
       marginBottom: 40,
       marginRight: 16,
-      x: { label: `${result.task.players} removed`, labelArrow: 'none', labelAnchor: 'center', domain: [first, last], ticks: Math.min(10, last - first), tickFormat: (size: number) => String(size) },
+      x: {
+        label: `${result.task.players} removed`,
+        labelArrow: 'none',
+        labelAnchor: 'center',
+        domain: [first, last],
+        ticks: Math.min(10, last - first),
+        tickFormat: (size: number) => String(size),
+      },
       y: { label: null, domain: [0, high], ticks: 6, tickFormat: (share: number) => percent(share) },
       marks: [
         Plot.areaY(banded, { x: 'removed', y1: 'low', y2: 'high', fill: color('muted'), fillOpacity: 0.18 }),
         Plot.ruleY([0, 1], { stroke: color('rule') }),
         Plot.lineY(banded, { x: 'removed', y: 'mean', stroke: color('muted'), strokeWidth: 1.6 }),
-        Plot.lineY(lines.filter(({ name }) => name !== 'ours'), { x: 'removed', y: 'change', z: 'name', stroke: color('negative'), strokeWidth: 1.6, strokeDasharray: '5 3' }),
-        Plot.lineY(lines.filter(({ name }) => name === 'ours'), { x: 'removed', y: 'change', stroke: color('positive'), strokeWidth: 2.2 }),
-        Plot.dot(lines.filter(({ name }) => name === 'ours'), { x: 'removed', y: 'change', r: 2.6, fill: color('positive') }),
+        Plot.lineY(
+          lines.filter(({ name }) => name !== 'ours'),
+          { x: 'removed', y: 'change', z: 'name', stroke: color('negative'), strokeWidth: 1.6, strokeDasharray: '5 3' },
+        ),
+        Plot.lineY(
+          lines.filter(({ name }) => name === 'ours'),
+          { x: 'removed', y: 'change', stroke: color('positive'), strokeWidth: 2.2 },
+        ),
+        Plot.dot(
+          lines.filter(({ name }) => name === 'ours'),
+          { x: 'removed', y: 'change', r: 2.6, fill: color('positive') },
+        ),
       ],
     },
     'Change of the metric over players removed',

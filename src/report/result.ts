@@ -91,7 +91,15 @@ const circuit = z.strictObject({
   chosen: point,
   smallestMeasuredSize: count,
   /** A member carries its player along; fields of players that reports do not know are dropped. */
-  members: z.array(z.object({ player: count, name: text, layer: z.exactOptional(count), head: z.exactOptional(count), necessity: z.number().nullable() })),
+  members: z.array(
+    z.object({
+      player: count,
+      name: text,
+      layer: z.exactOptional(count),
+      head: z.exactOptional(count),
+      necessity: z.number().nullable(),
+    }),
+  ),
   curve: z.array(point),
   energy: energySplit,
   energyInside: share,
@@ -132,8 +140,19 @@ const schema = z
     /** When it started, ISO 8601; the only field that differs between two equal runs, with the timings. */
     startedAt: text.optional(),
     /** The command line that repeats it, and every option with its default filled in. */
-    run: z.strictObject({ command: text, options: z.record(z.string(), z.unknown()), seed: z.int().min(0).max(0xffffffff) }),
-    model: z.strictObject({ name: text, family: text, layers: count, heads: count, parameters: count, weightsHash: text }),
+    run: z.strictObject({
+      command: text,
+      options: z.record(z.string(), z.unknown()),
+      seed: z.int().min(0).max(0xffffffff),
+    }),
+    model: z.strictObject({
+      name: text,
+      family: text,
+      layers: count,
+      heads: count,
+      parameters: count,
+      weightsHash: text,
+    }),
     backend: z.strictObject({
       name: text,
       /** Why this one. */
@@ -172,7 +191,12 @@ const schema = z
       threads: z.exactOptional(count),
     }),
     /** `masks`: the distinct masks its answer was read from. */
-    solver: z.strictObject({ name: text, masks: count, exact: z.boolean(), details: z.record(z.string(), z.unknown()) }),
+    solver: z.strictObject({
+      name: text,
+      masks: count,
+      exact: z.boolean(),
+      details: z.record(z.string(), z.unknown()),
+    }),
     /** Fourier terms, largest first; `omitted` smaller ones were left out, `energyKept` of the variance stays. */
     spectrum: z.strictObject({
       basis: z.literal('fourier'),
@@ -198,7 +222,8 @@ const schema = z
   })
   .superRefine((result, context) => {
     const n = result.players.length;
-    const report = (path: (string | number)[], message: string): void => context.addIssue({ code: 'custom', path, message });
+    const report = (path: (string | number)[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
     const check = (path: (string | number)[], set: readonly number[]): void => {
       const bad = set.findIndex((p, k) => p >= n || (k > 0 && p <= set[k - 1]));
       if (bad >= 0) report(path, `{${set.join(',')}} is not an increasing set of players 0..${n - 1}`);
@@ -208,17 +233,25 @@ const schema = z
     result.spectrum.terms.forEach((term, k) => check(['spectrum', 'terms', k], term.members));
     result.interactions.forEach((entry, k) => {
       check(['interactions', k], entry.members);
-      if (entry.names.length !== entry.members.length) report(['interactions', k], `${entry.names.length} names for ${entry.members.length} members`);
+      if (entry.names.length !== entry.members.length)
+        report(['interactions', k], `${entry.names.length} names for ${entry.members.length} members`);
     });
     if (result.circuit) {
       check(['circuit', 'chosen', 'players'], result.circuit.chosen.players);
-      check(['circuit', 'members'], result.circuit.members.map(({ player: member }) => member));
+      check(
+        ['circuit', 'members'],
+        result.circuit.members.map(({ player: member }) => member),
+      );
       result.circuit.curve.forEach((at, k) => check(['circuit', 'curve', k], at.players));
     }
   });
 
 /** All the way down, so that readonly records and arrays of other rooms can be put in as they are. */
-type Frozen<T> = T extends readonly (infer U)[] ? readonly Frozen<U>[] : T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
+type Frozen<T> = T extends readonly (infer U)[]
+  ? readonly Frozen<U>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Frozen<T[K]> }
+    : T;
 
 export type Result = Frozen<z.infer<typeof schema>>;
 export type ResultPlayer = Result['players'][number];
@@ -241,7 +274,11 @@ export function parseResult(json: unknown, who = 'result.json'): Result {
   const [first, ...others] = parsed.error.issues;
   const path = first.path.map(String).join('.') || 'the record';
   const more = others.length === 0 ? '' : ` (and ${others.length} more problem${others.length === 1 ? '' : 's'})`;
-  throw fail('input', who, `${path}: ${first.message.replace(/\s+/g, ' ')}${more}; the fields are those of ${RESULT_SCHEMA}.`);
+  throw fail(
+    'input',
+    who,
+    `${path}: ${first.message.replace(/\s+/g, ' ')}${more}; the fields are those of ${RESULT_SCHEMA}.`,
+  );
 }
 
 /**

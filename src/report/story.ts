@@ -3,18 +3,34 @@
  */
 import { markup, type Markup } from './markup.ts';
 import type { Result, ResultInteraction } from './result.ts';
-import { countOf, duration, joinNames, largest, shortCount, numberFormat, oneLine, percent, unitSuffix, whole } from './wording.ts';
+import {
+  countOf,
+  duration,
+  joinNames,
+  largest,
+  shortCount,
+  numberFormat,
+  oneLine,
+  percent,
+  unitSuffix,
+  whole,
+} from './wording.ts';
 
 /** The paragraphs under the title, in order. */
 export function story(result: Result): Markup[] {
-  return [setting(result), together(result), certainty(result), circuit(result)].filter((paragraph) => paragraph !== undefined);
+  return [setting(result), together(result), certainty(result), circuit(result)].filter(
+    (paragraph) => paragraph !== undefined,
+  );
 }
 
 function setting(result: Result): Markup {
   const { model, task, players } = result;
   const first = task.prompts[0];
   const format = numberFormat(largest([result.clean, result.ablated]));
-  const shape = model.layers > 0 ? `${model.layers} ${model.layers === 1 ? 'layer' : 'layers'} of ${model.heads} ${model.heads === 1 ? 'head' : 'heads'}, ` : '';
+  const shape =
+    model.layers > 0
+      ? `${model.layers} ${model.layers === 1 ? 'layer' : 'layers'} of ${model.heads} ${model.heads === 1 ? 'head' : 'heads'}, `
+      : '';
   const prompts =
     first === undefined
       ? markup`was run`
@@ -31,7 +47,8 @@ function setting(result: Result): Markup {
 
 function together(result: Result): Markup {
   const [first] = result.interactions;
-  if (result.energy.total === 0) return markup`<p>The metric is the same under every mask that was measured: there is nothing to explain.</p>`;
+  if (result.energy.total === 0)
+    return markup`<p>The metric is the same under every mask that was measured: there is nothing to explain.</p>`;
   if (first === undefined) return markup`<p>No interactions were found: every part acts on its own.</p>`;
   const format = numberFormat(Math.abs(first.value), { signed: true });
   const share = 1 - result.energy.alone;
@@ -63,8 +80,16 @@ function certainty(result: Result): Markup {
       : markup`<p>How sure: not known. The ${solver.name} solver read ${measured}, and no masks were held out to check it.</p>`;
   }
   const { firstOrder } = heldOut;
-  const range = (value: { readonly low: number; readonly high: number }): string => `${fixed(value.low)} to ${fixed(value.high)}`;
-  const gap = firstOrder === undefined ? undefined : heldOut.low > firstOrder.high ? 'the interactions are needed to predict it' : heldOut.high < firstOrder.low ? 'here the interactions make it worse' : 'the two intervals overlap: the interactions are not shown to matter';
+  const range = (value: { readonly low: number; readonly high: number }): string =>
+    `${fixed(value.low)} to ${fixed(value.high)}`;
+  const gap =
+    firstOrder === undefined
+      ? undefined
+      : heldOut.low > firstOrder.high
+        ? 'the interactions are needed to predict it'
+        : heldOut.high < firstOrder.low
+          ? 'here the interactions make it worse'
+          : 'the two intervals overlap: the interactions are not shown to matter';
   return markup`<p>How sure: on ${whole(heldOut.masks)} masks that were not fitted, the ${solver.name} spectrum predicts the metric with <b>R² ${fixed(heldOut.r2)}</b> (${percent(heldOut.level)} interval ${range(heldOut)})${firstOrder && markup`; a first-order model, without interactions, reaches ${fixed(firstOrder.r2)} (${range(firstOrder)}): ${gap}`}. ${solver.exact && 'The spectrum is exact. '}It was read from ${measured}; with the held-out ones and the circuit's, ${whole(masks.measured + masks.resumed)} were measured.</p>`;
 }
 

@@ -38,7 +38,13 @@ export function circuitTable(result: Result, circuit: ResultCircuit): Markup {
   const necessity = circuit.members.some((member) => member.necessity !== null);
   const members = table(
     'The circuit',
-    ['player', 'layer', `Banzhaf value${unitsOf(result)}`, `Shapley value${unitsOf(result)}`, ...(necessity ? ['lost when it alone leaves'] : [])],
+    [
+      'player',
+      'layer',
+      `Banzhaf value${unitsOf(result)}`,
+      `Shapley value${unitsOf(result)}`,
+      ...(necessity ? ['lost when it alone leaves'] : []),
+    ],
     circuit.members.map(({ player, name, layer, necessity: lost }) => [
       markup`<bdi>${name}</bdi>`,
       layer ?? '–',
@@ -57,13 +63,23 @@ export function playerTable(result: Result): Markup {
   const { players, values } = result;
   const format = numberFormat(largest(values.flatMap(({ banzhaf, shapley }) => [banzhaf, shapley])), { signed: true });
   const members = new Set(result.circuit?.chosen.players);
-  const order = players.map((_, k) => k).sort((a, b) => Math.abs(values[b].banzhaf) - Math.abs(values[a].banzhaf) || a - b);
+  const order = players
+    .map((_, k) => k)
+    .sort((a, b) => Math.abs(values[b].banzhaf) - Math.abs(values[a].banzhaf) || a - b);
   const shown = order.slice(0, MOST_PLAYERS);
   const more = order.length - shown.length;
   return markup`<details><summary>The players as a table</summary>${table(
-    more > 0 ? `Players, the ${MOST_PLAYERS} largest by Banzhaf value; ${whole(more)} more are in result.json` : 'Players, largest Banzhaf value first',
+    more > 0
+      ? `Players, the ${MOST_PLAYERS} largest by Banzhaf value; ${whole(more)} more are in result.json`
+      : 'Players, largest Banzhaf value first',
     ['player', 'layer', `Banzhaf value${unitsOf(result)}`, `Shapley value${unitsOf(result)}`, 'in the circuit'],
-    shown.map((k) => [markup`<bdi>${players[k].name}</bdi>`, players[k].layer ?? '–', format(values[k].banzhaf), format(values[k].shapley), members.has(k) ? 'yes' : '']),
+    shown.map((k) => [
+      markup`<bdi>${players[k].name}</bdi>`,
+      players[k].layer ?? '–',
+      format(values[k].banzhaf),
+      format(values[k].shapley),
+      members.has(k) ? 'yes' : '',
+    ]),
     [1, 2, 3],
   )}</details>`;
 }
@@ -74,9 +90,10 @@ export function promptList(result: Result): Markup {
   const shown = prompts.slice(0, MOST_PROMPTS);
   const more = prompts.length - shown.length;
   return markup`<ol class="prompts${prompts.length === 1 && ' single'}">${shown.map(
-    (prompt) => markup`<li><span class="tokens">${prompt.tokens.map((token) => markup`<bdi>${visible(token)}</bdi>`)}</span>${
-      prompt.correct !== undefined && markup` → <bdi class="token">${visible(prompt.correct)}</bdi>`
-    }${prompt.incorrect !== undefined && markup` against <bdi class="token">${visible(prompt.incorrect)}</bdi>`}${prompt.corrupted !== undefined && markup`<br><span class="muted">corrupted:</span> <bdi>${prompt.corrupted}</bdi>`}</li>`,
+    (prompt) =>
+      markup`<li><span class="tokens">${prompt.tokens.map((token) => markup`<bdi>${visible(token)}</bdi>`)}</span>${
+        prompt.correct !== undefined && markup` → <bdi class="token">${visible(prompt.correct)}</bdi>`
+      }${prompt.incorrect !== undefined && markup` against <bdi class="token">${visible(prompt.incorrect)}</bdi>`}${prompt.corrupted !== undefined && markup`<br><span class="muted">corrupted:</span> <bdi>${prompt.corrupted}</bdi>`}</li>`,
   )}</ol>${more > 0 && markup`<p class="muted">${whole(more)} more are in result.json.</p>`}`;
 }
 
@@ -86,7 +103,12 @@ export function facts(entries: readonly (readonly [string, Child])[]): Markup {
 }
 
 /** A table with a caption; `numeric` columns are right-aligned. */
-function table(caption: string, head: readonly string[], rows: readonly (readonly Child[])[], numeric: readonly number[]): Markup {
+function table(
+  caption: string,
+  head: readonly string[],
+  rows: readonly (readonly Child[])[],
+  numeric: readonly number[],
+): Markup {
   const kind = (column: number): Markup | false => numeric.includes(column) && markup` class="number"`;
   return markup`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption>
 <thead><tr>${head.map((title, column) => markup`<th scope="col"${kind(column)}>${title}</th>`)}</tr></thead>

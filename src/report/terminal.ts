@@ -6,7 +6,24 @@
  */
 import pc from 'picocolors';
 import type { Result } from './result.ts';
-import { columnsOf, countOf, duration, intervalText, joinNames, largest, readsAs, shortCount, namesOf, numberFormat, oneLine, ordersUpTo, percent, placesOfEnergy, unitSuffix, whole } from './wording.ts';
+import {
+  columnsOf,
+  countOf,
+  duration,
+  intervalText,
+  joinNames,
+  largest,
+  readsAs,
+  shortCount,
+  namesOf,
+  numberFormat,
+  oneLine,
+  ordersUpTo,
+  percent,
+  placesOfEnergy,
+  unitSuffix,
+  whole,
+} from './wording.ts';
 
 export interface TerminalOptions {
   /** Default: what picocolors finds, which heeds NO_COLOR and pipes. */
@@ -44,12 +61,22 @@ function setting(result: Result, colors: Colors, width: number): string[] {
   const { model, backend, task, masks, run } = result;
   const units = unitSuffix(result);
   const format = numberFormat(largest([result.clean, result.ablated]));
-  const check = backend.selfCheckError === undefined ? '' : `; self-check within ${backend.selfCheckError.toExponential(0)}`;
+  const check =
+    backend.selfCheckError === undefined ? '' : `; self-check within ${backend.selfCheckError.toExponential(0)}`;
   const first = task.prompts[0];
-  const answers = [first?.correct && `answer ${oneLine(first.correct, 20)}`, first?.incorrect && `not ${oneLine(first.incorrect, 20)}`].filter(Boolean).join(', ');
+  const answers = [
+    first?.correct && `answer ${oneLine(first.correct, 20)}`,
+    first?.incorrect && `not ${oneLine(first.incorrect, 20)}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
   const resumed = masks.resumed > 0 ? ` + ${whole(masks.resumed)} from the log` : '';
   const lines = [
-    ...labelled('model', `${model.name} (${model.family}): ${model.layers} layers x ${model.heads} heads, ${shortCount(model.parameters)} parameters`, width),
+    ...labelled(
+      'model',
+      `${model.name} (${model.family}): ${model.layers} layers x ${model.heads} heads, ${shortCount(model.parameters)} parameters`,
+      width,
+    ),
     ...labelled('backend', `${backend.name}: ${backend.reason}${check}`, width),
     ...backend.notes.flatMap((note) => labelled('', note.replace(/\.$/, ''), width)),
   ];
@@ -61,7 +88,11 @@ function setting(result: Result, colors: Colors, width: number): string[] {
   const ends = `all kept ${colors.bold(format(result.clean))}   all ablated ${colors.bold(format(result.ablated))}${oneLine(units, 20) && ` ${oneLine(units, 20)}`}`;
   lines.push(`${'metric'.padEnd(LABEL)}${oneLine(task.metric, 20)}   ${ends}`);
   lines.push(
-    ...labelled('masks', `${whole(result.solver.masks)} fitted, ${whole(masks.heldOut)} held out, ${whole(masks.measured)} in all${resumed}; ${whole(masks.rowsPerSecond)} rows/s${onThreads(masks)}, ${duration(masks.seconds)}; seed ${run.seed}`, width),
+    ...labelled(
+      'masks',
+      `${whole(result.solver.masks)} fitted, ${whole(masks.heldOut)} held out, ${whole(masks.measured)} in all${resumed}; ${whole(masks.rowsPerSecond)} rows/s${onThreads(masks)}, ${duration(masks.seconds)}; seed ${run.seed}`,
+      width,
+    ),
   );
   return lines.map((line) => dimLabel(line, colors));
 }
@@ -75,27 +106,42 @@ function onThreads({ threads }: Result['masks']): string {
 function certainty(result: Result, colors: Colors, width: number): string[] {
   const { heldOut, solver } = result;
   if (heldOut === undefined) {
-    const all = solver.exact ? 'exact: every mask was measured, nothing is estimated' : 'no masks were held out, so how sure this is is not known';
+    const all = solver.exact
+      ? 'exact: every mask was measured, nothing is estimated'
+      : 'no masks were held out, so how sure this is is not known';
     return [heading('how sure', oneLine(all, width - 12), colors)];
   }
-  const lines = [heading('how sure', `R² on ${whole(heldOut.masks)} masks not fitted, ${percent(heldOut.level)} interval`, colors)];
+  const lines = [
+    heading('how sure', `R² on ${whole(heldOut.masks)} masks not fitted, ${percent(heldOut.level)} interval`, colors),
+  ];
   const row = (name: string, value: NonNullable<Result['heldOut']>['firstOrder'] & object): string =>
     `  ${oneLine(name, 14).padEnd(16)}${intervalText(value).padEnd(24)}${colors.cyan(bar(value.r2, 1, width - 46))}`;
   lines.push(row(solver.name, heldOut));
   if (heldOut.firstOrder) lines.push(row('first order', heldOut.firstOrder));
   if (result.adaptive === undefined) return lines;
   const { rounds, why } = result.adaptive;
-  lines.push(...rounds.map((round) => `  ${whole(round.fitted).padStart(8)} masks ${intervalText(round)}  ${colors.cyan(bar(Math.max(0, round.r2), 1, width - 46))}`));
+  lines.push(
+    ...rounds.map(
+      (round) =>
+        `  ${whole(round.fitted).padStart(8)} masks ${intervalText(round)}  ${colors.cyan(bar(Math.max(0, round.r2), 1, width - 46))}`,
+    ),
+  );
   return [...lines, ...labelled('', why, width).map((line) => `  ${line.trim()}`)];
 }
 
 function energy(result: Result, colors: Colors, width: number): string[] {
   if (result.energy.total === 0) return [heading('energy', 'none: the metric does not change with the masks', colors)];
   const places = placesOfEnergy(result).map(({ label, share }) => `${label}: ${percent(share)}`);
-  const orders = ordersUpTo(result, 4).map(({ label, share }, k) => `${k === 0 ? label : label.replace('order ', '').replace(' and up', '+')}: ${percent(share)}`);
+  const orders = ordersUpTo(result, 4).map(
+    ({ label, share }, k) =>
+      `${k === 0 ? label : label.replace('order ', '').replace(' and up', '+')}: ${percent(share)}`,
+  );
   const { directSubsetRate, staircaseRate } = result.hierarchy;
   const hierarchy = `hierarchy: direct subset rate ${percent(directSubsetRate)} · staircase rate ${percent(staircaseRate)}`;
-  return [heading('energy', 'share of the variance over masks', colors), ...[places.join(' · '), orders.join(' · '), hierarchy].map((line) => `  ${oneLine(line, width - 2)}`)];
+  return [
+    heading('energy', 'share of the variance over masks', colors),
+    ...[places.join(' · '), orders.join(' · '), hierarchy].map((line) => `  ${oneLine(line, width - 2)}`),
+  ];
 }
 
 function interactions(result: Result, colors: Colors, width: number, count: number): string[] {
@@ -108,7 +154,11 @@ function interactions(result: Result, colors: Colors, width: number, count: numb
   const digits = Math.max(...shown.map(({ value }) => format(value).length));
   const bars = Math.max(4, Math.min(20, width - 2 - column - 2 - digits - 2 - 16 - 1));
   return [
-    heading('acting together', `Banzhaf interaction${result.task.units === '' ? '' : ` in ${oneLine(result.task.units, 20)}`}, largest first`, colors),
+    heading(
+      'acting together',
+      `Banzhaf interaction${result.task.units === '' ? '' : ` in ${oneLine(result.task.units, 20)}`}, largest first`,
+      colors,
+    ),
     ...shown.map((entry, k) => {
       const paint = entry.value > 0 ? colors.blue : colors.yellow;
       const padded = names[k] + ' '.repeat(column - columnsOf(names[k]));
@@ -121,18 +171,33 @@ function circuit(result: Result, colors: Colors, width: number): string[] {
   const found = result.circuit;
   if (found === undefined) return [];
   const { players, kept, removed, random } = found.chosen;
-  const versus = random ? `   ${random.count} random sets ${percent(random.mean)} [${percent(random.low)}, ${percent(random.high)}]` : '';
+  const versus = random
+    ? `   ${random.count} random sets ${percent(random.mean)} [${percent(random.low)}, ${percent(random.high)}]`
+    : '';
   return [
-    heading('circuit', `${whole(players.length)} of ${countOf(result.players.length, result.task.players)} for ${percent(found.target)} of the metric`, colors),
-    ...wrap(namesOf(result, players).map((name) => oneLine(name, 24)), width - 2, 3).map((line) => `  ${colors.bold(line)}`),
+    heading(
+      'circuit',
+      `${whole(players.length)} of ${countOf(result.players.length, result.task.players)} for ${percent(found.target)} of the metric`,
+      colors,
+    ),
+    ...wrap(
+      namesOf(result, players).map((name) => oneLine(name, 24)),
+      width - 2,
+      3,
+    ).map((line) => `  ${colors.bold(line)}`),
     `  kept alone  ${colors.bold(percent(kept.faithfulness).padStart(6))} faithfulness${colors.dim(versus)}`,
-    ...Object.entries(found.chosen.rivals).map(([name, { kept: theirs }]) => `  ${oneLine(name, 11).padEnd(12)}${percent(theirs.faithfulness).padStart(6)} ${colors.dim('kept by its own set of this size')}`),
+    ...Object.entries(found.chosen.rivals).map(
+      ([name, { kept: theirs }]) =>
+        `  ${oneLine(name, 11).padEnd(12)}${percent(theirs.faithfulness).padStart(6)} ${colors.dim('kept by its own set of this size')}`,
+    ),
     `  removed     ${colors.bold(percent(removed.faithfulness).padStart(6))} is left without it ${colors.dim('(completeness; 0 % = it carries all)')}`,
   ];
 }
 
 function files(result: Result, colors: Colors, width: number): string[] {
-  return result.files.map(({ path, what }, k) => dimLabel(`${(k === 0 ? 'written' : '').padEnd(LABEL)}${oneLine(`${path}  ${what}`, width - LABEL)}`, colors));
+  return result.files.map(({ path, what }, k) =>
+    dimLabel(`${(k === 0 ? 'written' : '').padEnd(LABEL)}${oneLine(`${path}  ${what}`, width - LABEL)}`, colors),
+  );
 }
 
 function heading(title: string, rest: string, colors: Colors): string {
@@ -172,7 +237,8 @@ function wrap(words: readonly string[], width: number, rows: number): string[] {
     const more = `and ${words.length - k} more`;
     const last = lines.length === rows && k < words.length - 1;
     const room = width - (last ? more.length + 2 : 0);
-    if (columnsOf(line) + columnsOf(words[k]) + 1 <= room) lines[lines.length - 1] = line === '' ? words[k] : `${line} ${words[k]}`;
+    if (columnsOf(line) + columnsOf(words[k]) + 1 <= room)
+      lines[lines.length - 1] = line === '' ? words[k] : `${line} ${words[k]}`;
     else if (lines.length < rows) lines.push(words[k]);
     else {
       lines[lines.length - 1] = `${line} ${more}`;

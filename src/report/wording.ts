@@ -90,17 +90,27 @@ export function meaningWords(meaning: ResultInteraction['meaning']): string {
 }
 
 /** Energy by order as [label, share], orders above `last` in one entry: order 1, order 2, ..., order 5+. */
-export function ordersUpTo(result: Result, last: number): { readonly label: string; readonly order: number; readonly share: number }[] {
+export function ordersUpTo(
+  result: Result,
+  last: number,
+): { readonly label: string; readonly order: number; readonly share: number }[] {
   const low = result.energy.byOrder.filter(({ order, share }) => order >= 1 && order <= last && share > 0);
   const high = result.energy.byOrder.filter(({ order, share }) => order > last && share > 0);
   const entries = low.map(({ order, share }) => ({ label: `order ${order}`, order, share }));
   if (high.length === 1) entries.push({ label: `order ${high[0].order}`, order: last + 1, share: high[0].share });
-  if (high.length > 1) entries.push({ label: `order ${last + 1} and up`, order: last + 1, share: high.reduce((sum, { share }) => sum + share, 0) });
+  if (high.length > 1)
+    entries.push({
+      label: `order ${last + 1} and up`,
+      order: last + 1,
+      share: high.reduce((sum, { share }) => sum + share, 0),
+    });
   return entries;
 }
 
 /** The four places energy can sit, those with nothing left out. */
-export function placesOfEnergy(result: Result): { readonly key: 'alone' | 'within' | 'across' | 'none'; readonly label: string; readonly share: number }[] {
+export function placesOfEnergy(
+  result: Result,
+): { readonly key: 'alone' | 'within' | 'across' | 'none'; readonly label: string; readonly share: number }[] {
   const { alone, withinLayer, acrossLayers, noLayer } = result.energy;
   const layered = result.players.some(({ layer }) => layer !== undefined);
   const places = [
@@ -147,7 +157,11 @@ export function oneLine(text: string, columns: number): string {
 }
 
 function widthOf(grapheme: string): number {
-  return /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uFF01-\uFF60]/u.test(grapheme) ? 2 : 1;
+  return /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uFF01-\uFF60]/u.test(
+    grapheme,
+  )
+    ? 2
+    : 1;
 }
 
 function fixed(value: number): string {

@@ -8,7 +8,7 @@
  * their intervals: it gives up only where even the hopeful reading falls short. The bound is checked after every
  * round, so with many rounds it errs a little to the hopeful side.
  */
-import { maskHex, selectRows, uniformCoalitions, type Coalitions } from '../coalitions.ts';
+import { maskHex, selectRows, uniformMasks, type Masks } from '../masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import type { Game } from '../game.ts';
 import { proxyMasks } from '../proxy/proxyspex.ts';
@@ -47,8 +47,8 @@ export interface AdaptiveSolution {
   /** Of the last round; undefined when the answer is exact. */
   readonly heldOut: R2Interval | undefined;
   /** What the last round fitted, for baselines on the same masks. */
-  readonly fitted: { readonly masks: Coalitions; readonly values: Float64Array };
-  readonly held: { readonly masks: Coalitions; readonly values: Float64Array };
+  readonly fitted: { readonly masks: Masks; readonly values: Float64Array };
+  readonly held: { readonly masks: Masks; readonly values: Float64Array };
 }
 
 /** 16 n log2 n: twice what the papers go to. */
@@ -68,21 +68,37 @@ export async function solveAdaptively(game: Game, options: AdaptiveOptions): Pro
   const { targetR2, heldOut, seed, signal, onProgress } = options;
   const n = game.players.length;
   const maxBudget = options.maxBudget ?? mostMasks(n);
-  if (!(targetR2 > 0 && targetR2 < 1)) throw fail('input', 'target R²', `${targetR2}; a number between 0 and 1 is needed, e.g. 0.95.`);
-  if (!Number.isInteger(heldOut) || heldOut < 30) throw fail('input', 'held-out', `${heldOut} masks; a confidence bound needs at least 30.`);
-  if (!Number.isInteger(maxBudget) || maxBudget < 12) throw fail('budget', 'max budget', `${maxBudget} masks; at least 12 are needed.`);
+  if (!(targetR2 > 0 && targetR2 < 1))
+    throw fail('input', 'target R²', `${targetR2}; a number between 0 and 1 is needed, e.g. 0.95.`);
+  if (!Number.isInteger(heldOut) || heldOut < 30)
+    throw fail('input', 'held-out', `${heldOut} masks; a confidence bound needs at least 30.`);
+  if (!Number.isInteger(maxBudget) || maxBudget < 12)
+    throw fail('budget', 'max budget', `${maxBudget} masks; at least 12 are needed.`);
   if (n <= 20 && 2 ** n <= maxBudget + heldOut) {
     const solution = await exactSolver.solve(game, { budget: 2 ** n, seed, signal, onProgress });
-    const adaptive: Adaptive = { target: targetR2, outcome: 'reached', why: `all ${2 ** n} masks are within the budget: exact`, rounds: [] };
+    const adaptive: Adaptive = {
+      target: targetR2,
+      outcome: 'reached',
+      why: `all ${2 ** n} masks are within the budget: exact`,
+      rounds: [],
+    };
     const none = { masks: proxyMasks(n, 1, seed), values: new Float64Array(1) };
-    return { solution: { ...solution, details: { ...solution.details, adaptive } }, heldOut: undefined, fitted: none, held: none };
+    return {
+      solution: { ...solution, details: { ...solution.details, adaptive } },
+      heldOut: undefined,
+      fitted: none,
+      held: none,
+    };
   }
   const draw = proxyMasks(n, maxBudget, seed);
   const exclude = new Set(Array.from({ length: draw.count }, (_, row) => maskHex(draw, row)));
-  const fresh = uniformCoalitions(n, heldOut, createRandom(seed, 'held out'), exclude);
-  const measure = (stage: string, masks: Coalitions): Promise<Float64Array> => {
+  const fresh = uniformMasks(n, heldOut, createRandom(seed, 'held out'), exclude);
+  const measure = (stage: string, masks: Masks): Promise<Float64Array> => {
     let done = 0;
-    return game.value(masks, { signal, onValues: (_rows, batch) => onProgress?.({ stage, done: (done += batch.length), total: masks.count }) });
+    return game.value(masks, {
+      signal,
+      onValues: (_rows, batch) => onProgress?.({ stage, done: (done += batch.length), total: masks.count }),
+    });
   };
   const truth = await measure('held out', fresh);
   const values = new Float64Array(draw.count);
@@ -101,13 +117,29 @@ export async function solveAdaptively(game: Game, options: AdaptiveOptions): Pro
     const end = verdict(rounds, targetR2, draw.count);
     if (end === undefined) continue;
     const adaptive: Adaptive = { target: targetR2, ...end, rounds };
-    return { solution: solutionOf(fit, fitted, n, adaptive), heldOut: interval, fitted: { masks, values: own }, held: { masks: fresh, values: truth } };
+    return {
+      solution: solutionOf(fit, fitted, n, adaptive),
+      heldOut: interval,
+      fitted: { masks, values: own },
+      held: { masks: fresh, values: truth },
+    };
   }
   throw new Error('unreachable: the last round has a verdict');
 }
 
-function solutionOf({ solver, spectrum, kind, details, why }: BestFit, masks: number, n: number, adaptive: Adaptive): Solution {
-  return { solver, spectrum, masks, exact: false, details: { kind, alphaMasks: masks / (n * Math.log2(Math.max(2, n))), ...details, chosenBy: why, adaptive } };
+function solutionOf(
+  { solver, spectrum, kind, details, why }: BestFit,
+  masks: number,
+  n: number,
+  adaptive: Adaptive,
+): Solution {
+  return {
+    solver,
+    spectrum,
+    masks,
+    exact: false,
+    details: { kind, alphaMasks: masks / (n * Math.log2(Math.max(2, n))), ...details, chosenBy: why, adaptive },
+  };
 }
 
 /** From half of n log2 n (at least 48) to `most`, GROWTH-fold. */
@@ -121,14 +153,25 @@ export function roundSizes(n: number, most: number): number[] {
 }
 
 /** Whether to stop after these rounds, and why. */
-export function verdict(rounds: readonly Round[], target: number, most: number): Pick<Adaptive, 'outcome' | 'why'> | undefined {
+export function verdict(
+  rounds: readonly Round[],
+  target: number,
+  most: number,
+): Pick<Adaptive, 'outcome' | 'why'> | undefined {
   const last = rounds[rounds.length - 1];
   const bound = `R² ${last.r2.toFixed(3)}, at least ${last.low.toFixed(3)} (${100 * last.level} % interval), from ${last.fitted} masks`;
   if (last.low >= target) return { outcome: 'reached', why: `${bound}: the target of ${target} is passed` };
-  if (last.fitted >= most) return { outcome: 'spent', why: `${bound}: the target of ${target} is not shown to be passed, and the budget of ${most} masks is spent` };
+  if (last.fitted >= most)
+    return {
+      outcome: 'spent',
+      why: `${bound}: the target of ${target} is not shown to be passed, and the budget of ${most} masks is spent`,
+    };
   const hopeful = extrapolate(rounds.slice(-CURVE), most);
   if (hopeful === undefined || hopeful >= target) return undefined;
-  return { outcome: 'hopeless', why: `${bound}: the learning curve reaches ${hopeful.toFixed(3)} at ${most} masks at best, short of the target of ${target}` };
+  return {
+    outcome: 'hopeless',
+    why: `${bound}: the learning curve reaches ${hopeful.toFixed(3)} at ${most} masks at best, short of the target of ${target}`,
+  };
 }
 
 /** R² at `most` masks by a power law through the upper ends of the rounds' intervals; undefined with too few rounds, or where it does not rise. */
@@ -137,7 +180,9 @@ function extrapolate(rounds: readonly Round[], most: number): number | undefined
   const points = rounds.map(({ fitted, high }) => [Math.log(fitted), Math.log(Math.max(1e-9, 1 - high))] as const);
   const x = points.reduce((sum, point) => sum + point[0], 0) / points.length;
   const y = points.reduce((sum, point) => sum + point[1], 0) / points.length;
-  const slope = points.reduce((sum, point) => sum + (point[0] - x) * (point[1] - y), 0) / points.reduce((sum, point) => sum + (point[0] - x) ** 2, 0);
+  const slope =
+    points.reduce((sum, point) => sum + (point[0] - x) * (point[1] - y), 0) /
+    points.reduce((sum, point) => sum + (point[0] - x) ** 2, 0);
   // A curve that fell is noise: more masks are not expected to help, nor to hurt.
   return 1 - Math.exp(y + Math.min(0, slope) * (Math.log(most) - x));
 }

@@ -7,7 +7,7 @@
  * that, SPEX would have too few bins for the spectra of real models, and all masks go to the proxy: the stack where its
  * error on rows it did not fit is lower than that of ProxySPEX, else ProxySPEX.
  */
-import { concatCoalitions, maskHex, selectRows, uniformCoalitions } from '../coalitions.ts';
+import { concatMasks, maskHex, selectRows, uniformMasks } from '../masks.ts';
 import { SpexlensError } from '../errors.ts';
 import { createMaskSolver } from '../proxy/proxyspex.ts';
 import { fitBest } from '../proxy/best.ts';
@@ -45,7 +45,11 @@ export const autoSolver: Solver = {
   name: 'auto',
   async solve(game, options) {
     const n = game.players.length;
-    if (2 ** n <= options.budget) return because(await exactSolver.solve(game, options), `the budget of ${options.budget} masks covers all ${2 ** n}`);
+    if (2 ** n <= options.budget)
+      return because(
+        await exactSolver.solve(game, options),
+        `the budget of ${options.budget} masks covers all ${2 ** n}`,
+      );
     const plan = affordable(n, options.budget);
     if (typeof plan === 'string') return proxyOf(await proxySolver.solve(game, options), plan);
     return compare(game, plan, options);
@@ -57,7 +61,9 @@ function affordable(n: number, budget: number): SpexPlan | string {
   const half = Math.floor(budget / 2);
   try {
     const plan = planSpex(n, { budget: half });
-    return plan.b >= LEAST_B ? plan : `half the budget, ${half} masks, buys SPEX only ${2 ** plan.b} bins a group; auto tries it from ${2 ** LEAST_B} on`;
+    return plan.b >= LEAST_B
+      ? plan
+      : `half the budget, ${half} masks, buys SPEX only ${2 ** plan.b} bins a group; auto tries it from ${2 ** LEAST_B} on`;
   } catch (error) {
     if (!(error instanceof SpexlensError)) throw error;
     return `half the budget, ${half} masks, buys no SPEX plan for ${n} players`;
@@ -69,25 +75,46 @@ async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promi
   const n = game.players.length;
   const draw = drawMasks(plan, seed);
   const exclude = new Set(Array.from({ length: draw.masks.count }, (_, row) => maskHex(draw.masks, row)));
-  const fresh = uniformCoalitions(n, budget - draw.masks.count, createRandom(seed, 'auto/masks'), exclude);
+  const fresh = uniformMasks(n, budget - draw.masks.count, createRandom(seed, 'auto/masks'), exclude);
   const held = Math.min(COMPARE.most, Math.max(COMPARE.least, Math.floor(COMPARE.share * budget)), fresh.count - 1);
   const rows = Array.from({ length: fresh.count }, (_, row) => row);
 
-  const { bins, values: structured } = await measureBins(game, draw, { signal, onProgress: (p) => onProgress?.({ ...p, stage: 'measure for spex' }) });
+  const { bins, values: structured } = await measureBins(game, draw, {
+    signal,
+    onProgress: (p) => onProgress?.({ ...p, stage: 'measure for spex' }),
+  });
   let done = 0;
-  const uniform = await game.value(fresh, { signal, onValues: (_rows, batch) => onProgress?.({ stage: 'measure', done: (done += batch.length), total: fresh.count }) });
+  const uniform = await game.value(fresh, {
+    signal,
+    onValues: (_rows, batch) => onProgress?.({ stage: 'measure', done: (done += batch.length), total: fresh.count }),
+  });
   const truth = uniform.subarray(0, held);
   const unseen = selectRows(fresh, rows.slice(0, held));
-  const masks = concatCoalitions([draw.masks, selectRows(fresh, rows.slice(held))]);
+  const masks = concatMasks([draw.masks, selectRows(fresh, rows.slice(held))]);
   const values = Float64Array.from([...structured, ...uniform.subarray(held)]);
 
   const fromSpex = fitSpex(bins, structured, seed, {}, (stage, at, total) => onProgress?.({ stage, done: at, total }));
   const fromProxy = await fitBest(masks, values, { seed, signal, onProgress });
-  const scores = { spex: r2(truth, evaluate(fromSpex.spectrum, unseen)), [fromProxy.solver]: r2(truth, evaluate(fromProxy.spectrum, unseen)) };
+  const scores = {
+    spex: r2(truth, evaluate(fromSpex.spectrum, unseen)),
+    [fromProxy.solver]: r2(truth, evaluate(fromProxy.spectrum, unseen)),
+  };
   const won = scores['spex'] > scores[fromProxy.solver];
   const why = `R² on ${held} uniform masks that neither saw: spex ${scores['spex'].toFixed(3)} (from ${draw.masks.count} masks), ${fromProxy.solver} ${scores[fromProxy.solver].toFixed(3)} (from ${masks.count})`;
-  const { spectrum, ...details } = won ? fromSpex : { spectrum: fromProxy.spectrum, kind: fromProxy.kind, ...fromProxy.details, chosenBy: fromProxy.why };
-  return because({ solver: won ? 'spex' : fromProxy.solver, spectrum, masks: budget, exact: false, details: { ...details, plan: { ...plan } } }, why, scores);
+  const { spectrum, ...details } = won
+    ? fromSpex
+    : { spectrum: fromProxy.spectrum, kind: fromProxy.kind, ...fromProxy.details, chosenBy: fromProxy.why };
+  return because(
+    {
+      solver: won ? 'spex' : fromProxy.solver,
+      spectrum,
+      masks: budget,
+      exact: false,
+      details: { ...details, plan: { ...plan } },
+    },
+    why,
+    scores,
+  );
 }
 
 function proxyOf(solution: Solution, plan: string): Solution {

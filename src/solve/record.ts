@@ -1,10 +1,10 @@
 /** A game that remembers which masks it was asked for and what they were worth, in order, each once. */
-import { coalitionsFromHex, maskHex, type Coalitions } from '../coalitions.ts';
+import { masksFromHex, maskHex, type Masks } from '../masks.ts';
 import type { Game } from '../game.ts';
 
 export interface RecordedGame extends Game {
   /** The distinct masks so far, in the order of asking, and their values. */
-  seen(): { readonly masks: Coalitions; readonly values: Float64Array };
+  seen(): { readonly masks: Masks; readonly values: Float64Array };
 }
 
 export function record(game: Game): RecordedGame {
@@ -17,6 +17,9 @@ export function record(game: Game): RecordedGame {
       values.forEach((value, row) => known.set(maskHex(masks, row), value));
       return values;
     },
-    seen: () => ({ masks: coalitionsFromHex(game.players.length, [...known.keys()]), values: Float64Array.from(known.values()) }),
+    seen: () => ({
+      masks: masksFromHex(game.players.length, [...known.keys()]),
+      values: Float64Array.from(known.values()),
+    }),
   };
 }

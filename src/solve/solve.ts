@@ -4,7 +4,7 @@
  * Whatever the solver, the answer is scored on fresh uniform masks beside the first-order baseline fitted on
  * the very masks the solver measured.
  */
-import { allCoalitions, maskHex, selectRows, uniformCoalitions, type Coalitions } from '../coalitions.ts';
+import { allMasks, maskHex, selectRows, uniformMasks, type Masks } from '../masks.ts';
 import { closest, fail } from '../errors.ts';
 import { meter, type Game, type MemoisedGame } from '../game.ts';
 import { fitFirstOrder } from '../proxy/first-order.ts';
@@ -39,12 +39,22 @@ export interface ScoredSolution {
   readonly firstOrder: FourierSpectrum;
 }
 
-const SOLVER: Readonly<Record<SolverName, Solver>> = { auto: autoSolver, exact: exactSolver, proxyspex: proxyspexSolver, stack: stackSolver, spex: spex() };
+const SOLVER: Readonly<Record<SolverName, Solver>> = {
+  auto: autoSolver,
+  exact: exactSolver,
+  proxyspex: proxyspexSolver,
+  stack: stackSolver,
+  spex: spex(),
+};
 
 /** The solver of a name. @throws 'input' for an unknown one, with a suggestion. */
 export function solverOf(name: string): Solver {
   if (Object.hasOwn(SOLVER, name)) return SOLVER[name as SolverName];
-  throw fail('input', 'solver', `"${name}" is unknown; did you mean ${closest(name, SOLVERS)[0]}? There are ${SOLVERS.join(', ')}.`);
+  throw fail(
+    'input',
+    'solver',
+    `"${name}" is unknown; did you mean ${closest(name, SOLVERS)[0]}? There are ${SOLVERS.join(', ')}.`,
+  );
 }
 
 /** Solves `game` within the budget and scores the answer on held-out masks. */
@@ -59,21 +69,49 @@ export async function solve(game: MemoisedGame, options: ScoreOptions): Promise<
   return { solution, heldOut: await score(game, solution, additive, masks, options), firstOrder: additive };
 }
 
-async function solveToTarget(game: MemoisedGame, options: ScoreOptions, adaptive: NonNullable<ScoreOptions['adaptive']>): Promise<ScoredSolution> {
-  if (options.solver !== 'auto') throw fail('input', 'target R²', `goes with solver auto, which fits anew after every round; "${options.solver}" takes a budget.`);
+async function solveToTarget(
+  game: MemoisedGame,
+  options: ScoreOptions,
+  adaptive: NonNullable<ScoreOptions['adaptive']>,
+): Promise<ScoredSolution> {
+  if (options.solver !== 'auto')
+    throw fail(
+      'input',
+      'target R²',
+      `goes with solver auto, which fits anew after every round; "${options.solver}" takes a budget.`,
+    );
   const { heldOut, seed, signal, onProgress } = options;
-  const { solution, heldOut: interval, fitted, held } = await solveAdaptively(game, { ...adaptive, heldOut, seed, signal, onProgress });
+  const {
+    solution,
+    heldOut: interval,
+    fitted,
+    held,
+  } = await solveAdaptively(game, { ...adaptive, heldOut, seed, signal, onProgress });
   if (interval === undefined) return { solution, heldOut: undefined, firstOrder: additivePart(solution.spectrum) };
   const additive = firstOrder(fitted.masks, fitted.values, seed);
-  return { solution, heldOut: { ...interval, firstOrder: r2Interval(held.values, evaluate(additive, held.masks), { seed }) }, firstOrder: additive };
+  return {
+    solution,
+    heldOut: { ...interval, firstOrder: r2Interval(held.values, evaluate(additive, held.masks), { seed }) },
+    firstOrder: additive,
+  };
 }
 
 /** Single players and ∅ alone: of an exact spectrum the best additive fit over uniform masks. */
 function additivePart(spectrum: FourierSpectrum): FourierSpectrum {
-  return createSpectrum('fourier', spectrum.players, spectrum.terms.filter(({ members }) => members.length < 2));
+  return createSpectrum(
+    'fourier',
+    spectrum.players,
+    spectrum.terms.filter(({ members }) => members.length < 2),
+  );
 }
 
-async function score(game: Game, solution: Solution, additive: FourierSpectrum, fitted: Coalitions, options: ScoreOptions): Promise<ScoredSolution['heldOut']> {
+async function score(
+  game: Game,
+  solution: Solution,
+  additive: FourierSpectrum,
+  fitted: Masks,
+  options: ScoreOptions,
+): Promise<ScoredSolution['heldOut']> {
   const fresh = freshMasks(game.players.length, options.heldOut, options.seed, fitted);
   if (fresh.count < 2) return undefined;
   let done = 0;
@@ -89,19 +127,22 @@ async function score(game: Game, solution: Solution, additive: FourierSpectrum, 
 }
 
 /** LASSO of order 1 on the same masks; with too few masks for its folds, the mean. */
-function firstOrder(masks: Coalitions, values: Float64Array, seed: number): FourierSpectrum {
+function firstOrder(masks: Masks, values: Float64Array, seed: number): FourierSpectrum {
   if (masks.count >= 10) return fitFirstOrder(masks, values, { seed }).spectrum;
   const mean = values.reduce((a, b) => a + b, 0) / values.length;
   return createSpectrum('fourier', masks.players, [{ members: [], value: mean }]);
 }
 
 /** Uniform masks that were not fitted, another seed; for n <= 12 all that are left. */
-function freshMasks(players: number, count: number, seed: number, fitted: Coalitions): Coalitions {
+function freshMasks(players: number, count: number, seed: number, fitted: Masks): Masks {
   const exclude = new Set(Array.from({ length: fitted.count }, (_, row) => maskHex(fitted, row)));
   if (players <= 12) {
-    const all = allCoalitions(players);
-    return selectRows(all, Array.from({ length: all.count }, (_, row) => row).filter((row) => !exclude.has(maskHex(all, row))));
+    const all = allMasks(players);
+    return selectRows(
+      all,
+      Array.from({ length: all.count }, (_, row) => row).filter((row) => !exclude.has(maskHex(all, row))),
+    );
   }
   const left = players < 40 ? 2 ** players - exclude.size : Infinity;
-  return uniformCoalitions(players, Math.min(count, left), createRandom(seed, 'held out'), exclude);
+  return uniformMasks(players, Math.min(count, left), createRandom(seed, 'held out'), exclude);
 }

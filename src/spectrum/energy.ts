@@ -47,7 +47,13 @@ export function energySplit(spectrum: FourierSpectrum, players: readonly Player[
   }
   const total = alone + withinLayer + acrossLayers + noLayer;
   const share = (part: number): number => (total === 0 ? 0 : part / total);
-  return { total, alone: share(alone), withinLayer: share(withinLayer), acrossLayers: share(acrossLayers), noLayer: share(noLayer) };
+  return {
+    total,
+    alone: share(alone),
+    withinLayer: share(withinLayer),
+    acrossLayers: share(acrossLayers),
+    noLayer: share(noLayer),
+  };
 }
 
 /** Share of Σ_{S≠∅} F(S)² in terms whose members are all among `players`; 0 when there is no energy. */
@@ -97,7 +103,11 @@ export function staircaseRate(spectrum: FourierSpectrum, k = Infinity): number {
   let built = 0;
   // Smaller sets first: a set is reached when one of its subsets of one player less is.
   for (const members of [...sets].sort((a, b) => a.length - b.length)) {
-    if (members.length > 0 && !members.some((player) => reached.has(setKey(members.filter((other) => other !== player))))) continue;
+    if (
+      members.length > 0 &&
+      !members.some((player) => reached.has(setKey(members.filter((other) => other !== player))))
+    )
+      continue;
     reached.add(setKey(members));
     built++;
   }

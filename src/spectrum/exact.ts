@@ -5,7 +5,7 @@
  * Coefficients at rounding level (below 1e-12 of the largest |value|) are left out; ∅ stays, so a constant
  * game is {∅: c}. A very dense spectrum keeps its largest MAX_TERMS terms, and then says it is not exact.
  */
-import { allCoalitions, maskHex } from '../coalitions.ts';
+import { allMasks, maskHex } from '../masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import type { Solver } from '../solver.ts';
 import { fourierFromTable, spectrumOfDense } from './walsh-hadamard.ts';
@@ -25,10 +25,14 @@ export const exactSolver: Solver = {
     const n = game.players.length;
     const count = 2 ** n;
     if (!(count <= budget)) {
-      throw fail('budget', 'exact', `2^${n} = ${count} masks are needed and the budget is ${budget}; raise it to ${count}, or use proxyspex or spex.`);
+      throw fail(
+        'budget',
+        'exact',
+        `2^${n} = ${count} masks are needed and the budget is ${budget}; raise it to ${count}, or use proxyspex or spex.`,
+      );
     }
     throwIfAborted(signal, 'exact');
-    const masks = allCoalitions(n);
+    const masks = allMasks(n);
     let done = 0;
     const table = await game.value(masks, {
       signal,
@@ -40,7 +44,11 @@ export const exactSolver: Solver = {
     let scale = 0;
     for (let row = 0; row < count; row++) {
       if (!Number.isFinite(table[row])) {
-        throw fail('input', 'exact', `the value of mask ${maskHex(masks, row)} (hex, player 0 = lowest bit of the first byte) is ${table[row]}; values must be finite numbers.`);
+        throw fail(
+          'input',
+          'exact',
+          `the value of mask ${maskHex(masks, row)} (hex, player 0 = lowest bit of the first byte) is ${table[row]}; values must be finite numbers.`,
+        );
       }
       scale = Math.max(scale, Math.abs(table[row]));
     }

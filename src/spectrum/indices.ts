@@ -112,7 +112,8 @@ export function fsii(spectrum: FourierSpectrum, order = 2): Interactions {
     let sum = fraction((-2n) ** BigInt(t), 1n);
     const sign = (order - t) % 2 === 0 ? 1n : -1n;
     for (let m = order + 1; m <= s; m++) {
-      const numerator = sign * BigInt(t) * binomial(order, t) * binomial(m - 1, order) * (-2n) ** BigInt(m) * binomial(s - t, m - t);
+      const numerator =
+        sign * BigInt(t) * binomial(order, t) * binomial(m - 1, order) * (-2n) ** BigInt(m) * binomial(s - t, m - t);
       sum = plus(sum, fraction(numerator, BigInt(order + t) * binomial(m + order - 1, order + t)));
     }
     return toNumber(sum);
@@ -146,7 +147,8 @@ export function kSii(spectrum: FourierSpectrum, order = 2): Interactions {
   return interactions('ksii', spectrum, order, (s, t) => {
     if (t === 0) return 1;
     let sum = 0;
-    for (let m = t; m <= Math.min(order, s); m++) sum += bernoulli[m - t] * Number(binomial(s - t, m - t)) * siiWeight(s, m);
+    for (let m = t; m <= Math.min(order, s); m++)
+      sum += bernoulli[m - t] * Number(binomial(s - t, m - t)) * siiWeight(s, m);
     return sum;
   });
 }
@@ -175,7 +177,12 @@ function perPlayer(spectrum: FourierSpectrum, part: (value: number, size: number
   return values;
 }
 
-function interactions(index: Interactions['index'], spectrum: FourierSpectrum, order: number, weight: (s: number, t: number) => number): Interactions {
+function interactions(
+  index: Interactions['index'],
+  spectrum: FourierSpectrum,
+  order: number,
+  weight: (s: number, t: number) => number,
+): Interactions {
   checkOrder(index, order);
   const terms = subsetSums(index, spectrum.terms, { players: spectrum.players, order, weight });
   return { index, order, players: spectrum.players, terms: terms.sort(compareTerms) };

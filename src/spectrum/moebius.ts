@@ -36,7 +36,11 @@ export function moebius(spectrum: FourierSpectrum): MoebiusSpectrum {
     return spectrumOfDense('moebius', moebiusFromTable(table), amplified(table));
   }
   const weight = (_s: number, t: number): number => (-2) ** t;
-  return createSpectrum('moebius', spectrum.players, subsetSums('moebius', spectrum.terms, { players: spectrum.players, order: Infinity, weight }));
+  return createSpectrum(
+    'moebius',
+    spectrum.players,
+    subsetSums('moebius', spectrum.terms, { players: spectrum.players, order: Infinity, weight }),
+  );
 }
 
 /**
@@ -55,7 +59,11 @@ export function or(spectrum: FourierSpectrum): Spectrum<'or'> {
     return spectrumOfDense('or', terms, amplified(table));
   }
   const weight = (s: number, t: number): number => (t === 0 ? 1 : -((-2) ** t) * (-1) ** s);
-  return createSpectrum('or', spectrum.players, subsetSums('or', spectrum.terms, { players: spectrum.players, order: Infinity, weight }));
+  return createSpectrum(
+    'or',
+    spectrum.players,
+    subsetSums('or', spectrum.terms, { players: spectrum.players, order: Infinity, weight }),
+  );
 }
 
 /**
@@ -70,12 +78,18 @@ export function fourierFromMoebius(spectrum: MoebiusSpectrum): FourierSpectrum {
     return spectrumOfDense('fourier', fourierFromTable(table), () => floor);
   }
   const weight = (s: number, t: number): number => (-1) ** t * 2 ** -s;
-  return createSpectrum('fourier', spectrum.players, subsetSums('fourierFromMoebius', spectrum.terms, { players: spectrum.players, order: Infinity, weight }));
+  return createSpectrum(
+    'fourier',
+    spectrum.players,
+    subsetSums('fourierFromMoebius', spectrum.terms, { players: spectrum.players, order: Infinity, weight }),
+  );
 }
 
 /** Whether one pass over all 2^n sets costs less than spreading every term over its subsets. */
 function isDense({ players, terms }: Spectrum): boolean {
-  return players <= 20 && terms.reduce((touches, { members }) => touches + 2 ** members.length, 0) > players * 2 ** players;
+  return (
+    players <= 20 && terms.reduce((touches, { members }) => touches + 2 ** members.length, 0) > players * 2 ** players
+  );
 }
 
 /** The rounding level of Möbius terms of a table: an error of one value reaches 2^|T| of its size. */
@@ -89,7 +103,11 @@ function largest(values: Float64Array): number {
 }
 
 /** Visits every pair (set without player i, the same set with it), player by player, in place. */
-function overPairs(who: string, dense: Float64Array, visit: (dense: Float64Array, without: number, withIt: number) => void): Float64Array {
+function overPairs(
+  who: string,
+  dense: Float64Array,
+  visit: (dense: Float64Array, without: number, withIt: number) => void,
+): Float64Array {
   playersOf(who, dense.length);
   for (let bit = 1; bit < dense.length; bit *= 2) {
     for (let set = 0; set < dense.length; set++) if ((set & bit) === 0) visit(dense, set, set | bit);

@@ -45,10 +45,16 @@ export interface R2IntervalOptions {
  * Cost: resamples x masks. With fewer than ~30 masks the interval is too narrow, as every bootstrap is.
  * @throws as `r2`, or on a level outside (0, 1).
  */
-export function r2Interval(truth: ArrayLike<number>, estimate: ArrayLike<number>, options: R2IntervalOptions): R2Interval {
+export function r2Interval(
+  truth: ArrayLike<number>,
+  estimate: ArrayLike<number>,
+  options: R2IntervalOptions,
+): R2Interval {
   const { seed, level = 0.95, resamples = 1000 } = options;
-  if (!(level > 0 && level < 1)) throw fail('input', 'r2Interval', `level ${level}; a number between 0 and 1 is needed.`);
-  if (!Number.isInteger(resamples) || resamples < 1) throw fail('input', 'r2Interval', `${resamples} resamples; a whole number >= 1 is needed.`);
+  if (!(level > 0 && level < 1))
+    throw fail('input', 'r2Interval', `level ${level}; a number between 0 and 1 is needed.`);
+  if (!Number.isInteger(resamples) || resamples < 1)
+    throw fail('input', 'r2Interval', `${resamples} resamples; a whole number >= 1 is needed.`);
   const errors = compare('r2Interval', truth, estimate);
   const random = createRandom(seed).fork('r2 bootstrap');
   const draws = Float64Array.from({ length: resamples }, () => r2Of(errors, () => random.integer(truth.length))).sort();
@@ -81,7 +87,11 @@ interface Errors {
 function compare(who: string, truth: ArrayLike<number>, estimate: ArrayLike<number>): Errors {
   const count = truth.length;
   if (estimate.length !== count || count === 0) {
-    throw fail('input', who, `${count} true and ${estimate.length} estimated values; the same number, at least 1, is needed.`);
+    throw fail(
+      'input',
+      who,
+      `${count} true and ${estimate.length} estimated values; the same number, at least 1, is needed.`,
+    );
   }
   let mean = 0;
   let scale = 0;

@@ -40,16 +40,25 @@ export function subsetSums(who: string, terms: readonly Term[], { players, order
     let fits = top;
     while (fits > 1 && touchesUpTo(perSize, fits) > limit) fits--;
     const advice = order === Infinity ? '' : `, or ask for order ${fits}`;
-    throw fail('input', who, `${terms.length} terms of up to ${highest} players touch ${touches} subsets, more than ${limit}; keep fewer or smaller terms${advice}.`);
+    throw fail(
+      'input',
+      who,
+      `${terms.length} terms of up to ${highest} players touch ${touches} subsets, more than ${limit}; keep fewer or smaller terms${advice}.`,
+    );
   }
 
-  const weights = Array.from({ length: highest + 1 }, (_, s) => Array.from({ length: Math.min(s, top) + 1 }, (__, t) => weight(s, t)));
+  const weights = Array.from({ length: highest + 1 }, (_, s) =>
+    Array.from({ length: Math.min(s, top) + 1 }, (__, t) => weight(s, t)),
+  );
   const scale = Array.from({ length: top + 1 }, () => 0); // largest |contribution| by size
   for (const { members, value } of terms) {
     weights[members.length].forEach((w, t) => (scale[t] = Math.max(scale[t], Math.abs(w * value))));
   }
-  const sums = players <= DENSE_PLAYERS ? denseSums(terms, players, top, weights) : keyedSums(terms, players, top, weights);
-  return sums.filter(({ members, value }) => members.length === 0 || Math.abs(value) > ROUNDING * scale[members.length]);
+  const sums =
+    players <= DENSE_PLAYERS ? denseSums(terms, players, top, weights) : keyedSums(terms, players, top, weights);
+  return sums.filter(
+    ({ members, value }) => members.length === 0 || Math.abs(value) > ROUNDING * scale[members.length],
+  );
 }
 
 function touchesUpTo(perSize: readonly number[], top: number): number {
@@ -96,7 +105,13 @@ function keyedSums(terms: readonly Term[], players: number, top: number, weights
     : sumsBy<string>(terms, top, weights, '', (key, player) => `${key},${player}`);
 }
 
-function sumsBy<K>(terms: readonly Term[], top: number, weights: Weights, root: K, extend: (key: K, player: number) => K): Term[] {
+function sumsBy<K>(
+  terms: readonly Term[],
+  top: number,
+  weights: Weights,
+  root: K,
+  extend: (key: K, player: number) => K,
+): Term[] {
   const sums = new Map<K, { members: readonly number[]; value: number }>([[root, { members: [], value: 0 }]]);
   for (const { members, value } of terms) {
     const weight = weights[members.length];

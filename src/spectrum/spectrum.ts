@@ -5,7 +5,7 @@
  * and a player that RAISES f when kept has a NEGATIVE F({i}). Möbius (Harsanyi): f(m) = Σ_{S ⊆ m} I(S).
  * The basis is part of the type: the two are never mixed by accident.
  */
-import { isKept, maskColumns, type Coalitions } from '../coalitions.ts';
+import { isKept, maskColumns, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
 
 export type Basis = 'fourier' | 'moebius' | 'or';
@@ -34,10 +34,15 @@ export function createSpectrum<B extends Basis>(basis: B, players: number, terms
   for (const { members, value } of list) {
     members.forEach((player, k) => {
       if (!Number.isInteger(player) || player < 0 || player >= players || (k > 0 && player <= members[k - 1])) {
-        throw fail('input', 'createSpectrum', `{${members.join(',')}} is not an increasing set of players 0..${players - 1}.`);
+        throw fail(
+          'input',
+          'createSpectrum',
+          `{${members.join(',')}} is not an increasing set of players 0..${players - 1}.`,
+        );
       }
     });
-    if (!Number.isFinite(value)) throw fail('input', 'createSpectrum', `the term of {${members.join(',')}} is ${value}; it must be finite.`);
+    if (!Number.isFinite(value))
+      throw fail('input', 'createSpectrum', `the term of {${members.join(',')}} is ${value}; it must be finite.`);
     const key = setKey(members);
     if (seen.has(key)) throw fail('input', 'createSpectrum', `{${key}} occurs twice.`);
     seen.add(key);
@@ -61,8 +66,9 @@ export function compareTerms(a: Term, b: Term): number {
 }
 
 /** f̂ of every mask: count x terms word operations / 32 for Fourier, count x Σ|S| for the others. */
-export function evaluate(spectrum: Spectrum, masks: Coalitions): Float64Array {
-  if (masks.players !== spectrum.players) throw fail('input', 'evaluate', `masks over ${masks.players} players, a spectrum over ${spectrum.players}.`);
+export function evaluate(spectrum: Spectrum, masks: Masks): Float64Array {
+  if (masks.players !== spectrum.players)
+    throw fail('input', 'evaluate', `masks over ${masks.players} players, a spectrum over ${spectrum.players}.`);
   const values = new Float64Array(masks.count);
   if (spectrum.basis === 'fourier') {
     const columns = maskColumns(masks);
@@ -73,7 +79,8 @@ export function evaluate(spectrum: Spectrum, masks: Coalitions): Float64Array {
         const column = columns[player];
         for (let w = 0; w < parity.length; w++) parity[w] ^= column[w];
       }
-      for (let row = 0; row < masks.count; row++) values[row] += (parity[row >>> 5] >>> (row & 31)) & 1 ? -value : value;
+      for (let row = 0; row < masks.count; row++)
+        values[row] += (parity[row >>> 5] >>> (row & 31)) & 1 ? -value : value;
     }
     return values;
   }

@@ -2,7 +2,7 @@
  * The dense transform: all 2^n values of a game <-> all 2^n Fourier coefficients.
  *
  * Index j of a dense array is a set of players: player i is in it iff bit i of j is 1, which is also the
- * counting order of `allCoalitions`. One butterfly per player, b·2^b additions, in place. Everything here
+ * counting order of `allMasks`. One butterfly per player, b·2^b additions, in place. Everything here
  * is its own inverse up to the factor 2^b. Source: SPEX (arXiv 2502.13870), section 2.
  */
 import { fail } from '../errors.ts';
@@ -56,7 +56,11 @@ export function tableOfSpectrum(spectrum: FourierSpectrum): Float64Array {
 /** The dense array of a sparse spectrum, index = set, zeros where it has no term. @throws beyond 24 players. */
 export function denseOfSpectrum(spectrum: Spectrum): Float64Array {
   if (spectrum.players > 24) {
-    throw fail('input', 'denseOfSpectrum', `2^${spectrum.players} coefficients do not fit in memory; at most 24 players.`);
+    throw fail(
+      'input',
+      'denseOfSpectrum',
+      `2^${spectrum.players} coefficients do not fit in memory; at most 24 players.`,
+    );
   }
   const dense = new Float64Array(2 ** spectrum.players);
   for (const { members, value } of spectrum.terms) dense[maskOf(members)] = value;
@@ -67,7 +71,11 @@ export function denseOfSpectrum(spectrum: Spectrum): Float64Array {
  * The sparse spectrum of a dense array: every set whose |coefficient| exceeds `floor(|S|)`, and ∅ always.
  * A constant is therefore {∅: c}, never an empty list.
  */
-export function spectrumOfDense<B extends Basis>(basis: B, dense: Float64Array, floor: (order: number) => number): Spectrum<B> {
+export function spectrumOfDense<B extends Basis>(
+  basis: B,
+  dense: Float64Array,
+  floor: (order: number) => number,
+): Spectrum<B> {
   const players = playersOf('spectrumOfDense', dense.length);
   const terms: Term[] = [];
   for (let j = 0; j < dense.length; j++) {

@@ -41,8 +41,10 @@ export function cosetExponents(m: number, t: number): Set<number> {
  * @throws on t < 1, n < 1, or n beyond the largest tabled code.
  */
 export function bchSize(players: number, t: number): { readonly m: number; readonly parityBits: number } {
-  if (!Number.isInteger(t) || t < 1) throw fail('input', 'bchSize', `t = ${t}; a whole number >= 1 (the largest order to decode) is needed.`);
-  if (!Number.isInteger(players) || players < 1) throw fail('input', 'bchSize', `${players} players; a whole number >= 1 is needed.`);
+  if (!Number.isInteger(t) || t < 1)
+    throw fail('input', 'bchSize', `t = ${t}; a whole number >= 1 (the largest order to decode) is needed.`);
+  if (!Number.isInteger(players) || players < 1)
+    throw fail('input', 'bchSize', `${players} players; a whole number >= 1 is needed.`);
   let largest = 0;
   for (let m = Math.ceil(Math.log2(2 * t + 2)); m <= MAX_FIELD_DEGREE; m++) {
     if (2 ** m - 1 - t * m > largest) largest = 2 ** m - 1 - t * m;
@@ -50,7 +52,11 @@ export function bchSize(players: number, t: number): { readonly m: number; reado
     const parityBits = cosetExponents(m, t).size;
     if (2 ** m - 1 - parityBits >= players) return { m, parityBits };
   }
-  throw fail('input', 'bchSize', `${players} players at t = ${t}; the largest code here (length 2^${MAX_FIELD_DEGREE} - 1) takes ${largest} players.`);
+  throw fail(
+    'input',
+    'bchSize',
+    `${players} players at t = ${t}; the largest code here (length 2^${MAX_FIELD_DEGREE} - 1) takes ${largest} players.`,
+  );
 }
 
 /** The code for n players and order t, O(n·p/32). @throws as bchSize. */

@@ -17,14 +17,23 @@ export interface LocatorWorkspace {
 
 /** Room for the locators of a code that corrects t errors. */
 export function locatorWorkspace(t: number): LocatorWorkspace {
-  return { locator: new Uint16Array(2 * t + 2), previous: new Uint16Array(2 * t + 2), saved: new Uint16Array(2 * t + 2) };
+  return {
+    locator: new Uint16Array(2 * t + 2),
+    previous: new Uint16Array(2 * t + 2),
+    saved: new Uint16Array(2 * t + 2),
+  };
 }
 
 /**
  * Writes Λ of the syndromes S_1..S_2t (syndromes[i-1] = S_i) into workspace.locator.
  * @returns L = deg Λ when that is a locator of at most t errors, otherwise -1.
  */
-export function berlekampMassey(field: GaloisField, syndromes: Uint16Array, t: number, workspace: LocatorWorkspace): number {
+export function berlekampMassey(
+  field: GaloisField,
+  syndromes: Uint16Array,
+  t: number,
+  workspace: LocatorWorkspace,
+): number {
   const { exp, log, order } = field;
   const { locator, previous, saved } = workspace;
   locator.fill(0);

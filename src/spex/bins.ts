@@ -21,7 +21,11 @@ export interface Candidate {
 /** The candidate of a set. */
 export function candidateOf(bins: Bins, members: readonly number[]): Candidate {
   const { code, groups, plan } = bins.draw;
-  return { members, parity: signature(code, members), bins: groups.map((group, c) => c * 2 ** plan.b + binOf(group, members)) };
+  return {
+    members,
+    parity: signature(code, members),
+    bins: groups.map((group, c) => c * 2 ** plan.b + binOf(group, members)),
+  };
 }
 
 function signature(code: BchCode, members: readonly number[]): Uint32Array {

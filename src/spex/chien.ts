@@ -18,7 +18,12 @@ export interface RootWorkspace {
 
 /** Room for locators of degree <= t. */
 export function rootWorkspace(t: number): RootWorkspace {
-  return { reductions: new Uint16Array(t * t), power: new Uint16Array(t), squared: new Uint16Array(t), logs: new Int32Array(t + 1) };
+  return {
+    reductions: new Uint16Array(t * t),
+    power: new Uint16Array(t),
+    squared: new Uint16Array(t),
+    logs: new Int32Array(t + 1),
+  };
 }
 
 /** Whether Λ of degree L >= 1 has L distinct roots in the field. O(m·L²). */
@@ -51,7 +56,8 @@ export function splits(field: GaloisField, locator: Uint16Array, degree: number,
       }
       const from = (2 * i - degree) * degree;
       const factor = log[value];
-      for (let j = 0; j < degree; j++) if (reductions[from + j] !== 0) squared[j] ^= exp[factor + log[reductions[from + j]]];
+      for (let j = 0; j < degree; j++)
+        if (reductions[from + j] !== 0) squared[j] ^= exp[factor + log[reductions[from + j]]];
     }
     for (let j = 0; j < degree; j++) power[j] = squared[j];
   }

@@ -26,9 +26,17 @@ export function noiseLevel(bins: Bins, depth = 2 * bins.draw.plan.t): number {
 }
 
 /** Standard error and noise mark of every term, given all of them. O(k·C·R). */
-export function confidenceOf(bins: Bins, terms: readonly { readonly members: readonly number[]; readonly value: number }[], level: number): TermConfidence[] {
+export function confidenceOf(
+  bins: Bins,
+  terms: readonly { readonly members: readonly number[]; readonly value: number }[],
+  level: number,
+): TermConfidence[] {
   const candidates = terms.map(({ members }) => candidateOf(bins, members));
-  const rest = residualBins(bins, candidates, terms.map(({ value }) => value));
+  const rest = residualBins(
+    bins,
+    candidates,
+    terms.map(({ value }) => value),
+  );
   const entries = bins.draw.plan.groups * bins.delays;
   return terms.map(({ members, value }, a) => {
     const left = candidates[a].bins.reduce((sum, bin) => sum + energy(rest, bin), 0);
@@ -38,8 +46,15 @@ export function confidenceOf(bins: Bins, terms: readonly { readonly members: rea
 }
 
 /** 1 - ||residual||²/||U||² over all bins: the share of the samples' variance that the terms explain; 1 for bins of zeros. */
-export function explainedShare(bins: Bins, terms: readonly { readonly members: readonly number[]; readonly value: number }[]): number {
-  const rest = residualBins(bins, terms.map(({ members }) => candidateOf(bins, members)), terms.map(({ value }) => value));
+export function explainedShare(
+  bins: Bins,
+  terms: readonly { readonly members: readonly number[]; readonly value: number }[],
+): number {
+  const rest = residualBins(
+    bins,
+    terms.map(({ members }) => candidateOf(bins, members)),
+    terms.map(({ value }) => value),
+  );
   let left = 0;
   let total = 0;
   for (let e = 0; e < bins.columns.length; e++) {

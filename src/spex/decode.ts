@@ -80,7 +80,10 @@ export function createDecoder(code: BchCode, depth = 2 * code.t): Decoder {
       const weak = leastReliable(column, considered);
       const found: number[][] = [];
       const seen = new Set<string>();
-      for (const pattern of cheapestPatterns(Float64Array.from(weak, (i) => Math.abs(column[i])), tries)) {
+      for (const pattern of cheapestPatterns(
+        Float64Array.from(weak, (i) => Math.abs(column[i])),
+        tries,
+      )) {
         for (let h = 0; h < t; h++) syndromes[2 * h] = base[h];
         for (let rest = pattern; rest !== 0; rest &= rest - 1) {
           const i = weak[31 - Math.clz32(rest & -rest)];
@@ -121,7 +124,9 @@ export function cheapestPatterns(weights: Float64Array, count: number): number[]
   const patterns: number[] = [];
   if (weights.length === 0) return patterns;
   // A sorted list beats a heap at these sizes (tens of entries).
-  const open: { readonly sum: number; readonly mask: number; readonly last: number }[] = [{ sum: weights[0], mask: 1, last: 0 }];
+  const open: { readonly sum: number; readonly mask: number; readonly last: number }[] = [
+    { sum: weights[0], mask: 1, last: 0 },
+  ];
   const push = (sum: number, mask: number, last: number): void => {
     let at = open.length;
     while (at > 0 && open[at - 1].sum < sum) at--;

@@ -2,7 +2,7 @@
  * Linear algebra over GF(2) on bit-packed rows.
  *
  * A matrix is rows x columns bits; bit (j & 31) of word (j >> 5) of a row is its column j, bits past the
- * last column are 0 (the layout of `Coalitions`). Addition is xor, so every operation is a few words.
+ * last column are 0 (the layout of `Masks`). Addition is xor, so every operation is a few words.
  */
 import { fail } from '../errors.ts';
 import type { Random } from '../random.ts';
@@ -60,7 +60,12 @@ export function rank(matrix: Gf2Matrix): number {
  * @throws when columns > rows: no such matrix exists.
  */
 export function randomFullRank(rows: number, columns: number, random: Random): Gf2Matrix {
-  if (columns > rows) throw fail('input', 'randomFullRank', `no ${rows} x ${columns} matrix has rank ${columns}; at most ${rows} columns.`);
+  if (columns > rows)
+    throw fail(
+      'input',
+      'randomFullRank',
+      `no ${rows} x ${columns} matrix has rank ${columns}; at most ${rows} columns.`,
+    );
   const matrix = zeroMatrix(rows, columns);
   const tail = columns % 32 === 0 ? 0xffffffff : 2 ** (columns % 32) - 1;
   do {

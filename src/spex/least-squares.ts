@@ -44,7 +44,9 @@ export function residualBins(bins: Bins, candidates: readonly Candidate[], value
 
 /** Σ_c <sig, U_c> of every candidate. */
 function correlate(bins: Bins, candidates: readonly Candidate[]): Float64Array {
-  return Float64Array.from(candidates, ({ bins: own, parity }) => own.reduce((sum, bin) => sum + correlation(bins, bin, parity), 0));
+  return Float64Array.from(candidates, ({ bins: own, parity }) =>
+    own.reduce((sum, bin) => sum + correlation(bins, bin, parity), 0),
+  );
 }
 
 /** Adds value · sig to the candidate's bins. */

@@ -53,7 +53,12 @@ interface Proposal {
 }
 
 /** The terms of (standardised) bins; the argument is left as it is. `onRound` hears the terms known after each round. */
-export function peel(bins: Bins, decoder: Decoder, options: PeelOptions = {}, onRound?: (round: number, terms: number) => void): Peeling {
+export function peel(
+  bins: Bins,
+  decoder: Decoder,
+  options: PeelOptions = {},
+  onRound?: (round: number, terms: number) => void,
+): Peeling {
   const { decoding = 'soft', eta = 0.9, maxRounds = 100, patience = 15, zero = 1e-11 } = options;
   const { delays } = bins;
   const rest: Bins = { ...bins, columns: bins.columns.slice() };
@@ -115,7 +120,14 @@ export function peel(bins: Bins, decoder: Decoder, options: PeelOptions = {}, on
 }
 
 /** The best set that passes the singleton test in one bin; undefined when the bin is empty or crowded. */
-function propose(bins: Bins, bin: number, decoder: Decoder, decoding: 'soft' | 'hard', eta: number, nothing: number): Proposal | undefined {
+function propose(
+  bins: Bins,
+  bin: number,
+  decoder: Decoder,
+  decoding: 'soft' | 'hard',
+  eta: number,
+  nothing: number,
+): Proposal | undefined {
   const { delays, columns, draw } = bins;
   const total = energy(bins, bin);
   if (total <= nothing) return undefined;
@@ -128,7 +140,8 @@ function propose(bins: Bins, bin: number, decoder: Decoder, decoding: 'soft' | '
     const candidate = candidateOf(bins, members);
     const sum = correlation(bins, bin, candidate.parity);
     const residual = Math.max(0, total - (sum * sum) / delays);
-    if (residual < eta * total && (best === undefined || residual < best.residual)) best = { candidate, bin, value: sum / delays, residual };
+    if (residual < eta * total && (best === undefined || residual < best.residual))
+      best = { candidate, bin, value: sum / delays, residual };
   };
   const members = decoder.hard(column);
   if (members) consider(members);
@@ -137,7 +150,10 @@ function propose(bins: Bins, bin: number, decoder: Decoder, decoding: 'soft' | '
 }
 
 /** One value per proposed set, largest first: the mean of its proposals weighted by 1 / residual energy. */
-function pooled(proposed: ReadonlyMap<string, readonly Proposal[]>, nothing: number): { key: string; candidate: Candidate; value: number; from: number[] }[] {
+function pooled(
+  proposed: ReadonlyMap<string, readonly Proposal[]>,
+  nothing: number,
+): { key: string; candidate: Candidate; value: number; from: number[] }[] {
   return [...proposed]
     .map(([key, list]) => {
       let weights = 0;

@@ -55,24 +55,42 @@ export function planSpex(players: number, options: PlanOptions): SpexPlan {
   const { budget, t = 5, groups = 3, degrade = false } = options;
   const who = 'planSpex';
   if (!Number.isInteger(players) || players < MIN_B) {
-    throw fail('input', who, `${players} players; SPEX needs at least ${MIN_B}, and fewer have at most 4 masks: enumerate them with the exact solver.`);
+    throw fail(
+      'input',
+      who,
+      `${players} players; SPEX needs at least ${MIN_B}, and fewer have at most 4 masks: enumerate them with the exact solver.`,
+    );
   }
   if (!Number.isInteger(t) || t < 1 || t > MAX_T) {
-    throw fail('input', who, `t = ${t}; the largest order to decode must be a whole number in 1..${MAX_T} (t = 0 would decode ∅ alone).`);
+    throw fail(
+      'input',
+      who,
+      `t = ${t}; the largest order to decode must be a whole number in 1..${MAX_T} (t = 0 would decode ∅ alone).`,
+    );
   }
-  if (!Number.isInteger(groups) || groups < 1) throw fail('input', who, `${groups} groups; a whole number >= 1 is needed, 3 is usual.`);
+  if (!Number.isInteger(groups) || groups < 1)
+    throw fail('input', who, `${groups} groups; a whole number >= 1 is needed, 3 is usual.`);
   if (options.b !== undefined) {
     const { b } = options;
     if (!Number.isInteger(b) || b < 1 || b > Math.min(MAX_B, players)) {
-      throw fail('input', who, `b = ${b}; a whole number in 1..${Math.min(MAX_B, players)} is needed (at most n = ${players}: M has rank b).`);
+      throw fail(
+        'input',
+        who,
+        `b = ${b}; a whole number in 1..${Math.min(MAX_B, players)} is needed (at most n = ${players}: M has rank b).`,
+      );
     }
     const plan = planOf(players, t, b, groups);
     if (budget !== undefined && plan.masks.unique > budget) {
-      throw fail('budget', who, `b = ${b}, t = ${t} for ${players} players costs up to ${plan.masks.unique} distinct masks, the budget is ${budget}; raise it or lower b.`);
+      throw fail(
+        'budget',
+        who,
+        `b = ${b}, t = ${t} for ${players} players costs up to ${plan.masks.unique} distinct masks, the budget is ${budget}; raise it or lower b.`,
+      );
     }
     return plan;
   }
-  if (budget === undefined || !Number.isFinite(budget)) throw fail('input', who, 'neither a budget nor b was given; pass one of them.');
+  if (budget === undefined || !Number.isFinite(budget))
+    throw fail('input', who, 'neither a budget nor b was given; pass one of them.');
 
   const fitting = (order: number): SpexPlan | undefined => {
     for (let b = Math.min(MAX_B, players); b >= MIN_B; b--) {
@@ -92,7 +110,9 @@ export function planSpex(players: number, options: PlanOptions): SpexPlan {
     'budget',
     who,
     `${budget} masks for ${players} players; t = ${t} needs at least ${needed} (${groups} groups x 2^${MIN_B} bins x ${needed / groups / 2 ** MIN_B} delays); ` +
-      (reduced ? `raise the budget or pass t = ${lower}, which fits.` : `no t fits: t = 1 needs ${planOf(players, 1, MIN_B, groups).masks.raw}.`),
+      (reduced
+        ? `raise the budget or pass t = ${lower}, which fits.`
+        : `no t fits: t = 1 needs ${planOf(players, 1, MIN_B, groups).masks.raw}.`),
   );
 }
 

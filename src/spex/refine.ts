@@ -13,7 +13,7 @@
  * does not see that they were picked), and where masks x sets pass a limit a random part of the masks is
  * fitted; the scores say how many of each. Least squares in the bins has no such limit.
  */
-import { emptyCoalitions, isKept, keep, type Coalitions } from '../coalitions.ts';
+import { emptyMasks, isKept, keep, type Masks } from '../masks.ts';
 import { SpexlensError } from '../errors.ts';
 import { createRandom } from '../random.ts';
 import { lassoSpectrum } from '../spectrum/regression/lasso.ts';
@@ -59,7 +59,14 @@ const MAX_SINGLETONS = 256;
  * @param peeled  terms of the standardised function
  * @param level   standard errors below which a recovered set is not fitted (confidence.ts)
  */
-export function refine(bins: Bins, values: Float64Array, moments: Moments, peeled: readonly Term[], level: number, seed: number): Refinement {
+export function refine(
+  bins: Bins,
+  values: Float64Array,
+  moments: Moments,
+  peeled: readonly Term[],
+  level: number,
+  seed: number,
+): Refinement {
   const { masks, plan } = bins.draw;
   const raw = spectrumOf(plan.players, peeled, moments);
   const scores: RefitScore[] = [];
@@ -106,14 +113,24 @@ export function refine(bins: Bins, values: Float64Array, moments: Moments, peele
 /** Recovered terms in the units of f, ∅ always among them. */
 export function spectrumOf(players: number, terms: readonly Term[], moments: Moments): FourierSpectrum {
   const own = terms.some(({ members }) => members.length === 0) ? terms : [{ members: [], value: 0 }, ...terms];
-  return createSpectrum('fourier', players, own.map(({ members, value }) => ({ members, value: restore(members, value, moments) })));
+  return createSpectrum(
+    'fourier',
+    players,
+    own.map(({ members, value }) => ({ members, value: restore(members, value, moments) })),
+  );
 }
 
 /** Least squares, dropping what is below noise until nothing is; the noise falls as false terms leave. */
 function aboveNoise(bins: Bins, peeled: readonly Term[], level: number): Term[] {
-  let sets = [[], ...peeled.map(({ members }) => members).filter((members) => members.length > 0)] as (readonly number[])[];
+  let sets = [
+    [],
+    ...peeled.map(({ members }) => members).filter((members) => members.length > 0),
+  ] as (readonly number[])[];
   for (;;) {
-    const values = leastSquares(bins, sets.map((members) => candidateOf(bins, members)));
+    const values = leastSquares(
+      bins,
+      sets.map((members) => candidateOf(bins, members)),
+    );
     const terms = sets.map((members, a) => ({ members, value: values[a] }));
     const marked = confidenceOf(bins, terms, level);
     const next = sets.filter((members, a) => members.length === 0 || !marked[a].belowNoise);
@@ -136,7 +153,12 @@ function generalisedError(spectrum: FourierSpectrum, bins: Bins, values: Float64
  * The singletons outside the support: all of them up to 256 players; beyond, those whose correlation with
  * what the spectrum leaves exceeds sqrt(2 ln n) standard errors, the largest of n null scores.
  */
-function singletonsToTry(bins: Bins, values: Float64Array, spectrum: FourierSpectrum, recovered: readonly (readonly number[])[]): number[][] {
+function singletonsToTry(
+  bins: Bins,
+  values: Float64Array,
+  spectrum: FourierSpectrum,
+  recovered: readonly (readonly number[])[],
+): number[][] {
   const { masks, plan } = bins.draw;
   const known = new Set(recovered.map(setKey));
   const others = Array.from({ length: plan.players }, (_, i) => [i]).filter((set) => !known.has(setKey(set)));
@@ -155,8 +177,8 @@ function singletonsToTry(bins: Bins, values: Float64Array, spectrum: FourierSpec
 }
 
 /** The chosen rows over the chosen players only: a support names few of thousands. */
-function restricted(masks: Coalitions, rows: readonly number[], players: readonly number[]): Coalitions {
-  const part = emptyCoalitions(players.length, rows.length);
+function restricted(masks: Masks, rows: readonly number[], players: readonly number[]): Masks {
+  const part = emptyMasks(players.length, rows.length);
   rows.forEach((row, r) => players.forEach((player, at) => isKept(masks, row, player) && keep(part, r, at)));
   return part;
 }

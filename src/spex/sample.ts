@@ -7,7 +7,7 @@
  * listed once, in the order of first use, bit-packed; raw numbers point into that list.
  * Source: SPEX (arXiv 2502.13870), section 3. Deviation: the reference does not check the rank.
  */
-import { emptyCoalitions, type Coalitions } from '../coalitions.ts';
+import { emptyMasks, type Masks } from '../masks.ts';
 import { createRandom } from '../random.ts';
 import { createBch, type BchCode } from './bch.ts';
 import { randomFullRank, transpose, type Gf2Matrix } from './gf2.ts';
@@ -19,7 +19,7 @@ export interface SpexDraw {
   /** M_c, n x b each. */
   readonly groups: readonly Gf2Matrix[];
   /** The distinct masks, in order of first use. */
-  readonly masks: Coalitions;
+  readonly masks: Masks;
   /** Row of `masks` that raw mask (c, i, l) is, at index ((c·(p+1)) + i)·2^b + l. */
   readonly rows: Int32Array; // [groups, p + 1, 2^b]
 }
@@ -32,7 +32,7 @@ export function drawMasks(plan: SpexPlan, seed: number): SpexDraw {
   const groups = Array.from({ length: plan.groups }, (_, c) => randomFullRank(players, b, random.fork(`group ${c}`)));
   const delays = transpose({ rows: players, columns: parityBits, stride: code.stride, words: code.columns }); // [p, n]
   const bins = 2 ** b;
-  const masks = emptyCoalitions(players, plan.masks.raw);
+  const masks = emptyMasks(players, plan.masks.raw);
   const { stride } = masks;
   const subspace = new Uint32Array(bins * stride); // M_c l by l
   const distinct = distinctRows(masks);
@@ -43,12 +43,14 @@ export function drawMasks(plan: SpexPlan, seed: number): SpexDraw {
     for (let l = 1; l < bins; l++) {
       const rest = l & (l - 1);
       const a = 31 - Math.clz32(l & -l);
-      for (let w = 0; w < stride; w++) subspace[l * stride + w] = subspace[rest * stride + w] ^ generators.words[a * stride + w];
+      for (let w = 0; w < stride; w++)
+        subspace[l * stride + w] = subspace[rest * stride + w] ^ generators.words[a * stride + w];
     }
     for (let i = 0; i <= parityBits; i++) {
       for (let l = 0; l < bins; l++) {
         const at = distinct.count * stride;
-        for (let w = 0; w < stride; w++) masks.words[at + w] = subspace[l * stride + w] ^ (i === 0 ? 0 : delays.words[(i - 1) * stride + w]);
+        for (let w = 0; w < stride; w++)
+          masks.words[at + w] = subspace[l * stride + w] ^ (i === 0 ? 0 : delays.words[(i - 1) * stride + w]);
         rows[raw++] = distinct.settle();
       }
     }
@@ -68,7 +70,7 @@ export function binOf(group: Gf2Matrix, members: readonly number[]): number {
  * Keeps the rows of a matrix distinct as it is filled: write a row at `count`, then `settle` returns
  * the row that it equals, which is `count` (and is kept) when it is new. Open addressing on a word hash.
  */
-function distinctRows(masks: Coalitions): { readonly count: number; settle(): number } {
+function distinctRows(masks: Masks): { readonly count: number; settle(): number } {
   const { words, stride } = masks;
   const capacity = 2 ** Math.ceil(Math.log2(2 * masks.count + 2));
   const table = new Int32Array(capacity).fill(-1);

@@ -7,7 +7,7 @@
  * terms (about as many as bins) and masks in thousands.
  * Source: Kang et al., "SPEX: Scaling Feature Interaction Explanations for LLMs" (arXiv 2502.13870).
  */
-import { allCoalitions, maskHex, type Coalitions } from '../coalitions.ts';
+import { allMasks, maskHex, type Masks } from '../masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import type { Game } from '../game.ts';
 import type { Solution, SolveOptions, Solver } from '../solver.ts';
@@ -75,21 +75,43 @@ const EXACT = 1e-20;
  * @param bins    of one draw, from `collectBins`
  * @param values  f of the draw's distinct masks, in order
  */
-export function fitSpex(bins: Bins, values: Float64Array, seed: number, options: FitOptions = {}, onStage?: (stage: string, done: number, total: number) => void): SpexFit {
+export function fitSpex(
+  bins: Bins,
+  values: Float64Array,
+  seed: number,
+  options: FitOptions = {},
+  onStage?: (stage: string, done: number, total: number) => void,
+): SpexFit {
   const { plan, code } = bins.draw;
   const moments = momentsOf(values);
   const totalBins = plan.groups * 2 ** plan.b;
   if (moments.deviation === 0) {
     const empty = spectrumOf(plan.players, [], moments);
-    const constant = { rounds: 0, recovered: 0, energyExplained: 1, unexplainedBins: 0, totalBins, kept: 'peeled', refits: [], singletons: 0, warnings: [] } as const;
-    return { ...constant, spectrum: empty, terms: [{ members: [], value: moments.mean, seenInBins: 0, standardError: 0, belowNoise: false }] };
+    const constant = {
+      rounds: 0,
+      recovered: 0,
+      energyExplained: 1,
+      unexplainedBins: 0,
+      totalBins,
+      kept: 'peeled',
+      refits: [],
+      singletons: 0,
+      warnings: [],
+    } as const;
+    return {
+      ...constant,
+      spectrum: empty,
+      terms: [{ members: [], value: moments.mean, seenInBins: 0, standardError: 0, belowNoise: false }],
+    };
   }
   const standard = standardise(bins, moments);
   const depth = options.depth ?? 2 * plan.t;
   // Rounding of f itself: relative to its largest value, not to its deviation.
   const zero = options.zero ?? 1e-11 * Math.max(1, moments.largest / moments.deviation / 100);
   const maxRounds = options.maxRounds ?? 100;
-  const peeling = peel(standard, createDecoder(code, depth), { ...options, zero, maxRounds }, (round) => onStage?.('peeling', round, maxRounds));
+  const peeling = peel(standard, createDecoder(code, depth), { ...options, zero, maxRounds }, (round) =>
+    onStage?.('peeling', round, maxRounds),
+  );
   const level = noiseLevel(standard, depth);
 
   let spectrum = spectrumOf(plan.players, peeling.terms, moments);
@@ -108,30 +130,52 @@ export function fitSpex(bins: Bins, values: Float64Array, seed: number, options:
     value: (value - (members.length === 0 ? moments.mean : 0)) / moments.deviation,
   }));
   const present = new Set(spectrum.terms.map(({ members }) => members.join(',')));
-  const dropped = peeling.terms.filter(({ members }) => !present.has(members.join(','))).map(({ members }) => ({ members, value: 0 }));
-  const terms = confidenceOf(standard, [...final, ...dropped], level).map(({ members, value, standardError, belowNoise }) => ({
-    members,
-    value: value * moments.deviation + (members.length === 0 ? moments.mean : 0),
-    seenInBins: seen.get(members.join(','))?.seen ?? 0,
-    standardError: standardError * moments.deviation,
-    belowNoise: members.length > 0 && belowNoise,
-  }));
+  const dropped = peeling.terms
+    .filter(({ members }) => !present.has(members.join(',')))
+    .map(({ members }) => ({ members, value: 0 }));
+  const terms = confidenceOf(standard, [...final, ...dropped], level).map(
+    ({ members, value, standardError, belowNoise }) => ({
+      members,
+      value: value * moments.deviation + (members.length === 0 ? moments.mean : 0),
+      seenInBins: seen.get(members.join(','))?.seen ?? 0,
+      standardError: standardError * moments.deviation,
+      belowNoise: members.length > 0 && belowNoise,
+    }),
+  );
   const energyExplained = explainedShare(standard, final);
   const { rounds, unexplainedBins } = peeling;
   const recovered = peeling.terms.filter(({ members }) => members.length > 0).length;
   const warnings = warningsOf(plan, recovered, energyExplained, peeling.terms);
-  return { spectrum, terms, rounds, recovered, energyExplained, unexplainedBins, totalBins, kept, refits, singletons, warnings };
+  return {
+    spectrum,
+    terms,
+    rounds,
+    recovered,
+    energyExplained,
+    unexplainedBins,
+    totalBins,
+    kept,
+    refits,
+    singletons,
+    warnings,
+  };
 }
 
 function warningsOf(plan: SpexPlan, recovered: number, explained: number, terms: readonly Term[]): string[] {
   const warnings: string[] = [];
   const percent = (100 * explained).toFixed(1);
   if (explained < 0.5) {
-    warnings.push(`the terms explain ${percent} % of the samples' variance: the game has more terms, or higher orders, than b = ${plan.b} and t = ${plan.t} resolve; a larger budget or another solver may do better.`);
+    warnings.push(
+      `the terms explain ${percent} % of the samples' variance: the game has more terms, or higher orders, than b = ${plan.b} and t = ${plan.t} resolve; a larger budget or another solver may do better.`,
+    );
   }
-  if (recovered > 2 ** plan.b) warnings.push(`${recovered} terms were recovered from ${2 ** plan.b} bins per group; a larger b would separate them better.`);
+  if (recovered > 2 ** plan.b)
+    warnings.push(
+      `${recovered} terms were recovered from ${2 ** plan.b} bins per group; a larger b would separate them better.`,
+    );
   const atLimit = terms.filter(({ members }) => members.length === plan.t).length;
-  if (atLimit > 0 && explained < 0.999 && plan.t < plan.players) warnings.push(`${atLimit} terms have the largest order that decodes, t = ${plan.t}; a larger t may find more.`);
+  if (atLimit > 0 && explained < 0.999 && plan.t < plan.players)
+    warnings.push(`${atLimit} terms have the largest order that decodes, t = ${plan.t}; a larger t may find more.`);
   return warnings;
 }
 
@@ -139,7 +183,11 @@ function warningsOf(plan: SpexPlan, recovered: number, explained: number, terms:
 const CHUNK = 2048;
 
 /** Measures a draw on a game and fills its bins as values arrive. @throws 'input' on a value that is not finite, naming the mask. */
-export async function measureBins(game: Game, draw: SpexDraw, options: Pick<SolveOptions, 'signal' | 'onProgress'> = {}): Promise<{ bins: Bins; values: Float64Array }> {
+export async function measureBins(
+  game: Game,
+  draw: SpexDraw,
+  options: Pick<SolveOptions, 'signal' | 'onProgress'> = {},
+): Promise<{ bins: Bins; values: Float64Array }> {
   const { masks } = draw;
   const collector = collectBins(draw);
   const take = (start: number, values: Float64Array): void => {
@@ -151,17 +199,24 @@ export async function measureBins(game: Game, draw: SpexDraw, options: Pick<Solv
     throwIfAborted(options.signal, 'spex');
     const count = Math.min(CHUNK, masks.count - start);
     const words = masks.words.subarray(start * masks.stride, (start + count) * masks.stride);
-    const values = await game.value({ ...masks, count, words }, { signal: options.signal, onBatch: (at, batch) => take(start + at, batch) });
+    const values = await game.value(
+      { ...masks, count, words },
+      { signal: options.signal, onBatch: (at, batch) => take(start + at, batch) },
+    );
     // A game need not report batches; what it did not report comes with the answer.
     if (collector.received < start + count) take(collector.received, values.subarray(collector.received - start));
   }
   return { bins: collector.bins(), values: collector.values };
 }
 
-function checkFinite(who: string, masks: Coalitions, start: number, values: Float64Array): void {
+function checkFinite(who: string, masks: Masks, start: number, values: Float64Array): void {
   values.forEach((value, k) => {
     if (Number.isFinite(value)) return;
-    throw fail('input', who, `the value of mask ${maskHex(masks, start + k)} (hex, player 0 = lowest bit of the first byte) is ${value}; values must be finite numbers.`);
+    throw fail(
+      'input',
+      who,
+      `the value of mask ${maskHex(masks, start + k)} (hex, player 0 = lowest bit of the first byte) is ${value}; values must be finite numbers.`,
+    );
   });
 }
 
@@ -176,7 +231,9 @@ export function spex(settings: SpexOptions = {}): Solver {
       const draw = drawMasks(plan, options.seed);
       const { bins, values } = await measureBins(game, draw, options);
       throwIfAborted(options.signal, 'spex');
-      const fit = fitSpex(bins, values, options.seed, settings, (stage, done, total) => options.onProgress?.({ stage, done, total }));
+      const fit = fitSpex(bins, values, options.seed, settings, (stage, done, total) =>
+        options.onProgress?.({ stage, done, total }),
+      );
       const { spectrum, ...evidence } = fit;
       return {
         solver: 'spex',
@@ -197,12 +254,19 @@ function planFor(players: number, budget: number, { t, groups, b, degrade }: Spe
 
 async function enumerate(game: Game, { budget, signal, onProgress }: SolveOptions): Promise<Solution> {
   const n = game.players.length;
-  const masks = allCoalitions(n);
-  if (masks.count > budget) throw fail('budget', 'spex', `${budget} masks for ${n} players; all ${masks.count} are needed.`);
+  const masks = allMasks(n);
+  if (masks.count > budget)
+    throw fail('budget', 'spex', `${budget} masks for ${n} players; all ${masks.count} are needed.`);
   const values = await game.value(masks, { signal });
   checkFinite(game.name, masks, 0, values);
   onProgress?.({ stage: 'sampling', done: masks.count, total: masks.count });
   const table = fourierFromTable(values);
   const spectrum = spectrumOfDense('fourier', table, () => 0);
-  return { solver: 'spex', spectrum, masks: masks.count, exact: true, details: { enumerated: masks.count, energyExplained: 1, warnings: [] } };
+  return {
+    solver: 'spex',
+    spectrum,
+    masks: masks.count,
+    exact: true,
+    details: { enumerated: masks.count, energyExplained: 1, warnings: [] },
+  };
 }

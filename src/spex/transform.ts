@@ -51,7 +51,11 @@ export function collectBins(draw: SpexDraw): BinCollector {
     },
     accept(start, batch) {
       if (start !== received || received + batch.length > masks.count) {
-        throw fail('input', 'collectBins', `values ${start}..${start + batch.length - 1} arrived after ${received} of ${masks.count}; they must come in order.`);
+        throw fail(
+          'input',
+          'collectBins',
+          `values ${start}..${start + batch.length - 1} arrived after ${received} of ${masks.count}; they must come in order.`,
+        );
       }
       values.set(batch, received);
       received += batch.length;
@@ -64,7 +68,8 @@ export function collectBins(draw: SpexDraw): BinCollector {
       }
     },
     bins() {
-      if (done < blocks) throw fail('input', 'collectBins', `${received} of ${masks.count} values arrived; the bins need all of them.`);
+      if (done < blocks)
+        throw fail('input', 'collectBins', `${received} of ${masks.count} values arrived; the bins need all of them.`);
       return { draw, delays, columns };
     },
   };

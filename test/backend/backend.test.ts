@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backend/backend.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/self-check.ts';
+import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/reference/self-check.ts';
 import { availableBackends } from '../tensors.ts';
 
 const check = { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE };
@@ -25,18 +25,27 @@ describe('choosing a backend', () => {
   });
 
   it('refuses a backend that computes wrong numbers, saying by how much', async () => {
-    await expect(openBackend('cpu', { run: async () => 0.5, tolerance: 1e-3 })).rejects.toThrow(/cpu: computes wrong numbers on this machine: .* by 5.0e-1 \(allowed 1e-3\)/);
-    await expect(openBackend('cpu', { run: async () => NaN, tolerance: 1e-3 })).rejects.toThrow(/computes wrong numbers/);
+    await expect(openBackend('cpu', { run: async () => 0.5, tolerance: 1e-3 })).rejects.toThrow(
+      /cpu: computes wrong numbers on this machine: .* by 5.0e-1 \(allowed 1e-3\)/,
+    );
+    await expect(openBackend('cpu', { run: async () => NaN, tolerance: 1e-3 })).rejects.toThrow(
+      /computes wrong numbers/,
+    );
   });
 
   it('auto goes past a backend that computes wrong numbers to the next', async () => {
-    const backend = await openBackend('auto', { run: async () => (tf.getBackend() === 'cpu' ? selfCheck() : 1), tolerance: SELF_CHECK_TOLERANCE });
+    const backend = await openBackend('auto', {
+      run: async () => (tf.getBackend() === 'cpu' ? selfCheck() : 1),
+      tolerance: SELF_CHECK_TOLERANCE,
+    });
     expect(backend.name).toBe('cpu');
     expect(backend.passedOver.find(({ name }) => name === 'wasm')?.why).toMatch(/computes wrong numbers/);
   });
 
   it('refuses a name it does not know', async () => {
-    await expect(openBackend('cuda', check)).rejects.toThrow(/"cuda" is unknown; choose auto, tensorflow, webgpu, wasm, cpu/);
+    await expect(openBackend('cuda', check)).rejects.toThrow(
+      /"cuda" is unknown; choose auto, tensorflow, webgpu, wasm, cpu/,
+    );
   });
 
   it('the self-check notices what was broken: a matMul with its sign flipped', async () => {
@@ -97,8 +106,11 @@ describe.runIf((await availableBackends()).includes('tensorflow'))('tensorflow, 
     expect([...(await values.data())]).toEqual([3, 2]);
   });
 
-  it('is not in auto\'s way when it computes wrong numbers', async () => {
-    const backend = await openBackend('auto', { run: async () => (tf.getBackend() === 'tensorflow' ? 1 : selfCheck()), tolerance: SELF_CHECK_TOLERANCE });
+  it("is not in auto's way when it computes wrong numbers", async () => {
+    const backend = await openBackend('auto', {
+      run: async () => (tf.getBackend() === 'tensorflow' ? 1 : selfCheck()),
+      tolerance: SELF_CHECK_TOLERANCE,
+    });
     expect(backend.name).not.toBe('tensorflow');
     expect(backend.passedOver.find(({ name }) => name === 'tensorflow (CPU)')?.why).toMatch(/computes wrong numbers/);
     backend.close();

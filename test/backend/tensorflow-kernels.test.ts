@@ -2,8 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { registerTensorflowKernels } from '../../src/backend/tensorflow-kernels.ts';
-import { fused, hasFused, type FusedKernels, type PointwiseActivation } from '../../src/model/fused.ts';
-import { erf } from '../../src/model/reference-functions.ts';
+import { fused, hasFused, type FusedKernels, type PointwiseActivation } from '../../src/model/forward/fused.ts';
+import { erf } from '../../src/model/reference/reference-functions.ts';
 import { createRandom } from '../../src/random.ts';
 import { availableBackends, open } from '../tensors.ts';
 
@@ -11,7 +11,8 @@ type Numbers = Float64Array;
 
 const random = createRandom(7, 'tensorflow kernels');
 /** Float32 numbers about as large as activations, as Float64. */
-const numbers = (size: number, spread = 3): Numbers => Float64Array.from({ length: size }, () => Math.fround(spread * (2 * random.uniform() - 1)));
+const numbers = (size: number, spread = 3): Numbers =>
+  Float64Array.from({ length: size }, () => Math.fround(spread * (2 * random.uniform() - 1)));
 const tensor = (values: ArrayLike<number>, shape: number[]): tf.Tensor => tf.tensor(Float32Array.from(values), shape);
 
 const ACTIVATION: Readonly<Record<PointwiseActivation | 'none', (x: number) => number>> = {
@@ -33,7 +34,11 @@ async function kernelsHere(): Promise<boolean> {
 }
 
 /** The fused kernel's numbers; a run leaves no tensor in JavaScript or outside. */
-function run<N extends keyof FusedKernels>(name: N, inputs: FusedKernels[N]['inputs'], attrs: FusedKernels[N]['attrs']): Float32Array {
+function run<N extends keyof FusedKernels>(
+  name: N,
+  inputs: FusedKernels[N]['inputs'],
+  attrs: FusedKernels[N]['attrs'],
+): Float32Array {
   const native = (): number => (tf.backend() as unknown as { getNumOfTFTensors: () => number }).getNumOfTFTensors();
   fused(name, inputs, attrs).dispose(); // now the inputs are outside
   const before = [tf.memory().numTensors, tf.memory().numDataBuffers, native()];
@@ -50,16 +55,32 @@ describe.runIf(await kernelsHere())('the kernels of the tensorflow backend', () 
   });
 
   it.each(ACTIVATIONS)('a linear layer is act(xW + b) + residual, with and without each part: %s', (activation) => {
-    for (const [rows, a, c, residualRows] of [[6, 5, 7, 3], [4, 16, 16, 4], [1, 3, 1, 1], [12, 48, 33, 2], [300, 24, 130, 100]]) {
+    for (const [rows, a, c, residualRows] of [
+      [6, 5, 7, 3],
+      [4, 16, 16, 4],
+      [1, 3, 1, 1],
+      [12, 48, 33, 2],
+      [300, 24, 130, 100],
+    ]) {
       const [x, W, b, residual] = [numbers(rows * a), numbers(a * c, 1), numbers(c), numbers(residualRows * c)];
-      for (const [hasB, hasRest] of [[true, true], [true, false], [false, true], [false, false]]) {
+      for (const [hasB, hasRest] of [
+        [true, true],
+        [true, false],
+        [false, true],
+        [false, false],
+      ]) {
         const expected = Float64Array.from({ length: rows * c }, (_, i) => {
           const [r, j] = [Math.floor(i / c), i % c];
           let sum = hasB ? b[j] : 0;
           for (let k = 0; k < a; k++) sum += x[r * a + k] * W[k * c + j];
           return ACTIVATION[activation](sum) + (hasRest ? residual[(r % residualRows) * c + j] : 0);
         });
-        const inputs = { x: tensor(x, [rows, 1, a]), W: tensor(W, [a, c]), b: hasB ? tensor(b, [c]) : undefined, residual: hasRest ? tensor(residual, [residualRows, 1, c]) : undefined };
+        const inputs = {
+          x: tensor(x, [rows, 1, a]),
+          W: tensor(W, [a, c]),
+          b: hasB ? tensor(b, [c]) : undefined,
+          residual: hasRest ? tensor(residual, [residualRows, 1, c]) : undefined,
+        };
         expect(run('SpexlensLinear', inputs, { activation })).toBeAllClose(expected, 1e-5);
         expect(inputs.x.dataSync()).toEqual(Float32Array.from(x)); // what it is given stays as it was
         if (inputs.residual !== undefined) expect(inputs.residual.dataSync()).toEqual(Float32Array.from(residual));
@@ -70,7 +91,11 @@ describe.runIf(await kernelsHere())('the kernels of the tensorflow backend', () 
 
   it('a linear layer keeps the leading axes, and takes two', () => {
     const W = tf.ones([3, 5]);
-    for (const shape of [[4, 3], [2, 2, 3], [2, 1, 2, 3]]) {
+    for (const shape of [
+      [4, 3],
+      [2, 2, 3],
+      [2, 1, 2, 3],
+    ]) {
       const x = tf.ones(shape);
       const out = fused('SpexlensLinear', { x, W }, { activation: 'none' });
       expect(out.shape).toEqual([...shape.slice(0, -1), 5]);
@@ -81,11 +106,35 @@ describe.runIf(await kernelsHere())('the kernels of the tensorflow backend', () 
   });
 
   it.each(POINTWISE)('far out and at nothing %s is what it should be, and NaN stays', (activation) => {
-    const x = Float64Array.from([-1e30, -1000, -100, -88, -87, -20, -12, -5, -1e-20, 0, 1e-20, 5, 12, 20, 87, 88, 100, 1000, 1e6, NaN]);
+    const x = Float64Array.from([
+      -1e30,
+      -1000,
+      -100,
+      -88,
+      -87,
+      -20,
+      -12,
+      -5,
+      -1e-20,
+      0,
+      1e-20,
+      5,
+      12,
+      20,
+      87,
+      88,
+      100,
+      1000,
+      1e6,
+      NaN,
+    ]);
     const [gate, up] = [tensor(x, [x.length]), tf.ones([x.length])];
     const values = run('SpexlensGate', { gate, up }, { activation });
     expect(values.at(-1)).toBeNaN();
-    expect(values.subarray(0, -1)).toBeAllClose(x.subarray(0, -1).map((v) => (v < -1000 ? 0 : ACTIVATION[activation](v))), 1e-6);
+    expect(values.subarray(0, -1)).toBeAllClose(
+      x.subarray(0, -1).map((v) => (v < -1000 ? 0 : ACTIVATION[activation](v))),
+      1e-6,
+    );
     tf.dispose([gate, up]);
   });
 
@@ -93,25 +142,45 @@ describe.runIf(await kernelsHere())('the kernels of the tensorflow backend', () 
     for (const size of [1, 15, 16, 17, 100_003]) {
       const [gate, up] = [numbers(size, 8), numbers(size)];
       const inputs = { gate: tensor(gate, [size]), up: tensor(up, [size]) };
-      expect(run('SpexlensGate', inputs, { activation })).toBeAllClose(gate.map((g, i) => ACTIVATION[activation](g) * up[i]), 1e-6);
+      expect(run('SpexlensGate', inputs, { activation })).toBeAllClose(
+        gate.map((g, i) => ACTIVATION[activation](g) * up[i]),
+        1e-6,
+      );
       tf.dispose(inputs);
     }
   });
 
-  it.each([[1, 5], [3, 16], [4, 37], [700, 768]])('norms of %i rows of %i', (rows, width) => {
+  it.each([
+    [1, 5],
+    [3, 16],
+    [4, 37],
+    [700, 768],
+  ])('norms of %i rows of %i', (rows, width) => {
     const [w, b] = [numbers(width), numbers(width)];
     const x = numbers(rows * width).map((v) => Math.fround(v + 20)); // far from 0: the variance must be of the centred row
     for (const kind of ['layer', 'rms'] as const) {
-      for (const [hasW, hasB, offset] of [[true, true, 0], [true, false, 1], [false, false, 0]] as const) {
+      for (const [hasW, hasB, offset] of [
+        [true, true, 0],
+        [true, false, 1],
+        [false, false, 0],
+      ] as const) {
         const eps = 1e-5;
         const expected = new Float64Array(rows * width);
         for (let r = 0; r < rows; r++) {
           const row = x.subarray(r * width, (r + 1) * width);
           const mean = kind === 'layer' ? row.reduce((sum, v) => sum + v, 0) / width : 0;
           const square = row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / width;
-          row.forEach((v, c) => (expected[r * width + c] = ((v - mean) / Math.sqrt(square + eps)) * (hasW ? w[c] + offset : 1) + (hasB ? b[c] : 0)));
+          row.forEach(
+            (v, c) =>
+              (expected[r * width + c] =
+                ((v - mean) / Math.sqrt(square + eps)) * (hasW ? w[c] + offset : 1) + (hasB ? b[c] : 0)),
+          );
         }
-        const inputs = { x: tensor(x, [rows, width]), w: hasW ? tensor(w, [width]) : undefined, b: hasB ? tensor(b, [width]) : undefined };
+        const inputs = {
+          x: tensor(x, [rows, width]),
+          w: hasW ? tensor(w, [width]) : undefined,
+          b: hasB ? tensor(b, [width]) : undefined,
+        };
         expect(run('SpexlensNorm', inputs, { kind, eps, offset })).toBeAllClose(expected, 2e-5);
         tf.dispose(inputs);
       }
@@ -136,14 +205,27 @@ describe.runIf(await kernelsHere())('the kernels of the tensorflow backend', () 
     ['causal', { batch: 3, queries: 16, keys: 16, heads: 4, kvHeads: 4, e: 16, masks: 1 }],
     ['odd sizes', { batch: 2, queries: 5, keys: 19, heads: 3, kvHeads: 3, e: 7, masks: 1 }],
     ['grouped heads', { batch: 2, queries: 7, keys: 7, heads: 6, kvHeads: 2, e: 24, masks: 1 }],
-    ['a mask for each row, some queries seeing nothing', { batch: 3, queries: 6, keys: 9, heads: 2, kvHeads: 1, e: 16, masks: 3 }],
+    [
+      'a mask for each row, some queries seeing nothing',
+      { batch: 3, queries: 6, keys: 9, heads: 2, kvHeads: 1, e: 16, masks: 3 },
+    ],
     ['a soft cap', { batch: 2, queries: 4, keys: 10, heads: 2, kvHeads: 2, e: 8, masks: 1, softcap: 5 }],
     ['large scores', { batch: 1, queries: 8, keys: 8, heads: 2, kvHeads: 2, e: 32, masks: 1, scale: 100 }],
-    ['many heads of many rows, on threads', { batch: 16, queries: 64, keys: 64, heads: 12, kvHeads: 12, e: 64, masks: 1 }],
+    [
+      'many heads of many rows, on threads',
+      { batch: 16, queries: 64, keys: 64, heads: 12, kvHeads: 12, e: 64, masks: 1 },
+    ],
   ])('attention: %s', (_what, { batch, queries, keys, heads, kvHeads, e, masks, softcap = 0, scale = 0.3 }) => {
-    const [q, k, v] = [numbers(batch * queries * heads * e, 1), numbers(batch * keys * kvHeads * e, 1), numbers(batch * keys * kvHeads * e)];
-    const hides = (r: number, i: number, j: number): boolean => (masks > 1 ? (i + j + r) % 3 === 0 || (r === 1 && i === 2) : j > i + keys - queries);
-    const mask = Float64Array.from({ length: masks * queries * keys }, (_, at) => (hides(Math.floor(at / (queries * keys)), Math.floor(at / keys) % queries, at % keys) ? -1e30 : 0));
+    const [q, k, v] = [
+      numbers(batch * queries * heads * e, 1),
+      numbers(batch * keys * kvHeads * e, 1),
+      numbers(batch * keys * kvHeads * e),
+    ];
+    const hides = (r: number, i: number, j: number): boolean =>
+      masks > 1 ? (i + j + r) % 3 === 0 || (r === 1 && i === 2) : j > i + keys - queries;
+    const mask = Float64Array.from({ length: masks * queries * keys }, (_, at) =>
+      hides(Math.floor(at / (queries * keys)), Math.floor(at / keys) % queries, at % keys) ? -1e30 : 0,
+    );
     const expected = new Float64Array(batch * queries * heads * e);
     for (let r = 0; r < batch; r++) {
       for (let h = 0; h < heads; h++) {
@@ -160,11 +242,18 @@ describe.runIf(await kernelsHere())('the kernels of the tensorflow backend', () 
           const most = Math.max(...scores);
           const weights = scores.map((s) => Math.exp(s - most));
           const total = weights.reduce((sum, p) => sum + p, 0);
-          for (let j = 0; j < keys; j++) for (let c = 0; c < e; c++) expected[at + c] += (weights[j] / total) * v[((r * keys + j) * kvHeads + group) * e + c];
+          for (let j = 0; j < keys; j++)
+            for (let c = 0; c < e; c++)
+              expected[at + c] += (weights[j] / total) * v[((r * keys + j) * kvHeads + group) * e + c];
         }
       }
     }
-    const inputs = { q: tensor(q, [batch, queries, heads, e]), k: tensor(k, [batch, keys, kvHeads, e]), v: tensor(v, [batch, keys, kvHeads, e]), mask: masks === 0 ? undefined : tensor(mask, [masks, 1, queries, keys]) };
+    const inputs = {
+      q: tensor(q, [batch, queries, heads, e]),
+      k: tensor(k, [batch, keys, kvHeads, e]),
+      v: tensor(v, [batch, keys, kvHeads, e]),
+      mask: masks === 0 ? undefined : tensor(mask, [masks, 1, queries, keys]),
+    };
     // scores of size 100 carry 100 times the rounding of scores of size 1 into the softmax
     expect(run('SpexlensAttention', inputs, { scale, softcap })).toBeAllClose(expected, scale > 1 ? 1e-3 : 1e-5);
     tf.dispose(inputs);
@@ -173,10 +262,14 @@ describe.runIf(await kernelsHere())('the kernels of the tensorflow backend', () 
   it('shapes that do not go together are refused, not computed', () => {
     const [x, W, b] = [tf.ones([2, 3]), tf.ones([3, 4]), tf.ones([3])];
     expect(() => fused('SpexlensLinear', { x, W, b }, { activation: 'none' })).toThrow(/b is not as wide as x/);
-    expect(() => fused('SpexlensLinear', { x, W, residual: tf.ones([3, 4]) }, { activation: 'none' })).toThrow(/residual's rows do not divide/);
+    expect(() => fused('SpexlensLinear', { x, W, residual: tf.ones([3, 4]) }, { activation: 'none' })).toThrow(
+      /residual's rows do not divide/,
+    );
     expect(() => fused('SpexlensNorm', { x, w: W }, { kind: 'layer', eps: 0, offset: 0 })).toThrow(/not as wide as x/);
     const q = tf.ones([2, 4, 3, 8]);
-    expect(() => fused('SpexlensAttention', { q, k: tf.ones([2, 4, 2, 8]), v: tf.ones([2, 4, 2, 8]) }, { scale: 1, softcap: 0 })).toThrow(/do not go together/);
+    expect(() =>
+      fused('SpexlensAttention', { q, k: tf.ones([2, 4, 2, 8]), v: tf.ones([2, 4, 2, 8]) }, { scale: 1, softcap: 0 }),
+    ).toThrow(/do not go together/);
     expect(() => fused('SpexlensGate', { gate: x, up: W }, { activation: 'silu' })).toThrow(/differ in size/);
   });
 
@@ -190,8 +283,15 @@ describe('where the operations are missing', () => {
   const binding = { TF_FLOAT: 1, createTensor: () => 1, deleteTensor: () => undefined };
 
   it('nothing is registered: an addon without them, a GPU', () => {
-    const without = { ...binding, executeOp: () => { throw new Error('Op type not registered'); } };
+    const without = {
+      ...binding,
+      executeOp: () => {
+        throw new Error('Op type not registered');
+      },
+    };
     expect(registerTensorflowKernels({ isUsingGpuDevice: false, binding: without })).toBe(false);
-    expect(registerTensorflowKernels({ isUsingGpuDevice: true, binding: { ...binding, executeOp: () => [] } })).toBe(false);
+    expect(registerTensorflowKernels({ isUsingGpuDevice: true, binding: { ...binding, executeOp: () => [] } })).toBe(
+      false,
+    );
   });
 });

@@ -6,8 +6,8 @@ import { registerWasmKernels, unregisterWasmKernels } from '../../src/backend/wa
 import { COMPILERS, tensorBuild } from '../../src/backend/wasm-module.ts';
 import { TENSORS_FMA } from '../../src/kernels/tensors-fma-bytes.ts';
 import { TENSORS_SIMD } from '../../src/kernels/tensors-simd-bytes.ts';
-import { fused, hasFused, type FusedName, type PointwiseActivation } from '../../src/model/fused.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/self-check.ts';
+import { fused, hasFused, type FusedName, type PointwiseActivation } from '../../src/model/forward/fused.ts';
+import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/reference/self-check.ts';
 import { createRandom } from '../../src/random.ts';
 import { open } from '../tensors.ts';
 
@@ -15,7 +15,8 @@ const NAMES: readonly FusedName[] = ['SpexlensLinear', 'SpexlensNorm', 'Spexlens
 const ACTIVATIONS = ['none', 'relu', 'silu', 'gelu', 'gelu_new'] as const;
 const check = { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE };
 const random = createRandom(20260301, 'wasm-kernels');
-const normal = (size: number, scale = 1): Float32Array => Float32Array.from({ length: size }, () => scale * random.normal());
+const normal = (size: number, scale = 1): Float32Array =>
+  Float32Array.from({ length: size }, () => scale * random.normal());
 const below = (n: number): number => Math.floor(n * random.uniform());
 const bytesOf = (base64: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(base64, 'base64'));
 
@@ -70,7 +71,12 @@ interface Product {
 
 /** The largest error of act(x · W + b) + residual, each relative to 2 + the sum of absolute products. */
 function productError({ rows, inner, columns, activation, bias, residualRows, scale = 1 }: Product): number {
-  const [x, W, b, r] = [normal(rows * inner, scale), normal(inner * columns), normal(columns), normal(residualRows * columns)];
+  const [x, W, b, r] = [
+    normal(rows * inner, scale),
+    normal(inner * columns),
+    normal(columns),
+    normal(residualRows * columns),
+  ];
   const ours = valuesOf(() =>
     fused(
       'SpexlensLinear',
@@ -114,12 +120,31 @@ interface Attention {
   readonly maskBatch?: number;
 }
 
-function attentionInputs({ batch, queries, keys, heads, groups, width, shows, maskBatch = 1 }: Attention): Record<'q' | 'k' | 'v' | 'mask', Float32Array> {
-  const mask = Float32Array.from({ length: maskBatch * queries * keys }, (_, i) => (shows?.(Math.floor(i / (queries * keys)), Math.floor(i / keys) % queries, i % keys) === false ? -1e30 : 0));
-  return { q: normal(batch * queries * heads * width), k: normal(batch * keys * groups * width), v: normal(batch * keys * groups * width), mask };
+function attentionInputs({
+  batch,
+  queries,
+  keys,
+  heads,
+  groups,
+  width,
+  shows,
+  maskBatch = 1,
+}: Attention): Record<'q' | 'k' | 'v' | 'mask', Float32Array> {
+  const mask = Float32Array.from({ length: maskBatch * queries * keys }, (_, i) =>
+    shows?.(Math.floor(i / (queries * keys)), Math.floor(i / keys) % queries, i % keys) === false ? -1e30 : 0,
+  );
+  return {
+    q: normal(batch * queries * heads * width),
+    k: normal(batch * keys * groups * width),
+    v: normal(batch * keys * groups * width),
+    mask,
+  };
 }
 
-function runAttention({ batch, queries, keys, heads, groups, width, softcap = 0, scale = 0.3, shows, maskBatch = 1 }: Attention, { q, k, v, mask }: Record<'q' | 'k' | 'v' | 'mask', Float32Array>): Float32Array {
+function runAttention(
+  { batch, queries, keys, heads, groups, width, softcap = 0, scale = 0.3, shows, maskBatch = 1 }: Attention,
+  { q, k, v, mask }: Record<'q' | 'k' | 'v' | 'mask', Float32Array>,
+): Float32Array {
   return valuesOf(() =>
     fused(
       'SpexlensAttention',
@@ -145,7 +170,10 @@ function attentionError(shape: Attention): number {
       for (let i = 0; i < queries; i++) {
         const scores = Array.from({ length: keys }, (_, s) => {
           let dot = 0;
-          for (let d = 0; d < width; d++) dot += inputs.q[((b * queries + i) * heads + h) * width + d] * inputs.k[((b * keys + s) * groups + g) * width + d];
+          for (let d = 0; d < width; d++)
+            dot +=
+              inputs.q[((b * queries + i) * heads + h) * width + d] *
+              inputs.k[((b * keys + s) * groups + g) * width + d];
           const capped = softcap === 0 ? scale * dot : softcap * Math.tanh((scale * dot) / softcap);
           return capped + (shows === undefined ? 0 : inputs.mask[((maskBatch === 1 ? 0 : b) * queries + i) * keys + s]);
         });
@@ -153,7 +181,10 @@ function attentionError(shape: Attention): number {
         const weights = scores.map((s) => Math.exp(s - top));
         const sum = weights.reduce((x, y) => x + y, 0);
         for (let d = 0; d < width; d++) {
-          const expected = weights.reduce((z, w, s) => z + (w / sum) * inputs.v[((b * keys + s) * groups + g) * width + d], 0);
+          const expected = weights.reduce(
+            (z, w, s) => z + (w / sum) * inputs.v[((b * keys + s) * groups + g) * width + d],
+            0,
+          );
           const error = Math.abs(ours[((b * queries + i) * heads + h) * width + d] - expected);
           worst = error <= worst ? worst : Number.isNaN(error) ? Infinity : error;
         }
@@ -163,18 +194,30 @@ function attentionError(shape: Attention): number {
   return worst;
 }
 
-function normError(kind: 'layer' | 'rms', rows: number, width: number, { w = true, b = true, offset = 0, scale = 1, shift = 0 } = {}): number {
+function normError(
+  kind: 'layer' | 'rms',
+  rows: number,
+  width: number,
+  { w = true, b = true, offset = 0, scale = 1, shift = 0 } = {},
+): number {
   const x = normal(rows * width, scale).map((value) => value + shift);
   const [weights, biases] = [normal(width), normal(width)];
   const eps = 1e-5;
-  const ours = valuesOf(() => fused('SpexlensNorm', { x: tf.tensor(x, [rows, width]), w: w ? tf.tensor(weights) : undefined, b: b ? tf.tensor(biases) : undefined }, { kind, eps, offset }));
+  const ours = valuesOf(() =>
+    fused(
+      'SpexlensNorm',
+      { x: tf.tensor(x, [rows, width]), w: w ? tf.tensor(weights) : undefined, b: b ? tf.tensor(biases) : undefined },
+      { kind, eps, offset },
+    ),
+  );
   let worst = 0;
   for (let r = 0; r < rows; r++) {
     const row = x.subarray(r * width, (r + 1) * width);
     const mean = kind === 'rms' ? 0 : row.reduce((s, v) => s + v, 0) / width;
     const variance = Array.from(row, (v) => (v - mean) ** 2).reduce((s, v) => s + v, 0) / width;
     row.forEach((value, i) => {
-      const expected = ((value - mean) / Math.sqrt(variance + eps)) * (w ? weights[i] + offset : 1) + (b ? biases[i] : 0);
+      const expected =
+        ((value - mean) / Math.sqrt(variance + eps)) * (w ? weights[i] + offset : 1) + (b ? biases[i] : 0);
       const error = Math.abs(ours[r * width + i] - expected) / Math.max(1, Math.abs(expected));
       worst = error <= worst ? worst : Number.isNaN(error) ? Infinity : error;
     });
@@ -200,7 +243,14 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
       for (let columns = 1; columns <= 17; columns++) {
         for (const inner of [1, 2, 3, 5, 8, 31, 70]) {
           const divisors = [0, 1, rows, ...[2, 3, 5].filter((d) => rows % d === 0)];
-          const product = { rows, inner, columns, activation: ACTIVATIONS[run % 5], bias: run % 3 !== 0, residualRows: divisors[run % divisors.length] };
+          const product = {
+            rows,
+            inner,
+            columns,
+            activation: ACTIVATIONS[run % 5],
+            bias: run % 3 !== 0,
+            residualRows: divisors[run % divisors.length],
+          };
           worst = Math.max(worst, productError(product));
           run++;
         }
@@ -221,20 +271,31 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
     [21, 515, 130],
   ])('multiply %i x %i x %i, which no block divides', (rows, inner, columns) => {
     for (const activation of ACTIVATIONS) {
-      for (const residualRows of [0, 1, rows]) expect(productError({ rows, inner, columns, activation, bias: true, residualRows })).toBeLessThan(1e-6);
+      for (const residualRows of [0, 1, rows])
+        expect(productError({ rows, inner, columns, activation, bias: true, residualRows })).toBeLessThan(1e-6);
     }
   });
 
   it('multiply empty sums, empty rows, and x of any rank', () => {
-    expect(productError({ rows: 3, inner: 0, columns: 9, activation: 'none', bias: true, residualRows: 3 })).toBeLessThan(2e-7);
-    expect(productError({ rows: 30, inner: 0, columns: 9, activation: 'gelu', bias: true, residualRows: 3 })).toBeLessThan(1e-6);
+    expect(
+      productError({ rows: 3, inner: 0, columns: 9, activation: 'none', bias: true, residualRows: 3 }),
+    ).toBeLessThan(2e-7);
+    expect(
+      productError({ rows: 30, inner: 0, columns: 9, activation: 'gelu', bias: true, residualRows: 3 }),
+    ).toBeLessThan(1e-6);
     const [x, W] = [tf.zeros([0, 4]), tf.zeros([4, 3])];
     expect(fused('SpexlensLinear', { x, W, residual: tf.zeros([0, 3]) }, { activation: 'none' }).shape).toEqual([0, 3]);
-    expect(fused('SpexlensLinear', { x: tf.zeros([2, 3, 1, 4]), W }, { activation: 'none' }).shape).toEqual([2, 3, 1, 3]);
+    expect(fused('SpexlensLinear', { x: tf.zeros([2, 3, 1, 4]), W }, { activation: 'none' }).shape).toEqual([
+      2, 3, 1, 3,
+    ]);
   });
 
   it('give a row the same bits whatever rows are beside it', () => {
-    for (const [inner, columns] of [[70, 17], [300, 40], [520, 531]]) {
+    for (const [inner, columns] of [
+      [70, 17],
+      [300, 40],
+      [520, 531],
+    ]) {
       const most = 45; // up to 20 are multiplied in another way
       const [x, W, b, r] = [normal(most * inner), normal(inner * columns), normal(columns), normal(most * columns)];
       const run = (first: number, rows: number): Int32Array =>
@@ -242,7 +303,12 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
           valuesOf(() =>
             fused(
               'SpexlensLinear',
-              { x: tf.tensor(x.slice(first * inner, (first + rows) * inner), [rows, inner]), W: tf.tensor(W, [inner, columns]), b: tf.tensor(b), residual: tf.tensor(r.slice(first * columns, (first + rows) * columns), [rows, columns]) },
+              {
+                x: tf.tensor(x.slice(first * inner, (first + rows) * inner), [rows, inner]),
+                W: tf.tensor(W, [inner, columns]),
+                b: tf.tensor(b),
+                residual: tf.tensor(r.slice(first * columns, (first + rows) * columns), [rows, columns]),
+              },
               { activation: 'gelu_new' },
             ),
           ),
@@ -257,7 +323,14 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
 
   it('norm rows of any width', () => {
     for (const kind of ['layer', 'rms'] as const) {
-      for (let width = 1; width <= 41; width++) expect(normError(kind, 1 + (width % 4), width, { w: width % 2 === 0, b: width % 3 === 0, offset: width % 5 === 0 ? 1 : 0 })).toBeLessThan(2e-6);
+      for (let width = 1; width <= 41; width++)
+        expect(
+          normError(kind, 1 + (width % 4), width, {
+            w: width % 2 === 0,
+            b: width % 3 === 0,
+            offset: width % 5 === 0 ? 1 : 0,
+          }),
+        ).toBeLessThan(2e-6);
       for (const width of [64, 127, 768, 1030]) {
         expect(normError(kind, 5, width)).toBeLessThan(2e-6);
         expect(normError(kind, 5, width, { scale: 1e-4 })).toBeLessThan(2e-6);
@@ -279,12 +352,16 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
       worst = error <= worst ? worst : Number.isNaN(error) ? Infinity : error;
     });
     expect(worst).toBeLessThan(3e-7);
-    expect(valuesOf(() => fused('SpexlensGate', { gate: tf.tensor([NaN, 1]), up: tf.tensor([1, NaN]) }, { activation }))).toEqual(Float32Array.from([NaN, NaN]));
+    expect(
+      valuesOf(() => fused('SpexlensGate', { gate: tf.tensor([NaN, 1]), up: tf.tensor([1, NaN]) }, { activation })),
+    ).toEqual(Float32Array.from([NaN, NaN]));
   });
 
   it('e to the x within 2e-7 relative: silu far left is x e to the x', () => {
     const x = Float32Array.from({ length: 20_000 }, (_, i) => -17 - (70 * i) / 20_000);
-    const ours = valuesOf(() => fused('SpexlensGate', { gate: tf.tensor(x), up: tf.ones([x.length]) }, { activation: 'silu' }));
+    const ours = valuesOf(() =>
+      fused('SpexlensGate', { gate: tf.tensor(x), up: tf.ones([x.length]) }, { activation: 'silu' }),
+    );
     // 1 + e^-x is rounded once and divided by once more: 1.2e-7 besides.
     const worst = x.reduce((most, value, i) => Math.max(most, Math.abs(ours[i] / act(value, 'silu') - 1)), 0);
     expect(worst).toBeLessThan(2e-7 + 1.2e-7);
@@ -293,8 +370,13 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
   it('gate numbers of any count', () => {
     for (let n = 1; n <= 9; n++) {
       const [gate, up] = [normal(n), normal(n)];
-      const ours = valuesOf(() => fused('SpexlensGate', { gate: tf.tensor(gate), up: tf.tensor(up) }, { activation: 'silu' }));
-      expect(ours).toBeAllClose(Float32Array.from(gate, (x, i) => act(x, 'silu') * up[i]), 3e-7);
+      const ours = valuesOf(() =>
+        fused('SpexlensGate', { gate: tf.tensor(gate), up: tf.tensor(up) }, { activation: 'silu' }),
+      );
+      expect(ours).toBeAllClose(
+        Float32Array.from(gate, (x, i) => act(x, 'silu') * up[i]),
+        3e-7,
+      );
     }
   });
 
@@ -304,10 +386,18 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
     for (let queries = 1; queries <= 13; queries++) {
       for (const keys of [queries, queries + 1, queries + 4, 19].filter((n) => n >= queries)) {
         for (const width of [1, 3, 4, 8, 13, 16]) {
-          const [heads, groups] = [[1, 1], [4, 2], [3, 1], [2, 2]][run % 4];
+          const [heads, groups] = [
+            [1, 1],
+            [4, 2],
+            [3, 1],
+            [2, 2],
+          ][run % 4];
           const causal = run % 3 !== 0;
           const shape = { batch: 1 + (run % 3), queries, keys, heads, groups, width, softcap: run % 5 === 0 ? 2 : 0 };
-          worst = Math.max(worst, attentionError(causal ? { ...shape, shows: (_, i, s) => s <= i + keys - queries } : shape));
+          worst = Math.max(
+            worst,
+            attentionError(causal ? { ...shape, shows: (_, i, s) => s <= i + keys - queries } : shape),
+          );
           run++;
         }
       }
@@ -333,29 +423,57 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
     expect(attentionError({ ...shape, scale: 40 })).toBeLessThan(2e-4); // scores of thousands: float32 holds them to 1e-4
     expect(attentionError({ ...shape, scale: 40, softcap: 50 })).toBeLessThan(2e-4);
     expect(attentionError({ ...shape, scale: 0 })).toBeLessThan(1e-6);
-    expect(attentionError({ ...shape, queries: 130, keys: 333, width: 72, scale: 0.1, shows: (_, i, s) => s <= i + 203 })).toBeLessThan(1e-6);
+    expect(
+      attentionError({ ...shape, queries: 130, keys: 333, width: 72, scale: 0.1, shows: (_, i, s) => s <= i + 203 }),
+    ).toBeLessThan(1e-6);
   });
 
   it('attend to a row with the same bits whatever rows are in the batch', () => {
-    const shape: Attention = { batch: 5, queries: 7, keys: 11, heads: 4, groups: 2, width: 12, shows: (b, i, s) => s <= i + 4 && s >= b, maskBatch: 5 };
+    const shape: Attention = {
+      batch: 5,
+      queries: 7,
+      keys: 11,
+      heads: 4,
+      groups: 2,
+      width: 12,
+      shows: (b, i, s) => s <= i + 4 && s >= b,
+      maskBatch: 5,
+    };
     const all = attentionInputs(shape);
     const together = bits(runAttention(shape, all));
     const size = { q: 7 * 4 * 12, k: 11 * 2 * 12, mask: 7 * 11 };
     for (let b = 0; b < 5; b++) {
-      const alone = { q: all.q.slice(b * size.q, (b + 1) * size.q), k: all.k.slice(b * size.k, (b + 1) * size.k), v: all.v.slice(b * size.k, (b + 1) * size.k), mask: all.mask.slice(b * size.mask, (b + 1) * size.mask) };
-      expect(bits(runAttention({ ...shape, batch: 1, maskBatch: 1 }, alone))).toEqual(together.slice(b * size.q, (b + 1) * size.q));
+      const alone = {
+        q: all.q.slice(b * size.q, (b + 1) * size.q),
+        k: all.k.slice(b * size.k, (b + 1) * size.k),
+        v: all.v.slice(b * size.k, (b + 1) * size.k),
+        mask: all.mask.slice(b * size.mask, (b + 1) * size.mask),
+      };
+      expect(bits(runAttention({ ...shape, batch: 1, maskBatch: 1 }, alone))).toEqual(
+        together.slice(b * size.q, (b + 1) * size.q),
+      );
     }
   });
 
   it('attend at a few queries with the bits of all queries', () => {
-    const shape: Attention = { batch: 2, queries: 16, keys: 16, heads: 2, groups: 2, width: 8, shows: (_, i, s) => s <= i };
+    const shape: Attention = {
+      batch: 2,
+      queries: 16,
+      keys: 16,
+      heads: 2,
+      groups: 2,
+      width: 8,
+      shows: (_, i, s) => s <= i,
+    };
     const all = attentionInputs(shape);
     const whole = runAttention(shape, all);
     const last: Attention = { ...shape, queries: 1, shows: () => true };
     const row = 2 * 8;
     const q = Float32Array.from([...all.q.slice(15 * row, 16 * row), ...all.q.slice(31 * row, 32 * row)]);
     const alone = runAttention(last, { ...all, q, mask: new Float32Array(16) });
-    expect(bits(alone)).toEqual(bits(Float32Array.from([...whole.slice(15 * row, 16 * row), ...whole.slice(31 * row, 32 * row)])));
+    expect(bits(alone)).toEqual(
+      bits(Float32Array.from([...whole.slice(15 * row, 16 * row), ...whole.slice(31 * row, 32 * row)])),
+    );
   });
 
   it('leave no tensors, also when they refuse', async () => {
@@ -377,7 +495,8 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
     const memory = (tf.backend() as unknown as { wasm: { asm: { memory: WebAssembly.Memory } } }).wasm.asm.memory;
     const [first, size] = [run(), memory.buffer.byteLength];
     const held: tf.Tensor[] = [];
-    while (memory.buffer.byteLength === size) held.push(fused('SpexlensLinear', { x: tf.tidy(() => tf.ones([1000, 300])), W }, { activation: 'none' }));
+    while (memory.buffer.byteLength === size)
+      held.push(fused('SpexlensLinear', { x: tf.tidy(() => tf.ones([1000, 300])), W }, { activation: 'none' }));
     expect(held.length).toBeGreaterThan(0);
     expect(run()).toEqual(first);
     tf.dispose([x, W, held]);
@@ -387,34 +506,67 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
     const refuse = (run: () => unknown): void => {
       tf.tidy(() => void run());
     };
-    expect(() => refuse(() => fused('SpexlensLinear', { x: tf.zeros([3, 4]), W: tf.zeros([5, 2]) }, { activation: 'none' }))).toThrow(/SpexlensLinear: W \[5, 2\] has 10 numbers; here it has to have 8/);
-    expect(() => refuse(() => fused('SpexlensLinear', { x: tf.zeros([3, 4]), W: tf.zeros([4, 2]), residual: tf.zeros([2, 2]) }, { activation: 'none' }))).toThrow(/a residual of 2 rows goes onto 3/);
-    expect(() => refuse(() => fused('SpexlensLinear', { x: tf.zeros([3, 4]), W: tf.zeros([4, 2]) }, { activation: 'swish' as never }))).toThrow(/activation "swish" is unknown/);
-    expect(() => refuse(() => fused('SpexlensGate', { gate: tf.zeros([3], 'int32'), up: tf.zeros([3]) }, { activation: 'silu' }))).toThrow(/gate is of int32/);
-    expect(() => refuse(() => fused('SpexlensLinear', { x: tf.zeros([1_000_000, 1]), W: tf.zeros([1, 4000]) }, { activation: 'none' }))).toThrow(/wasm: out of memory: 15259 MiB more cannot be had/);
+    expect(() =>
+      refuse(() => fused('SpexlensLinear', { x: tf.zeros([3, 4]), W: tf.zeros([5, 2]) }, { activation: 'none' })),
+    ).toThrow(/SpexlensLinear: W \[5, 2\] has 10 numbers; here it has to have 8/);
+    expect(() =>
+      refuse(() =>
+        fused(
+          'SpexlensLinear',
+          { x: tf.zeros([3, 4]), W: tf.zeros([4, 2]), residual: tf.zeros([2, 2]) },
+          { activation: 'none' },
+        ),
+      ),
+    ).toThrow(/a residual of 2 rows goes onto 3/);
+    expect(() =>
+      refuse(() =>
+        fused('SpexlensLinear', { x: tf.zeros([3, 4]), W: tf.zeros([4, 2]) }, { activation: 'swish' as never }),
+      ),
+    ).toThrow(/activation "swish" is unknown/);
+    expect(() =>
+      refuse(() => fused('SpexlensGate', { gate: tf.zeros([3], 'int32'), up: tf.zeros([3]) }, { activation: 'silu' })),
+    ).toThrow(/gate is of int32/);
+    expect(() =>
+      refuse(() =>
+        fused('SpexlensLinear', { x: tf.zeros([1_000_000, 1]), W: tf.zeros([1, 4000]) }, { activation: 'none' }),
+      ),
+    ).toThrow(/wasm: out of memory: 15259 MiB more cannot be had/);
   });
 });
 
 describe('how the kernels come to be used', () => {
   it('openBackend says which are in use', async () => {
     expect((await openBackend('wasm', check)).device).toMatch(/own kernels with(out)? fused multiply-add/);
-    expect((await openBackend('wasm', check, { kernels: 'simd' })).device).toMatch(/own kernels without fused multiply-add \(plain SIMD was asked for\)/);
+    expect((await openBackend('wasm', check, { kernels: 'simd' })).device).toMatch(
+      /own kernels without fused multiply-add \(plain SIMD was asked for\)/,
+    );
     expect(hasFused('SpexlensLinear')).toBe(true);
-    expect((await openBackend('wasm', check, { kernels: 'stock' })).device).toMatch(/TensorFlow.js's kernels \(as asked for\)/);
+    expect((await openBackend('wasm', check, { kernels: 'stock' })).device).toMatch(
+      /TensorFlow.js's kernels \(as asked for\)/,
+    );
     expect(NAMES.some((name) => hasFused(name))).toBe(false);
   });
 
-  it('goes back to TensorFlow.js\'s kernels when ours compute wrong numbers or throw, and says so', async () => {
-    const wrong = await openBackend('wasm', { ...check, run: async () => (hasFused('SpexlensLinear') ? 0.25 : selfCheck()) });
-    expect(wrong.device).toMatch(/TensorFlow.js's kernels \(with kernels of our own, a small forward pass differs from Float64 JavaScript by 2.5e-1/);
+  it("goes back to TensorFlow.js's kernels when ours compute wrong numbers or throw, and says so", async () => {
+    const wrong = await openBackend('wasm', {
+      ...check,
+      run: async () => (hasFused('SpexlensLinear') ? 0.25 : selfCheck()),
+    });
+    expect(wrong.device).toMatch(
+      /TensorFlow.js's kernels \(with kernels of our own, a small forward pass differs from Float64 JavaScript by 2.5e-1/,
+    );
     expect(wrong.selfCheckError).toBeLessThan(1e-5);
     expect(hasFused('SpexlensLinear')).toBe(false);
     const throwing = async (): Promise<number> => {
       if (hasFused('SpexlensLinear')) throw new Error('unreachable executed');
       return selfCheck();
     };
-    expect((await openBackend('wasm', { ...check, run: throwing })).device).toMatch(/with kernels of our own, unreachable executed/);
-    await expect(openBackend('wasm', { ...check, run: async () => 0.25 })).rejects.toThrow(/wasm: computes wrong numbers/);
+    expect((await openBackend('wasm', { ...check, run: throwing })).device).toMatch(
+      /with kernels of our own, unreachable executed/,
+    );
+    await expect(openBackend('wasm', { ...check, run: async () => 0.25 })).rejects.toThrow(
+      /wasm: computes wrong numbers/,
+    );
   });
 
   it('takes the plain build without relaxed SIMD, and none without SIMD', async () => {
@@ -426,7 +578,7 @@ describe('how the kernels come to be used', () => {
     expect(hasFused('SpexlensLinear')).toBe(false);
   });
 
-  it('leaves V8\'s flags as they were', () => {
+  it("leaves V8's flags as they were", () => {
     const before = WebAssembly.validate(bytesOf(TENSORS_FMA));
     const module = COMPILERS.fma();
     expect(WebAssembly.validate(bytesOf(TENSORS_FMA))).toBe(before);
@@ -434,7 +586,10 @@ describe('how the kernels come to be used', () => {
     else expect(WebAssembly.Module.imports(module)).toEqual([{ module: 'env', name: 'memory', kind: 'memory' }]);
   });
 
-  it.each([['fma', TENSORS_FMA], ['simd', TENSORS_SIMD]])('the %s build owns no memory: no data, no globals, no tables', (_name, base64) => {
+  it.each([
+    ['fma', TENSORS_FMA],
+    ['simd', TENSORS_SIMD],
+  ])('the %s build owns no memory: no data, no globals, no tables', (_name, base64) => {
     const bytes = bytesOf(base64);
     const sections: number[] = [];
     for (let at = 8; at < bytes.length; ) {

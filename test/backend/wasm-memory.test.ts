@@ -1,16 +1,18 @@
 /** More than the wasm backend can hold: an error that says so, in time, and a game that goes on with less. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createComponentGame } from '../../src/games/component-game.ts';
-import { parsePlayers } from '../../src/games/components.ts';
-import { metricOf } from '../../src/games/metrics.ts';
-import { uniformCoalitions } from '../../src/coalitions.ts';
+import { createComponentGame } from '../../src/lens/components/component-game.ts';
+import { parsePlayers } from '../../src/lens/components/components.ts';
+import { metricOf } from '../../src/lens/metrics.ts';
+import { uniformMasks } from '../../src/masks.ts';
 import { createRandom } from '../../src/random.ts';
 import { CONFIGS, open, randomModel } from '../tensors.ts';
 
 /** Memory that is taken and not written to: it counts as used but is not resident. */
 function fill(bytes: number): () => void {
-  const { wasm } = tf.backend() as unknown as { readonly wasm: { readonly _malloc: (bytes: number) => number; readonly _free: (at: number) => void } };
+  const { wasm } = tf.backend() as unknown as {
+    readonly wasm: { readonly _malloc: (bytes: number) => number; readonly _free: (at: number) => void };
+  };
   const taken: number[] = [];
   for (let size = bytes; size >= 2 ** 16; ) {
     try {
@@ -46,9 +48,21 @@ describe('a full wasm memory', () => {
   it('halves the batch of a game until it fits', async () => {
     const { model } = randomModel(CONFIGS['gpt2']);
     const tokens = [3, 1, 4, 1, 5, 9, 2, 6];
-    const task = { tokens, corrupted: undefined, correct: 5, incorrect: 2, prompt: { prompt: '' }, strTokens: tokens.map(String) };
-    const options = { players: parsePlayers('heads', model.config), tasks: [task], metric: metricOf('logit-diff'), ablation: 'zero' } as const;
-    const masks = uniformCoalitions(9, 512, createRandom(1));
+    const task = {
+      tokens,
+      corrupted: undefined,
+      correct: 5,
+      incorrect: 2,
+      prompt: { prompt: '' },
+      strTokens: tokens.map(String),
+    };
+    const options = {
+      players: parsePlayers('heads', model.config),
+      tasks: [task],
+      metric: metricOf('logit-diff'),
+      ablation: 'zero',
+    } as const;
+    const masks = uniformMasks(9, 512, createRandom(1));
     const small = createComponentGame(model, { ...options, batchSize: 16 });
     const expected = await small.value(masks);
     const hold = tf.zeros([2 ** 18]); // what the game will have to do with

@@ -3,12 +3,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/backend/backend.ts';
 import { registerWebgpuKernels, unregisterWebgpuKernels } from '../../src/backend/webgpu-kernels.ts';
-import { attentionMask } from '../../src/model/attention-mask.ts';
-import { forward } from '../../src/model/forward.ts';
-import { fused, hasFused, type FusedName, type PointwiseActivation } from '../../src/model/fused.ts';
-import { packHalf, roundToHalf, unpackHalf } from '../../src/model/half-storage.ts';
-import { turn, turnTables } from '../../src/model/rotary.ts';
-import { erf } from '../../src/model/reference-functions.ts';
+import { attentionMask } from '../../src/model/forward/attention-mask.ts';
+import { forward } from '../../src/model/forward/forward.ts';
+import { fused, hasFused, type FusedName, type PointwiseActivation } from '../../src/model/forward/fused.ts';
+import { packHalf, roundToHalf, unpackHalf } from '../../src/model/weights/half-storage.ts';
+import { turn, turnTables } from '../../src/model/forward/rotary.ts';
+import { erf } from '../../src/model/reference/reference-functions.ts';
 import { createRandom } from '../../src/random.ts';
 import { availableBackends, CONFIGS, open, randomModel } from '../tensors.ts';
 
@@ -16,7 +16,13 @@ type Values = Float32Array | Float64Array;
 /** Of |ours - expected| / max(1, |expected|). What the device shows is printed at the end. */
 const TOLERANCE = 1e-4;
 const ACTIVATIONS = ['none', 'relu', 'silu', 'gelu', 'gelu_new'] as const;
-const NAMES: readonly FusedName[] = ['SpexlensLinear', 'SpexlensNorm', 'SpexlensAttention', 'SpexlensGate', 'SpexlensTurn'];
+const NAMES: readonly FusedName[] = [
+  'SpexlensLinear',
+  'SpexlensNorm',
+  'SpexlensAttention',
+  'SpexlensGate',
+  'SpexlensTurn',
+];
 
 const random = createRandom(11, 'webgpu kernels');
 const draw = (length: number, scale = 1): Float32Array => Float32Array.from({ length }, () => scale * random.normal());
@@ -39,7 +45,15 @@ function act(x: number, kind: PointwiseActivation | 'none'): number {
 }
 
 /** act(x [rows, a] · W [a, c] + b) + residual. */
-function linearReference(x: Values, W: Values, b: Values | undefined, residual: Values | undefined, inner: number, width: number, kind: PointwiseActivation | 'none'): Float64Array {
+function linearReference(
+  x: Values,
+  W: Values,
+  b: Values | undefined,
+  residual: Values | undefined,
+  inner: number,
+  width: number,
+  kind: PointwiseActivation | 'none',
+): Float64Array {
   const rows = x.length / inner;
   const out = new Float64Array(rows * width);
   for (let r = 0; r < rows; r++) {
@@ -52,13 +66,25 @@ function linearReference(x: Values, W: Values, b: Values | undefined, residual: 
   return out;
 }
 
-function normReference(x: Values, w: Values | undefined, b: Values | undefined, width: number, kind: 'layer' | 'rms', eps: number, offset: number): Float64Array {
+function normReference(
+  x: Values,
+  w: Values | undefined,
+  b: Values | undefined,
+  width: number,
+  kind: 'layer' | 'rms',
+  eps: number,
+  offset: number,
+): Float64Array {
   const out = new Float64Array(x.length);
   for (let first = 0; first < x.length; first += width) {
     const row = Float64Array.from(x.subarray(first, first + width));
     const mean = kind === 'rms' ? 0 : row.reduce((a, v) => a + v, 0) / width;
     const variance = row.reduce((a, v) => a + (v - mean) ** 2, 0) / width;
-    row.forEach((v, c) => (out[first + c] = ((v - mean) / Math.sqrt(variance + eps)) * (w === undefined ? 1 : w[c] + offset) + (b?.[c] ?? 0)));
+    row.forEach(
+      (v, c) =>
+        (out[first + c] =
+          ((v - mean) / Math.sqrt(variance + eps)) * (w === undefined ? 1 : w[c] + offset) + (b?.[c] ?? 0)),
+    );
   }
   return out;
 }
@@ -72,7 +98,15 @@ interface AttentionCase {
   readonly dHead: number;
 }
 
-function attentionReference(q: Values, k: Values, v: Values, mask: Values | undefined, { batch, queries, keys, heads, keyHeads, dHead }: AttentionCase, scale: number, softcap: number): Float64Array {
+function attentionReference(
+  q: Values,
+  k: Values,
+  v: Values,
+  mask: Values | undefined,
+  { batch, queries, keys, heads, keyHeads, dHead }: AttentionCase,
+  scale: number,
+  softcap: number,
+): Float64Array {
   const out = new Float64Array(q.length);
   for (let b = 0; b < batch; b++) {
     for (let i = 0; i < queries; i++) {
@@ -107,7 +141,10 @@ async function read(make: () => tf.Tensor): Promise<Float32Array> {
 
 const worst: Record<string, number> = {};
 function expectClose(name: FusedName, ours: Float32Array, expected: Float64Array): void {
-  ours.forEach((value, i) => (worst[name] = Math.max(worst[name] ?? 0, Math.abs(value - expected[i]) / Math.max(1, Math.abs(expected[i])))));
+  ours.forEach(
+    (value, i) =>
+      (worst[name] = Math.max(worst[name] ?? 0, Math.abs(value - expected[i]) / Math.max(1, Math.abs(expected[i])))),
+  );
   expect(ours).toBeAllClose(expected, TOLERANCE);
 }
 
@@ -135,7 +172,11 @@ describe.runIf((await availableBackends()).includes('webgpu'))('fused kernels on
   let backend: Backend;
   beforeAll(async () => void (backend = await open('webgpu')), HOOK_MS);
   afterAll(() => {
-    console.info(`largest relative errors on ${backend.device}: ${Object.entries(worst).map(([name, error]) => `${name} ${error.toExponential(1)}`).join(', ')}`);
+    console.info(
+      `largest relative errors on ${backend.device}: ${Object.entries(worst)
+        .map(([name, error]) => `${name} ${error.toExponential(1)}`)
+        .join(', ')}`,
+    );
     backend.close();
   }, HOOK_MS);
 
@@ -174,23 +215,48 @@ describe.runIf((await availableBackends()).includes('webgpu'))('fused kernels on
     { shape: [99], inner: 51, width: 131, ways: 'one each' },
     { shape: [1], inner: 64, width: 515, ways: 'all' },
   ];
-  it.each(products)('linear: $shape rows, $inner -> $width, with and without activation, bias and residual: $ways', async ({ shape, inner, width, ways }) => {
-    const rows = shape.reduce((a, b) => a * b, 1);
-    const fewer = rows % 3 === 0 ? rows / 3 : rows;
-    const [x, W, b] = [draw(rows * inner), draw(inner * width, inner ** -0.5), draw(width)];
-    const residuals = { none: undefined, whole: draw(rows * width), third: draw(fewer * width) };
-    const given = { x: tf.tensor(x, [...shape, inner]), W: tf.tensor(W, [inner, width]), b: tf.tensor(b), whole: tf.tensor(residuals.whole, [...shape, width]), third: tf.tensor(residuals.third, [fewer, width]) };
-    const cases = ways === 'all' ? ACTIVATIONS.flatMap((activation) => WAYS.map((way) => ({ activation, ...way }))) : ACTIVATIONS.map((activation, i) => ({ activation, ...WAYS[(i + 1) % 4] }));
-    for (const { activation, bias, residual } of cases) {
-      const ours = await read(() => {
-        const out = fused('SpexlensLinear', { x: given.x, W: given.W, b: bias ? given.b : undefined, residual: residual === 'none' ? undefined : given[residual] }, { activation });
-        expect(out.shape).toEqual([...shape, width]);
-        return out;
-      });
-      expectClose('SpexlensLinear', ours, linearReference(x, W, bias ? b : undefined, residuals[residual], inner, width, activation));
-    }
-    tf.dispose(given);
-  });
+  it.each(products)(
+    'linear: $shape rows, $inner -> $width, with and without activation, bias and residual: $ways',
+    async ({ shape, inner, width, ways }) => {
+      const rows = shape.reduce((a, b) => a * b, 1);
+      const fewer = rows % 3 === 0 ? rows / 3 : rows;
+      const [x, W, b] = [draw(rows * inner), draw(inner * width, inner ** -0.5), draw(width)];
+      const residuals = { none: undefined, whole: draw(rows * width), third: draw(fewer * width) };
+      const given = {
+        x: tf.tensor(x, [...shape, inner]),
+        W: tf.tensor(W, [inner, width]),
+        b: tf.tensor(b),
+        whole: tf.tensor(residuals.whole, [...shape, width]),
+        third: tf.tensor(residuals.third, [fewer, width]),
+      };
+      const cases =
+        ways === 'all'
+          ? ACTIVATIONS.flatMap((activation) => WAYS.map((way) => ({ activation, ...way })))
+          : ACTIVATIONS.map((activation, i) => ({ activation, ...WAYS[(i + 1) % 4] }));
+      for (const { activation, bias, residual } of cases) {
+        const ours = await read(() => {
+          const out = fused(
+            'SpexlensLinear',
+            {
+              x: given.x,
+              W: given.W,
+              b: bias ? given.b : undefined,
+              residual: residual === 'none' ? undefined : given[residual],
+            },
+            { activation },
+          );
+          expect(out.shape).toEqual([...shape, width]);
+          return out;
+        });
+        expectClose(
+          'SpexlensLinear',
+          ours,
+          linearReference(x, W, bias ? b : undefined, residuals[residual], inner, width, activation),
+        );
+      }
+      tf.dispose(given);
+    },
+  );
 
   it('linear and gate: activations of numbers as far out as 1e30 are finite, and nothing or the number itself', async () => {
     const far = Float32Array.of(-1e30, -1e4, -90, -13, -6, -1e-3, 0, 1e-3, 6, 13, 90, 1e4, 1e30, -5.5, 5.5, 1);
@@ -198,7 +264,11 @@ describe.runIf((await availableBackends()).includes('webgpu'))('fused kernels on
     const gated = { gate: tf.tensor(far), up: tf.ones([16]) };
     for (const activation of ['relu', 'silu', 'gelu', 'gelu_new'] as const) {
       const expected = Float64Array.from(far, (x) => act(x, activation));
-      expectClose('SpexlensLinear', await read(() => fused('SpexlensLinear', given, { activation })), expected.reduce((all, x, i) => all.fill(x, 4 * i, 4 * i + 4), new Float64Array(64)));
+      expectClose(
+        'SpexlensLinear',
+        await read(() => fused('SpexlensLinear', given, { activation })),
+        expected.reduce((all, x, i) => all.fill(x, 4 * i, 4 * i + 4), new Float64Array(64)),
+      );
       expectClose('SpexlensGate', await read(() => fused('SpexlensGate', gated, { activation })), expected);
     }
     tf.dispose([given, gated]);
@@ -210,7 +280,11 @@ describe.runIf((await availableBackends()).includes('webgpu'))('fused kernels on
     const half = packHalf(W, [inner, width], 'float16');
     const given = tf.tensor(x, [rows, inner]);
     const ours = await read(() => fused('SpexlensLinear', { x: given, W: unpackHalf(half) }, { activation: 'gelu' }));
-    expectClose('SpexlensLinear', ours, linearReference(x, roundToHalf(W, 'float16'), undefined, undefined, inner, width, 'gelu'));
+    expectClose(
+      'SpexlensLinear',
+      ours,
+      linearReference(x, roundToHalf(W, 'float16'), undefined, undefined, inner, width, 'gelu'),
+    );
     given.dispose();
     half[Symbol.dispose]();
   });
@@ -219,16 +293,39 @@ describe.runIf((await availableBackends()).includes('webgpu'))('fused kernels on
     const shape = [3, 2, width];
     const [x, w, b] = [draw(6 * width).map((v, i) => v * 2 + (i < width ? 300 : 0.5)), draw(width), draw(width)]; // a row far from zero
     const given = { x: tf.tensor(x, shape), w: tf.tensor(w), b: tf.tensor(b) };
-    for (const [kind, eps, offset, named] of [['layer', 1e-5, 0, 'wb'], ['layer', 1e-5, 0, 'w'], ['layer', 1e-12, 0, ''], ['rms', 1e-6, 1, 'w'], ['rms', 1e-6, 0, 'w'], ['rms', 1e-6, 0, '']] as const) {
+    for (const [kind, eps, offset, named] of [
+      ['layer', 1e-5, 0, 'wb'],
+      ['layer', 1e-5, 0, 'w'],
+      ['layer', 1e-12, 0, ''],
+      ['rms', 1e-6, 1, 'w'],
+      ['rms', 1e-6, 0, 'w'],
+      ['rms', 1e-6, 0, ''],
+    ] as const) {
       if (width === 1 && eps < 1e-6) continue; // 0 / 0
       const [hasW, hasB] = [named.includes('w'), named.includes('b')];
-      const ours = await read(() => fused('SpexlensNorm', { x: given.x, w: hasW ? given.w : undefined, b: hasB ? given.b : undefined }, { kind, eps, offset }));
-      expectClose('SpexlensNorm', ours, normReference(x, hasW ? w : undefined, hasB ? b : undefined, width, kind, eps, offset));
+      const ours = await read(() =>
+        fused(
+          'SpexlensNorm',
+          { x: given.x, w: hasW ? given.w : undefined, b: hasB ? given.b : undefined },
+          { kind, eps, offset },
+        ),
+      );
+      expectClose(
+        'SpexlensNorm',
+        ours,
+        normReference(x, hasW ? w : undefined, hasB ? b : undefined, width, kind, eps, offset),
+      );
     }
     tf.dispose(given);
   });
 
-  const attentions: readonly (AttentionCase & { readonly causal?: boolean; readonly window?: number; readonly padding?: number; readonly softcap?: number; readonly size?: number })[] = [
+  const attentions: readonly (AttentionCase & {
+    readonly causal?: boolean;
+    readonly window?: number;
+    readonly padding?: number;
+    readonly softcap?: number;
+    readonly size?: number;
+  })[] = [
     { batch: 1, queries: 1, keys: 1, heads: 1, keyHeads: 1, dHead: 1 },
     { batch: 2, queries: 16, keys: 16, heads: 3, keyHeads: 3, dHead: 64, causal: true },
     { batch: 3, queries: 17, keys: 17, heads: 4, keyHeads: 2, dHead: 5, causal: true },
@@ -241,30 +338,59 @@ describe.runIf((await availableBackends()).includes('webgpu'))('fused kernels on
     { batch: 1, queries: 2, keys: 40, heads: 1, keyHeads: 1, dHead: 129, size: 6 },
     { batch: 1, queries: 18, keys: 1100, heads: 2, keyHeads: 1, dHead: 16, causal: true, size: 3 },
   ];
-  it.each(attentions)('attention: $batch x $queries queries on $keys keys, $heads heads of $keyHeads, e = $dHead, window $window, padding $padding, cap $softcap', async (shape) => {
-    const { batch, queries, keys, heads, keyHeads, dHead, causal, window, padding, softcap, size } = shape;
-    const [q, k, v] = [draw(batch * queries * heads * dHead, size), draw(batch * keys * keyHeads * dHead, size), draw(batch * keys * keyHeads * dHead)];
-    const at = Array.from({ length: queries }, (_, i) => keys - queries + i); // the last ones, as with a cache
-    const rows = padding === undefined ? undefined : Array.from({ length: batch }, (_, b) => Array.from({ length: keys }, (_, j) => (j < padding * b ? 0 : 1)));
-    const mask = attentionMask(at, keys, { causal: causal ?? false, window: window ?? null, padding: rows });
-    const given = { q: tf.tensor(q, [batch, queries, heads, dHead]), k: tf.tensor(k, [batch, keys, keyHeads, dHead]), v: tf.tensor(v, [batch, keys, keyHeads, dHead]), mask };
-    const scale = dHead ** -0.5;
-    const expected = attentionReference(q, k, v, mask === undefined ? undefined : ((await mask.data()) as Float32Array), shape, scale, softcap ?? 0);
-    const ours = await read(() => {
-      const out = fused('SpexlensAttention', given, { scale, softcap: softcap ?? 0 });
-      expect(out.shape).toEqual([batch, queries, heads, dHead]);
-      return out;
-    });
-    expectClose('SpexlensAttention', ours, expected);
-    tf.dispose(Object.values(given).filter((tensor) => tensor !== undefined));
-  });
+  it.each(attentions)(
+    'attention: $batch x $queries queries on $keys keys, $heads heads of $keyHeads, e = $dHead, window $window, padding $padding, cap $softcap',
+    async (shape) => {
+      const { batch, queries, keys, heads, keyHeads, dHead, causal, window, padding, softcap, size } = shape;
+      const [q, k, v] = [
+        draw(batch * queries * heads * dHead, size),
+        draw(batch * keys * keyHeads * dHead, size),
+        draw(batch * keys * keyHeads * dHead),
+      ];
+      const at = Array.from({ length: queries }, (_, i) => keys - queries + i); // the last ones, as with a cache
+      const rows =
+        padding === undefined
+          ? undefined
+          : Array.from({ length: batch }, (_, b) => Array.from({ length: keys }, (_, j) => (j < padding * b ? 0 : 1)));
+      const mask = attentionMask(at, keys, { causal: causal ?? false, window: window ?? null, padding: rows });
+      const given = {
+        q: tf.tensor(q, [batch, queries, heads, dHead]),
+        k: tf.tensor(k, [batch, keys, keyHeads, dHead]),
+        v: tf.tensor(v, [batch, keys, keyHeads, dHead]),
+        mask,
+      };
+      const scale = dHead ** -0.5;
+      const expected = attentionReference(
+        q,
+        k,
+        v,
+        mask === undefined ? undefined : ((await mask.data()) as Float32Array),
+        shape,
+        scale,
+        softcap ?? 0,
+      );
+      const ours = await read(() => {
+        const out = fused('SpexlensAttention', given, { scale, softcap: softcap ?? 0 });
+        expect(out.shape).toEqual([batch, queries, heads, dHead]);
+        return out;
+      });
+      expectClose('SpexlensAttention', ours, expected);
+      tf.dispose(Object.values(given).filter((tensor) => tensor !== undefined));
+    },
+  );
 
   it('attention: a hidden key weighs nothing, whatever its value, and a batch of 1 is met by rows', async () => {
     const [keys, dHead] = [40, 8];
     const q = tf.tensor(draw(3 * dHead), [3, 1, 1, dHead]);
     const k = tf.tensor(draw(keys * dHead, 30), [1, keys, 1, dHead]);
-    const v = tf.tensor(Float32Array.from({ length: keys * dHead }, (_, i) => (i < 35 * dHead ? 1e30 : 2)), [1, keys, 1, dHead]);
-    const mask = tf.tensor(Float32Array.from({ length: keys }, (_, j) => (j < 35 ? -1e30 : 0)), [1, 1, 1, keys]);
+    const v = tf.tensor(
+      Float32Array.from({ length: keys * dHead }, (_, i) => (i < 35 * dHead ? 1e30 : 2)),
+      [1, keys, 1, dHead],
+    );
+    const mask = tf.tensor(
+      Float32Array.from({ length: keys }, (_, j) => (j < 35 ? -1e30 : 0)),
+      [1, 1, 1, keys],
+    );
     const ours = await read(() => fused('SpexlensAttention', { q, k, v, mask }, { scale: 1, softcap: 0 }));
     expectClose('SpexlensAttention', ours, new Float64Array(3 * dHead).fill(2));
     tf.dispose([q, k, v, mask]);
@@ -274,7 +400,11 @@ describe.runIf((await availableBackends()).includes('webgpu'))('fused kernels on
     const [gate, up] = [draw(size, 3), draw(size)];
     const given = { gate: tf.tensor(gate, [1, size]), up: tf.tensor(up, [1, size]) };
     for (const activation of ['relu', 'silu', 'gelu', 'gelu_new'] as const) {
-      expectClose('SpexlensGate', await read(() => fused('SpexlensGate', given, { activation })), Float64Array.from(gate, (x, i) => act(x, activation) * up[i]));
+      expectClose(
+        'SpexlensGate',
+        await read(() => fused('SpexlensGate', given, { activation })),
+        Float64Array.from(gate, (x, i) => act(x, activation) * up[i]),
+      );
     }
     tf.dispose(given);
   });
@@ -283,43 +413,75 @@ describe.runIf((await availableBackends()).includes('webgpu'))('fused kernels on
     { rows: 3, tables: 3, heads: 2, dHead: 16, dims: 16 },
     { rows: 3, tables: 1, heads: 5, dHead: 10, dims: 6 },
     { rows: 1, tables: 2, heads: 1, dHead: 7, dims: 2 },
-  ])('turn: $rows rows by $tables tables, $heads heads, $dims of $dHead columns', async ({ rows, tables, heads, dHead, dims }) => {
-    const length = 4;
-    const all = Math.max(rows, tables);
-    const x = draw(rows * length * heads * dHead);
-    const given = { x: tf.tensor(x, [rows, length, heads, dHead]), ...turnTables({ dims, theta: 100 }, dHead, Array.from({ length: tables }, (_, r) => [3 * r, 5, 2 + r, 40])) };
-    const [cos, sin] = [await given.cos.data(), await given.sin.data()];
-    const expected = Float64Array.from({ length: all * length * heads * dHead }, (_, i) => {
-      const c = i % dHead;
-      const token = Math.floor(i / (heads * dHead));
-      const table = (token % (tables * length)) * dHead + c;
-      const other = c < dims / 2 ? c + dims / 2 : c < dims ? c - dims / 2 : c;
-      return x[i % x.length] * cos[table] + x[(i - c + other) % x.length] * sin[table];
-    });
-    const ours = await read(() => {
-      const out = fused('SpexlensTurn', given, { dims });
-      expect(out.shape).toEqual([all, length, heads, dHead]);
-      return out;
-    });
-    expectClose('SpexlensTurn', ours, expected);
-    unregisterWebgpuKernels();
-    expectClose('SpexlensTurn', await read(() => turn(given.x, dims, given)), expected);
-    registerWebgpuKernels();
-    tf.dispose(given);
-  });
+  ])(
+    'turn: $rows rows by $tables tables, $heads heads, $dims of $dHead columns',
+    async ({ rows, tables, heads, dHead, dims }) => {
+      const length = 4;
+      const all = Math.max(rows, tables);
+      const x = draw(rows * length * heads * dHead);
+      const given = {
+        x: tf.tensor(x, [rows, length, heads, dHead]),
+        ...turnTables(
+          { dims, theta: 100 },
+          dHead,
+          Array.from({ length: tables }, (_, r) => [3 * r, 5, 2 + r, 40]),
+        ),
+      };
+      const [cos, sin] = [await given.cos.data(), await given.sin.data()];
+      const expected = Float64Array.from({ length: all * length * heads * dHead }, (_, i) => {
+        const c = i % dHead;
+        const token = Math.floor(i / (heads * dHead));
+        const table = (token % (tables * length)) * dHead + c;
+        const other = c < dims / 2 ? c + dims / 2 : c < dims ? c - dims / 2 : c;
+        return x[i % x.length] * cos[table] + x[(i - c + other) % x.length] * sin[table];
+      });
+      const ours = await read(() => {
+        const out = fused('SpexlensTurn', given, { dims });
+        expect(out.shape).toEqual([all, length, heads, dHead]);
+        return out;
+      });
+      expectClose('SpexlensTurn', ours, expected);
+      unregisterWebgpuKernels();
+      expectClose('SpexlensTurn', await read(() => turn(given.x, dims, given)), expected);
+      registerWebgpuKernels();
+      tf.dispose(given);
+    },
+  );
 
   it('more workgroups than one dimension holds are folded over two and three', async () => {
     const { device } = tf.backend() as unknown as { device: { limits: object } };
     const { limits } = device;
     const [rows, width] = [23, 300];
     const x = draw(rows * width);
-    const given = { norm: tf.tensor(x, [rows, width]), attention: tf.tensor(x, [rows, 1, 1, width]), one: tf.ones([rows, 1, 1, width]), gate: tf.tensor(x) };
+    const given = {
+      norm: tf.tensor(x, [rows, width]),
+      attention: tf.tensor(x, [rows, 1, 1, width]),
+      one: tf.ones([rows, 1, 1, width]),
+      gate: tf.tensor(x),
+    };
     try {
       for (const most of [5, 3]) {
-        Object.defineProperty(device, 'limits', { value: { maxComputeWorkgroupsPerDimension: most }, configurable: true }); // as far as the backend looks
-        expectClose('SpexlensNorm', await read(() => fused('SpexlensNorm', { x: given.norm }, { kind: 'layer', eps: 1e-5, offset: 0 })), normReference(x, undefined, undefined, width, 'layer', 1e-5, 0));
-        expectClose('SpexlensAttention', await read(() => fused('SpexlensAttention', { q: given.one, k: given.one, v: given.attention }, { scale: 1, softcap: 0 })), Float64Array.from(x));
-        expectClose('SpexlensGate', await read(() => fused('SpexlensGate', { gate: given.gate, up: given.gate }, { activation: 'relu' })), Float64Array.from(x, (v) => Math.max(0, v) * v));
+        Object.defineProperty(device, 'limits', {
+          value: { maxComputeWorkgroupsPerDimension: most },
+          configurable: true,
+        }); // as far as the backend looks
+        expectClose(
+          'SpexlensNorm',
+          await read(() => fused('SpexlensNorm', { x: given.norm }, { kind: 'layer', eps: 1e-5, offset: 0 })),
+          normReference(x, undefined, undefined, width, 'layer', 1e-5, 0),
+        );
+        expectClose(
+          'SpexlensAttention',
+          await read(() =>
+            fused('SpexlensAttention', { q: given.one, k: given.one, v: given.attention }, { scale: 1, softcap: 0 }),
+          ),
+          Float64Array.from(x),
+        );
+        expectClose(
+          'SpexlensGate',
+          await read(() => fused('SpexlensGate', { gate: given.gate, up: given.gate }, { activation: 'relu' })),
+          Float64Array.from(x, (v) => Math.max(0, v) * v),
+        );
       }
     } finally {
       Object.defineProperty(device, 'limits', { value: limits });
@@ -328,7 +490,10 @@ describe.runIf((await availableBackends()).includes('webgpu'))('fused kernels on
   });
 
   // gpt2: 2 norms, 3 projections, attention, 3 products with what follows them. llama: a gate and its product more, and 2 turns.
-  it.each([['gpt2', 9], ['llama: rotary, gated, grouped heads', 13]] as const)('a block of %s takes %i dispatches', async (name, expected) => {
+  it.each([
+    ['gpt2', 9],
+    ['llama: rotary, gated, grouped heads', 13],
+  ] as const)('a block of %s takes %i dispatches', async (name, expected) => {
     const { model } = randomModel(CONFIGS[name]);
     const tokens = tf.tensor2d([[1, 2, 3, 4, 5]], undefined, 'int32');
     const count = async (nLayers: number): Promise<number> => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isKept, type Coalitions } from '../../src/coalitions.ts';
+import { isKept, type Masks } from '../../src/masks.ts';
 import { findCircuit } from '../../src/circuit/find-circuit.ts';
 import { gameFromFunction, type Game, type Player } from '../../src/game.ts';
 import { energySplit } from '../../src/spectrum/energy.ts';
@@ -8,23 +8,46 @@ import { createSpectrum, evaluate, type FourierSpectrum } from '../../src/spectr
 import { randomSparse } from '../spectrum/tables.ts';
 
 const heads: Player[] = Array.from({ length: 8 }, (_, i) => ({ name: `L${i >> 2}H${i & 3}`, layer: i >> 2 }));
-const on = (masks: Coalitions, row: number, i: number): number => (isKept(masks, row, i) ? 1 : 0);
-const exact = async (game: Game): Promise<FourierSpectrum> => (await exactSolver.solve(game, { budget: 2 ** 16, seed: 0 })).spectrum;
+const on = (masks: Masks, row: number, i: number): number => (isKept(masks, row, i) ? 1 : 0);
+const exact = async (game: Game): Promise<FourierSpectrum> =>
+  (await exactSolver.solve(game, { budget: 2 ** 16, seed: 0 })).spectrum;
 
 /** 10 · (head 1 AND head 6), 1 for head 3, -2 for head 4; 5 when everything is ablated. */
-const pair = gameFromFunction('pair', heads, (row, masks) => 5 + 10 * on(masks, row, 1) * on(masks, row, 6) + on(masks, row, 3) - 2 * on(masks, row, 4));
+const pair = gameFromFunction(
+  'pair',
+  heads,
+  (row, masks) => 5 + 10 * on(masks, row, 1) * on(masks, row, 6) + on(masks, row, 3) - 2 * on(masks, row, 4),
+);
 
 /** Head 0 and head 5 do the same work: either suffices. */
 const backup = gameFromFunction('backup', heads, (row, masks) => Math.max(on(masks, row, 0), on(masks, row, 5)));
 
 /** A game whose values are a spectrum's. */
 const gameOf = (spectrum: FourierSpectrum): Game =>
-  gameFromFunction('spectrum', spectrum.players, (row, masks) => evaluate(spectrum, { ...masks, count: 1, words: masks.words.subarray(row * masks.stride, (row + 1) * masks.stride) })[0]);
+  gameFromFunction(
+    'spectrum',
+    spectrum.players,
+    (row, masks) =>
+      evaluate(spectrum, {
+        ...masks,
+        count: 1,
+        words: masks.words.subarray(row * masks.stride, (row + 1) * masks.stride),
+      })[0],
+  );
 
 describe('findCircuit on an exact spectrum', () => {
   it('finds the smallest set that keeps the share, with what it measured of it', async () => {
     const circuit = await findCircuit(await exact(pair), pair, { target: 0.9, seed: 1 });
-    expect(circuit).toMatchObject({ game: 'pair', playerCount: 8, full: 14, empty: 5, predictedSize: 2, smallestMeasuredSize: 2, selector: 'enumeration', optimal: true });
+    expect(circuit).toMatchObject({
+      game: 'pair',
+      playerCount: 8,
+      full: 14,
+      empty: 5,
+      predictedSize: 2,
+      smallestMeasuredSize: 2,
+      selector: 'enumeration',
+      optimal: true,
+    });
     expect(circuit.chosen.players).toEqual([1, 6]);
     expect(circuit.chosen.kept).toEqual({ value: 15, faithfulness: 10 / 9 });
     expect(circuit.chosen.predicted).toBeCloseTo(10 / 9, 12);
@@ -59,7 +82,11 @@ describe('findCircuit on an exact spectrum', () => {
   });
 
   it('reads a metric that falls when players are kept the same way', async () => {
-    const loss = gameFromFunction('loss', heads, (row, masks) => 7 - 10 * on(masks, row, 1) * on(masks, row, 6) - on(masks, row, 3) + 2 * on(masks, row, 4));
+    const loss = gameFromFunction(
+      'loss',
+      heads,
+      (row, masks) => 7 - 10 * on(masks, row, 1) * on(masks, row, 6) - on(masks, row, 3) + 2 * on(masks, row, 4),
+    );
     const circuit = await findCircuit(await exact(loss), loss, { seed: 1 });
     expect(circuit.chosen.players).toEqual([1, 6]);
     expect(circuit.chosen.kept.faithfulness).toBeCloseTo(10 / 9, 12);
@@ -94,7 +121,9 @@ describe('findCircuit on an exact spectrum', () => {
     const spectrum = await exact(pair);
     const first = await findCircuit(spectrum, pair, { seed: 1, randomSets: 10 });
     expect(await findCircuit(spectrum, pair, { seed: 1, randomSets: 10 })).toEqual(first);
-    expect((await findCircuit(spectrum, pair, { seed: 2, randomSets: 10 })).curve.map(({ random }) => random)).not.toEqual(first.curve.map(({ random }) => random));
+    expect(
+      (await findCircuit(spectrum, pair, { seed: 2, randomSets: 10 })).curve.map(({ random }) => random),
+    ).not.toEqual(first.curve.map(({ random }) => random));
     expect(JSON.parse(JSON.stringify(first))).toEqual(first);
   });
 
@@ -107,8 +136,16 @@ describe('findCircuit on an exact spectrum', () => {
 describe('findCircuit on a wrong spectrum', () => {
   it('grows the circuit until the measured share holds, and says both sizes', async () => {
     // f̂ believes in head 0 alone; really all of heads 0..3 are needed.
-    const game = gameFromFunction('four', heads, (row, masks) => on(masks, row, 0) * on(masks, row, 1) * on(masks, row, 2) * on(masks, row, 3));
-    const believed = createSpectrum('fourier', 8, [{ members: [], value: 0.5 }, { members: [0], value: -0.5 }, ...[1, 2, 3].map((i) => ({ members: [i], value: -1e-3 * i }))]);
+    const game = gameFromFunction(
+      'four',
+      heads,
+      (row, masks) => on(masks, row, 0) * on(masks, row, 1) * on(masks, row, 2) * on(masks, row, 3),
+    );
+    const believed = createSpectrum('fourier', 8, [
+      { members: [], value: 0.5 },
+      { members: [0], value: -0.5 },
+      ...[1, 2, 3].map((i) => ({ members: [i], value: -1e-3 * i })),
+    ]);
     const circuit = await findCircuit(believed, game, { seed: 1 });
     expect(circuit.predictedSize).toBe(1);
     expect(circuit.chosen.players).toEqual([0, 1, 2, 3]);
@@ -118,14 +155,21 @@ describe('findCircuit on a wrong spectrum', () => {
   });
 
   it('says when f̂ never reaches the target, and goes by the measurement', async () => {
-    const timid = createSpectrum('fourier', 8, [{ members: [], value: 5 }, { members: [1], value: -0.2 }, { members: [6], value: -0.1 }]);
+    const timid = createSpectrum('fourier', 8, [
+      { members: [], value: 5 },
+      { members: [1], value: -0.2 },
+      { members: [6], value: -0.1 },
+    ]);
     const circuit = await findCircuit(timid, pair, { seed: 1 });
     expect(circuit.predictedSize).toBeNull();
     expect(circuit.chosen.players).toEqual([1, 6]);
   });
 
   it('keeps to the predicted size when a smaller set happens to do, and says that one would', async () => {
-    const careful = createSpectrum('fourier', 8, [{ members: [], value: 8.4 }, ...[1, 6, 2, 3].map((i, k) => ({ members: [i], value: -1.7 + 0.1 * k }))]);
+    const careful = createSpectrum('fourier', 8, [
+      { members: [], value: 8.4 },
+      ...[1, 6, 2, 3].map((i, k) => ({ members: [i], value: -1.7 + 0.1 * k })),
+    ]);
     const circuit = await findCircuit(careful, pair, { seed: 1 });
     expect(circuit.predictedSize).toBeGreaterThan(2);
     expect(circuit.chosen.size).toBe(circuit.predictedSize);
@@ -151,7 +195,12 @@ describe('findCircuit among 400 players', () => {
   });
 
   it('finds it by measurement too when f̂ is useless as a scale', async () => {
-    const scaled = { ...spectrum, terms: spectrum.terms.filter(({ members }) => members.length > 0).map(({ members, value }) => ({ members, value: value / 100 })) };
+    const scaled = {
+      ...spectrum,
+      terms: spectrum.terms
+        .filter(({ members }) => members.length > 0)
+        .map(({ members, value }) => ({ members, value: value / 100 })),
+    };
     const circuit = await findCircuit(scaled, gameOf(spectrum), { target: 0.9, seed: 1, randomSets: 5 });
     expect(circuit.predictedSize).toBeNull();
     expect(circuit.chosen.size).toBe(34);
@@ -159,7 +208,17 @@ describe('findCircuit among 400 players', () => {
   });
 
   it('leaves necessity out for circuits of more than 64', async () => {
-    const { members } = await findCircuit(randomSparse(70, 30, 2, 1), gameFromFunction('all', 70, (row, masks) => (masks.words[row * 3] === 0xffffffff && masks.words[row * 3 + 1] === 0xffffffff && masks.words[row * 3 + 2] === 63 ? 1 : 0)), { seed: 1, randomSets: 2 });
+    const { members } = await findCircuit(
+      randomSparse(70, 30, 2, 1),
+      gameFromFunction('all', 70, (row, masks) =>
+        masks.words[row * 3] === 0xffffffff &&
+        masks.words[row * 3 + 1] === 0xffffffff &&
+        masks.words[row * 3 + 2] === 63
+          ? 1
+          : 0,
+      ),
+      { seed: 1, randomSets: 2 },
+    );
     expect(members).toHaveLength(70);
     expect(members.every(({ necessity }) => necessity === null)).toBe(true);
   });
@@ -172,17 +231,22 @@ describe('findCircuit refuses', () => {
   it('a metric that is the same with all players and with none, with the numbers', async () => {
     await expect(findCircuit(fourPlayers, constant, { seed: 1 })).rejects.toMatchObject({
       kind: 'input',
-      message: 'findCircuit: the metric is 2.5 with all 4 players kept and 2.5 with none, so there is nothing to keep a share of; choose another metric, ablation or prompt.',
+      message:
+        'findCircuit: the metric is 2.5 with all 4 players kept and 2.5 with none, so there is nothing to keep a share of; choose another metric, ablation or prompt.',
     });
   });
 
   it('a game of no players, for the same reason', async () => {
     const nobody = gameFromFunction('nobody', 0, () => 1);
-    await expect(findCircuit(createSpectrum('fourier', 0, []), nobody, { seed: 1 })).rejects.toMatchObject({ kind: 'input' });
+    await expect(findCircuit(createSpectrum('fourier', 0, []), nobody, { seed: 1 })).rejects.toMatchObject({
+      kind: 'input',
+    });
   });
 
   it('a spectrum of another game', async () => {
-    await expect(findCircuit(fourPlayers, pair, { seed: 1 })).rejects.toThrow('a spectrum over 4 players was given for a game of 8');
+    await expect(findCircuit(fourPlayers, pair, { seed: 1 })).rejects.toThrow(
+      'a spectrum over 4 players was given for a game of 8',
+    );
   });
 
   it.each([0, -0.1, 1.01, Number.NaN])('a target of %d', async (target) => {
@@ -194,12 +258,16 @@ describe('findCircuit refuses', () => {
   });
 
   it('a value that is NaN, naming the mask', async () => {
-    const broken = gameFromFunction('broken', 8, (row, masks) => (masks.words[row] === 0b10 ? Number.NaN : masks.words[row]));
+    const broken = gameFromFunction('broken', 8, (row, masks) =>
+      masks.words[row] === 0b10 ? Number.NaN : masks.words[row],
+    );
     const spectrum = createSpectrum('fourier', 8, [{ members: [1], value: -1 }]);
     await expect(findCircuit(spectrum, broken, { seed: 1 })).rejects.toThrow(/mask 02 .* is NaN/);
   });
 
   it('to go on when its signal has fired', async () => {
-    await expect(findCircuit(await exact(pair), pair, { seed: 1, signal: AbortSignal.abort() })).rejects.toMatchObject({ kind: 'aborted' });
+    await expect(findCircuit(await exact(pair), pair, { seed: 1, signal: AbortSignal.abort() })).rejects.toMatchObject({
+      kind: 'aborted',
+    });
   });
 });

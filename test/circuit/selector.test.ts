@@ -1,14 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { allCoalitions, keptPlayers, type Coalitions } from '../../src/coalitions.ts';
+import { allMasks, keptPlayers, type Masks } from '../../src/masks.ts';
 import { greedySelector } from '../../src/circuit/greedy.ts';
 import { integerProgramSelector } from '../../src/circuit/integer-program.ts';
-import { autoSelector, complementOf, enumerationSelector, type Selector } from '../../src/circuit/selector.ts';
+import { autoSelector, enumerationSelector } from '../../src/circuit/enumeration.ts';
+import type { Selector } from '../../src/circuit/selector.ts';
+import { complementOf } from '../../src/masks.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
 import { popcount, randomSparse, slowSpectrum, tableOf } from '../spectrum/tables.ts';
 
 const everySize = (n: number): number[] => Array.from({ length: n + 1 }, (_, k) => k);
 
-async function select(selector: Selector, spectrum: FourierSpectrum, direction: 1 | -1 = 1): Promise<{ masks: Coalitions; values: Float64Array }> {
+async function select(
+  selector: Selector,
+  spectrum: FourierSpectrum,
+  direction: 1 | -1 = 1,
+): Promise<{ masks: Masks; values: Float64Array }> {
   const masks = await selector.select({ spectrum, sizes: everySize(spectrum.players), direction });
   return { masks, values: evaluate(spectrum, masks) };
 }
@@ -21,9 +27,20 @@ describe.each([enumerationSelector, greedySelector, integerProgramSelector])('$n
 
   it('keeps the largest slopes of an additive game, and drops the negative ones first', async () => {
     const slopes = [2, -1, 0.5, 3, -4];
-    const spectrum = createSpectrum('fourier', 5, slopes.map((a, i) => ({ members: [i], value: -a / 2 })));
+    const spectrum = createSpectrum(
+      'fourier',
+      5,
+      slopes.map((a, i) => ({ members: [i], value: -a / 2 })),
+    );
     const { masks } = await select(selector, spectrum);
-    expect(everySize(5).map((row) => keptPlayers(masks, row))).toEqual([[], [3], [0, 3], [0, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4]]);
+    expect(everySize(5).map((row) => keptPlayers(masks, row))).toEqual([
+      [],
+      [3],
+      [0, 3],
+      [0, 2, 3],
+      [0, 1, 2, 3],
+      [0, 1, 2, 3, 4],
+    ]);
   });
 
   it('finds an AND of four whose parts are worth nothing', async () => {
@@ -35,22 +52,33 @@ describe.each([enumerationSelector, greedySelector, integerProgramSelector])('$n
   it('minimises when told to', async () => {
     const spectrum = randomSparse(9, 50, 4, 2);
     const { values } = await select(selector, spectrum, -1);
-    const table = evaluate(spectrum, allCoalitions(9));
-    const lowest = everySize(9).map((k) => table.reduce((low, value, m) => (popcount(m) === k ? Math.min(low, value) : low), Infinity));
+    const table = evaluate(spectrum, allMasks(9));
+    const lowest = everySize(9).map((k) =>
+      table.reduce((low, value, m) => (popcount(m) === k ? Math.min(low, value) : low), Infinity),
+    );
     expect(values).toBeAllClose(lowest, 1e-12);
   });
 
   it('breaks ties towards the lowest players, the same way every time', async () => {
-    const even = createSpectrum('fourier', 6, everySize(5).map((i) => ({ members: [i], value: -0.1 })));
+    const even = createSpectrum(
+      'fourier',
+      6,
+      everySize(5).map((i) => ({ members: [i], value: -0.1 })),
+    );
     const { masks } = await select(selector, even);
     expect(keptPlayers(masks, 3)).toEqual([0, 1, 2]);
     expect((await select(selector, even)).masks).toEqual(masks);
   });
 
   it('serves a spectrum without interactions, and games of no or one player', async () => {
-    expect((await select(selector, createSpectrum('fourier', 4, [{ members: [], value: 1 }]))).values).toBeAllClose([1, 1, 1, 1, 1], 0);
+    expect((await select(selector, createSpectrum('fourier', 4, [{ members: [], value: 1 }]))).values).toBeAllClose(
+      [1, 1, 1, 1, 1],
+      0,
+    );
     expect((await select(selector, createSpectrum('fourier', 0, [{ members: [], value: 1 }]))).masks.count).toBe(1);
-    expect(keptPlayers((await select(selector, createSpectrum('fourier', 1, [{ members: [0], value: 1 }]))).masks, 1)).toEqual([0]);
+    expect(
+      keptPlayers((await select(selector, createSpectrum('fourier', 1, [{ members: [0], value: 1 }]))).masks, 1),
+    ).toEqual([0]);
   });
 });
 
@@ -58,8 +86,10 @@ describe('enumeration', () => {
   it('is optimal: no set of its size has a larger f̂', async () => {
     for (let seed = 0; seed < 5; seed++) {
       const spectrum = randomSparse(10, 200, 6, seed);
-      const table = evaluate(spectrum, allCoalitions(10));
-      const most = everySize(10).map((k) => table.reduce((high, value, m) => (popcount(m) === k ? Math.max(high, value) : high), -Infinity));
+      const table = evaluate(spectrum, allMasks(10));
+      const most = everySize(10).map((k) =>
+        table.reduce((high, value, m) => (popcount(m) === k ? Math.max(high, value) : high), -Infinity),
+      );
       expect((await select(enumerationSelector, spectrum)).values).toBeAllClose(most, 1e-12);
     }
   });
@@ -102,7 +132,9 @@ describe('greedy', () => {
       const others = everySize(59).filter((i) => !kept.includes(i));
       const swapped = kept.flatMap((out) => others.map((into) => [...kept.filter((i) => i !== out), into]));
       const grid = { ...masks, count: swapped.length, words: new Uint32Array(swapped.length * masks.stride) };
-      swapped.forEach((members, r) => members.forEach((i) => (grid.words[r * masks.stride + (i >>> 5)] |= 1 << (i & 31))));
+      swapped.forEach((members, r) =>
+        members.forEach((i) => (grid.words[r * masks.stride + (i >>> 5)] |= 1 << (i & 31))),
+      );
       expect(Math.max(...evaluate(spectrum, grid))).toBeLessThanOrEqual(values[row] + 1e-9);
     }
   });

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runWithCache, runWithHooks, type Hook } from '../../src/hooks/run.ts';
 import { createRandom } from '../../src/random.ts';
-import { referenceForward } from '../../src/model/reference.ts';
+import { referenceForward } from '../../src/model/reference/reference.ts';
 import type { HookName } from '../../src/model/hook-points.ts';
 import { CONFIGS, open, randomModel, TEST_BACKEND } from '../tensors.ts';
 
@@ -16,7 +16,13 @@ beforeAll(async () => {
 const zeroHead =
   (head: number): Hook[1] =>
   (z) =>
-    tf.mul(z, tf.tensor(Array.from({ length: 3 }, (_, h) => (h === head ? 0 : 1)), [1, 1, 3, 1]));
+    tf.mul(
+      z,
+      tf.tensor(
+        Array.from({ length: 3 }, (_, h) => (h === head ? 0 : 1)),
+        [1, 1, 3, 1],
+      ),
+    );
 
 describe('runWithHooks', () => {
   it('replaces an activation: a zeroed head equals the reference with that head zeroed', async () => {
@@ -47,16 +53,41 @@ describe('runWithHooks', () => {
   it('leaves no state: a run after a hooked one equals a run before it', async () => {
     const { model } = randomModel(config);
     const before = await runWithHooks(model, ROW, []).data();
-    expect(() => runWithHooks(model, ROW, [['blocks.1.hook_resid_pre', () => { throw new Error('mine'); }]])).toThrow('mine');
+    expect(() =>
+      runWithHooks(model, ROW, [
+        [
+          'blocks.1.hook_resid_pre',
+          () => {
+            throw new Error('mine');
+          },
+        ],
+      ]),
+    ).toThrow('mine');
     expect(await runWithHooks(model, ROW, []).data()).toEqual(before);
   });
 
   it.each([
-    ['a misspelt name, with suggestions', [['blocks.1.attn.hook_zz' as HookName, () => undefined]], /"blocks.1.attn.hook_zz" is not a hook point.*blocks\.1\.attn\.hook_z/],
-    ['a layer that is not there', [['blocks.9.attn.hook_z', () => undefined]], /"blocks.9.attn.hook_z" is not a hook point/],
+    [
+      'a misspelt name, with suggestions',
+      [['blocks.1.attn.hook_zz' as HookName, () => undefined]],
+      /"blocks.1.attn.hook_zz" is not a hook point.*blocks\.1\.attn\.hook_z/,
+    ],
+    [
+      'a layer that is not there',
+      [['blocks.9.attn.hook_z', () => undefined]],
+      /"blocks.9.attn.hook_z" is not a hook point/,
+    ],
     ['a predicate that matches nothing', [[() => false, () => undefined]], /matched none of the \d+ hook points/],
-    ['a result of another shape', [['blocks.0.hook_mlp_out', () => tf.zeros([1, 8, 23])]], /returned shape \[1,8,23\]; the activation is \[1,8,24\]/],
-    ['a hook that is async', [['blocks.0.hook_mlp_out', (async () => undefined) as unknown as Hook[1]]], /hooks must be synchronous/],
+    [
+      'a result of another shape',
+      [['blocks.0.hook_mlp_out', () => tf.zeros([1, 8, 23])]],
+      /returned shape \[1,8,23\]; the activation is \[1,8,24\]/,
+    ],
+    [
+      'a hook that is async',
+      [['blocks.0.hook_mlp_out', (async () => undefined) as unknown as Hook[1]]],
+      /hooks must be synchronous/,
+    ],
   ] as [string, Hook[], RegExp][])('refuses %s', (_what, hooks, message) => {
     const { model } = randomModel(config);
     expect(() => runWithHooks(model, ROW, hooks)).toThrow(message);
@@ -64,7 +95,9 @@ describe('runWithHooks', () => {
 
   it('refuses a named hook that would never fire', () => {
     const { model } = randomModel(config);
-    expect(() => runWithHooks(model, ROW, [['blocks.2.hook_resid_pre', () => undefined]], { stopAtLayer: 1 })).toThrow(/"blocks.2.hook_resid_pre" never fired: the run stops at layer 1 of 3/);
+    expect(() => runWithHooks(model, ROW, [['blocks.2.hook_resid_pre', () => undefined]], { stopAtLayer: 1 })).toThrow(
+      /"blocks.2.hook_resid_pre" never fired: the run stops at layer 1 of 3/,
+    );
   });
 
   it.each([
@@ -82,8 +115,15 @@ describe('runWithHooks', () => {
 describe('runWithCache', () => {
   it('keeps what was asked for, by name, list or predicate, and finds it by shorthand', () => {
     const { model } = randomModel(config);
-    const { cache, logits } = runWithCache(model, [ROW, ROW], { names: ['blocks.0.attn.hook_pattern', 'blocks.2.mlp.hook_post', 'hook_embed', 'blocks.1.ln1.hook_scale'] });
-    expect(cache.names).toEqual(['hook_embed', 'blocks.0.attn.hook_pattern', 'blocks.1.ln1.hook_scale', 'blocks.2.mlp.hook_post']);
+    const { cache, logits } = runWithCache(model, [ROW, ROW], {
+      names: ['blocks.0.attn.hook_pattern', 'blocks.2.mlp.hook_post', 'hook_embed', 'blocks.1.ln1.hook_scale'],
+    });
+    expect(cache.names).toEqual([
+      'hook_embed',
+      'blocks.0.attn.hook_pattern',
+      'blocks.1.ln1.hook_scale',
+      'blocks.2.mlp.hook_post',
+    ]);
     expect(cache.get('pattern', 0).shape).toEqual([2, 3, 8, 8]);
     expect(cache.get('post', -1).shape).toEqual([2, 8, 64]);
     expect(cache.get('ln1.hook_scale', 1).shape).toEqual([2, 8, 1]);
@@ -106,7 +146,10 @@ describe('runWithCache', () => {
 
   it('sees what the hooks of the same call return', async () => {
     const { model } = randomModel(config);
-    const { cache } = runWithCache(model, ROW, { names: 'blocks.1.attn.hook_z', hooks: [['blocks.1.attn.hook_z', (z) => tf.zerosLike(z)]] });
+    const { cache } = runWithCache(model, ROW, {
+      names: 'blocks.1.attn.hook_z',
+      hooks: [['blocks.1.attn.hook_z', (z) => tf.zerosLike(z)]],
+    });
     expect((await cache.get('z', 1).data()).every((value) => value === 0)).toBe(true);
   });
 
@@ -119,13 +162,19 @@ describe('runWithCache', () => {
 
   it('refuses to keep more than the byte limit, with the numbers', () => {
     const { model } = randomModel(config);
-    expect(() => runWithCache(model, ROW, { byteLimit: 2 ** 14 })).toThrow(/keeping \d+ activations takes .* MiB, above the limit/);
+    expect(() => runWithCache(model, ROW, { byteLimit: 2 ** 14 })).toThrow(
+      /keeping \d+ activations takes .* MiB, above the limit/,
+    );
   });
 
   it('holds the decomposition of the residual: embed + positions + all outputs = the last residual', async () => {
     const { model } = randomModel(config);
     const { cache } = runWithCache(model, ROW);
-    const parts = ['hook_embed', 'hook_pos_embed', ...[0, 1, 2].flatMap((l) => [`blocks.${l}.hook_attn_out`, `blocks.${l}.hook_mlp_out`])];
+    const parts = [
+      'hook_embed',
+      'hook_pos_embed',
+      ...[0, 1, 2].flatMap((l) => [`blocks.${l}.hook_attn_out`, `blocks.${l}.hook_mlp_out`]),
+    ];
     const sum = tf.addN(parts.map((name) => cache.get(name)));
     expect(await sum.data()).toBeAllClose(await cache.get('resid_post', 2).data(), 1e-5);
   });
@@ -142,12 +191,22 @@ describe('memory', () => {
       const layer = random.integer(3);
       const kind = random.integer(5);
       try {
-        if (kind === 0) runWithHooks(model, row, [[`blocks.${layer}.attn.hook_z`, zeroHead(random.integer(3))]]).dispose();
+        if (kind === 0)
+          runWithHooks(model, row, [[`blocks.${layer}.attn.hook_z`, zeroHead(random.integer(3))]]).dispose();
         else if (kind === 1) {
           const { logits, cache } = runWithCache(model, row, { positions: [-1] });
           logits.dispose();
           cache[Symbol.dispose]();
-        } else if (kind === 2) runWithHooks(model, row, [[`blocks.${layer}.hook_resid_mid`, (x) => { tf.mul(x, 2); throw new Error('in a hook'); }]]);
+        } else if (kind === 2)
+          runWithHooks(model, row, [
+            [
+              `blocks.${layer}.hook_resid_mid`,
+              (x) => {
+                tf.mul(x, 2);
+                throw new Error('in a hook');
+              },
+            ],
+          ]);
         else if (kind === 3) runWithCache(model, row, { hooks: [['blocks.2.hook_mlp_out', () => tf.zeros([9, 9])]] });
         else runWithHooks(model, row, [[`blocks.${layer}.nothing` as HookName, () => undefined]]);
       } catch {

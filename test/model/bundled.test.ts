@@ -3,10 +3,10 @@ import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readPrompts } from '../../src/games/prompts.ts';
+import { readPrompts } from '../../src/lens/prompts.ts';
 import { runWithCache, runWithHooks } from '../../src/hooks/run.ts';
 import { loadModel, tokenizerOf } from '../../src/model/model.ts';
-import { referenceForward, type ReferenceParameters } from '../../src/model/reference.ts';
+import { referenceForward, type ReferenceParameters } from '../../src/model/reference/reference.ts';
 import { availableBackends, open, TEST_BACKEND } from '../tensors.ts';
 
 const MODELS = ['ioi-tiny', 'induction-2l-h1', 'induction-2l-h2', 'induction-2l-h4'];
@@ -23,14 +23,21 @@ describe.each(backends)('bundled models on %s', (backend) => {
 
   it.each(MODELS)('%s gives Float64 logits and residuals to 1e-5', async (name) => {
     const model = await loadModel(`models/${name}`);
-    const reference: ReferenceParameters = Object.fromEntries(await Promise.all(Object.entries(model.parameters).map(async ([key, tensor]) => [key, { shape: tensor.shape, values: await tensor.data() }] as const)));
+    const reference: ReferenceParameters = Object.fromEntries(
+      await Promise.all(
+        Object.entries(model.parameters).map(
+          async ([key, tensor]) => [key, { shape: tensor.shape, values: await tensor.data() }] as const,
+        ),
+      ),
+    );
     const prompts = await readPrompts(`models/${name}/prompts.jsonl`);
     for (const { prompt } of prompts.slice(0, 8)) {
       const tokens = tokenizerOf(model).encode(prompt);
       const { logits, cache } = runWithCache(model, tokens, { names: (hook) => /hook_resid_(pre|post)$/.test(hook) });
       const truth = referenceForward(model.config, reference, tokens);
       expect(await logits.data()).toBeAllClose(truth.logits, 1e-5);
-      for (let l = 0; l < model.config.nLayers; l++) expect(await cache.get('resid_pre', l).data()).toBeAllClose(truth.residuals[l], 1e-5);
+      for (let l = 0; l < model.config.nLayers; l++)
+        expect(await cache.get('resid_pre', l).data()).toBeAllClose(truth.residuals[l], 1e-5);
       expect(await cache.get('resid_post', -1).data()).toBeAllClose(truth.residuals[model.config.nLayers], 1e-5);
       tf.dispose(logits);
       cache[Symbol.dispose]();
@@ -40,7 +47,12 @@ describe.each(backends)('bundled models on %s', (backend) => {
 });
 
 interface Golden {
-  readonly cases: readonly { readonly prompt: string; readonly ids: number[]; readonly lastLogits: number[]; readonly hidden: readonly number[][] }[];
+  readonly cases: readonly {
+    readonly prompt: string;
+    readonly ids: number[];
+    readonly lastLogits: number[];
+    readonly hidden: readonly number[][];
+  }[];
 }
 
 describe.each(backends)('ioi-tiny against Hugging Face transformers, on %s', (backend) => {
@@ -50,7 +62,10 @@ describe.each(backends)('ioi-tiny against Hugging Face transformers, on %s', (ba
     const model = await loadModel('models/ioi-tiny');
     for (const { prompt, ids, lastLogits, hidden } of golden.cases) {
       expect(tokenizerOf(model).encode(prompt)).toEqual(ids);
-      const { logits, cache } = runWithCache(model, ids, { names: (hook) => /hook_resid_pre$|ln_final.hook_normalized/.test(hook), positions: [-2, -1] });
+      const { logits, cache } = runWithCache(model, ids, {
+        names: (hook) => /hook_resid_pre$|ln_final.hook_normalized/.test(hook),
+        positions: [-2, -1],
+      });
       expect((await logits.data()).slice(-model.config.dVocabOut)).toBeAllClose(lastLogits, 1e-5);
       for (const [l, expected] of hidden.entries()) {
         const ours = l < model.config.nLayers ? cache.get('resid_pre', l) : cache.get('ln_final.hook_normalized');
@@ -87,13 +102,19 @@ describe('bundled models', () => {
   it.each(MODELS)('%s has a card that names its command and a held-out accuracy of at least 0.97', (name) => {
     const card = readFileSync(`models/${name}/README.md`, 'utf8');
     expect(card).toMatch(/`npx tsx scripts\/train-\w+\.ts .*--seed \d+ --steps \d+/);
-    const rows = name === 'ioi-tiny' ? [...card.matchAll(/^\| \w.*? \| ([01]\.\d{4}) \| \d/gm)] : [...card.matchAll(/Held-out accuracy\*\* (\d\.\d{4})/g)];
+    const rows =
+      name === 'ioi-tiny'
+        ? [...card.matchAll(/^\| \w.*? \| ([01]\.\d{4}) \| \d/gm)]
+        : [...card.matchAll(/Held-out accuracy\*\* (\d\.\d{4})/g)];
     expect(rows).toHaveLength(name === 'ioi-tiny' ? 4 : 1);
     for (const [, accuracy] of rows) expect(Number(accuracy)).toBeGreaterThanOrEqual(0.97);
   });
 
   it('are a few megabytes together', () => {
-    const bytes = readdirSync('models', { recursive: true, encoding: 'utf8' }).reduce((sum, file) => sum + statSync(join('models', file)).size, 0);
+    const bytes = readdirSync('models', { recursive: true, encoding: 'utf8' }).reduce(
+      (sum, file) => sum + statSync(join('models', file)).size,
+      0,
+    );
     expect(bytes).toBeLessThan(5e6);
   });
 

@@ -7,19 +7,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SpexlensError } from '../../src/errors.ts';
 import { familyOf } from '../../src/model/families/families.ts';
 import { loadModel, type Model } from '../../src/model/model.ts';
-import { openSafetensors } from '../../src/model/safetensors.ts';
-import { writeSafetensors } from '../../src/model/safetensors-write.ts';
+import { openSafetensors } from '../../src/checkpoint/safetensors.ts';
+import { writeSafetensors } from '../../src/checkpoint/safetensors-write.ts';
 import { createRandom } from '../../src/random.ts';
 import { open } from '../tensors.ts';
 
 const GOLDEN = 'test/golden/families';
-const rawOf = (name: string): Record<string, unknown> => JSON.parse(readFileSync(join(GOLDEN, name, 'config.json'), 'utf8')) as Record<string, unknown>;
+const rawOf = (name: string): Record<string, unknown> =>
+  JSON.parse(readFileSync(join(GOLDEN, name, 'config.json'), 'utf8')) as Record<string, unknown>;
 const root = mkdtempSync(join(tmpdir(), 'spexlens-families-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 describe('a field that changes the numbers and is not implemented is refused by name', () => {
   it.each([
-    ['llama', { rope_scaling: { rope_type: 'yarn', factor: 4 } }, /"rope_type" is "yarn".*not implemented for llama; supported: default, linear, llama3/],
+    [
+      'llama',
+      { rope_scaling: { rope_type: 'yarn', factor: 4 } },
+      /"rope_type" is "yarn".*not implemented for llama; supported: default, linear, llama3/,
+    ],
     ['llama', { rope_scaling: { type: 'dynamic', factor: 2 } }, /"rope_type" is "dynamic"/],
     ['llama', { rope_scaling: 'linear' }, /"rope_scaling": .*expected record/],
     ['mistral', { rope_parameters: { rope_type: 'longrope', rope_theta: 1e4 } }, /"rope_type" is "longrope"/],
@@ -33,14 +38,35 @@ describe('a field that changes the numbers and is not implemented is refused by 
     ['mistral', { layer_types: ['full_attention', 'full_attention'] }, /"layer_types" is/],
     ['qwen2', { layer_types: ['full_attention', 'linear_attention'] }, /"layer_types" has "linear_attention"/],
     ['qwen3', { layer_types: ['full_attention'] }, /"layer_types" has 1 entries; the model has 2 layers/],
-    ['qwen3', { layer_types: ['sliding_attention', 'full_attention'] }, /sliding_attention and "sliding_window" is not given/],
+    [
+      'qwen3',
+      { layer_types: ['sliding_attention', 'full_attention'] },
+      /sliding_attention and "sliding_window" is not given/,
+    ],
     ['gemma', { use_bidirectional_attention: true }, /"use_bidirectional_attention" is true/],
     ['gemma', { hidden_activation: 'relu' }, /"hidden_act" is "gelu" and "hidden_activation" "relu"/],
     ['gemma3', { attn_logit_softcapping: 50 }, /"attn_logit_softcapping" is 50/],
-    ['gemma3', { rope_parameters: { rope_type: 'default', rope_theta: 1e4 } }, /"rope_parameters.rope_type": .*expected record/],
-    ['gemma3', { rope_parameters: { chunked_attention: {} } }, /"rope_parameters" has "chunked_attention"; gemma3 reads them by layer type/],
+    [
+      'gemma3',
+      { rope_parameters: { rope_type: 'default', rope_theta: 1e4 } },
+      /"rope_parameters.rope_type": .*expected record/,
+    ],
+    [
+      'gemma3',
+      { rope_parameters: { chunked_attention: {} } },
+      /"rope_parameters" has "chunked_attention"; gemma3 reads them by layer type/,
+    ],
     ['gpt_neox', { rotary_pct: 0.4 }, /3 of 8 dimensions of a head would turn; an even number is needed/],
-    ['gpt_neo', { attention_types: [[['global', 'strided'], 1], [['local'], 1]] }, /"attention_types" has "strided"/],
+    [
+      'gpt_neo',
+      {
+        attention_types: [
+          [['global', 'strided'], 1],
+          [['local'], 1],
+        ],
+      },
+      /"attention_types" has "strided"/,
+    ],
     ['gpt_neo', { attention_types: [[['global'], 2]] }, /"attention_types" is for 2 layers; the model has 3/],
     ['gpt2', { add_cross_attention: true }, /"add_cross_attention" is true/],
     ['opt', { activation_function: 'mish' }, /"activation_function" is "mish"/],
@@ -54,19 +80,33 @@ describe('a field that changes the numbers and is not implemented is refused by 
 });
 
 /** The golden checkpoint `name` written again with other names and fields. */
-async function rewritten(name: string, rename: (tensor: string) => string, change: (raw: Record<string, unknown>) => Record<string, unknown>): Promise<string> {
+async function rewritten(
+  name: string,
+  rename: (tensor: string) => string,
+  change: (raw: Record<string, unknown>) => Record<string, unknown>,
+): Promise<string> {
   const folder = join(root, `${name}-${Math.random().toString(36).slice(2)}`);
   await mkdir(folder);
   const source = await openSafetensors(join(GOLDEN, name, 'model.safetensors'));
-  const tensors = await Promise.all([...source.tensors].map(async ([tensor, { shape }]) => [rename(tensor), { shape: [...shape], data: await source.read(tensor) }] as const));
+  const tensors = await Promise.all(
+    [...source.tensors].map(
+      async ([tensor, { shape }]) => [rename(tensor), { shape: [...shape], data: await source.read(tensor) }] as const,
+    ),
+  );
   await writeSafetensors(join(folder, 'model.safetensors'), Object.fromEntries(tensors));
-  await writeFile(join(folder, 'config.json'), JSON.stringify(change(JSON.parse(await readFile(join(GOLDEN, name, 'config.json'), 'utf8')) as Record<string, unknown>)));
+  await writeFile(
+    join(folder, 'config.json'),
+    JSON.stringify(
+      change(JSON.parse(await readFile(join(GOLDEN, name, 'config.json'), 'utf8')) as Record<string, unknown>),
+    ),
+  );
   return folder;
 }
 
 async function sameModel(a: Model, b: Model): Promise<void> {
   expect({ ...b.config }).toEqual({ ...a.config });
-  for (const [name, tensor] of Object.entries(a.parameters)) expect(await b.parameters[name].data(), name).toEqual(await tensor.data());
+  for (const [name, tensor] of Object.entries(a.parameters))
+    expect(await b.parameters[name].data(), name).toEqual(await tensor.data());
 }
 
 describe('other spellings of the same model', () => {
@@ -75,14 +115,47 @@ describe('other spellings of the same model', () => {
   });
 
   it.each([
-    ['bert', 'norms called gamma and beta', (t: string) => t.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta'), (raw: Record<string, unknown>) => raw],
-    ['gemma3', 'the text part of a multimodal checkpoint', (t: string) => `language_model.${t}`, (raw: Record<string, unknown>) => ({ model_type: 'gemma3', text_config: raw, vision_config: {} })],
-    ['gemma3', 'the same, as transformers 5 names it', (t: string) => t.replace(/^model\./, 'model.language_model.'), (raw: Record<string, unknown>) => ({ model_type: 'gemma3', text_config: raw })],
-    ['llama-smol', 'a bare decoder without a head', (t: string) => t.replace(/^model\./, ''), (raw: Record<string, unknown>) => raw],
-    ['opt', 'the prefix of its first release', (t: string) => t.replace(/^model\./, ''), (raw: Record<string, unknown>) => raw],
-    ['gpt_neo', 'layers listed one by one', (t: string) => t, (raw: Record<string, unknown>) => ({ ...raw, attention_types: undefined })],
+    [
+      'bert',
+      'norms called gamma and beta',
+      (t: string) => t.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta'),
+      (raw: Record<string, unknown>) => raw,
+    ],
+    [
+      'gemma3',
+      'the text part of a multimodal checkpoint',
+      (t: string) => `language_model.${t}`,
+      (raw: Record<string, unknown>) => ({ model_type: 'gemma3', text_config: raw, vision_config: {} }),
+    ],
+    [
+      'gemma3',
+      'the same, as transformers 5 names it',
+      (t: string) => t.replace(/^model\./, 'model.language_model.'),
+      (raw: Record<string, unknown>) => ({ model_type: 'gemma3', text_config: raw }),
+    ],
+    [
+      'llama-smol',
+      'a bare decoder without a head',
+      (t: string) => t.replace(/^model\./, ''),
+      (raw: Record<string, unknown>) => raw,
+    ],
+    [
+      'opt',
+      'the prefix of its first release',
+      (t: string) => t.replace(/^model\./, ''),
+      (raw: Record<string, unknown>) => raw,
+    ],
+    [
+      'gpt_neo',
+      'layers listed one by one',
+      (t: string) => t,
+      (raw: Record<string, unknown>) => ({ ...raw, attention_types: undefined }),
+    ],
   ])('%s: %s', async (name, _what, rename, change) => {
-    const [plain, other] = [await loadModel(join(GOLDEN, name)), await loadModel(await rewritten(name, rename, change))];
+    const [plain, other] = [
+      await loadModel(join(GOLDEN, name)),
+      await loadModel(await rewritten(name, rename, change)),
+    ];
     expect(other.unusedTensors).toEqual([]);
     await sameModel(plain, other);
     plain[Symbol.dispose]();
@@ -90,13 +163,40 @@ describe('other spellings of the same model', () => {
   });
 
   it('names a missing head instead of tying what is not tied', async () => {
-    const folder = await rewritten('llama', (t) => (t === 'lm_head.weight' ? 'other.weight' : t), (raw) => raw);
-    await expect(loadModel(folder)).rejects.toThrow(/tensor "lm_head.weight" \[29,32\] is missing; a llama model of 2 layers needs it/);
+    const folder = await rewritten(
+      'llama',
+      (t) => (t === 'lm_head.weight' ? 'other.weight' : t),
+      (raw) => raw,
+    );
+    await expect(loadModel(folder)).rejects.toThrow(
+      /tensor "lm_head.weight" \[29,32\] is missing; a llama model of 2 layers needs it/,
+    );
   });
 });
 
 describe('a damaged config.json', () => {
-  const values: readonly unknown[] = [null, true, false, 0, -1, 0.5, 1e308, 2 ** 31, 4_000_000_000, 99_999, '', 'default', [], [[]], {}, { full_attention: 1 }, [['global'], 1e9], [[[], 1e9]], { rope_type: 3 }, '\u0000'];
+  const values: readonly unknown[] = [
+    null,
+    true,
+    false,
+    0,
+    -1,
+    0.5,
+    1e308,
+    2 ** 31,
+    4_000_000_000,
+    99_999,
+    '',
+    'default',
+    [],
+    [[]],
+    {},
+    { full_attention: 1 },
+    [['global'], 1e9],
+    [[[], 1e9]],
+    { rope_type: 3 },
+    '\u0000',
+  ];
 
   it('of 400 seeded mutations ends in one clear error or a record whose tensors can be listed', () => {
     const names = readdirSync(GOLDEN);

@@ -4,19 +4,31 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/backend/backend.ts';
 import { runWithHooks } from '../../src/hooks/run.ts';
-import { narrowBfloat16, narrowFloat16, widenBfloat16, widenFloat16 } from '../../src/model/half-precision.ts';
-import { gatherHalfRows, packHalf, roundToHalf, unpackHalf, type HalfFormat } from '../../src/model/half-storage.ts';
+import { narrowBfloat16, narrowFloat16, widenBfloat16, widenFloat16 } from '../../src/checkpoint/half-precision.ts';
+import {
+  gatherHalfRows,
+  packHalf,
+  roundToHalf,
+  unpackHalf,
+  type HalfFormat,
+} from '../../src/model/weights/half-storage.ts';
 import { createModel, loadModel } from '../../src/model/model.ts';
-import { float32Parameters, type Parameters } from '../../src/model/parameters.ts';
+import { float32Parameters, type Parameters } from '../../src/model/weights/parameters.ts';
 import { createRandom } from '../../src/random.ts';
 import { availableBackends, open } from '../tensors.ts';
 
-const FORMATS = { float16: { narrow: narrowFloat16, widen: widenFloat16 }, bfloat16: { narrow: narrowBfloat16, widen: widenBfloat16 } } as const;
+const FORMATS = {
+  float16: { narrow: narrowFloat16, widen: widenFloat16 },
+  bfloat16: { narrow: narrowBfloat16, widen: widenBfloat16 },
+} as const;
 const formats = Object.keys(FORMATS) as HalfFormat[];
 const bitsOf = (values: ArrayLike<number>): number[] => [...new Uint32Array(Float32Array.from(values).buffer)];
 const everyPattern = (format: HalfFormat): Float32Array => {
   const values = new Float32Array(65536);
-  FORMATS[format].widen(Uint16Array.from({ length: 65536 }, (_, i) => i), values);
+  FORMATS[format].widen(
+    Uint16Array.from({ length: 65536 }, (_, i) => i),
+    values,
+  );
   return values;
 };
 
@@ -24,7 +36,15 @@ describe('rounding to half precision', () => {
   it.each(formats)('%s gives every value of the format back, the sign of zero and infinities too', (format) => {
     const values = everyPattern(format);
     const back = FORMATS[format].narrow(values);
-    const wrong = [...values].flatMap((value, pattern) => (Number.isNaN(value) ? (Number.isNaN(everyOf(format, back[pattern])) ? [] : [pattern]) : back[pattern] === pattern ? [] : [pattern]));
+    const wrong = [...values].flatMap((value, pattern) =>
+      Number.isNaN(value)
+        ? Number.isNaN(everyOf(format, back[pattern]))
+          ? []
+          : [pattern]
+        : back[pattern] === pattern
+          ? []
+          : [pattern],
+    );
     expect(wrong).toEqual([]);
   });
 
@@ -40,12 +60,19 @@ describe('rounding to half precision', () => {
       const given = Math.fround(low + random.uniform() * (high - low));
       const [rounded, tie] = roundToHalf(Float32Array.of(given, middle), format);
       expect(Math.abs(rounded - given)).toBe(Math.min(given - low, high - given));
-      if (middle - low === high - middle) expect(FORMATS[format].narrow(Float32Array.of(tie))[0] % 2, `${low} ${high}`).toBe(0);
+      if (middle - low === high - middle)
+        expect(FORMATS[format].narrow(Float32Array.of(tie))[0] % 2, `${low} ${high}`).toBe(0);
     }
   });
 
   it('becomes infinite only beyond the range', () => {
-    expect([...roundToHalf(Float32Array.of(65519.99, 65520, -70000, 1e-9, -1e-9), 'float16')]).toEqual([65504, Infinity, -Infinity, 0, -0]);
+    expect([...roundToHalf(Float32Array.of(65519.99, 65520, -70000, 1e-9, -1e-9), 'float16')]).toEqual([
+      65504,
+      Infinity,
+      -Infinity,
+      0,
+      -0,
+    ]);
     expect([...roundToHalf(Float32Array.of(3.38e38, 3.4e38), 'bfloat16')].map(Number.isFinite)).toEqual([true, false]);
   });
 });
@@ -62,7 +89,11 @@ describe('weights in half precision', () => {
       const model = await loadModel(join(import.meta.dirname, '../../models/ioi-tiny'));
       const prompt = 'When Mary and John went to the store, John gave a drink to';
       const logitsOf = async (given: Parameters): Promise<Float32Array> => {
-        const logits = runWithHooks(createModel(model.config, given, { name: 'rounded', tokenizer: model.tokenizer }), prompt, []);
+        const logits = runWithHooks(
+          createModel(model.config, given, { name: 'rounded', tokenizer: model.tokenizer }),
+          prompt,
+          [],
+        );
         const values = (await logits.data()) as Float32Array;
         logits.dispose();
         return values;
@@ -72,16 +103,27 @@ describe('weights in half precision', () => {
       const largest: Record<string, number> = {};
       for (const format of formats) {
         // Matrices are stored in halves; biases and norms are small and stay.
-        const rounded = Object.fromEntries(Object.entries(parameters).map(([name, tensor]) => [name, tensor.shape.length < 2 ? tf.clone(tensor) : tf.tensor(roundToHalf(tensor.dataSync() as Float32Array, format), tensor.shape)]));
+        const rounded = Object.fromEntries(
+          Object.entries(parameters).map(([name, tensor]) => [
+            name,
+            tensor.shape.length < 2
+              ? tf.clone(tensor)
+              : tf.tensor(roundToHalf(tensor.dataSync() as Float32Array, format), tensor.shape),
+          ]),
+        );
         const logits = await logitsOf(rounded);
         largest[format] = logits.reduce((most, value, i) => Math.max(most, Math.abs(value - exact[i])), 0);
         tf.dispose(rounded);
       }
-      console.info(`largest logit change of ioi-tiny: float16 ${largest['float16'].toExponential(1)}, bfloat16 ${largest['bfloat16'].toExponential(1)}`);
+      console.info(
+        `largest logit change of ioi-tiny: float16 ${largest['float16'].toExponential(1)}, bfloat16 ${largest['bfloat16'].toExponential(1)}`,
+      );
       expect(largest['float16']).toBeLessThan(0.01);
       expect(largest['bfloat16']).toBeLessThan(0.08);
       expect(largest['float16']).toBeGreaterThan(0);
-      expect(() => packHalf(new Float32Array(2), [2], 'float16')).toThrow('storage float16: needs webgpu, which unpacks on the device; the backend is wasm.');
+      expect(() => packHalf(new Float32Array(2), [2], 'float16')).toThrow(
+        'storage float16: needs webgpu, which unpacks on the device; the backend is wasm.',
+      );
       model[Symbol.dispose]();
     } finally {
       backend.close();
@@ -99,7 +141,8 @@ describe.runIf((await availableBackends()).includes('webgpu'))('on webgpu', () =
     const half = packHalf(values, [values.length], format);
     const unpacked = unpackHalf(half);
     // Subnormal float32 values, which only bfloat16 has, may be flushed by the device.
-    const normal = (list: ArrayLike<number>): number[] => bitsOf(list).map((bits) => ((bits & 0x7f800000) === 0 ? bits & 0x80000000 : bits));
+    const normal = (list: ArrayLike<number>): number[] =>
+      bitsOf(list).map((bits) => ((bits & 0x7f800000) === 0 ? bits & 0x80000000 : bits));
     const [got, expected] = [normal(await unpacked.data()), normal(values)];
     expect(got.filter((bits, i) => bits !== expected[i] && (bits & 0x7fffffff) !== 0)).toEqual([]);
     expect(half.largestError).toBe(0);
@@ -116,7 +159,10 @@ describe.runIf((await availableBackends()).includes('webgpu'))('on webgpu', () =
     expect(half.largestError).toBeLessThanOrEqual(2 ** -11);
     const rows = tf.tensor1d([4, 0, 4], 'int32');
     const [whole, some] = [unpackHalf(half), gatherHalfRows(half, rows)];
-    expect([whole.shape, some.shape]).toEqual([[6, 8], [3, 8]]);
+    expect([whole.shape, some.shape]).toEqual([
+      [6, 8],
+      [3, 8],
+    ]);
     expect([...(await whole.data())]).toEqual([...rounded]);
     expect([...(await some.data())]).toEqual([4, 0, 4].flatMap((row) => [...rounded.subarray(8 * row, 8 * row + 8)]));
     const odd = packHalf(values.subarray(0, 5), [5], 'bfloat16');
@@ -146,7 +192,9 @@ describe.runIf((await availableBackends()).includes('webgpu'))('on webgpu', () =
     const ours = tf.tidy(() => tf.matMul(x, unpackHalf(half) as tf.Tensor2D));
     const theirs = tf.tidy(() => tf.matMul(x, tf.tensor2d(roundToHalf(w, 'float16'), [k, n])));
     expect([...(await ours.data())]).toEqual([...(await theirs.data())]);
-    expect(() => packHalf(Float32Array.of(1, 70000), [2], 'float16')).toThrow('storage float16: cannot hold 70000 at 1; use bfloat16 or float32.');
+    expect(() => packHalf(Float32Array.of(1, 70000), [2], 'float16')).toThrow(
+      'storage float16: cannot hold 70000 at 1; use bfloat16 or float32.',
+    );
     tf.dispose([x, ours, theirs]);
     half[Symbol.dispose]();
   });

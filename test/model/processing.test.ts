@@ -9,19 +9,24 @@ import { centerUnembed } from '../../src/model/processing/center-unembed.ts';
 import { centerWritingWeights } from '../../src/model/processing/center-writing-weights.ts';
 import { foldLayerNorm } from '../../src/model/processing/fold-layer-norm.ts';
 import { foldValueBiases } from '../../src/model/processing/fold-value-biases.ts';
-import { referenceForward } from '../../src/model/reference.ts';
+import { referenceForward } from '../../src/model/reference/reference.ts';
 import { CONFIGS, open, randomModel } from '../tensors.ts';
 
 const FAMILIES = 'test/golden/families';
 const GOLDEN = readdirSync(FAMILIES);
-const MODELS = [...GOLDEN.map((name) => join(FAMILIES, name)), ...readdirSync('models').map((name) => join('models', name)), ...Object.keys(CONFIGS)];
+const MODELS = [
+  ...GOLDEN.map((name) => join(FAMILIES, name)),
+  ...readdirSync('models').map((name) => join('models', name)),
+  ...Object.keys(CONFIGS),
+];
 const ROWS = [
   [3, 1, 4, 1, 5, 9, 2, 6],
   [16, 0, 7, 7, 12, 3, 16, 2],
 ];
 
 /** A checkpoint by its folder, or a random model of a configuration, where w and b of norms are far from 1 and 0. */
-const made = async (name: string): Promise<Model> => (name in CONFIGS ? randomModel(CONFIGS[name]).model : loadModel(name));
+const made = async (name: string): Promise<Model> =>
+  name in CONFIGS ? randomModel(CONFIGS[name]).model : loadModel(name);
 const tensors = (model: Model): Readonly<Record<string, tf.Tensor>> => model.parameters as Record<string, tf.Tensor>;
 const dispose = (...models: readonly Model[]): void => models.forEach((model) => model[Symbol.dispose]());
 const maxAbs = (x: tf.Tensor): number => tf.tidy(() => tf.max(tf.abs(x)).dataSync()[0]);
@@ -51,9 +56,36 @@ const STEPS = { foldLayerNorm, centerWritingWeights, centerUnembed, foldValueBia
 
 /** Where a step must apply, so that the rules above cannot quietly excuse all. */
 const MUST: Record<keyof typeof STEPS, readonly string[]> = {
-  foldLayerNorm: ['gpt2', 'gpt_neo', 'gpt_neox', 'llama', 'mistral', 'qwen2', 'qwen3', 'gemma', 'gemma2', 'gemma3', 'phi', 'opt'],
+  foldLayerNorm: [
+    'gpt2',
+    'gpt_neo',
+    'gpt_neox',
+    'llama',
+    'mistral',
+    'qwen2',
+    'qwen3',
+    'gemma',
+    'gemma2',
+    'gemma3',
+    'phi',
+    'opt',
+  ],
   centerWritingWeights: ['gpt2', 'gpt_neo', 'gpt_neox', 'phi', 'opt'],
-  centerUnembed: ['gpt2', 'gpt_neo', 'gpt_neox', 'llama', 'mistral', 'qwen2', 'qwen3', 'gemma', 'gemma3', 'phi', 'opt', 'opt-350m', 'bert'],
+  centerUnembed: [
+    'gpt2',
+    'gpt_neo',
+    'gpt_neox',
+    'llama',
+    'mistral',
+    'qwen2',
+    'qwen3',
+    'gemma',
+    'gemma3',
+    'phi',
+    'opt',
+    'opt-350m',
+    'bert',
+  ],
   foldValueBiases: ['gpt2', 'gpt_neox', 'qwen2', 'phi', 'opt', 'opt-350m', 'bert', 'llama-biased'],
 };
 
@@ -76,7 +108,10 @@ describe.each(Object.keys(STEPS) as (keyof typeof STEPS)[])('%s', (step) => {
     expect(result.largestLogitChange).toBeCloseTo(change, 6);
     const logProbChange = maxAbs(tf.sub(tf.logSoftmax(after), tf.logSoftmax(before)));
     expect(Math.abs(result.largestLogProbChange - logProbChange)).toBeLessThan(1e-5);
-    const [kind, x, y] = step === 'centerUnembed' ? ['log-probabilities', tf.logSoftmax(after), tf.logSoftmax(before)] : ['logits', after, before];
+    const [kind, x, y] =
+      step === 'centerUnembed'
+        ? ['log-probabilities', tf.logSoftmax(after), tf.logSoftmax(before)]
+        : ['logits', after, before];
     expect(await x.data(), kind).toBeAllClose(await y.data(), 1e-5);
     tf.dispose([before, after, x, y]);
     result.model[Symbol.dispose]();
@@ -122,9 +157,12 @@ describe('what each step promises', () => {
       const model = await loadModel(join(FAMILIES, name));
       const { model: folded } = await foldLayerNorm(model);
       expect(folded.config.norm).toMatchObject({ kind: 'layer', affine: false });
-      expect(Object.keys(folded.parameters).filter((parameter) => /\.(ln1|ln2)\.|ln_final/.test(parameter))).toEqual([]);
+      expect(Object.keys(folded.parameters).filter((parameter) => /\.(ln1|ln2)\.|ln_final/.test(parameter))).toEqual(
+        [],
+      );
       // after a layer norm the mean is gone, so the matrices read nothing of it
-      for (const W of ['blocks.0.attn.W_Q', 'blocks.1.attn.W_V', 'blocks.1.mlp.W_in', 'unembed.W_U']) expect(maxAbs(tf.mean(tensors(folded)[W], 0))).toBeLessThan(1e-6);
+      for (const W of ['blocks.0.attn.W_Q', 'blocks.1.attn.W_V', 'blocks.1.mlp.W_in', 'unembed.W_U'])
+        expect(maxAbs(tf.mean(tensors(folded)[W], 0))).toBeLessThan(1e-6);
       dispose(folded, model);
     }
     for (const name of ['llama', 'gemma', 'gemma2']) {
@@ -132,8 +170,10 @@ describe('what each step promises', () => {
       const { model: folded } = await foldLayerNorm(model);
       const offset = folded.config.norm.kind === 'rms' ? folded.config.norm.offset : 0;
       const { cache } = runWithCache(folded, ROWS, { names: (hook) => /resid_pre$|ln1.hook_normalized/.test(hook) });
-      for (const norm of ['blocks.0.ln1', 'blocks.1.ln2', 'ln_final']) expect(maxAbs(tf.sub(tf.add(tensors(folded)[`${norm}.w`], offset), 1))).toBe(0);
-      if (name === 'gemma2') expect(maxAbs(tf.sub(tensors(folded)['blocks.0.ln1_post.w'], tensors(model)['blocks.0.ln1_post.w']))).toBe(0);
+      for (const norm of ['blocks.0.ln1', 'blocks.1.ln2', 'ln_final'])
+        expect(maxAbs(tf.sub(tf.add(tensors(folded)[`${norm}.w`], offset), 1))).toBe(0);
+      if (name === 'gemma2')
+        expect(maxAbs(tf.sub(tensors(folded)['blocks.0.ln1_post.w'], tensors(model)['blocks.0.ln1_post.w']))).toBe(0);
       const rms = tf.sqrt(tf.mean(tf.square(cache.get('ln1.hook_normalized', 0)), -1));
       expect(maxAbs(tf.sub(rms, 1))).toBeLessThan(1e-3); // eps apart
       dispose(folded, model);
@@ -145,7 +185,17 @@ describe('what each step promises', () => {
     const { model } = randomModel(CONFIGS['solu_ln']);
     const { model: folded } = await foldLayerNorm(model);
     expect(Object.keys(folded.parameters).filter((name) => /ln/.test(name))).toEqual([]);
-    const twin = (of: Model): Float64Array => referenceForward(of.config, Object.fromEntries(Object.entries(tensors(of)).map(([name, tensor]) => [name, { shape: tensor.shape, values: tensor.dataSync() }])), ROWS[0]).logits;
+    const twin = (of: Model): Float64Array =>
+      referenceForward(
+        of.config,
+        Object.fromEntries(
+          Object.entries(tensors(of)).map(([name, tensor]) => [
+            name,
+            { shape: tensor.shape, values: tensor.dataSync() },
+          ]),
+        ),
+        ROWS[0],
+      ).logits;
     expect(twin(folded)).toBeAllClose(twin(model), 1e-5);
     dispose(folded, model);
   });
@@ -155,7 +205,9 @@ describe('what each step promises', () => {
     const { model: folded, largestLogitChange } = await foldLayerNorm(model);
     expect(largestLogitChange).toBeLessThan(1e-5);
     expect(folded.config.norm).toEqual(model.config.norm);
-    expect([maxAbs(tf.sub(tensors(folded)['blocks.1.ln2.w'], 1)), maxAbs(tensors(folded)['ln_final.b'])]).toEqual([0, 0]);
+    expect([maxAbs(tf.sub(tensors(folded)['blocks.1.ln2.w'], 1)), maxAbs(tensors(folded)['ln_final.b'])]).toEqual([
+      0, 0,
+    ]);
     expect(maxAbs(tf.sub(tensors(folded)['blocks.1.ln2_post.w'], tensors(model)['blocks.1.ln2_post.w']))).toBe(0);
     const { model: shifted } = randomModel({ ...CONFIGS['shortformer, LNPre'], norm: CONFIGS['gpt2'].norm });
     await expect(foldLayerNorm(shifted)).rejects.toThrow(/positions are added between ln1 and W_Q, W_K/);
@@ -166,12 +218,16 @@ describe('what each step promises', () => {
     for (const name of ['gpt2', 'gpt_neox', 'phi', 'opt']) {
       const model = await loadModel(join(FAMILIES, name));
       const { model: centred } = await centerWritingWeights(model);
-      const means = (of: Model): number[] => Object.entries(tensors(of)).filter(([parameter]) => /embed\.W_(E|pos)|attn\.[Wb]_O|mlp\.[Wb]_out/.test(parameter)).map(([, tensor]) => maxAbs(tf.mean(tensor, -1)));
+      const means = (of: Model): number[] =>
+        Object.entries(tensors(of))
+          .filter(([parameter]) => /embed\.W_(E|pos)|attn\.[Wb]_O|mlp\.[Wb]_out/.test(parameter))
+          .map(([, tensor]) => maxAbs(tf.mean(tensor, -1)));
       expect(means(centred).length).toBeGreaterThanOrEqual(5);
       expect(Math.max(...means(model))).toBeGreaterThan(1e-3);
       expect(Math.max(...means(centred))).toBeLessThan(1e-6);
       const { cache, logits } = runWithCache(centred, ROWS, { names: (hook) => hook.endsWith('hook_resid_post') });
-      for (let l = 0; l < model.config.nLayers; l++) expect(maxAbs(tf.mean(cache.get('resid_post', l), -1))).toBeLessThan(1e-5);
+      for (let l = 0; l < model.config.nLayers; l++)
+        expect(maxAbs(tf.mean(cache.get('resid_post', l), -1))).toBeLessThan(1e-5);
       logits.dispose();
       dispose(centred, model);
       cache[Symbol.dispose]();
@@ -196,7 +252,10 @@ describe('what each step promises', () => {
       expect(maxAbs(tensors(model)['blocks.1.attn.b_V'])).toBeGreaterThan(0.01);
       const z = (of: Model): tf.Tensor => runWithCache(of, ROWS, { names: 'blocks.0.attn.hook_z' }).cache.get('z', 0);
       const { nHeads, nKvHeads = nHeads, dHead } = model.config;
-      const bias = tf.reshape(tf.tile(tf.reshape(tensors(model)['blocks.0.attn.b_V'], [nKvHeads, 1, dHead]), [1, nHeads / nKvHeads, 1]), [1, 1, nHeads, dHead]);
+      const bias = tf.reshape(
+        tf.tile(tf.reshape(tensors(model)['blocks.0.attn.b_V'], [nKvHeads, 1, dHead]), [1, nHeads / nKvHeads, 1]),
+        [1, 1, nHeads, dHead],
+      );
       expect(maxAbs(tf.sub(z(model), tf.add(z(folded), bias)))).toBeLessThan(1e-5);
       dispose(folded, model);
     }
@@ -223,7 +282,9 @@ describe('what each step promises', () => {
   it('reports a change that is not rounding: centring where the mean is read', async () => {
     // the refusal has a reason: the same edit by hand moves the logits of an RMS model
     const { model } = randomModel(CONFIGS['llama: rotary, gated, grouped heads']);
-    await expect(centerWritingWeights(model)).rejects.toThrow(/RMS norms do not take the mean away in this llama model/);
+    await expect(centerWritingWeights(model)).rejects.toThrow(
+      /RMS norms do not take the mean away in this llama model/,
+    );
     const W_E = tf.sub(tensors(model)['embed.W_E'], tf.mean(tensors(model)['embed.W_E'], 1, true));
     const centred = createModel(model.config, { ...tensors(model), 'embed.W_E': W_E }, { name: 'by hand' });
     expect(maxAbs(tf.sub(runWithHooks(centred, ROWS, []), runWithHooks(model, ROWS, [])))).toBeGreaterThan(0.01);

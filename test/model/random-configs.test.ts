@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runWithCache } from '../../src/hooks/run.ts';
 import type { Activation, Layout, ModelConfig, Norm, Positions, Rotary } from '../../src/model/config.ts';
-import { referenceForward } from '../../src/model/reference.ts';
+import { referenceForward } from '../../src/model/reference/reference.ts';
 import { createRandom, type Random } from '../../src/random.ts';
 import { open, randomModel } from '../tensors.ts';
 
@@ -29,7 +29,11 @@ function drawConfig(random: Random): ModelConfig {
   const rotary = (): Rotary => ({
     dims: 2 * (1 + random.integer(Math.floor(dHead / 2))),
     theta: pick(random, [10, 1e4]),
-    scaling: pick<Rotary['scaling']>(random, [undefined, { kind: 'linear', factor: 3 }, { kind: 'llama3', factor: 4, lowFrequency: 1, highFrequency: 4, originalContext: 20 }]),
+    scaling: pick<Rotary['scaling']>(random, [
+      undefined,
+      { kind: 'linear', factor: 3 },
+      { kind: 'llama3', factor: 4, lowFrequency: 1, highFrequency: 4, originalContext: 20 },
+    ]),
   });
   const activation = pick<Activation>(random, ['relu', 'gelu', 'gelu_new', 'silu', 'solu_ln']);
   const layout = pick<Layout>(random, ['pre', 'sandwich', 'post', 'parallel', 'parallel-shared']);
@@ -60,7 +64,12 @@ function drawConfig(random: Random): ModelConfig {
       ungrouped: flag(),
     },
     biases: { qkv: flag(), attnOut: flag(), mlp: flag(), unembed: flag() },
-    embedding: { ...(flag() ? { scale: 1.7 } : {}), ...(flag() ? { width: 7 } : {}), ...(flag() ? { tokenTypes: 2 } : {}), norm: flag() },
+    embedding: {
+      ...(flag() ? { scale: 1.7 } : {}),
+      ...(flag() ? { width: 7 } : {}),
+      ...(flag() ? { tokenTypes: 2 } : {}),
+      norm: flag(),
+    },
     mlmHead: activation !== 'solu_ln' && flag(),
     logitSoftcap: flag() ? 3 : undefined,
   };
@@ -74,17 +83,21 @@ describe('a random configuration', () => {
     await open('wasm');
   });
 
-  it.each(Array.from({ length: 60 }, (_, seed) => seed))('gives the Float64 logits and residuals, watched at every hook: seed %i', async (seed) => {
-    const random = createRandom(seed, 'configurations');
-    const config = drawConfig(random);
-    const { model, reference } = randomModel(config, seed);
-    const row = Array.from({ length: 7 }, () => random.integer(13));
-    const { logits, cache } = runWithCache(model, row, { names: () => true });
-    const truth = referenceForward(config, reference, row);
-    expect(await logits.data()).toBeAllClose(truth.logits, TOLERANCE);
-    for (let l = 0; l < config.nLayers; l++) expect(await cache.get('resid_pre', l).data()).toBeAllClose(truth.residuals[l], TOLERANCE);
-    logits.dispose();
-    cache[Symbol.dispose]();
-    model[Symbol.dispose]();
-  });
+  it.each(Array.from({ length: 60 }, (_, seed) => seed))(
+    'gives the Float64 logits and residuals, watched at every hook: seed %i',
+    async (seed) => {
+      const random = createRandom(seed, 'configurations');
+      const config = drawConfig(random);
+      const { model, reference } = randomModel(config, seed);
+      const row = Array.from({ length: 7 }, () => random.integer(13));
+      const { logits, cache } = runWithCache(model, row, { names: () => true });
+      const truth = referenceForward(config, reference, row);
+      expect(await logits.data()).toBeAllClose(truth.logits, TOLERANCE);
+      for (let l = 0; l < config.nLayers; l++)
+        expect(await cache.get('resid_pre', l).data()).toBeAllClose(truth.residuals[l], TOLERANCE);
+      logits.dispose();
+      cache[Symbol.dispose]();
+      model[Symbol.dispose]();
+    },
+  );
 });

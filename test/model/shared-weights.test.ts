@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runWithCache } from '../../src/hooks/run.ts';
 import { createModel, type Model } from '../../src/model/model.ts';
-import { columnsOf, float32Parameters, rowsOf, tensorOf } from '../../src/model/parameters.ts';
-import { parametersOfShared, shareWeights } from '../../src/model/shared-weights.ts';
+import { columnsOf, float32Parameters, rowsOf, tensorOf } from '../../src/model/weights/parameters.ts';
+import { parametersOfShared, shareWeights } from '../../src/model/weights/shared-weights.ts';
 import { CONFIGS, open, randomModel } from '../tensors.ts';
 
 const TOKENS = [3, 1, 4, 1, 5, 9, 2, 6];
@@ -25,7 +25,8 @@ describe.each(['wasm', 'cpu'])('weights in shared memory on %s', (backend) => {
     const runs = [model, twin].map((one) => runWithCache(one, TOKENS));
     const [logits, ofTwin] = await Promise.all(runs.map(async ({ logits }) => logits.data()));
     expect(ofTwin).toEqual(logits);
-    for (const hook of runs[0].cache.names) expect(await runs[1].cache.get(hook).data(), hook).toEqual(await runs[0].cache.get(hook).data());
+    for (const hook of runs[0].cache.names)
+      expect(await runs[1].cache.get(hook).data(), hook).toEqual(await runs[0].cache.get(hook).data());
     for (const run of runs) {
       run.logits.dispose();
       run.cache[Symbol.dispose]();
@@ -58,7 +59,8 @@ describe.each(['wasm', 'cpu'])('weights in shared memory on %s', (backend) => {
     const { model } = randomModel(CONFIGS['gpt2']);
     const copied = parametersOfShared(await shareWeights(model.parameters), 2 ** 20);
     expect(Object.values(copied).every((parameter) => parameter instanceof tf.Tensor)).toBe(true);
-    for (const [name, parameter] of Object.entries(copied)) expect(await parameter.data(), name).toEqual(await model.parameters[name].data());
+    for (const [name, parameter] of Object.entries(copied))
+      expect(await parameter.data(), name).toEqual(await model.parameters[name].data());
     tf.dispose(copied as Record<string, tf.Tensor>);
     model[Symbol.dispose]();
   });
@@ -84,7 +86,9 @@ describe.each(['wasm', 'cpu'])('weights in shared memory on %s', (backend) => {
   it('are read, never written: processing asks for the model they came from', async () => {
     const { model } = randomModel(CONFIGS['gpt2']);
     const twin = await shared(model);
-    expect(() => float32Parameters(twin.parameters, 'folding')).toThrow('folding: works on weights of one thread, and embed.W_E is shared; give it the model that they came from.');
+    expect(() => float32Parameters(twin.parameters, 'folding')).toThrow(
+      'folding: works on weights of one thread, and embed.W_E is shared; give it the model that they came from.',
+    );
     const copy = tensorOf(twin.parameters['embed.W_E']);
     tf.dispose(tf.mul(copy, 2));
     expect(await copy.data()).toEqual(await model.parameters['embed.W_E'].data());

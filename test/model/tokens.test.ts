@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runWithCache, runWithHooks } from '../../src/hooks/run.ts';
-import { padRows } from '../../src/model/attention-mask.ts';
+import { padRows } from '../../src/model/forward/attention-mask.ts';
 import { bosOf } from '../../src/model/bos.ts';
 import { describeModel } from '../../src/model/describe.ts';
 import { loadModel, type Model } from '../../src/model/model.ts';
-import { createTokenizer, type Tokenizer } from '../../src/model/tokenizer.ts';
+import { createTokenizer, type Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { toSingleToken, toStrTokens, toTokens } from '../../src/model/tokens.ts';
 import { CONFIGS, open, randomModel } from '../tensors.ts';
 
@@ -19,7 +19,9 @@ beforeAll(async () => {
   model = await loadModel('models/ioi-tiny');
 });
 
-const golden = JSON.parse(await readFile(new URL('golden/tokenizers.json', import.meta.url), 'utf8')) as { tokenizers: { name: string; tokenizer: object; config: object }[] };
+const golden = JSON.parse(await readFile(new URL('../golden/tokenizers.json', import.meta.url), 'utf8')) as {
+  tokenizers: { name: string; tokenizer: object; config: object }[];
+};
 async function made(name: string, change: object = {}): Promise<Tokenizer> {
   const found = golden.tokenizers.find((item) => item.name === name)!;
   return createTokenizer(found.tokenizer, { ...found.config, ...change }, name);
@@ -43,9 +45,13 @@ describe('toTokens', () => {
   });
 
   it('refuses rows of ids that differ in length, and a mask beside texts that do', () => {
-    expect(() => toTokens(model, [[1, 2], [3]])).toThrow(/row 1 has 1 tokens, row 0 has 2; .* \(padRows makes them so\)/);
+    expect(() => toTokens(model, [[1, 2], [3]])).toThrow(
+      /row 1 has 1 tokens, row 0 has 2; .* \(padRows makes them so\)/,
+    );
     expect(() => toTokens(model, [[1, 2], []])).toThrow(/no tokens; at least one is needed in every row/);
-    expect(() => toTokens(model, [SHORT, LONG], { attentionMask: [[1], [1]] })).toThrow(/attention mask: is made from the texts/);
+    expect(() => toTokens(model, [SHORT, LONG], { attentionMask: [[1], [1]] })).toThrow(
+      /attention mask: is made from the texts/,
+    );
   });
 
   it('gives strings and single tokens with the model as first argument', () => {
@@ -77,11 +83,16 @@ describe('a batch of texts', () => {
     const { model: small } = randomModel(CONFIGS['gpt2']); // a context of 12
     const row = Array.from({ length: 12 }, (_, i) => i);
     const { tokens, attentionMask } = padRows([row, [1, 2]], 'left');
-    const wider = { tokens: tokens.map((ids) => [0, 0, ...ids]), attentionMask: attentionMask.map((kept) => [0, 0, ...kept]) };
+    const wider = {
+      tokens: tokens.map((ids) => [0, 0, ...ids]),
+      attentionMask: attentionMask.map((kept) => [0, 0, ...kept]),
+    };
     const logits = runWithHooks(small, wider.tokens, [], { attentionMask: wider.attentionMask });
     const alone = runWithHooks(small, row, []);
     expect(tf.slice(logits, [0, 2, 0], [1, 12, 17]).dataSync()).toBeAllClose(alone.dataSync(), 1e-5);
-    expect(() => runWithHooks(small, wider.tokens, [], { attentionMask: wider.attentionMask.map((kept) => kept.map(() => 1)) })).toThrow(/14 tokens; the context holds 12/);
+    expect(() =>
+      runWithHooks(small, wider.tokens, [], { attentionMask: wider.attentionMask.map((kept) => kept.map(() => 1)) }),
+    ).toThrow(/14 tokens; the context holds 12/);
     small[Symbol.dispose]();
   });
 
@@ -107,8 +118,15 @@ describe('the BOS policy', () => {
       text: `a text is given no BOS: the tokenizer's own template adds no BOS; prependBos: true would add "<|endoftext|>" (id 0)`,
     });
     const llama = { ...CONFIGS['gpt2'], family: 'llama' };
-    expect(bosOf({ config: llama, tokenizer: await made('llama3') })).toMatchObject({ prepended: true, id: 300, added: [300], family: 'bos' });
-    expect(bosOf({ config: llama, tokenizer: await made('llama') }).text).toBe('a text is given "<s>" (id 1): add_bos_token is true in tokenizer_config.json');
+    expect(bosOf({ config: llama, tokenizer: await made('llama3') })).toMatchObject({
+      prepended: true,
+      id: 300,
+      added: [300],
+      family: 'bos',
+    });
+    expect(bosOf({ config: llama, tokenizer: await made('llama') }).text).toBe(
+      'a text is given "<s>" (id 1): add_bos_token is true in tokenizer_config.json',
+    );
     const bert = bosOf({ config: { ...llama, family: 'bert' }, tokenizer: await made('bert') });
     expect(bert).toMatchObject({ prepended: true, added: [2, 3], family: 'cls-sep' });
     expect(bert.text).toContain('"[CLS]" (id 2) and "[SEP]" (id 3)');
@@ -116,8 +134,12 @@ describe('the BOS policy', () => {
 
   it('says where the files and the family differ', async () => {
     const llama = { ...CONFIGS['gpt2'], family: 'llama' };
-    expect(bosOf({ config: llama, tokenizer: await made('llama', { add_bos_token: false }) }).text).toMatch(/given no BOS: add_bos_token is false .*; llama's original tokenizer begins a text with BOS$/);
-    expect(bosOf(model as Model & { tokenizer: Tokenizer }).text).toMatch(/given "<\|bos\|>" \(id 0\): .*; gpt2's original tokenizer adds nothing$/);
+    expect(bosOf({ config: llama, tokenizer: await made('llama', { add_bos_token: false }) }).text).toMatch(
+      /given no BOS: add_bos_token is false .*; llama's original tokenizer begins a text with BOS$/,
+    );
+    expect(bosOf(model as Model & { tokenizer: Tokenizer }).text).toMatch(
+      /given "<\|bos\|>" \(id 0\): .*; gpt2's original tokenizer adds nothing$/,
+    );
   });
 
   it('is part of the description of a model', () => {
@@ -128,9 +150,25 @@ describe('the BOS policy', () => {
 
 describe('merges as pairs', () => {
   it('may hold spaces inside a token, as long as no two pairs read the same', async () => {
-    const bpe = (merges: [string, string][]): object => ({ model: { type: 'BPE', vocab: { a: 0, ' ': 1, b: 2, 'a ': 3, 'a b': 4, ' b': 5 }, merges } });
-    const tokenizer = await createTokenizer(bpe([['a', ' '], ['a ', 'b']]), {});
+    const bpe = (merges: [string, string][]): object => ({
+      model: { type: 'BPE', vocab: { a: 0, ' ': 1, b: 2, 'a ': 3, 'a b': 4, ' b': 5 }, merges },
+    });
+    const tokenizer = await createTokenizer(
+      bpe([
+        ['a', ' '],
+        ['a ', 'b'],
+      ]),
+      {},
+    );
     expect(tokenizer.encode('a b')).toEqual([4]);
-    await expect(createTokenizer(bpe([['a', ' b'], ['a ', 'b']]), {})).rejects.toThrow(/merges \["a"," b"\] and \["a ","b"\] cannot be told apart/);
+    await expect(
+      createTokenizer(
+        bpe([
+          ['a', ' b'],
+          ['a ', 'b'],
+        ]),
+        {},
+      ),
+    ).rejects.toThrow(/merges \["a"," b"\] and \["a ","b"\] cannot be told apart/);
   });
 });

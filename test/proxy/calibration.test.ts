@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { hierarchical, pureParities, staircases } from '../../bench/synthetic.ts';
-import { uniformCoalitions } from '../../src/coalitions.ts';
-import { boost } from '../../src/proxy/boost.ts';
+import { uniformMasks } from '../../src/masks.ts';
+import { boost } from '../../src/proxy/trees/boost.ts';
 import { fitFirstOrder } from '../../src/proxy/first-order.ts';
-import { treeFourier } from '../../src/proxy/tree-fourier.ts';
-import { predict } from '../../src/proxy/tree.ts';
+import { treeFourier } from '../../src/proxy/trees/tree-fourier.ts';
+import { predict } from '../../src/proxy/trees/tree.ts';
 import { createRandom } from '../../src/random.ts';
 import { directSubsetRate } from '../../src/spectrum/energy.ts';
 import { scoreR2, squaredError } from '../../src/spectrum/regression/folds.ts';
@@ -13,18 +13,24 @@ import { createSpectrum, evaluate, type FourierSpectrum } from '../../src/spectr
 const SEEDS = [0, 1, 2];
 
 /** Mean R² on 1,000 fresh masks of raw trees (rate .1, 500 trees, better of depth 3 and 5) and of the first-order LASSO. */
-function quality(game: (players: number, seed: number) => FourierSpectrum, alpha: number): { trees: number; linear: number } {
+function quality(
+  game: (players: number, seed: number) => FourierSpectrum,
+  alpha: number,
+): { trees: number; linear: number } {
   const scores = SEEDS.map((seed) => {
     const truth = game(20, seed);
-    const masks = uniformCoalitions(20, Math.ceil(alpha * 20 * Math.log2(20)), createRandom(seed));
+    const masks = uniformMasks(20, Math.ceil(alpha * 20 * Math.log2(20)), createRandom(seed));
     const values = evaluate(truth, masks);
-    const fresh = uniformCoalitions(20, 1000, createRandom(77));
+    const fresh = uniformMasks(20, 1000, createRandom(77));
     const expected = evaluate(truth, fresh);
     const score = (predicted: Float64Array): number => scoreR2(expected, squaredError(expected, predicted));
-    const trees = [3, 5].map((maxDepth) => score(predict(boost(masks, values, { maxDepth, numIterations: 500, minDataInLeaf: 20 }).ensemble, fresh)));
+    const trees = [3, 5].map((maxDepth) =>
+      score(predict(boost(masks, values, { maxDepth, numIterations: 500, minDataInLeaf: 20 }).ensemble, fresh)),
+    );
     return { trees: Math.max(...trees), linear: score(evaluate(fitFirstOrder(masks, values).spectrum, fresh)) };
   });
-  const mean = (pick: (score: { trees: number; linear: number }) => number): number => scores.reduce((sum, score) => sum + pick(score) / scores.length, 0);
+  const mean = (pick: (score: { trees: number; linear: number }) => number): number =>
+    scores.reduce((sum, score) => sum + pick(score) / scores.length, 0);
   return { trees: mean((score) => score.trees), linear: mean((score) => score.linear) };
 }
 
@@ -58,9 +64,12 @@ describe('hierarchy (DSR)', () => {
     const term = (members: number[]): { members: number[]; value: number } => ({ members, value: 1 });
     expect(directSubsetRate(createSpectrum('fourier', 4, [[], [1], [2], [1, 3]].map(term)))).toBeCloseTo(7 / 8, 12);
     const truth = hierarchical(20, 0);
-    const masks = uniformCoalitions(20, 700, createRandom(0));
+    const masks = uniformMasks(20, 700, createRandom(0));
     const polynomial = treeFourier(boost(masks, evaluate(truth, masks), { maxDepth: 3, numIterations: 200 }).ensemble);
-    const terms = Array.from({ length: polynomial.size }, (_, t) => ({ members: polynomial.members(t), value: polynomial.values[t] }));
+    const terms = Array.from({ length: polynomial.size }, (_, t) => ({
+      members: polynomial.members(t),
+      value: polynomial.values[t],
+    }));
     expect(directSubsetRate(createSpectrum('fourier', 20, terms), 50)).toBeGreaterThan(0.8);
   });
 });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { allCoalitions, isKept, selectRows, uniformCoalitions } from '../../src/coalitions.ts';
-import { invertPositive } from '../../src/proxy/cholesky.ts';
-import { fitGp, negativeLogPosterior, processAt, type GpParameters } from '../../src/proxy/gaussian-process.ts';
-import { createPairs, kernelBytes, kernelMatrix, kernelTable } from '../../src/proxy/hypercube-kernel.ts';
-import { minimise } from '../../src/proxy/lbfgs.ts';
+import { allMasks, isKept, selectRows, uniformMasks } from '../../src/masks.ts';
+import { invertPositive } from '../../src/proxy/process/cholesky.ts';
+import { fitGp, negativeLogPosterior, processAt, type GpParameters } from '../../src/proxy/process/gaussian-process.ts';
+import { createPairs, kernelBytes, kernelMatrix, kernelTable } from '../../src/proxy/process/hypercube-kernel.ts';
+import { minimise } from '../../src/proxy/process/lbfgs.ts';
 import { createRandom } from '../../src/random.ts';
 import { r2 } from '../../src/spectrum/r2.ts';
 import { fourierFromTable, membersOf } from '../../src/spectrum/walsh-hadamard.ts';
@@ -28,8 +28,15 @@ describe('invertPositive', () => {
       for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) a[i * n + j] += v[i] * v[j];
     }
     const { inverse } = invertPositive(a, n)!;
-    const product = Float64Array.from(a, (_, at) => Array.from({ length: n }, (_, k) => a[Math.floor(at / n) * n + k] * inverse[k * n + (at % n)]).reduce((x, y) => x + y));
-    expect(product).toBeAllClose(Array.from({ length: n * n }, (_, at) => Number(at % (n + 1) === 0)), 1e-10);
+    const product = Float64Array.from(a, (_, at) =>
+      Array.from({ length: n }, (_, k) => a[Math.floor(at / n) * n + k] * inverse[k * n + (at % n)]).reduce(
+        (x, y) => x + y,
+      ),
+    );
+    expect(product).toBeAllClose(
+      Array.from({ length: n * n }, (_, at) => Number(at % (n + 1) === 0)),
+      1e-10,
+    );
     expect(invertPositive(Float64Array.from([4, 1, 1, 3]), 2)!.logDeterminant).toBeCloseTo(Math.log(11), 12);
     expect(invertPositive(Float64Array.from([1, 2, 2, 1]), 2)).toBeUndefined();
   });
@@ -38,7 +45,10 @@ describe('invertPositive', () => {
 describe('minimise', () => {
   test('walks down the Rosenbrock valley', () => {
     const { at } = minimise(
-      ([x, y]) => ({ value: (1 - x) ** 2 + 100 * (y - x * x) ** 2, gradient: Float64Array.from([-2 * (1 - x) - 400 * x * (y - x * x), 200 * (y - x * x)]) }),
+      ([x, y]) => ({
+        value: (1 - x) ** 2 + 100 * (y - x * x) ** 2,
+        gradient: Float64Array.from([-2 * (1 - x) - 400 * x * (y - x * x), 200 * (y - x * x)]),
+      }),
       Float64Array.from([-1.2, 1]),
       200,
     );
@@ -48,7 +58,7 @@ describe('minimise', () => {
 
 describe('hypercube kernel', () => {
   test('is its definition, pair by pair', () => {
-    const masks = uniformCoalitions(10, 20, random);
+    const masks = uniformMasks(10, 20, random);
     const x = (row: number, i: number): number => (isKept(masks, row, i) ? -1 : 1);
     const matrix = kernelMatrix(kernelBytes(masks), PARAMETERS);
     for (let j = 0; j < 20; j++) {
@@ -64,32 +74,45 @@ describe('hypercube kernel', () => {
   });
 
   test('the table over all masks is the sum of kernel rows', () => {
-    const masks = allCoalitions(10);
+    const masks = allMasks(10);
     const chosen = Array.from({ length: 15 }, (_, k) => 61 * k + 3);
     const weights = Float64Array.from(chosen, () => random.normal());
     const matrix = kernelMatrix(kernelBytes(masks), PARAMETERS);
-    const expected = Float64Array.from({ length: 1024 }, (_, row) => chosen.reduce((sum, j, k) => sum + weights[k] * matrix[row * 1024 + j], 0));
+    const expected = Float64Array.from({ length: 1024 }, (_, row) =>
+      chosen.reduce((sum, j, k) => sum + weights[k] * matrix[row * 1024 + j], 0),
+    );
     expect(kernelTable(selectRows(masks, chosen), weights, PARAMETERS)).toBeAllClose(expected, 1e-10);
   });
 });
 
 describe('Gaussian process', () => {
-  const masks = uniformCoalitions(10, 60, createRandom(4));
+  const masks = uniformMasks(10, 60, createRandom(4));
   const truth = orderThree(10, 1, 20);
   const values = evaluate(truth, masks);
 
-  test.each(['plain', 'amplitude'] as const)('the gradient of the %s posterior is that of finite differences', (kind) => {
-    const pairs = createPairs(kernelBytes(masks));
-    const at = Float64Array.from([...PARAMETERS.coupling.map(Math.log), ...(kind === 'plain' ? new Float64Array(10) : PARAMETERS.tilt), -0.3, -2, -1.5]);
-    const { gradient } = negativeLogPosterior(pairs, 10, values, at, kind);
-    const h = 1e-5;
-    const numeric = at.map((_, i) => {
-      if (kind === 'plain' && i >= 10 && i < 20) return 0;
-      const [up, down] = [h, -h].map((step) => negativeLogPosterior(pairs, 10, values, at.with(i, at[i] + step), kind).value);
-      return (up - down) / (2 * h);
-    });
-    expect(gradient).toBeAllClose(numeric, 1e-5);
-  });
+  test.each(['plain', 'amplitude'] as const)(
+    'the gradient of the %s posterior is that of finite differences',
+    (kind) => {
+      const pairs = createPairs(kernelBytes(masks));
+      const at = Float64Array.from([
+        ...PARAMETERS.coupling.map(Math.log),
+        ...(kind === 'plain' ? new Float64Array(10) : PARAMETERS.tilt),
+        -0.3,
+        -2,
+        -1.5,
+      ]);
+      const { gradient } = negativeLogPosterior(pairs, 10, values, at, kind);
+      const h = 1e-5;
+      const numeric = at.map((_, i) => {
+        if (kind === 'plain' && i >= 10 && i < 20) return 0;
+        const [up, down] = [h, -h].map(
+          (step) => negativeLogPosterior(pairs, 10, values, at.with(i, at[i] + step), kind).value,
+        );
+        return (up - down) / (2 * h);
+      });
+      expect(gradient).toBeAllClose(numeric, 1e-5);
+    },
+  );
 
   test('leave-one-out equals leaving each mask out, up to the standardisation', () => {
     // Values of mean 0 and deviation 1 whatever is left out: pairs of ±1 cannot be had, so compare through residuals of the raw system.
@@ -122,22 +145,32 @@ describe('Gaussian process', () => {
       const members = membersOf(set);
       const sign = (row: number): number => members.reduce((s, i) => (isKept(masks, row, i) ? -s : s), 1);
       const product = members.reduce((p, i) => p * Math.tanh(PLAIN.coupling[i]), PLAIN.amplitude);
-      expect(fourier[set] / deviation).toBeCloseTo(product * weights.reduce((sum, weight, j) => sum + weight * sign(j), 0), 8);
+      expect(fourier[set] / deviation).toBeCloseTo(
+        product * weights.reduce((sum, weight, j) => sum + weight * sign(j), 0),
+        8,
+      );
     }
   });
 
   test('fitting predicts masks it has not seen, better than its start', () => {
-    const train = uniformCoalitions(10, 300, createRandom(5));
-    const all = allCoalitions(10);
+    const train = uniformMasks(10, 300, createRandom(5));
+    const all = allMasks(10);
     const expected = evaluate(truth, all);
     const fitted = fitGp(train, evaluate(truth, train), 'plain');
-    const start = processAt(train, evaluate(truth, train), { coupling: new Float64Array(10).fill(0.15), tilt: new Float64Array(10), amplitude: 0.5, noise: 0.1 });
+    const start = processAt(train, evaluate(truth, train), {
+      coupling: new Float64Array(10).fill(0.15),
+      tilt: new Float64Array(10),
+      amplitude: 0.5,
+      noise: 0.1,
+    });
     expect(r2(expected, fitted.table())).toBeGreaterThan(r2(expected, start.table()));
     expect(r2(expected, fitted.table())).toBeGreaterThan(0.8);
     expect(r2(evaluate(truth, train), fitted.leaveOneOut)).toBeGreaterThan(0.6);
   });
 
   test('says what it cannot fit', () => {
-    expect(() => fitGp(uniformCoalitions(25, 30, createRandom(1)), new Float64Array(30), 'plain')).toThrow('30 masks of 25 players; at most 1500 masks and 20 players');
+    expect(() => fitGp(uniformMasks(25, 30, createRandom(1)), new Float64Array(30), 'plain')).toThrow(
+      '30 masks of 25 players; at most 1500 masks and 20 players',
+    );
   });
 });

@@ -1,22 +1,32 @@
 import { describe, expect, test } from 'vitest';
-import { isKept, selectRows, uniformCoalitions, type Coalitions } from '../../src/coalitions.ts';
-import { boost, minDataInLeaf } from '../../src/proxy/boost.ts';
-import { predict, truncate, type Tree } from '../../src/proxy/tree.ts';
-import { tune } from '../../src/proxy/tune.ts';
+import { isKept, selectRows, uniformMasks, type Masks } from '../../src/masks.ts';
+import { boost, minDataInLeaf } from '../../src/proxy/trees/boost.ts';
+import { predict, truncate, type Tree } from '../../src/proxy/trees/tree.ts';
+import { tune } from '../../src/proxy/trees/tune.ts';
 import { createRandom } from '../../src/random.ts';
 import { scoreR2, shuffledFolds } from '../../src/spectrum/regression/folds.ts';
 
-function sample(players: number, rows: number, seed = 1): { masks: Coalitions; y: Float64Array } {
+function sample(players: number, rows: number, seed = 1): { masks: Masks; y: Float64Array } {
   const random = createRandom(seed);
-  const masks = uniformCoalitions(players, rows, random);
+  const masks = uniformMasks(players, rows, random);
   const sets = Array.from({ length: 12 }, () => random.subset(players, 1 + random.integer(3)));
   const weights = sets.map(() => random.normal());
-  const y = Float64Array.from({ length: rows }, (_, r) => sets.reduce((sum, set, k) => sum + (set.every((i) => isKept(masks, r, i)) ? weights[k] : 0), 0.1 * random.normal()));
+  const y = Float64Array.from({ length: rows }, (_, r) =>
+    sets.reduce((sum, set, k) => sum + (set.every((i) => isKept(masks, r, i)) ? weights[k] : 0), 0.1 * random.normal()),
+  );
   return { masks, y };
 }
 
 /** Boosting written for clarity: every split of every leaf recomputed from the rows, ties as documented. */
-function plainBoost(masks: Coalitions, y: Float64Array, trees: number, rate: number, numLeaves: number, maxDepth: number, least: number): Float64Array {
+function plainBoost(
+  masks: Masks,
+  y: Float64Array,
+  trees: number,
+  rate: number,
+  numLeaves: number,
+  maxDepth: number,
+  least: number,
+): Float64Array {
   const all = Array.from({ length: masks.count }, (_, r) => r);
   const base = y.reduce((a, b) => a + b, 0) / y.length;
   const fitted = new Float64Array(y.length).fill(base);
@@ -28,7 +38,8 @@ function plainBoost(masks: Coalitions, y: Float64Array, trees: number, rate: num
       const kept = leaf.rows.filter((r) => isKept(masks, r, player));
       const ablated = leaf.rows.filter((r) => !isKept(masks, r, player));
       if (kept.length < least || ablated.length < least) continue;
-      const gain = sum(kept) ** 2 / kept.length + sum(ablated) ** 2 / ablated.length - sum(leaf.rows) ** 2 / leaf.rows.length;
+      const gain =
+        sum(kept) ** 2 / kept.length + sum(ablated) ** 2 / ablated.length - sum(leaf.rows) ** 2 / leaf.rows.length;
       if (gain > found.gain * (1 + 1e-9)) found = { gain, player };
     }
     return found;
@@ -38,7 +49,10 @@ function plainBoost(masks: Coalitions, y: Float64Array, trees: number, rate: num
     while (leaves.length < numLeaves) {
       const most = leaves.reduce((a, b) => (b.player >= 0 && (a.player < 0 || b.gain > a.gain) ? b : a));
       if (most.player < 0) break;
-      const sides = [false, true].map((kept) => ({ rows: most.rows.filter((r) => isKept(masks, r, most.player) === kept), depth: most.depth + 1 }));
+      const sides = [false, true].map((kept) => ({
+        rows: most.rows.filter((r) => isKept(masks, r, most.player) === kept),
+        depth: most.depth + 1,
+      }));
       leaves = [...leaves.filter((leaf) => leaf !== most), ...sides.map((leaf) => ({ ...leaf, ...best(leaf) }))];
     }
     const steps = leaves.map((leaf) => (rate * sum(leaf.rows)) / leaf.rows.length);
@@ -64,7 +78,15 @@ describe('boosting', () => {
     const { masks, y } = sample(players, Math.min(count, 2 ** players), 5);
     const rows = Int32Array.from({ length: masks.count }, (_, r) => r).filter((r) => r % 7 !== 1);
     const { ensemble } = boost(masks, y, { numIterations: 6, numLeaves: 12, minDataInLeaf: 2 }, { train: rows });
-    const plain = plainBoost(selectRows(masks, rows), Float64Array.from(rows, (r) => y[r]), 6, 0.1, 12, Infinity, 2);
+    const plain = plainBoost(
+      selectRows(masks, rows),
+      Float64Array.from(rows, (r) => y[r]),
+      6,
+      0.1,
+      12,
+      Infinity,
+      2,
+    );
     expect(predict(ensemble, selectRows(masks, rows))).toBeAllClose(plain, 1e-8);
   });
 
@@ -93,7 +115,8 @@ describe('boosting', () => {
       const rows = new Map<number, number>();
       for (let row = 0; row < masks.count; row++) {
         let node = 0;
-        while (tree.player[node] >= 0) node = isKept(masks, row, tree.player[node]) ? tree.present[node] : tree.absent[node];
+        while (tree.player[node] >= 0)
+          node = isKept(masks, row, tree.player[node]) ? tree.present[node] : tree.absent[node];
         rows.set(node, (rows.get(node) ?? 0) + 1);
       }
       expect(Math.min(...rows.values())).toBeGreaterThanOrEqual(13);
@@ -118,7 +141,10 @@ describe('boosting', () => {
   test('early stopping keeps the count with the least held-out error', () => {
     const { masks, y } = sample(30, 300);
     const all = Array.from({ length: 300 }, (_, r) => r);
-    const rows = { train: Int32Array.from(all.filter((r) => r % 3 !== 0)), held: Int32Array.from(all.filter((r) => r % 3 === 0)) };
+    const rows = {
+      train: Int32Array.from(all.filter((r) => r % 3 !== 0)),
+      held: Int32Array.from(all.filter((r) => r % 3 === 0)),
+    };
     const stopped = boost(masks, y, { numIterations: 400, earlyStoppingRounds: 20 }, rows);
     const full = boost(masks, y, { numIterations: stopped.ensemble.trees.length + 20 }, rows);
     expect(stopped.ensemble.trees.length).toBe(full.stages.indexOf(Math.min(...full.stages)));
@@ -127,15 +153,24 @@ describe('boosting', () => {
 
   test('equal players tie to the lowest, and rows in any order give the same trees', () => {
     const { masks, y } = sample(10, 200);
-    const doubled = selectRows(masks, Array.from({ length: 200 }, (_, r) => r));
+    const doubled = selectRows(
+      masks,
+      Array.from({ length: 200 }, (_, r) => r),
+    );
     for (let r = 0; r < 200; r++) doubled.words[r] = (doubled.words[r] & 0x1f) | ((doubled.words[r] & 0x1f) << 5);
     const { ensemble } = boost(doubled, y, { numIterations: 20 });
     for (const tree of ensemble.trees) expect(Math.max(...tree.player)).toBeLessThan(5);
 
     const order = createRandom(9).shuffle(Array.from({ length: 200 }, (_, r) => r));
-    const shuffled = boost(selectRows(masks, order), Float64Array.from(order, (r) => y[r]), { numIterations: 20 });
+    const shuffled = boost(
+      selectRows(masks, order),
+      Float64Array.from(order, (r) => y[r]),
+      { numIterations: 20 },
+    );
     const straight = boost(masks, y, { numIterations: 20 });
-    expect(shuffled.ensemble.trees.map((tree) => [...tree.player])).toEqual(straight.ensemble.trees.map((tree) => [...tree.player]));
+    expect(shuffled.ensemble.trees.map((tree) => [...tree.player])).toEqual(
+      straight.ensemble.trees.map((tree) => [...tree.player]),
+    );
   });
 
   test('constant values give no trees; exactly additive ones converge and stop', () => {
@@ -177,8 +212,18 @@ describe('tuning', () => {
       for (const { train, held } of folds) error += boost(masks, y, setting, { train, held }).stages[trees];
       expect(r2).toBeCloseTo(scoreR2(y, error), 10);
     }
-    expect(Math.max(...table.map(({ r2 }) => r2 ?? -Infinity))).toBe(table.find((row) => row.maxDepth === best.maxDepth && row.learningRate === best.learningRate && row.trees === best.numIterations)?.r2);
-    folds.forEach(({ held }, f) => expect(Float64Array.from(held, (row) => outOfFold[row])).toBeAllClose(predict(models[f], selectRows(masks, held)), 1e-9));
+    expect(Math.max(...table.map(({ r2 }) => r2 ?? -Infinity))).toBe(
+      table.find(
+        (row) =>
+          row.maxDepth === best.maxDepth && row.learningRate === best.learningRate && row.trees === best.numIterations,
+      )?.r2,
+    );
+    folds.forEach(({ held }, f) =>
+      expect(Float64Array.from(held, (row) => outOfFold[row])).toBeAllClose(
+        predict(models[f], selectRows(masks, held)),
+        1e-9,
+      ),
+    );
   });
 
   test('ends a run whose error has stopped falling, and takes what it has then for the count it was on its way to', async () => {
@@ -190,16 +235,28 @@ describe('tuning', () => {
     expect(third).toMatchObject({ trees: null, r2: null });
     expect(best.numIterations).toBe(second.trees);
     let error = 0;
-    for (const { train, held } of folds) error += boost(masks, y, { maxDepth: 3, learningRate: 0.3, numIterations: 3000 }, { train, held }).stages[3000];
+    for (const { train, held } of folds)
+      error += boost(masks, y, { maxDepth: 3, learningRate: 0.3, numIterations: 3000 }, { train, held }).stages[3000];
     expect(Math.abs(scoreR2(y, error) - second.r2!)).toBeLessThan(5e-3);
   });
 
   test('answers alike on one thread and on two, and stops on both', async () => {
     const one = await tune(masks, y, folds, grid, { threads: 1 }, async () => {});
     const shares: number[] = [];
-    const two = await tune(masks, y, folds, grid, { threads: 2 }, async (_stage, done, total) => void shares.push(done / total));
+    const two = await tune(
+      masks,
+      y,
+      folds,
+      grid,
+      { threads: 2 },
+      async (_stage, done, total) => void shares.push(done / total),
+    );
     expect(two).toEqual(one);
     expect(Math.max(...shares)).toBe(1);
-    await expect(tune(masks, y, folds, grid, { threads: 2 }, async () => { throw new Error('stopped'); })).rejects.toThrow('stopped');
+    await expect(
+      tune(masks, y, folds, grid, { threads: 2 }, async () => {
+        throw new Error('stopped');
+      }),
+    ).rejects.toThrow('stopped');
   });
 });

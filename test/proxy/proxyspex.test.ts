@@ -1,34 +1,64 @@
 import { describe, expect, test } from 'vitest';
-import { allCoalitions, coalitionsFromRows, concatCoalitions, isKept, maskHex, selectRows, uniformCoalitions, type Coalitions } from '../../src/coalitions.ts';
+import {
+  allMasks,
+  masksFromRows,
+  concatMasks,
+  isKept,
+  maskHex,
+  selectRows,
+  uniformMasks,
+  type Masks,
+} from '../../src/masks.ts';
 import { gameFromFunction, meter } from '../../src/game.ts';
-import { boost } from '../../src/proxy/boost.ts';
+import { boost } from '../../src/proxy/trees/boost.ts';
 import { fitFirstOrder } from '../../src/proxy/first-order.ts';
 import { fitProxySpex } from '../../src/proxy/fit.ts';
 import { endOf, mergeRepeats } from '../../src/proxy/measured.ts';
 import { createProxySpexSolver, proxyMasks, proxyspexSolver } from '../../src/proxy/proxyspex.ts';
-import { createPolynomial, largestTerms } from '../../src/proxy/sparse-polynomial.ts';
+import { createPolynomial, largestTerms } from '../../src/proxy/parities/sparse-polynomial.ts';
 import { closeDownwards, sparsify } from '../../src/proxy/sparsify.ts';
-import { treeFourier } from '../../src/proxy/tree-fourier.ts';
-import type { TuneGrid } from '../../src/proxy/tune.ts';
+import { treeFourier } from '../../src/proxy/trees/tree-fourier.ts';
+import type { TuneGrid } from '../../src/proxy/trees/tune.ts';
 import { createRandom } from '../../src/random.ts';
 import { directSubsetRate } from '../../src/spectrum/energy.ts';
 import { scoreR2, squaredError } from '../../src/spectrum/regression/folds.ts';
 import { createSpectrum, evaluate, setKey, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
-import { solverContract } from '../solver-contract.ts';
+import { solverContract } from '../contracts/solver.ts';
 
 const QUICK: TuneGrid = { maxDepth: [3, 5], numIterations: [50, 200], learningRate: [0.1] };
 
 /** 16 players; interactions up to order 3 under their members, as in a small model. */
 function sixteen(): FourierSpectrum {
   const random = createRandom(11);
-  const pairs = [[0, 1], [2, 3], [4, 5], [1, 6], [7, 8], [2, 9], [3, 10], [11, 12]];
-  const triples = [[0, 1, 6], [2, 3, 10], [4, 5, 11]];
-  const term = (members: number[], size: number): { members: number[]; value: number } => ({ members, value: size * (random.uniform() < 0.5 ? -1 : 1) * (0.5 + random.uniform()) });
+  const pairs = [
+    [0, 1],
+    [2, 3],
+    [4, 5],
+    [1, 6],
+    [7, 8],
+    [2, 9],
+    [3, 10],
+    [11, 12],
+  ];
+  const triples = [
+    [0, 1, 6],
+    [2, 3, 10],
+    [4, 5, 11],
+  ];
+  const term = (members: number[], size: number): { members: number[]; value: number } => ({
+    members,
+    value: size * (random.uniform() < 0.5 ? -1 : 1) * (0.5 + random.uniform()),
+  });
   const singles = Array.from({ length: 16 }, (_, i) => term([i], i < 13 ? 0.5 : 0.05));
-  return createSpectrum('fourier', 16, [{ members: [], value: 2 }, ...singles, ...pairs.map((s) => term(s, 0.4)), ...triples.map((s) => term(s, 0.25))]);
+  return createSpectrum('fourier', 16, [
+    { members: [], value: 2 },
+    ...singles,
+    ...pairs.map((s) => term(s, 0.4)),
+    ...triples.map((s) => term(s, 0.25)),
+  ]);
 }
 
-function r2Of(spectrum: FourierSpectrum, truth: FourierSpectrum, masks: Coalitions): number {
+function r2Of(spectrum: FourierSpectrum, truth: FourierSpectrum, masks: Masks): number {
   const y = evaluate(truth, masks);
   return scoreR2(y, squaredError(y, evaluate(spectrum, masks)));
 }
@@ -38,17 +68,33 @@ describe('fitProxySpex', () => {
     const truth = sixteen();
     const masks = proxyMasks(16, 1024, 0);
     const fit = await fitProxySpex(masks, evaluate(truth, masks), { grid: QUICK });
-    const fresh = uniformCoalitions(16, 2000, createRandom(99));
+    const fresh = uniformMasks(16, 2000, createRandom(99));
     expect(fit.kind).toBe('refit');
-    expect(fit.cv.map(({ kind, energy }) => `${kind} ${energy}`)).toEqual(['sparse 0.95', 'refit 0.95', 'sparse 0.99', 'refit 0.99', 'sparse 1', 'refit 1', 'trees 1']);
+    expect(fit.cv.map(({ kind, energy }) => `${kind} ${energy}`)).toEqual([
+      'sparse 0.95',
+      'refit 0.95',
+      'sparse 0.99',
+      'refit 0.99',
+      'sparse 1',
+      'refit 1',
+      'trees 1',
+    ]);
     const trees = fit.cv.at(-1)!.r2;
     expect(Math.max(...fit.cv.filter((row) => row.kind === 'refit').map((row) => row.r2))).toBeGreaterThan(trees);
     expect(r2Of(fit.spectrum, truth, fresh)).toBeGreaterThan(0.99);
     expect(r2Of(fitFirstOrder(masks, evaluate(truth, masks)).spectrum, truth, fresh)).toBeLessThan(0.85);
-    const top = (spectrum: FourierSpectrum): string[] => spectrum.terms.filter((term) => term.members.length > 1).slice(0, 10).map((term) => setKey(term.members)).sort();
+    const top = (spectrum: FourierSpectrum): string[] =>
+      spectrum.terms
+        .filter((term) => term.members.length > 1)
+        .slice(0, 10)
+        .map((term) => setKey(term.members))
+        .sort();
     expect(top(fit.spectrum)).toEqual(top(truth));
     expect(fit.table).toHaveLength(4);
-    expect(fit.table.find((row) => row.maxDepth === fit.setting?.maxDepth && row.numIterations === fit.setting.numIterations)?.r2).toBeCloseTo(trees, 10);
+    expect(
+      fit.table.find((row) => row.maxDepth === fit.setting?.maxDepth && row.numIterations === fit.setting.numIterations)
+        ?.r2,
+    ).toBeCloseTo(trees, 10);
   });
 
   test('refit can be forced and forbidden, and the same seed gives the same answer', async () => {
@@ -70,7 +116,11 @@ describe('fitProxySpex', () => {
     const random = createRandom(5);
     const sets = Array.from({ length: 300 }, () => random.subset(12, 1 + random.integer(3)));
     const unique = [...new Map(sets.map((set) => [setKey(set), set])).values()];
-    const truth = createSpectrum('fourier', 12, unique.map((members) => ({ members, value: random.normal() / members.length })));
+    const truth = createSpectrum(
+      'fourier',
+      12,
+      unique.map((members) => ({ members, value: random.normal() / members.length })),
+    );
     const masks = proxyMasks(12, 300, 1);
     const fit = await fitProxySpex(masks, evaluate(truth, masks), { grid: QUICK, cap: 10, maxTerms: 500 });
     expect(fit.kind).toBe('trees');
@@ -87,9 +137,12 @@ describe('fitProxySpex', () => {
     expect([endOf(masks, empty), endOf(masks, full), endOf(masks, 2)]).toEqual(['empty', 'full', undefined]);
     const plain = await fitProxySpex(masks, y, { grid: QUICK, cap: 50 });
     const broken = await fitProxySpex(masks, y.with(empty, -1000), { grid: QUICK, cap: 50 });
-    expect(broken.endMasks).toMatchObject([{ end: 'empty', value: -1000, fitted: false }, { end: 'full', fitted: plain.endMasks[1].fitted }]);
+    expect(broken.endMasks).toMatchObject([
+      { end: 'empty', value: -1000, fitted: false },
+      { end: 'full', fitted: plain.endMasks[1].fitted },
+    ]);
     expect(broken.masks).toBe(plain.masks - Number(plain.endMasks[0].fitted));
-    const fresh = uniformCoalitions(16, 1000, createRandom(98));
+    const fresh = uniformMasks(16, 1000, createRandom(98));
     expect(r2Of(broken.spectrum, truth, fresh)).toBeGreaterThan(0.8);
     const kept = await fitProxySpex(masks, y.with(empty, -1000), { grid: QUICK, cap: 50, endMasks: 'keep' });
     expect(r2Of(kept.spectrum, truth, fresh)).toBeLessThan(r2Of(broken.spectrum, truth, fresh));
@@ -110,23 +163,42 @@ describe('fitProxySpex', () => {
     const fit = await fitProxySpex(masks, y, { grid: QUICK });
     expect(Math.max(...fit.cv.map((row) => row.r2))).toBeLessThan(0.3);
     expect(Number.isFinite(fit.rmse)).toBe(true);
-    const two = coalitionsFromRows(Array.from({ length: 12 }, (_, r) => [r & 1, (r >> 1) & 1, (r >> 2) & 1, r >> 3].concat(Array.from({ length: 8 }, () => 1))));
-    const lone = await fitProxySpex(two, Float64Array.from({ length: 12 }, (_, r) => (r === 3 ? 1 : 0)), { grid: QUICK, minDataInLeaf: 6 });
+    const two = masksFromRows(
+      Array.from({ length: 12 }, (_, r) =>
+        [r & 1, (r >> 1) & 1, (r >> 2) & 1, r >> 3].concat(Array.from({ length: 8 }, () => 1)),
+      ),
+    );
+    const lone = await fitProxySpex(
+      two,
+      Float64Array.from({ length: 12 }, (_, r) => (r === 3 ? 1 : 0)),
+      { grid: QUICK, minDataInLeaf: 6 },
+    );
     expect(lone.spectrum.terms[0]?.members ?? []).toEqual([]);
   });
 
   test('one player, and any game with all of its masks, is transformed exactly', async () => {
-    const one = await fitProxySpex(allCoalitions(1), [3, 7]);
+    const one = await fitProxySpex(allMasks(1), [3, 7]);
     expect(one.kind).toBe('complete');
-    expect(one.spectrum.terms).toEqual([{ members: [], value: 5 }, { members: [0], value: -2 }]);
-    const shuffled = selectRows(allCoalitions(3), [5, 0, 7, 1, 3, 2, 6, 4]);
-    const and = await fitProxySpex(shuffled, Float64Array.from({ length: 8 }, (_, r) => (isKept(shuffled, r, 0) && isKept(shuffled, r, 2) ? 4 : 0)));
-    expect(Object.fromEntries(and.spectrum.terms.map((term) => [setKey(term.members), term.value]))).toEqual({ '': 1, '0': -1, '2': -1, '0,2': 1 });
+    expect(one.spectrum.terms).toEqual([
+      { members: [], value: 5 },
+      { members: [0], value: -2 },
+    ]);
+    const shuffled = selectRows(allMasks(3), [5, 0, 7, 1, 3, 2, 6, 4]);
+    const and = await fitProxySpex(
+      shuffled,
+      Float64Array.from({ length: 8 }, (_, r) => (isKept(shuffled, r, 0) && isKept(shuffled, r, 2) ? 4 : 0)),
+    );
+    expect(Object.fromEntries(and.spectrum.terms.map((term) => [setKey(term.members), term.value]))).toEqual({
+      '': 1,
+      '0': -1,
+      '2': -1,
+      '0,2': 1,
+    });
   });
 
   test('a mask measured twice counts once with its mean, and the noise is reported', async () => {
-    const masks = uniformCoalitions(6, 20, createRandom(1));
-    const twice = concatCoalitions([masks, selectRows(masks, [4, 4, 9])]);
+    const masks = uniformMasks(6, 20, createRandom(1));
+    const twice = concatMasks([masks, selectRows(masks, [4, 4, 9])]);
     const values = Float64Array.from({ length: 23 }, (_, r) => r);
     const merged = mergeRepeats('test', twice, values);
     expect(merged.masks.words).toEqual(masks.words);
@@ -140,20 +212,34 @@ describe('fitProxySpex', () => {
   });
 
   test('fewer masks than folds, values that are not finite and miscounted values are errors with numbers', async () => {
-    const masks = uniformCoalitions(8, 4, createRandom(1));
-    await expect(fitProxySpex(masks, [1, 2, 3, 4])).rejects.toThrow('4 distinct masks for 5 folds; measure at least 5 masks');
-    await expect(fitProxySpex(masks, [1, Number.NaN, 3, 4])).rejects.toThrow(`the value of mask 1 (${maskHex(masks, 1)}) is NaN`);
+    const masks = uniformMasks(8, 4, createRandom(1));
+    await expect(fitProxySpex(masks, [1, 2, 3, 4])).rejects.toThrow(
+      '4 distinct masks for 5 folds; measure at least 5 masks',
+    );
+    await expect(fitProxySpex(masks, [1, Number.NaN, 3, 4])).rejects.toThrow(
+      `the value of mask 1 (${maskHex(masks, 1)}) is NaN`,
+    );
     await expect(fitProxySpex(masks, [1, 2, 3])).rejects.toThrow('3 values for 4 masks');
-    await expect(fitProxySpex(uniformCoalitions(8, 0, createRandom(1)), [])).rejects.toThrow('no masks');
-    await expect(fitProxySpex(coalitionsFromRows([[]]), [1])).rejects.toThrow('0 players');
-    await expect(fitProxySpex(uniformCoalitions(8, 30, createRandom(1)), Array.from({ length: 30 }, (_, i) => i), { grid: { ...QUICK, maxDepth: [] } })).rejects.toThrow('a grid of 0 depths');
+    await expect(fitProxySpex(uniformMasks(8, 0, createRandom(1)), [])).rejects.toThrow('no masks');
+    await expect(fitProxySpex(masksFromRows([[]]), [1])).rejects.toThrow('0 players');
+    await expect(
+      fitProxySpex(
+        uniformMasks(8, 30, createRandom(1)),
+        Array.from({ length: 30 }, (_, i) => i),
+        { grid: { ...QUICK, maxDepth: [] } },
+      ),
+    ).rejects.toThrow('a grid of 0 depths');
   });
 });
 
 describe('fitFirstOrder', () => {
   test('finds an additive function, by LASSO and by ridge', () => {
-    const truth = createSpectrum('fourier', 12, [{ members: [], value: 1 }, { members: [2], value: -3 }, { members: [7], value: 1.5 }]);
-    const masks = uniformCoalitions(12, 80, createRandom(2));
+    const truth = createSpectrum('fourier', 12, [
+      { members: [], value: 1 },
+      { members: [2], value: -3 },
+      { members: [7], value: 1.5 },
+    ]);
+    const masks = uniformMasks(12, 80, createRandom(2));
     for (const method of ['lasso', 'ridge'] as const) {
       const { spectrum, heldError } = fitFirstOrder(masks, evaluate(truth, masks), { method });
       expect(spectrum.terms.slice(0, 3).map((term) => setKey(term.members))).toEqual(['2', '7', '']);
@@ -175,7 +261,10 @@ describe('proxyspex as a solver', () => {
     expect(metered.spent).toBe(150);
     expect(solution).toMatchObject({ solver: 'proxyspex', masks: 150, exact: false });
     expect([...stages]).toEqual(['measure', 'tune', 'refine', 'fit']);
-    expect(JSON.parse(JSON.stringify(solution.details))).toMatchObject({ kind: expect.any(String), alphaMasks: 150 / 64 });
+    expect(JSON.parse(JSON.stringify(solution.details))).toMatchObject({
+      kind: expect.any(String),
+      alphaMasks: 150 / 64,
+    });
     expect(await quick.solve(game, { budget: 150, seed: 4 })).toEqual(solution);
     expect((await quick.solve(game, { budget: 150, seed: 5 })).spectrum).not.toEqual(solution.spectrum);
     const masks = proxyMasks(16, 150, 4);
@@ -187,41 +276,70 @@ describe('proxyspex as a solver', () => {
     const xor = gameFromFunction('xor', 4, (row, masks) => (masks.words[row].toString(2).split('1').length - 1) % 2);
     const solution = await proxyspexSolver.solve(xor, { budget: 100, seed: 0 });
     expect(solution).toMatchObject({ exact: true, masks: 16 });
-    expect(solution.spectrum.terms).toEqual([{ members: [], value: 0.5 }, { members: [0, 1, 2, 3], value: -0.5 }]);
+    expect(solution.spectrum.terms).toEqual([
+      { members: [], value: 0.5 },
+      { members: [0, 1, 2, 3], value: -0.5 },
+    ]);
   });
 
   test('a budget too small to cross-validate is a budget error that names the smallest one', async () => {
-    await expect(proxyspexSolver.solve(game, { budget: 11, seed: 0 })).rejects.toMatchObject({ kind: 'budget', message: expect.stringContaining('a budget of 11 masks for 16 players is too small to cross-validate; at least 12') });
+    await expect(proxyspexSolver.solve(game, { budget: 11, seed: 0 })).rejects.toMatchObject({
+      kind: 'budget',
+      message: expect.stringContaining(
+        'a budget of 11 masks for 16 players is too small to cross-validate; at least 12',
+      ),
+    });
     await expect(proxyspexSolver.solve(game, { budget: 0, seed: 0 })).rejects.toThrow('0 masks; a whole number >= 1');
   });
 
   test('stops when the signal fires, also while fitting', async () => {
     const controller = new AbortController();
-    const solving = quick.solve(game, { budget: 150, seed: 0, signal: controller.signal, onProgress: ({ stage }) => stage === 'tune' && controller.abort() });
+    const solving = quick.solve(game, {
+      budget: 150,
+      seed: 0,
+      signal: controller.signal,
+      onProgress: ({ stage }) => stage === 'tune' && controller.abort(),
+    });
     await expect(solving).rejects.toMatchObject({ kind: 'aborted' });
   });
 });
 
-solverContract('proxyspex', () => createProxySpexSolver({ grid: QUICK, cap: 60 }), { players: 9, budget: 150, tolerance: 0.1 });
+solverContract('proxyspex', () => createProxySpexSolver({ grid: QUICK, cap: 60 }), {
+  players: 9,
+  budget: 150,
+  tolerance: 0.1,
+});
 
 describe('hierarchical closure', () => {
   test('adds every missing subset with its value in the trees, and no other', async () => {
-    const { masks, y } = { masks: uniformCoalitions(10, 400, createRandom(8)), y: new Float64Array(400) };
-    for (let row = 0; row < 400; row++) y[row] = [0, 3, 7].every((i) => isKept(masks, row, i)) ? 4 : isKept(masks, row, 5) ? 1 : 0;
+    const { masks, y } = { masks: uniformMasks(10, 400, createRandom(8)), y: new Float64Array(400) };
+    for (let row = 0; row < 400; row++)
+      y[row] = [0, 3, 7].every((i) => isKept(masks, row, i)) ? 4 : isKept(masks, row, 5) ? 1 : 0;
     const polynomial = treeFourier(boost(masks, y, { numIterations: 60 }).ensemble);
     const largest = sparsify(polynomial, { energy: 0.6, cap: 3 });
     const closed = closeDownwards(largest, polynomial);
     const keys = new Set(closed.map(({ members }) => setKey(members)));
-    for (const { members } of closed) for (const player of members) expect(keys).toContain(setKey(members.filter((other) => other !== player)));
-    const all = new Map(largestTerms(polynomial, polynomial.size).map(({ members, value }) => [setKey(members), value]));
+    for (const { members } of closed)
+      for (const player of members) expect(keys).toContain(setKey(members.filter((other) => other !== player)));
+    const all = new Map(
+      largestTerms(polynomial, polynomial.size).map(({ members, value }) => [setKey(members), value]),
+    );
     for (const { members, value } of closed.slice(largest.length)) expect(value).toBe(all.get(setKey(members)) ?? 0);
     expect(closed.slice(0, largest.length)).toEqual(largest);
-    const fit = await fitProxySpex(masks, y, { closure: true, refit: 'always', cap: 20, energy: [0.9], grid: { maxDepth: [3], numIterations: [50], learningRate: [0.1] } });
+    const fit = await fitProxySpex(masks, y, {
+      closure: true,
+      refit: 'always',
+      cap: 20,
+      energy: [0.9],
+      grid: { maxDepth: [3], numIterations: [50], learningRate: [0.1] },
+    });
     expect(directSubsetRate(fit.spectrum)).toBe(1);
   });
 
   test('refuses sets whose subsets are too many', () => {
     const polynomial = createPolynomial(40);
-    expect(() => closeDownwards([{ members: Array.from({ length: 20 }, (_, i) => i), value: 1 }], polynomial)).toThrow(/1 terms have more than 5000 subsets/);
+    expect(() => closeDownwards([{ members: Array.from({ length: 20 }, (_, i) => i), value: 1 }], polynomial)).toThrow(
+      /1 terms have more than 5000 subsets/,
+    );
   });
 });

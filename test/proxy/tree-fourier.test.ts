@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { allCoalitions, uniformCoalitions } from '../../src/coalitions.ts';
-import { boost } from '../../src/proxy/boost.ts';
-import { energyOf, largestTerms, type SparsePolynomial } from '../../src/proxy/sparse-polynomial.ts';
+import { allMasks, uniformMasks } from '../../src/masks.ts';
+import { boost } from '../../src/proxy/trees/boost.ts';
+import { energyOf, largestTerms, type SparsePolynomial } from '../../src/proxy/parities/sparse-polynomial.ts';
 import { energyPrefix, sparsify } from '../../src/proxy/sparsify.ts';
-import { treeFourier } from '../../src/proxy/tree-fourier.ts';
-import { predict, type Ensemble, type Tree } from '../../src/proxy/tree.ts';
+import { treeFourier } from '../../src/proxy/trees/tree-fourier.ts';
+import { predict, type Ensemble, type Tree } from '../../src/proxy/trees/tree.ts';
 import { createRandom, type Random } from '../../src/random.ts';
 import { evaluate, setKey, type Term } from '../../src/spectrum/spectrum.ts';
 
@@ -34,23 +34,36 @@ function randomNested(random: Random, players: number, depth: number): Nested {
 }
 
 function termsOf(polynomial: SparsePolynomial): Term[] {
-  return Array.from({ length: polynomial.size }, (_, t) => ({ members: polynomial.members(t), value: polynomial.values[t] }));
+  return Array.from({ length: polynomial.size }, (_, t) => ({
+    members: polynomial.members(t),
+    value: polynomial.values[t],
+  }));
 }
 
 /** A polynomial with given values on {0}, {1}, ..., and 1 on ∅. */
 function polynomialOf(values: readonly number[]): SparsePolynomial {
-  return { players: values.length, size: values.length + 1, values: Float64Array.from([1, ...values]), members: (t) => (t === 0 ? [] : [t - 1]) };
+  return {
+    players: values.length,
+    size: values.length + 1,
+    values: Float64Array.from([1, ...values]),
+    members: (t) => (t === 0 ? [] : [t - 1]),
+  };
 }
 
 describe('trees to Fourier', () => {
   test('the worked example of a two-level tree', () => {
     const polynomial = treeFourier({ players: 2, base: 0, trees: [treeFrom([0, 1, [1, 2, 5]])] });
-    expect(Object.fromEntries(termsOf(polynomial).map((term) => [setKey(term.members), term.value]))).toEqual({ '': 2.25, '0': -1.25, '1': -0.75, '0,1': 0.75 });
+    expect(Object.fromEntries(termsOf(polynomial).map((term) => [setKey(term.members), term.value]))).toEqual({
+      '': 2.25,
+      '0': -1.25,
+      '1': -0.75,
+      '0,1': 0.75,
+    });
   });
 
   test('the sum over all sets equals the prediction of 50 boosted trees on all 1,024 masks', () => {
     const random = createRandom(2);
-    const masks = allCoalitions(10);
+    const masks = allMasks(10);
     const y = Float64Array.from({ length: 1024 }, () => random.normal());
     const { ensemble } = boost(masks, y, { numIterations: 50, maxDepth: 4, minDataInLeaf: 20 });
     const terms = termsOf(treeFourier(ensemble));
@@ -60,30 +73,40 @@ describe('trees to Fourier', () => {
 
   test('players that repeat on a path leave one reachable side', () => {
     const random = createRandom(3);
-    const masks = allCoalitions(6);
+    const masks = allMasks(6);
     const trees = Array.from({ length: 40 }, () => treeFrom(randomNested(random, 6, 9)));
     const ensemble: Ensemble = { players: 6, base: -2, trees };
-    expect(evaluate({ basis: 'fourier', players: 6, terms: termsOf(treeFourier(ensemble)) }, masks)).toBeAllClose(predict(ensemble, masks), 1e-9);
+    expect(evaluate({ basis: 'fourier', players: 6, terms: termsOf(treeFourier(ensemble)) }, masks)).toBeAllClose(
+      predict(ensemble, masks),
+      1e-9,
+    );
   });
 
   test('holds on many players, where hashes share slots and the table grows', () => {
     const random = createRandom(4);
     const trees = Array.from({ length: 150 }, () => treeFrom(randomNested(random, 500, 6)));
     const polynomial = treeFourier({ players: 500, base: 1, trees });
-    const masks = uniformCoalitions(500, 200, random);
+    const masks = uniformMasks(500, 200, random);
     expect(polynomial.size).toBeGreaterThan(4096);
-    expect(evaluate({ basis: 'fourier', players: 500, terms: termsOf(polynomial) }, masks)).toBeAllClose(predict({ players: 500, base: 1, trees }, masks), 1e-9);
+    expect(evaluate({ basis: 'fourier', players: 500, terms: termsOf(polynomial) }, masks)).toBeAllClose(
+      predict({ players: 500, base: 1, trees }, masks),
+      1e-9,
+    );
   });
 
   test('no trees are the base alone; a single leaf moves ∅', () => {
     expect(termsOf(treeFourier({ players: 3, base: 4, trees: [] }))).toEqual([{ members: [], value: 4 }]);
-    expect(termsOf(treeFourier({ players: 3, base: 4, trees: [treeFrom(0.5)] }))).toEqual([{ members: [], value: 4.5 }]);
+    expect(termsOf(treeFourier({ players: 3, base: 4, trees: [treeFrom(0.5)] }))).toEqual([
+      { members: [], value: 4.5 },
+    ]);
   });
 
   test('a path of more than 20 players is an error, not a hang', () => {
     let deep: Nested = 1;
     for (let i = 0; i < 25; i++) deep = [i, 0, deep];
-    expect(() => treeFourier({ players: 30, base: 0, trees: [treeFrom(deep)] })).toThrow('a path of more than 20 players would spread over 2^20 sets');
+    expect(() => treeFourier({ players: 30, base: 0, trees: [treeFrom(deep)] })).toThrow(
+      'a path of more than 20 players would spread over 2^20 sets',
+    );
   });
 });
 
@@ -100,7 +123,12 @@ describe('sparsify', () => {
   });
 
   test('the cap cuts equal values in canonical order', () => {
-    expect(sparsify(polynomialOf([1, -1, 2, 1, -1]), { cap: 3 }).map((term) => term.members)).toEqual([[], [2], [0], [1]]);
+    expect(sparsify(polynomialOf([1, -1, 2, 1, -1]), { cap: 3 }).map((term) => term.members)).toEqual([
+      [],
+      [2],
+      [0],
+      [1],
+    ]);
     expect(sparsify(polynomialOf([1, 2]), { cap: 0 })).toHaveLength(1);
   });
 
@@ -113,8 +141,14 @@ describe('sparsify', () => {
     const random = createRandom(5);
     const values = Array.from({ length: 500 }, () => Math.round(10 * random.normal()));
     const polynomial = polynomialOf(values);
-    const sorted = values.map((value, i) => ({ value, i })).filter((term) => term.value !== 0).sort((a, b) => Math.abs(b.value) - Math.abs(a.value) || a.i - b.i);
-    for (const count of [1, 37, 499, 900]) expect(largestTerms(polynomial, count).map((term) => term.members[0])).toEqual(sorted.slice(0, count).map((term) => term.i));
+    const sorted = values
+      .map((value, i) => ({ value, i }))
+      .filter((term) => term.value !== 0)
+      .sort((a, b) => Math.abs(b.value) - Math.abs(a.value) || a.i - b.i);
+    for (const count of [1, 37, 499, 900])
+      expect(largestTerms(polynomial, count).map((term) => term.members[0])).toEqual(
+        sorted.slice(0, count).map((term) => term.i),
+      );
     expect(energyOf(polynomial)).toBe(values.reduce((sum, value) => sum + value * value, 0));
   });
 

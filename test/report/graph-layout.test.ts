@@ -8,13 +8,17 @@ import { heads, madeUpResult, neurons, tokens } from './made-up-result.ts';
 function overlaps({ pills, links }: GraphLayout): string[] {
   const badges = links.map(({ rank, badge }) => ({ ...badge, label: `#${rank}` }));
   return [
-    ...pairs(pills).filter(([a, b]) => Math.abs(a.x - b.x) < (a.width + b.width) / 2 && Math.abs(a.y - b.y) < (a.height + b.height) / 2),
+    ...pairs(pills).filter(
+      ([a, b]) => Math.abs(a.x - b.x) < (a.width + b.width) / 2 && Math.abs(a.y - b.y) < (a.height + b.height) / 2,
+    ),
     ...pairs(badges).filter(([a, b]) => Math.hypot(a.x - b.x, a.y - b.y) < 2 * BADGE_RADIUS),
-    ...pills.flatMap((pill) => badges.map((badge) => [pill, badge] as const)).filter(([pill, badge]) => {
-      const dx = Math.max(0, Math.abs(pill.x - badge.x) - pill.width / 2);
-      const dy = Math.max(0, Math.abs(pill.y - badge.y) - pill.height / 2);
-      return Math.hypot(dx, dy) < BADGE_RADIUS;
-    }),
+    ...pills
+      .flatMap((pill) => badges.map((badge) => [pill, badge] as const))
+      .filter(([pill, badge]) => {
+        const dx = Math.max(0, Math.abs(pill.x - badge.x) - pill.width / 2);
+        const dy = Math.max(0, Math.abs(pill.y - badge.y) - pill.height / 2);
+        return Math.hypot(dx, dy) < BADGE_RADIUS;
+      }),
   ].map(([a, b]) => `${a.label} on ${b.label}`);
 }
 
@@ -38,7 +42,10 @@ describe.each(shapes)('the interaction graph of $what', ({ players }) => {
       const layout = layoutGraph(await madeUpResult({ players, seed, circuit: false }));
       if (layout === undefined) continue;
       expect(overlaps(layout)).toEqual([]);
-      const places = [...layout.pills.map(({ x, y, width }) => ({ x, y, reach: width / 2 })), ...layout.links.map(({ badge }) => ({ ...badge, reach: BADGE_RADIUS }))];
+      const places = [
+        ...layout.pills.map(({ x, y, width }) => ({ x, y, reach: width / 2 })),
+        ...layout.links.map(({ badge }) => ({ ...badge, reach: BADGE_RADIUS })),
+      ];
       for (const { x, y, reach } of places) {
         expect(x - reach).toBeGreaterThanOrEqual(0);
         expect(x + reach).toBeLessThanOrEqual(layout.width);
@@ -69,12 +76,19 @@ describe('the interaction graph', () => {
     expect(links.map(({ rank }) => rank)).toEqual(Array.from({ length: 12 }, (_, k) => k + 1));
     for (const { interaction, curves } of links) {
       const ends = curves.flatMap(({ from, to }) => (curves.length === 1 ? [from, to] : [from]));
-      expect(ends.map(({ x, y }) => `${x},${y}`)).toEqual(interaction.members.map((player) => pills.find((pill) => pill.player === player)).map((pill) => `${pill?.x},${pill?.y}`));
+      expect(ends.map(({ x, y }) => `${x},${y}`)).toEqual(
+        interaction.members
+          .map((player) => pills.find((pill) => pill.player === player))
+          .map((pill) => `${pill?.x},${pill?.y}`),
+      );
     }
   });
 
   it('stays as wide as the page for 12 layers', async () => {
-    for (let seed = 0; seed < 5; seed++) expect((layoutGraph(await madeUpResult({ players: heads(12, 12), seed, circuit: false })) as GraphLayout).width).toBeLessThanOrEqual(864);
+    for (let seed = 0; seed < 5; seed++)
+      expect(
+        (layoutGraph(await madeUpResult({ players: heads(12, 12), seed, circuit: false })) as GraphLayout).width,
+      ).toBeLessThanOrEqual(864);
   });
 
   it('is left to the matrix of sets when no player has a layer', async () => {
@@ -89,7 +103,12 @@ describe('the grid of players', () => {
 
   it('is none where two players would share a cell', () => {
     expect(playerGrid(neurons(3))).toBeUndefined();
-    expect(playerGrid([{ name: 'L0H0@1', layer: 0, head: 0 }, { name: 'L0H0@2', layer: 0, head: 0 }])).toBeUndefined();
+    expect(
+      playerGrid([
+        { name: 'L0H0@1', layer: 0, head: 0 },
+        { name: 'L0H0@2', layer: 0, head: 0 },
+      ]),
+    ).toBeUndefined();
     expect(playerGrid(tokens(['a']))).toBeUndefined();
   });
 });

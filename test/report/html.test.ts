@@ -9,15 +9,29 @@ const cases: Record<string, Result> = {};
 beforeAll(async () => {
   cases['4 x 4 heads'] = await madeUpResult({ players: heads(4, 4), layers: 4, heads: 4 });
   cases['12 x 12 heads'] = await madeUpResult({ players: heads(12, 12), layers: 12, heads: 12, seed: 5 });
-  cases['32 x 32 heads'] = await madeUpResult({ players: heads(32, 32), layers: 32, heads: 32, seed: 9, circuit: false });
+  cases['32 x 32 heads'] = await madeUpResult({
+    players: heads(32, 32),
+    layers: 32,
+    heads: 32,
+    seed: 9,
+    circuit: false,
+  });
   cases['heads and MLPs'] = await madeUpResult({ players: heads(4, 4, true), layers: 4, heads: 4 });
-  cases['heads and a token'] = await madeUpResult({ players: [...heads(2, 2), ...tokens(['a', 'b'])], layers: 2, heads: 2 });
+  cases['heads and a token'] = await madeUpResult({
+    players: [...heads(2, 2), ...tokens(['a', 'b'])],
+    layers: 2,
+    heads: 2,
+  });
   cases['tokens'] = await madeUpResult({ players: tokens('the cat sat on the mat'.split(' ')) });
   cases['500 neurons'] = await madeUpResult({ players: neurons(500), layers: 2 });
   cases['one player'] = await madeUpResult({ players: heads(1, 1), layers: 1, heads: 1 });
   cases['hostile'] = await madeUpResult({ players: tokens(HOSTILE), prompt: HOSTILE.join(' '), name: HOSTILE[1] });
   const { heldOut: _, circuit: __, ...bare } = cases['4 x 4 heads'];
-  cases['nothing found'] = { ...bare, interactions: [], solver: { name: 'exact', masks: 65_536, exact: true, details: {} } };
+  cases['nothing found'] = {
+    ...bare,
+    interactions: [],
+    solver: { name: 'exact', masks: 65_536, exact: true, details: {} },
+  };
   cases['constant'] = {
     ...bare,
     interactions: [],
@@ -28,7 +42,19 @@ beforeAll(async () => {
   };
 });
 
-const names = ['4 x 4 heads', '12 x 12 heads', '32 x 32 heads', 'heads and MLPs', 'heads and a token', 'tokens', '500 neurons', 'one player', 'hostile', 'nothing found', 'constant'];
+const names = [
+  '4 x 4 heads',
+  '12 x 12 heads',
+  '32 x 32 heads',
+  'heads and MLPs',
+  'heads and a token',
+  'tokens',
+  '500 neurons',
+  'one player',
+  'hostile',
+  'nothing found',
+  'constant',
+];
 
 const pages = new Map<string, string>();
 
@@ -55,14 +81,18 @@ describe.each(names)('the page of %s', (name) => {
   it('loads nothing, runs nothing, and opens no element of its data', () => {
     const page = pageOf(name);
     const { document } = parseHTML(page);
-    expect(document.querySelectorAll('script, link, img, iframe, object, embed, image, use, base, a, form').length).toBe(0);
+    expect(
+      document.querySelectorAll('script, link, img, iframe, object, embed, image, use, base, a, form').length,
+    ).toBe(0);
     for (const element of document.querySelectorAll('*')) {
       for (const { name: attribute, value } of element.attributes) {
         expect(attribute).not.toMatch(/^on|^(src|href|xlink:href|action|srcset)$/i);
-        if (attribute !== 'xmlns' && !attribute.startsWith('xmlns:') && attribute !== 'aria-label') expect(`${element.tagName} ${attribute} ${value}`).not.toMatch(/https?:|url\(/);
+        if (attribute !== 'xmlns' && !attribute.startsWith('xmlns:') && attribute !== 'aria-label')
+          expect(`${element.tagName} ${attribute} ${value}`).not.toMatch(/https?:|url\(/);
       }
     }
-    for (const style of document.querySelectorAll('style')) expect(style.textContent).not.toMatch(/@import|url\(|https?:/);
+    for (const style of document.querySelectorAll('style'))
+      expect(style.textContent).not.toMatch(/@import|url\(|https?:/);
   });
 
   it('has every id once', () => {
@@ -74,16 +104,20 @@ describe.each(names)('the page of %s', (name) => {
     const { document } = parseHTML(pageOf(name));
     for (const style of document.querySelectorAll('svg style')) {
       const root = `.${style.closest('svg')?.getAttribute('class')?.split(' ')[0]}`;
-      const selectors = [...(style.textContent ?? '').matchAll(/(?:^|\})\s*([^{}]+)\{/g)].flatMap(([, list]) => splitSelectors(list));
+      const selectors = [...(style.textContent ?? '').matchAll(/(?:^|\})\s*([^{}]+)\{/g)].flatMap(([, list]) =>
+        splitSelectors(list),
+      );
       expect(selectors.length).toBeGreaterThan(0);
-      for (const selector of selectors) expect(selector).toMatch(new RegExp(`^(${root}|:where\\(${root})\\b`.replaceAll('.', '\\.')));
+      for (const selector of selectors)
+        expect(selector).toMatch(new RegExp(`^(${root}|:where\\(${root})\\b`.replaceAll('.', '\\.')));
     }
   });
 
   it('names every player of the circuit and every interaction', () => {
     const text = parseHTML(pageOf(name)).document.body.textContent ?? '';
     const { circuit, players, interactions } = cases[name];
-    const readable = (of: string): string => of.replace(/[^\P{Cc}\n\t]|[\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/gu, '�');
+    const readable = (of: string): string =>
+      of.replace(/[^\P{Cc}\n\t]|[\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/gu, '�');
     for (const player of circuit?.chosen.players ?? []) expect(text).toContain(readable(players[player].name));
     for (const entry of interactions) expect(text).toContain(readable(entry.names.join(' × ')));
   });
@@ -108,25 +142,66 @@ describe('the page', () => {
   });
 
   it('draws a heatmap for heads, bars for tokens and neurons', () => {
-    const figures = (name: string): string[] => [...parseHTML(pageOf(name)).document.querySelectorAll('svg')].map((svg) => svg.getAttribute('class') ?? '');
-    expect(figures('4 x 4 heads')).toEqual(['spex-heatmap', 'spex-graph', 'spex-interval', 'spex-energy', 'spex-curve', 'spex-removal']);
-    expect(figures('tokens')).toEqual(['spex-bars', 'spex-matrix', 'spex-interval', 'spex-energy', 'spex-curve', 'spex-removal']);
-    expect(figures('500 neurons')).toEqual(['spex-bars', 'spex-matrix', 'spex-interval', 'spex-energy', 'spex-curve', 'spex-removal']);
+    const figures = (name: string): string[] =>
+      [...parseHTML(pageOf(name)).document.querySelectorAll('svg')].map((svg) => svg.getAttribute('class') ?? '');
+    expect(figures('4 x 4 heads')).toEqual([
+      'spex-heatmap',
+      'spex-graph',
+      'spex-interval',
+      'spex-energy',
+      'spex-curve',
+      'spex-removal',
+    ]);
+    expect(figures('tokens')).toEqual([
+      'spex-bars',
+      'spex-matrix',
+      'spex-interval',
+      'spex-energy',
+      'spex-curve',
+      'spex-removal',
+    ]);
+    expect(figures('500 neurons')).toEqual([
+      'spex-bars',
+      'spex-matrix',
+      'spex-interval',
+      'spex-energy',
+      'spex-curve',
+      'spex-removal',
+    ]);
     expect(figures('heads and a token').slice(0, 2)).toEqual(['spex-heatmap', 'spex-bars']);
     expect(figures('nothing found')).toEqual(['spex-heatmap', 'spex-energy', 'spex-removal']);
   });
 
   it('tells the rounds of a run that measured until a target was passed', () => {
     const round = { fitted: 64, solver: 'stack', r2: 0.7, low: 0.6, high: 0.8, level: 0.95, masks: 100 };
-    const page = renderReport({ ...cases['4 x 4 heads'], adaptive: { target: 0.9, outcome: 'hopeless', why: 'the curve reaches 0.85 at best', rounds: [round, { ...round, fitted: 96, r2: 0.75 }] } });
+    const page = renderReport({
+      ...cases['4 x 4 heads'],
+      adaptive: {
+        target: 0.9,
+        outcome: 'hopeless',
+        why: 'the curve reaches 0.85 at best',
+        rounds: [round, { ...round, fitted: 96, r2: 0.75 }],
+      },
+    });
     expect(page).toContain('the curve reaches 0.85 at best');
-    expect([...parseHTML(page).document.querySelectorAll('[aria-label="Rounds"] tbody tr')].map((row) => row.querySelector('td')?.textContent)).toEqual(['64', '96']);
+    expect(
+      [...parseHTML(page).document.querySelectorAll('[aria-label="Rounds"] tbody tr')].map(
+        (row) => row.querySelector('td')?.textContent,
+      ),
+    ).toEqual(['64', '96']);
     expect(pageOf('4 x 4 heads')).not.toContain('Masks were measured in rounds');
   });
 
   it('says that the interactions are not shown to matter when the intervals overlap', () => {
     const base = cases['4 x 4 heads'];
-    const heldOut = { r2: 0.8, low: 0.7, high: 0.9, level: 0.95, masks: 100, firstOrder: { r2: 0.75, low: 0.65, high: 0.85, level: 0.95, masks: 100 } };
+    const heldOut = {
+      r2: 0.8,
+      low: 0.7,
+      high: 0.9,
+      level: 0.95,
+      masks: 100,
+      firstOrder: { r2: 0.75, low: 0.65, high: 0.85, level: 0.95, masks: 100 },
+    };
     expect(renderReport({ ...base, heldOut })).toContain('not shown to matter');
     expect(pageOf('4 x 4 heads')).toContain('the interactions are needed');
   });

@@ -26,14 +26,38 @@ describe('result.json', () => {
   it.each([
     ['not JSON at all', () => '{"schema": ', /result\.json: 11 characters are not JSON/],
     ['no schema', () => ({}), /no schema field was found; this version reads "spexlens\.result\/2"/],
-    ['another version', () => spoiled((copy) => Object.assign(copy, { schema: 'spexlens.result/3' })), /schema "spexlens\.result\/3" was found; this version reads/],
+    [
+      'another version',
+      () => spoiled((copy) => Object.assign(copy, { schema: 'spexlens.result/3' })),
+      /schema "spexlens\.result\/3" was found; this version reads/,
+    ],
     ['a missing field', () => spoiled((copy) => Reflect.deleteProperty(copy, 'clean')), /clean: .*expected number/],
     ['an unknown field', () => spoiled((copy) => Object.assign(copy, { extra: 1 })), /extra/],
-    ['a wrong type deep down', () => spoiled((copy) => Object.assign(copy['masks'], { budget: 'many' })), /masks\.budget: .*expected number/],
-    ['a member beyond the last player', () => spoiled((copy) => Object.assign(copy['interactions'][0], { members: [3, 99] })), /interactions\.0: \{3,99\} is not an increasing set of players 0\.\.19/],
-    ['members out of order', () => spoiled((copy) => Object.assign(copy['circuit']['chosen'], { players: [2, 1] })), /circuit\.chosen\.players: \{2,1\} is not an increasing set/],
-    ['values of another number of players', () => spoiled((copy) => Object.assign(copy, { values: [] })), /values: 0 entries for 20 players/],
-    ['two players of one name', () => spoiled((copy) => Object.assign(copy['players'][1], { name: 'L0H0' })), /players: two players have the same name/],
+    [
+      'a wrong type deep down',
+      () => spoiled((copy) => Object.assign(copy['masks'], { budget: 'many' })),
+      /masks\.budget: .*expected number/,
+    ],
+    [
+      'a member beyond the last player',
+      () => spoiled((copy) => Object.assign(copy['interactions'][0], { members: [3, 99] })),
+      /interactions\.0: \{3,99\} is not an increasing set of players 0\.\.19/,
+    ],
+    [
+      'members out of order',
+      () => spoiled((copy) => Object.assign(copy['circuit']['chosen'], { players: [2, 1] })),
+      /circuit\.chosen\.players: \{2,1\} is not an increasing set/,
+    ],
+    [
+      'values of another number of players',
+      () => spoiled((copy) => Object.assign(copy, { values: [] })),
+      /values: 0 entries for 20 players/,
+    ],
+    [
+      'two players of one name',
+      () => spoiled((copy) => Object.assign(copy['players'][1], { name: 'L0H0' })),
+      /players: two players have the same name/,
+    ],
   ])('names what is wrong with %s, on one line', (_, make, message) => {
     const read = (): Result => parseResult(make());
     expect(read).toThrow(message);
@@ -69,7 +93,9 @@ describe('the spectrum in the record', () => {
     // AND of two: F = (-1)^|S| / 4; OR: F(S) = -1/4 for S != ∅.
     const and = createSpectrum('fourier', 3, [{ members: [0, 1], value: 1 / 4 }]);
     const or = createSpectrum('fourier', 3, [{ members: [0, 1], value: -1 / 4 }]);
-    expect(listInteractions(and, players, values)).toEqual([{ members: [0, 1], names: ['L0H0', 'L0H1'], fourier: 1 / 4, value: 1, meaning: 'synergy' }]);
+    expect(listInteractions(and, players, values)).toEqual([
+      { members: [0, 1], names: ['L0H0', 'L0H1'], fourier: 1 / 4, value: 1, meaning: 'synergy' },
+    ]);
     expect(listInteractions(or, players, values)[0]).toMatchObject({ value: -1, meaning: 'redundancy' });
   });
 

@@ -15,7 +15,9 @@ const plain = (of: Result): string => terminalReport(of, { color: false });
 describe('the terminal story', () => {
   it('fits 40 lines of 80 columns', async () => {
     for (const players of [heads(4, 4), heads(12, 12), neurons(500), tokens(['a', 'b', 'c']), heads(1, 1)]) {
-      const lines = plain(await madeUpResult({ players })).trimEnd().split('\n');
+      const lines = plain(await madeUpResult({ players }))
+        .trimEnd()
+        .split('\n');
       expect(lines.length).toBeLessThanOrEqual(40);
       expect(Math.max(...lines.map(columnsOf))).toBeLessThanOrEqual(80);
     }
@@ -48,7 +50,11 @@ describe('the terminal story', () => {
 
   it('tells of a run with nothing held out, no interactions, no circuit', () => {
     const { heldOut: _, circuit: __, ...rest } = result;
-    const text = plain({ ...rest, interactions: [], solver: { name: 'exact', masks: 65_536, exact: true, details: {} } });
+    const text = plain({
+      ...rest,
+      interactions: [],
+      solver: { name: 'exact', masks: 65_536, exact: true, details: {} },
+    });
     expect(text).toContain('exact: every mask was measured');
     expect(text).toContain('no interactions were found');
     expect(text).not.toContain('kept alone');

@@ -1,25 +1,44 @@
 import { describe, expect, it } from 'vitest';
-import { isKept, maskHex } from '../../src/coalitions.ts';
+import { isKept, maskHex } from '../../src/masks.ts';
 import { SpexlensError } from '../../src/errors.ts';
 import { gameFromFunction, memoise, type Game } from '../../src/game.ts';
 import { createRandom } from '../../src/random.ts';
 import { roundSizes, solveAdaptively, verdict, type Adaptive, type Round } from '../../src/solve/adaptive.ts';
 import { solve } from '../../src/solve/solve.ts';
 
-const additive = (n: number): Game => gameFromFunction('additive', n, (row, masks) => Array.from({ length: n }, (_, i) => (isKept(masks, row, i) ? 1 + (i % 3) : 0)).reduce((a, b) => a + b, 0));
+const additive = (n: number): Game =>
+  gameFromFunction('additive', n, (row, masks) =>
+    Array.from({ length: n }, (_, i) => (isKept(masks, row, i) ? 1 + (i % 3) : 0)).reduce((a, b) => a + b, 0),
+  );
 
 /** The additive game and a noise that no proxy can learn: half of the variance. */
 const noisy = (n: number): Game =>
   gameFromFunction('noisy', n, (row, masks) => {
-    const signal = Array.from({ length: n }, (_, i) => (isKept(masks, row, i) ? 1 : 0)).reduce<number>((a, b) => a + b, 0);
+    const signal = Array.from({ length: n }, (_, i) => (isKept(masks, row, i) ? 1 : 0)).reduce<number>(
+      (a, b) => a + b,
+      0,
+    );
     return signal + (Math.sqrt(n) / 2) * createRandom(5, maskHex(masks, row)).normal();
   });
 
-const round = (fitted: number, r2: number, half = 0.01): Round => ({ fitted, solver: 'stack', r2, low: r2 - half, high: Math.min(1, r2 + half), level: 0.95, masks: 100 });
+const round = (fitted: number, r2: number, half = 0.01): Round => ({
+  fitted,
+  solver: 'stack',
+  r2,
+  low: r2 - half,
+  high: Math.min(1, r2 + half),
+  level: 0.95,
+  masks: 100,
+});
 
 describe('an adaptive budget', () => {
   it('stops once the lower bound passes the target, with masks to spare', async () => {
-    const { solution, heldOut } = await solveAdaptively(additive(24), { targetR2: 0.95, maxBudget: 3000, heldOut: 200, seed: 1 });
+    const { solution, heldOut } = await solveAdaptively(additive(24), {
+      targetR2: 0.95,
+      maxBudget: 3000,
+      heldOut: 200,
+      seed: 1,
+    });
     const { outcome, rounds } = solution.details['adaptive'] as Adaptive;
     expect(outcome).toBe('reached');
     expect(solution.masks).toBeLessThan(500);
@@ -37,20 +56,37 @@ describe('an adaptive budget', () => {
 
   it('measures what it reports and no more: the rounds share one draw, held-out masks are apart', async () => {
     const memo = memoise(additive(24));
-    const { solution, held, fitted } = await solveAdaptively(memo, { targetR2: 0.95, maxBudget: 3000, heldOut: 200, seed: 1 });
+    const { solution, held, fitted } = await solveAdaptively(memo, {
+      targetR2: 0.95,
+      maxBudget: 3000,
+      heldOut: 200,
+      seed: 1,
+    });
     expect(memo.measured).toBe(solution.masks + 200);
     const own = new Set(Array.from({ length: fitted.masks.count }, (_, row) => maskHex(fitted.masks, row)));
     expect(Array.from({ length: 200 }, (_, row) => own.has(maskHex(held.masks, row)))).not.toContain(true);
   });
 
   it('is exact where all masks are within the budget', async () => {
-    const { solution, heldOut } = await solve(memoise(additive(6)), { solver: 'auto', budget: 0, adaptive: { targetR2: 0.9 }, heldOut: 30, seed: 0 });
+    const { solution, heldOut } = await solve(memoise(additive(6)), {
+      solver: 'auto',
+      budget: 0,
+      adaptive: { targetR2: 0.9 },
+      heldOut: 30,
+      seed: 0,
+    });
     expect(solution).toMatchObject({ exact: true, solver: 'exact' });
     expect(heldOut).toBeUndefined();
   });
 
   it('scores the additive fit on the same held-out masks', async () => {
-    const { heldOut } = await solve(memoise(additive(24)), { solver: 'auto', budget: 0, adaptive: { targetR2: 0.9, maxBudget: 600 }, heldOut: 100, seed: 0 });
+    const { heldOut } = await solve(memoise(additive(24)), {
+      solver: 'auto',
+      budget: 0,
+      adaptive: { targetR2: 0.9, maxBudget: 600 },
+      heldOut: 100,
+      seed: 0,
+    });
     expect(heldOut!.firstOrder.r2).toBeGreaterThan(0.999);
   });
 
@@ -80,11 +116,23 @@ describe('an adaptive budget', () => {
     ['few held-out masks', { heldOut: 10 }, /held-out: 10 masks; a confidence bound needs at least 30/],
     ['a budget too small to fit', { maxBudget: 5 }, /max budget: 5 masks; at least 12/],
   ])('refuses %s', async (_what, wrong, message) => {
-    await expect(solveAdaptively(additive(24), { targetR2: 0.9, maxBudget: 100, heldOut: 100, seed: 0, ...wrong })).rejects.toThrow(message);
+    await expect(
+      solveAdaptively(additive(24), { targetR2: 0.9, maxBudget: 100, heldOut: 100, seed: 0, ...wrong }),
+    ).rejects.toThrow(message);
   });
 
   it('goes with solver auto alone, and stops on its signal', async () => {
-    await expect(solve(memoise(additive(24)), { solver: 'spex', budget: 0, adaptive: { targetR2: 0.9 }, heldOut: 100, seed: 0 })).rejects.toThrow(/goes with solver auto/);
-    await expect(solveAdaptively(additive(24), { targetR2: 0.9, maxBudget: 100, heldOut: 100, seed: 0, signal: AbortSignal.abort() })).rejects.toBeInstanceOf(SpexlensError);
+    await expect(
+      solve(memoise(additive(24)), { solver: 'spex', budget: 0, adaptive: { targetR2: 0.9 }, heldOut: 100, seed: 0 }),
+    ).rejects.toThrow(/goes with solver auto/);
+    await expect(
+      solveAdaptively(additive(24), {
+        targetR2: 0.9,
+        maxBudget: 100,
+        heldOut: 100,
+        seed: 0,
+        signal: AbortSignal.abort(),
+      }),
+    ).rejects.toBeInstanceOf(SpexlensError);
   });
 });

@@ -1,18 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { isKept, maskHex, type Coalitions } from '../../src/coalitions.ts';
+import { isKept, maskHex, type Masks } from '../../src/masks.ts';
 import { gameFromFunction, memoise, type Game } from '../../src/game.ts';
 import { createRandom } from '../../src/random.ts';
 import { autoSolver } from '../../src/solve/auto.ts';
 import { solve, solverOf } from '../../src/solve/solve.ts';
-import { solverContract } from '../solver-contract.ts';
+import { solverContract } from '../contracts/solver.ts';
 
-const parity = (members: readonly number[], row: number, masks: Coalitions): number => (members.filter((i) => isKept(masks, row, i)).length % 2 === 0 ? 1 : -1);
+const parity = (members: readonly number[], row: number, masks: Masks): number =>
+  members.filter((i) => isKept(masks, row, i)).length % 2 === 0 ? 1 : -1;
 
 /** Lone sets of five players: no subset of them leaves a trace, so boosted trees see nothing. */
 function lonely(n: number, count: number): Game {
   const random = createRandom(4, 'lonely');
   const sets = Array.from({ length: count }, () => random.subset(n, 5));
-  return gameFromFunction('lone sets', n, (row, masks) => sets.reduce((sum, set, k) => sum + (1 + k / 10) * parity(set, row, masks), 0));
+  return gameFromFunction('lone sets', n, (row, masks) =>
+    sets.reduce((sum, set, k) => sum + (1 + k / 10) * parity(set, row, masks), 0),
+  );
 }
 
 /** A hierarchy of small interactions, more terms than SPEX has bins. */
@@ -30,19 +33,35 @@ describe('solver auto', () => {
   solverContract('auto', () => autoSolver, { players: 6, budget: 64, tolerance: 1e-9, carries: ['exact'] });
 
   it('is exact when the budget covers all masks, and says so', async () => {
-    const { solution, heldOut } = await solve(memoise(hierarchy(8)), { solver: 'auto', budget: 256, seed: 0, heldOut: 50 });
-    expect(solution).toMatchObject({ solver: 'exact', exact: true, details: { auto: { why: 'the budget of 256 masks covers all 256' } } });
+    const { solution, heldOut } = await solve(memoise(hierarchy(8)), {
+      solver: 'auto',
+      budget: 256,
+      seed: 0,
+      heldOut: 50,
+    });
+    expect(solution).toMatchObject({
+      solver: 'exact',
+      exact: true,
+      details: { auto: { why: 'the budget of 256 masks covers all 256' } },
+    });
     expect(heldOut).toBeUndefined();
   });
 
   it('gives all masks to the proxy when half the budget buys SPEX too few bins', async () => {
     const { solution } = await solve(memoise(hierarchy(16)), { solver: 'auto', budget: 400, seed: 0, heldOut: 100 });
     expect(solution.solver).toBe('stack');
-    expect(solution.details).toMatchObject({ auto: { why: expect.stringMatching(/200 masks, buys.*; out-of-sample R² of the stack/) as unknown } });
+    expect(solution.details).toMatchObject({
+      auto: { why: expect.stringMatching(/200 masks, buys.*; out-of-sample R² of the stack/) as unknown },
+    });
   });
 
   it('takes SPEX for lone high-order sets, which the proxy cannot see, and finds them exactly', async () => {
-    const { solution, heldOut } = await solve(memoise(lonely(36, 12)), { solver: 'auto', budget: 11_000, seed: 1, heldOut: 300 });
+    const { solution, heldOut } = await solve(memoise(lonely(36, 12)), {
+      solver: 'auto',
+      budget: 11_000,
+      seed: 1,
+      heldOut: 300,
+    });
     expect(solution.solver).toBe('spex');
     const { scores } = (solution.details as { auto: { scores: { spex: number; proxyspex: number } } }).auto;
     expect(scores.spex).toBeGreaterThan(1 - 1e-9);
@@ -56,8 +75,19 @@ describe('solve', () => {
   it('scores on masks that were not fitted, and on all that are left when n <= 12', async () => {
     const asked: string[] = [];
     const inner = hierarchy(14);
-    const spy: Game = { ...inner, value: async (masks, options) => (asked.push(...Array.from({ length: masks.count }, (_, row) => maskHex(masks, row))), inner.value(masks, options)) };
-    const { heldOut, solution } = await solve(memoise(spy), { solver: 'proxyspex', budget: 300, seed: 3, heldOut: 200 });
+    const spy: Game = {
+      ...inner,
+      value: async (masks, options) => (
+        asked.push(...Array.from({ length: masks.count }, (_, row) => maskHex(masks, row))),
+        inner.value(masks, options)
+      ),
+    };
+    const { heldOut, solution } = await solve(memoise(spy), {
+      solver: 'proxyspex',
+      budget: 300,
+      seed: 3,
+      heldOut: 200,
+    });
     expect(solution.masks).toBe(300);
     expect(heldOut?.masks).toBe(200);
     expect(new Set(asked).size).toBe(500);
@@ -67,6 +97,8 @@ describe('solve', () => {
   });
 
   it('refuses a solver it does not have', () => {
-    expect(() => solverOf('spexx')).toThrow(/"spexx" is unknown; did you mean spex\? There are auto, exact, proxyspex, stack, spex/);
+    expect(() => solverOf('spexx')).toThrow(
+      /"spexx" is unknown; did you mean spex\? There are auto, exact, proxyspex, stack, spex/,
+    );
   });
 });

@@ -1,10 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { directSubsetRate, staircaseRate, energyByOrder, energySplit, topInteractions } from '../../src/spectrum/energy.ts';
+import {
+  directSubsetRate,
+  staircaseRate,
+  energyByOrder,
+  energySplit,
+  topInteractions,
+} from '../../src/spectrum/energy.ts';
 import { createSpectrum, type Term } from '../../src/spectrum/spectrum.ts';
 import { randomTable, slowSpectrum } from './tables.ts';
 
 const spectrum = (terms: readonly (readonly [number[], number])[], players = 4) =>
-  createSpectrum('fourier', players, terms.map(([members, value]): Term => ({ members, value })));
+  createSpectrum(
+    'fourier',
+    players,
+    terms.map(([members, value]): Term => ({ members, value })),
+  );
 
 describe('energy', () => {
   it('by order adds up to the variance over uniform masks', () => {
@@ -19,13 +29,29 @@ describe('energy', () => {
 
   it('splits into alone, within a layer, across layers and no layer, as shares', () => {
     const players = [{ name: 'a', layer: 0 }, { name: 'b', layer: 0 }, { name: 'c', layer: 1 }, { name: 'prompt' }];
-    const split = energySplit(spectrum([[[], 9], [[0], 2], [[0, 1], 1], [[1, 2], -1], [[0, 1, 2], 1], [[2, 3], 1]]), players);
+    const split = energySplit(
+      spectrum([
+        [[], 9],
+        [[0], 2],
+        [[0, 1], 1],
+        [[1, 2], -1],
+        [[0, 1, 2], 1],
+        [[2, 3], 1],
+      ]),
+      players,
+    );
     expect(split).toEqual({ total: 8, alone: 4 / 8, withinLayer: 1 / 8, acrossLayers: 2 / 8, noLayer: 1 / 8 });
   });
 
   it('of a constant is zero in every share, never NaN', () => {
     const players = Array.from({ length: 4 }, (_, i) => ({ name: `p${i}` }));
-    expect(energySplit(spectrum([[[], 5]]), players)).toEqual({ total: 0, alone: 0, withinLayer: 0, acrossLayers: 0, noLayer: 0 });
+    expect(energySplit(spectrum([[[], 5]]), players)).toEqual({
+      total: 0,
+      alone: 0,
+      withinLayer: 0,
+      acrossLayers: 0,
+      noLayer: 0,
+    });
     expect(energyByOrder(spectrum([]))).toEqual([0]);
   });
 
@@ -36,8 +62,17 @@ describe('energy', () => {
 
 describe('top interactions', () => {
   it('are the largest terms of at least the order asked for', () => {
-    const found = spectrum([[[], 9], [[0], 5], [[0, 1], 1], [[1, 2], -3], [[0, 1, 2], 2]]);
-    expect(topInteractions(found, 2).map(({ members }) => members)).toEqual([[1, 2], [0, 1, 2]]);
+    const found = spectrum([
+      [[], 9],
+      [[0], 5],
+      [[0, 1], 1],
+      [[1, 2], -3],
+      [[0, 1, 2], 2],
+    ]);
+    expect(topInteractions(found, 2).map(({ members }) => members)).toEqual([
+      [1, 2],
+      [0, 1, 2],
+    ]);
     expect(topInteractions(found, 5, 3).map(({ members }) => members)).toEqual([[0, 1, 2]]);
     expect(topInteractions(found, 1, 1)).toEqual([{ members: [0], value: 5 }]);
   });
@@ -45,11 +80,25 @@ describe('top interactions', () => {
 
 describe('the direct subset rate', () => {
   it('of {∅, {1}, {2}, {1,3}} is 7/8', () => {
-    expect(directSubsetRate(spectrum([[[], 4], [[1], 3], [[2], 2], [[1, 3], 1]]))).toBe(7 / 8);
+    expect(
+      directSubsetRate(
+        spectrum([
+          [[], 4],
+          [[1], 3],
+          [[2], 2],
+          [[1, 3], 1],
+        ]),
+      ),
+    ).toBe(7 / 8);
   });
 
   it('is 1 for a staircase and falls when only the largest terms count', () => {
-    const stair = spectrum([[[], 1], [[0], 2], [[1], 3], [[0, 1], 4]]);
+    const stair = spectrum([
+      [[], 1],
+      [[0], 2],
+      [[1], 3],
+      [[0, 1], 4],
+    ]);
     expect(directSubsetRate(stair)).toBe(1);
     expect(directSubsetRate(stair, 1)).toBe(0);
     expect(directSubsetRate(stair, 2)).toBe((1 / 2 + 1) / 2);
@@ -61,7 +110,14 @@ describe('the direct subset rate', () => {
   });
 
   it('counts the sets that stand on a staircase of smaller ones', () => {
-    const of = (...sets: number[][]): number => staircaseRate(createSpectrum('fourier', 6, sets.map((members) => ({ members, value: 1 }))));
+    const of = (...sets: number[][]): number =>
+      staircaseRate(
+        createSpectrum(
+          'fourier',
+          6,
+          sets.map((members) => ({ members, value: 1 })),
+        ),
+      );
     expect(of([], [1], [2], [1, 3])).toBe(1); // {1,3} over {1}
     expect(of([1], [1, 2], [1, 2, 3], [4, 5])).toBe(3 / 4);
     expect(of([1, 2, 3], [1, 2])).toBe(0); // nothing leads up from the empty set

@@ -2,21 +2,27 @@ import { describe, expect, it } from 'vitest';
 import { exactSolver } from '../../src/spectrum/exact.ts';
 import { evaluate } from '../../src/spectrum/spectrum.ts';
 import { gameFromFunction } from '../../src/game.ts';
-import { allCoalitions, type Coalitions } from '../../src/coalitions.ts';
-import { solverContract } from '../solver-contract.ts';
+import { allMasks, type Masks } from '../../src/masks.ts';
+import { solverContract } from '../contracts/solver.ts';
 import { byMask, randomTable, slowFourier } from './tables.ts';
 
 solverContract('exact', () => exactSolver, { players: 8, budget: 256, tolerance: 1e-12 });
 
-const fromTable = (table: Float64Array) => gameFromFunction('table', Math.log2(table.length), (row: number, masks: Coalitions) => table[masks.words[row]]);
+const fromTable = (table: Float64Array) =>
+  gameFromFunction('table', Math.log2(table.length), (row: number, masks: Masks) => table[masks.words[row]]);
 
 describe('the exact solver', () => {
   it('returns every Fourier coefficient of a random game, and says it is exact', async () => {
     const table = randomTable(8, 1);
     const solution = await exactSolver.solve(fromTable(table), { budget: 256, seed: 0 });
     expect(byMask(8, solution.spectrum.terms)).toBeAllClose(slowFourier(table), 1e-13);
-    expect(solution).toMatchObject({ solver: 'exact', exact: true, masks: 256, details: { terms: 256, droppedTerms: 0 } });
-    expect(evaluate(solution.spectrum, allCoalitions(8))).toBeAllClose(table, 1e-12);
+    expect(solution).toMatchObject({
+      solver: 'exact',
+      exact: true,
+      masks: 256,
+      details: { terms: 256, droppedTerms: 0 },
+    });
+    expect(evaluate(solution.spectrum, allMasks(8))).toBeAllClose(table, 1e-12);
   });
 
   it('names the masks it needs when the budget is one short', async () => {
@@ -33,7 +39,10 @@ describe('the exact solver', () => {
   });
 
   it('solves a game of no players: the empty set is its only value', async () => {
-    const { spectrum } = await exactSolver.solve(gameFromFunction('none', 0, () => 3), { budget: 1, seed: 0 });
+    const { spectrum } = await exactSolver.solve(
+      gameFromFunction('none', 0, () => 3),
+      { budget: 1, seed: 0 },
+    );
     expect(spectrum.terms).toEqual([{ members: [], value: 3 }]);
   });
 

@@ -3,7 +3,18 @@
  * an average of discrete derivatives, or as a constrained least-squares problem, over all masks.
  */
 import { describe, expect, it } from 'vitest';
-import { banzhaf, bii, fbii, fsii, influence, kSii, shapley, sii, stii, type Interactions } from '../../src/spectrum/indices.ts';
+import {
+  banzhaf,
+  bii,
+  fbii,
+  fsii,
+  influence,
+  kSii,
+  shapley,
+  sii,
+  stii,
+  type Interactions,
+} from '../../src/spectrum/indices.ts';
 import { createSpectrum, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
 import { byMask, popcount, randomSparse, randomTable, setOf, slowSpectrum, tableOf } from './tables.ts';
 
@@ -20,11 +31,17 @@ function derivative(table: Float64Array, t: number, s: number): number {
 }
 
 /** Σ over S ⊆ N \ T of weight(|S|) δ_T f(S), for every T of at most `order` players. */
-function averaged(n: number, table: Float64Array, order: number, weight: (s: number, t: number) => number): Float64Array {
+function averaged(
+  n: number,
+  table: Float64Array,
+  order: number,
+  weight: (s: number, t: number) => number,
+): Float64Array {
   return tableOf(n, (t) => {
     if (popcount(t) > order) return 0;
     let sum = 0;
-    for (let s = 0; s < 2 ** n; s++) if ((s & t) === 0) sum += weight(popcount(s), popcount(t)) * derivative(table, t, s);
+    for (let s = 0; s < 2 ** n; s++)
+      if ((s & t) === 0) sum += weight(popcount(s), popcount(t)) * derivative(table, t, s);
     return sum;
   });
 }
@@ -36,7 +53,9 @@ const slowSii = (n: number, table: Float64Array, order: number): Float64Array =>
 function solve(a: number[][], y: number[]): number[] {
   const rows = a.map((row, k) => [...row, y[k]]);
   for (let c = 0; c < rows.length; c++) {
-    const pivot = rows.slice(c).reduce((best, row, k) => (Math.abs(row[c]) > Math.abs(rows[best][c]) ? c + k : best), c);
+    const pivot = rows
+      .slice(c)
+      .reduce((best, row, k) => (Math.abs(row[c]) > Math.abs(rows[best][c]) ? c + k : best), c);
     [rows[c], rows[pivot]] = [rows[pivot], rows[c]];
     for (let r = 0; r < rows.length; r++) {
       if (r === c) continue;
@@ -51,7 +70,13 @@ function solve(a: number[][], y: number[]): number[] {
  * The Möbius polynomial of order l that minimises Σ_m weight(m) (f(m) - g(m))², exact on `pinned` masks:
  * normal equations with Lagrange multipliers.
  */
-function faithful(n: number, table: Float64Array, order: number, weight: (m: number) => number, pinned: number[]): Float64Array {
+function faithful(
+  n: number,
+  table: Float64Array,
+  order: number,
+  weight: (m: number) => number,
+  pinned: number[],
+): Float64Array {
   const sets = Array.from({ length: 2 ** n }, (_, t) => t).filter((t) => popcount(t) <= order);
   const size = sets.length + pinned.length;
   const a = Array.from({ length: size }, () => Array.from({ length: size }, () => 0));
@@ -94,11 +119,17 @@ describe.each([6, 7])('on a random game of %i players', (n) => {
 
   it('Banzhaf values are the mean marginal contribution over uniform masks', () => {
     const expected = averaged(n, table, 1, () => 2 ** -(n - 1));
-    expect(banzhaf(spectrum)).toBeAllClose(Array.from({ length: n }, (_, i) => expected[1 << i]), 1e-12);
+    expect(banzhaf(spectrum)).toBeAllClose(
+      Array.from({ length: n }, (_, i) => expected[1 << i]),
+      1e-12,
+    );
   });
 
   it('influence is the mean squared half difference that flipping a player makes', () => {
-    const expected = Array.from({ length: n }, (_, i) => table.reduce((sum, v, m) => sum + ((v - table[m ^ (1 << i)]) / 2) ** 2, 0) / table.length);
+    const expected = Array.from(
+      { length: n },
+      (_, i) => table.reduce((sum, v, m) => sum + ((v - table[m ^ (1 << i)]) / 2) ** 2, 0) / table.length,
+    );
     expect(influence(spectrum)).toBeAllClose(expected, 1e-12);
   });
 
@@ -107,30 +138,42 @@ describe.each([6, 7])('on a random game of %i players', (n) => {
   });
 
   it.each([1, 2, 3, n])('BII of order %i is the uniform mean discrete derivative', (order) => {
-    expect(dense(n, bii(spectrum, order))).toBeAllClose(averaged(n, table, order, (_, t) => 2 ** -(n - t)), 1e-11);
+    expect(dense(n, bii(spectrum, order))).toBeAllClose(
+      averaged(n, table, order, (_, t) => 2 ** -(n - t)),
+      1e-11,
+    );
   });
 
-  it.each([1, 2, 3, 4, n])('STII of order %i is the derivative at ∅ below the top order, its Taylor mean at it, and efficient', (order) => {
-    const expected = tableOf(n, (t) => {
-      const size = popcount(t);
-      if (size > order) return 0;
-      if (size < order) return derivative(table, t, 0);
-      let sum = 0;
-      for (let s = 0; s <= all; s++) if ((s & t) === 0) sum += derivative(table, t, s) / choose(n - 1, popcount(s));
-      return (order / n) * sum;
-    });
-    expect(dense(n, stii(spectrum, order))).toBeAllClose(expected, 1e-11);
-    expect(total(dense(n, stii(spectrum, order)))).toBeCloseTo(table[all], 10);
-  });
+  it.each([1, 2, 3, 4, n])(
+    'STII of order %i is the derivative at ∅ below the top order, its Taylor mean at it, and efficient',
+    (order) => {
+      const expected = tableOf(n, (t) => {
+        const size = popcount(t);
+        if (size > order) return 0;
+        if (size < order) return derivative(table, t, 0);
+        let sum = 0;
+        for (let s = 0; s <= all; s++) if ((s & t) === 0) sum += derivative(table, t, s) / choose(n - 1, popcount(s));
+        return (order / n) * sum;
+      });
+      expect(dense(n, stii(spectrum, order))).toBeAllClose(expected, 1e-11);
+      expect(total(dense(n, stii(spectrum, order)))).toBeCloseTo(table[all], 10);
+    },
+  );
 
-  it.each([1, 2, 3])('FSII of order %i is the Shapley-weighted least-squares polynomial, exact at both ends, and efficient', (order) => {
-    const kernel = (m: number): number => (n - 1) / (choose(n, popcount(m)) * popcount(m) * (n - popcount(m)));
-    expect(dense(n, fsii(spectrum, order))).toBeAllClose(faithful(n, table, order, kernel, [0, all]), 1e-9);
-    expect(total(dense(n, fsii(spectrum, order)))).toBeCloseTo(table[all], 10);
-  });
+  it.each([1, 2, 3])(
+    'FSII of order %i is the Shapley-weighted least-squares polynomial, exact at both ends, and efficient',
+    (order) => {
+      const kernel = (m: number): number => (n - 1) / (choose(n, popcount(m)) * popcount(m) * (n - popcount(m)));
+      expect(dense(n, fsii(spectrum, order))).toBeAllClose(faithful(n, table, order, kernel, [0, all]), 1e-9);
+      expect(total(dense(n, fsii(spectrum, order)))).toBeCloseTo(table[all], 10);
+    },
+  );
 
   it.each([1, 2, 3])('FBII of order %i is the uniform least-squares polynomial', (order) => {
-    expect(dense(n, fbii(spectrum, order))).toBeAllClose(faithful(n, table, order, () => 1, []), 1e-9);
+    expect(dense(n, fbii(spectrum, order))).toBeAllClose(
+      faithful(n, table, order, () => 1, []),
+      1e-9,
+    );
   });
 
   it.each([1, 2, 3, 4])('k-SII of order %i follows the n-Shapley recursion, and is efficient', (order) => {
@@ -171,11 +214,17 @@ describe('closed forms', () => {
 
   it('of AND share the Shapley value equally, and halve BII with every player left out', () => {
     expect(shapley(and)).toBeAllClose([0, 0, 1 / 3, 1 / 3, 0, 1 / 3], 1e-15);
-    expect(dense(n, bii(and, 3))).toBeAllClose(tableOf(n, (u) => ((u & t) === u ? 2 ** -(3 - popcount(u)) : 0)), 1e-15);
+    expect(dense(n, bii(and, 3))).toBeAllClose(
+      tableOf(n, (u) => ((u & t) === u ? 2 ** -(3 - popcount(u)) : 0)),
+      1e-15,
+    );
   });
 
   it('of a majority of three give each player a third', () => {
-    expect(shapley(slowSpectrum(tableOf(3, (m) => (popcount(m) >= 2 ? 1 : 0))))).toBeAllClose([1 / 3, 1 / 3, 1 / 3], 1e-15);
+    expect(shapley(slowSpectrum(tableOf(3, (m) => (popcount(m) >= 2 ? 1 : 0))))).toBeAllClose(
+      [1 / 3, 1 / 3, 1 / 3],
+      1e-15,
+    );
   });
 
   it('of a linear game are its slopes in every index', () => {
@@ -183,7 +232,10 @@ describe('closed forms', () => {
     const linear = slowSpectrum(tableOf(n, (m) => 3 + setOf(m).reduce((sum, i) => sum + slopes[i], 0)));
     expect(shapley(linear)).toBeAllClose(slopes, 1e-14);
     expect(banzhaf(linear)).toBeAllClose(slopes, 1e-14);
-    expect(influence(linear)).toBeAllClose(slopes.map((a) => (a / 2) ** 2), 1e-14);
+    expect(influence(linear)).toBeAllClose(
+      slopes.map((a) => (a / 2) ** 2),
+      1e-14,
+    );
     for (const index of [sii, bii, stii, fsii, fbii, kSii]) {
       const values = dense(n, index(linear, 2));
       values.forEach((value, u) => popcount(u) === 2 && expect(Math.abs(value)).toBeLessThan(1e-13));
@@ -209,14 +261,21 @@ describe('among 1,000 players', () => {
   it('agree with the same game among few players: the others are null', () => {
     const small = randomSparse(8, 30, 6, 5);
     const rename = (i: number): number => 100 * i + 7;
-    const wide: FourierSpectrum = createSpectrum('fourier', 1000, small.terms.map(({ members, value }) => ({ members: members.map(rename), value })));
+    const wide: FourierSpectrum = createSpectrum(
+      'fourier',
+      1000,
+      small.terms.map(({ members, value }) => ({ members: members.map(rename), value })),
+    );
     for (const index of [sii, bii, stii, fsii, fbii, kSii]) {
       const few = index(small, 3).terms.filter(({ value }) => Math.abs(value) > 1e-9);
       const many = index(wide, 3).terms.filter(({ value }) => Math.abs(value) > 1e-9);
       const key = (members: readonly number[]): string => members.join(',');
       const found = new Map(many.map(({ members, value }) => [key(members), value]));
       expect(many).toHaveLength(few.length);
-      expect(few.map(({ members }) => found.get(key(members.map(rename))) ?? Number.NaN)).toBeAllClose(few.map(({ value }) => value), 1e-10);
+      expect(few.map(({ members }) => found.get(key(members.map(rename))) ?? Number.NaN)).toBeAllClose(
+        few.map(({ value }) => value),
+        1e-10,
+      );
     }
   });
 
@@ -234,23 +293,29 @@ describe('results', () => {
   it('say which index, order and how many players they are of, largest terms first', () => {
     const found = fsii(spectrum, 2);
     expect(found).toMatchObject({ index: 'fsii', order: 2, players: 6 });
-    expect(found.terms.every(({ value }, k) => k === 0 || Math.abs(value) <= Math.abs(found.terms[k - 1].value))).toBe(true);
+    expect(found.terms.every(({ value }, k) => k === 0 || Math.abs(value) <= Math.abs(found.terms[k - 1].value))).toBe(
+      true,
+    );
     expect(found.terms).toHaveLength(1 + 6 + 15);
   });
 
   it('of a constant are its value at the empty set', () => {
     const constant = createSpectrum('fourier', 5, [{ members: [], value: 4 }]);
-    for (const index of [sii, bii, stii, fsii, fbii, kSii]) expect(index(constant, 2).terms).toEqual([{ members: [], value: 4 }]);
+    for (const index of [sii, bii, stii, fsii, fbii, kSii])
+      expect(index(constant, 2).terms).toEqual([{ members: [], value: 4 }]);
     expect(Array.from(shapley(constant))).toEqual([0, 0, 0, 0, 0]);
   });
 
   it.each([0, -1, 1.5, Number.NaN])('are refused for order %d', (order) => {
-    for (const index of [sii, bii, stii, fsii, fbii, kSii]) expect(() => index(spectrum, order)).toThrow(`order ${order}`);
+    for (const index of [sii, bii, stii, fsii, fbii, kSii])
+      expect(() => index(spectrum, order)).toThrow(`order ${order}`);
   });
 
   it('are refused when they would touch millions of subsets, with the order that would do', () => {
     const long = createSpectrum('fourier', 100, [{ members: Array.from({ length: 90 }, (_, i) => i), value: 1 }]);
-    expect(() => sii(long, 6)).toThrow(/touch \d+ subsets, more than 4194304; keep fewer or smaller terms, or ask for order 4\./);
+    expect(() => sii(long, 6)).toThrow(
+      /touch \d+ subsets, more than 4194304; keep fewer or smaller terms, or ask for order 4\./,
+    );
     expect(sii(long, 2).terms.length).toBeGreaterThan(0);
   });
 });

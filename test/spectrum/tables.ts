@@ -21,7 +21,10 @@ export function popcount(mask: number): number {
 
 /** Fourier coefficients by the defining sum, F(S) = 2^-n Σ_m (-1)^{|S ∧ m|} f(m); 4^n steps. */
 export function slowFourier(table: Float64Array): Float64Array {
-  return table.map((_, set) => table.reduce((sum, value, mask) => sum + (popcount(set & mask) % 2 === 0 ? value : -value), 0) / table.length);
+  return table.map(
+    (_, set) =>
+      table.reduce((sum, value, mask) => sum + (popcount(set & mask) % 2 === 0 ? value : -value), 0) / table.length,
+  );
 }
 
 /** The sparse spectrum of a table by the defining sum, zero terms left out. */

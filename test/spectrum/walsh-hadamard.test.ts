@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { allCoalitions } from '../../src/coalitions.ts';
+import { allMasks } from '../../src/masks.ts';
 import { evaluate } from '../../src/spectrum/spectrum.ts';
-import { denseOfSpectrum, fourierFromTable, membersOf, maskOf, spectrumOfDense, tableFromFourier, tableOfSpectrum, walshHadamard } from '../../src/spectrum/walsh-hadamard.ts';
+import {
+  denseOfSpectrum,
+  fourierFromTable,
+  membersOf,
+  maskOf,
+  spectrumOfDense,
+  tableFromFourier,
+  tableOfSpectrum,
+  walshHadamard,
+} from '../../src/spectrum/walsh-hadamard.ts';
 import { popcount, randomSparse, randomTable, setOf, slowFourier, tableOf } from './tables.ts';
 
 describe('the Walsh-Hadamard transform', () => {
@@ -42,12 +51,24 @@ describe('the Walsh-Hadamard transform', () => {
     const or = fourierFromTable(tableOf(n, (m) => ((m & t) !== 0 ? 1 : 0)));
     const xor = fourierFromTable(tableOf(n, (m) => popcount(m & t) % 2));
     const inside = (s: number): boolean => (s & t) === s;
-    expect(and).toBeAllClose(tableOf(n, (s) => (inside(s) ? (-1) ** popcount(s) / 8 : 0)), 1e-15);
-    expect(or).toBeAllClose(tableOf(n, (s) => (s === 0 ? 7 / 8 : inside(s) ? -1 / 8 : 0)), 1e-15);
-    expect(xor).toBeAllClose(tableOf(n, (s) => (s === 0 ? 1 / 2 : s === t ? -1 / 2 : 0)), 1e-15);
+    expect(and).toBeAllClose(
+      tableOf(n, (s) => (inside(s) ? (-1) ** popcount(s) / 8 : 0)),
+      1e-15,
+    );
+    expect(or).toBeAllClose(
+      tableOf(n, (s) => (s === 0 ? 7 / 8 : inside(s) ? -1 / 8 : 0)),
+      1e-15,
+    );
+    expect(xor).toBeAllClose(
+      tableOf(n, (s) => (s === 0 ? 1 / 2 : s === t ? -1 / 2 : 0)),
+      1e-15,
+    );
     const a = [0.5, -1, 2, 0, 3];
     const linear = fourierFromTable(tableOf(n, (m) => 7 + setOf(m).reduce((sum, i) => sum + a[i], 0)));
-    expect(linear).toBeAllClose(tableOf(n, (s) => (s === 0 ? 7 + 4.5 / 2 : popcount(s) === 1 ? -a[setOf(s)[0]] / 2 : 0)), 1e-15);
+    expect(linear).toBeAllClose(
+      tableOf(n, (s) => (s === 0 ? 7 + 4.5 / 2 : popcount(s) === 1 ? -a[setOf(s)[0]] / 2 : 0)),
+      1e-15,
+    );
     const majority = fourierFromTable(tableOf(3, (m) => (popcount(m) >= 2 ? 1 : 0)));
     expect(majority).toBeAllClose([1 / 2, -1 / 4, -1 / 4, 0, -1 / 4, 0, 0, 1 / 4], 1e-15);
   });
@@ -65,7 +86,7 @@ describe('dense and sparse spectra', () => {
 
   it('evaluate to the same table', () => {
     const spectrum = randomSparse(9, 40, 5, 5);
-    expect(tableOfSpectrum(spectrum)).toBeAllClose(evaluate(spectrum, allCoalitions(9)), 1e-13);
+    expect(tableOfSpectrum(spectrum)).toBeAllClose(evaluate(spectrum, allMasks(9)), 1e-13);
   });
 
   it('keep the empty set even when its coefficient is zero', () => {

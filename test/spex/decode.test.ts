@@ -7,9 +7,16 @@ import { cheapestPatterns, createDecoder, leastReliable } from '../../src/spex/d
 import { galoisField, multiply } from '../../src/spex/galois-field.ts';
 
 /** The column of a lone term of value `value`, with the listed entries negated. */
-function column(code: BchCode, members: readonly number[], value: number, flipped: readonly number[] = []): Float64Array {
+function column(
+  code: BchCode,
+  members: readonly number[],
+  value: number,
+  flipped: readonly number[] = [],
+): Float64Array {
   const parity = parityOf(code, members, new Uint32Array(code.stride));
-  const signs = Float64Array.from({ length: code.parityBits + 1 }, (_, i) => (i > 0 && (parity[(i - 1) >>> 5] >>> ((i - 1) & 31)) & 1 ? -value : value));
+  const signs = Float64Array.from({ length: code.parityBits + 1 }, (_, i) =>
+    i > 0 && (parity[(i - 1) >>> 5] >>> ((i - 1) & 31)) & 1 ? -value : value,
+  );
   for (const i of flipped) signs[i] = -signs[i];
   return signs;
 }
@@ -39,13 +46,21 @@ function locatorOf(m: number, degrees: readonly number[]): Uint16Array {
 describe('Berlekamp-Massey and the search for roots', () => {
   test('the locator of 1..t positions comes back from its power sums, and its roots are the positions', () => {
     const random = createRandom(3);
-    for (const [m, t] of [[4, 2], [6, 3], [8, 5], [11, 5], [12, 8]]) {
+    for (const [m, t] of [
+      [4, 2],
+      [6, 3],
+      [8, 5],
+      [11, 5],
+      [12, 8],
+    ]) {
       const field = galoisField(m);
       const space = locatorWorkspace(t);
       const roots = rootWorkspace(t);
       for (let trial = 0; trial < 60; trial++) {
         const degrees = random.subset(field.order, 1 + random.integer(t));
-        const syndromes = Uint16Array.from({ length: 2 * t }, (_, i) => degrees.reduce((sum, d) => sum ^ field.exp[(d * (i + 1)) % field.order], 0));
+        const syndromes = Uint16Array.from({ length: 2 * t }, (_, i) =>
+          degrees.reduce((sum, d) => sum ^ field.exp[(d * (i + 1)) % field.order], 0),
+        );
         expect(berlekampMassey(field, syndromes, t, space)).toBe(degrees.length);
         expect([...space.locator.subarray(0, degrees.length + 1)]).toEqual([...locatorOf(m, degrees)]);
         expect(splits(field, space.locator, degrees.length, roots)).toBe(true);
@@ -62,7 +77,9 @@ describe('Berlekamp-Massey and the search for roots', () => {
       const roots = rootWorkspace(5);
       for (let trial = 0; trial < 1000; trial++) {
         const degree = 2 + random.integer(4);
-        const locator = Uint16Array.from({ length: 12 }, (_, j) => (j === 0 ? 1 : j > degree ? 0 : random.integer(field.order + 1)));
+        const locator = Uint16Array.from({ length: 12 }, (_, j) =>
+          j === 0 ? 1 : j > degree ? 0 : random.integer(field.order + 1),
+        );
         if (locator[degree] === 0) locator[degree] = 1;
         const found = chienSearch(field, locator, degree, field.order, roots);
         expect(splits(field, locator, degree, roots)).toBe(found !== undefined);
@@ -82,7 +99,13 @@ describe('Berlekamp-Massey and the search for roots', () => {
 });
 
 describe('hard decoding', () => {
-  test.each([[7, 2], [11, 1], [10, 3], [11, 5], [16, 3]])('n = %i, t = %i: every set of at most t players decodes from its parity bits, for either sign', (n, t) => {
+  test.each([
+    [7, 2],
+    [11, 1],
+    [10, 3],
+    [11, 5],
+    [16, 3],
+  ])('n = %i, t = %i: every set of at most t players decodes from its parity bits, for either sign', (n, t) => {
     const code = createBch(n, t);
     const decoder = createDecoder(code);
     for (const set of subsets(n, t)) {
@@ -91,17 +114,37 @@ describe('hard decoding', () => {
     }
   });
 
-  test.each([[7, 2], [5, 3], [9, 3]])('n = %i, t = %i: every set with every pattern of flipped parity bits decodes while |k| + flips <= t', (n, t) => {
+  test.each([
+    [7, 2],
+    [5, 3],
+    [9, 3],
+  ])('n = %i, t = %i: every set with every pattern of flipped parity bits decodes while |k| + flips <= t', (n, t) => {
     const code = createBch(n, t);
     const decoder = createDecoder(code);
     for (const set of subsets(n, t)) {
       for (const flips of subsets(code.parityBits, t - set.length)) {
-        expect(decoder.hard(column(code, set, 1, flips.map((i) => i + 1)))).toEqual(set);
+        expect(
+          decoder.hard(
+            column(
+              code,
+              set,
+              1,
+              flips.map((i) => i + 1),
+            ),
+          ),
+        ).toEqual(set);
       }
     }
   });
 
-  test.each([[92, 5], [215, 4], [1000, 4], [1992, 5], [4000, 3], [60_000, 5]])('n = %i, t = %i: sampled sets and flips decode while |k| + flips <= t', (n, t) => {
+  test.each([
+    [92, 5],
+    [215, 4],
+    [1000, 4],
+    [1992, 5],
+    [4000, 3],
+    [60_000, 5],
+  ])('n = %i, t = %i: sampled sets and flips decode while |k| + flips <= t', (n, t) => {
     const code = createBch(n, t);
     const decoder = createDecoder(code);
     const random = createRandom(n);
@@ -117,12 +160,19 @@ describe('hard decoding', () => {
 describe('Chase decoding', () => {
   test('finds a set of t players through flips of its least reliable entries, entry 0 among them', () => {
     const random = createRandom(5);
-    for (const [n, t] of [[92, 5], [500, 4], [1000, 3]]) {
+    for (const [n, t] of [
+      [92, 5],
+      [500, 4],
+      [1000, 3],
+    ]) {
       const code = createBch(n, t);
       const decoder = createDecoder(code);
       for (let trial = 0; trial < 20; trial++) {
         const set = random.subset(n, t);
-        const weak = trial % 2 === 0 ? [1 + random.integer(code.parityBits), 0] : random.subset(code.parityBits, 2).map((i) => i + 1);
+        const weak =
+          trial % 2 === 0
+            ? [1 + random.integer(code.parityBits), 0]
+            : random.subset(code.parityBits, 2).map((i) => i + 1);
         const received = column(code, set, 1, weak);
         for (const i of weak) received[i] *= 0.1;
         expect(decoder.hard(received)).not.toEqual(set);

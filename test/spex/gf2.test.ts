@@ -21,7 +21,9 @@ describe('GF(2) matrices', () => {
   });
 
   test('rank reaches past the first word of a row', () => {
-    const rows = Array.from({ length: 70 }, (_, r) => Array.from({ length: 70 }, (_, c) => (c === r ? '1' : '0')).join(''));
+    const rows = Array.from({ length: 70 }, (_, r) =>
+      Array.from({ length: 70 }, (_, c) => (c === r ? '1' : '0')).join(''),
+    );
     expect(rank(matrixOf(rows))).toBe(70);
     expect(rank(matrixOf([...rows.slice(0, 69), rows[3]]))).toBe(69);
   });

@@ -15,10 +15,18 @@ import { randomSpectrum } from './truth.ts';
 const binsOf = (draw: SpexDraw, spectrum: FourierSpectrum, noise = 0, seed = 1): Bins => {
   const random = createRandom(seed, 'noise');
   const collector = collectBins(draw);
-  collector.accept(0, evaluate(spectrum, draw.masks).map((value) => value + noise * random.normal()));
+  collector.accept(
+    0,
+    evaluate(spectrum, draw.masks).map((value) => value + noise * random.normal()),
+  );
   return collector.bins();
 };
-const sorted = (terms: readonly Term[], players: number): readonly Term[] => createSpectrum('fourier', players, terms.map(({ members, value }) => ({ members, value }))).terms;
+const sorted = (terms: readonly Term[], players: number): readonly Term[] =>
+  createSpectrum(
+    'fourier',
+    players,
+    terms.map(({ members, value }) => ({ members, value })),
+  ).terms;
 
 describe('peeling', () => {
   test('peels a two-term bin after its singleton', () => {
@@ -33,7 +41,10 @@ describe('peeling', () => {
         if (other.bins[0] === first.bins[0] && other.bins[1] !== first.bins[1]) second = [a, b];
       }
     }
-    const truth = createSpectrum('fourier', 16, [{ members: [0, 5], value: 1 }, { members: second!, value: -0.9 }]);
+    const truth = createSpectrum('fourier', 16, [
+      { members: [0, 5], value: 1 },
+      { members: second!, value: -0.9 },
+    ]);
     const { terms, unexplainedBins, explained } = peel(binsOf(draw, truth), createDecoder(draw.code));
     expect(sorted(terms, 16).map(({ members }) => members)).toEqual(truth.terms.map(({ members }) => members));
     expect(sorted(terms, 16).map(({ value }) => value)).toBeAllClose([1, -0.9], 1e-12);
@@ -41,7 +52,10 @@ describe('peeling', () => {
     expect(explained).toBeCloseTo(1, 12);
   });
 
-  test.each([['soft', 15], ['hard', 9]] as const)('%s decoding recovers %i terms from 3 x 16 bins exactly', (decoding, count) => {
+  test.each([
+    ['soft', 15],
+    ['hard', 9],
+  ] as const)('%s decoding recovers %i terms from 3 x 16 bins exactly', (decoding, count) => {
     const plan = planSpex(20, { b: 4 });
     for (let seed = 0; seed < 5; seed++) {
       const draw = drawMasks(plan, seed);
@@ -49,7 +63,10 @@ describe('peeling', () => {
       const { terms } = peel(binsOf(draw, truth), createDecoder(draw.code), { decoding });
       const found = sorted(terms, 20);
       expect(found.map(({ members }) => members)).toEqual(truth.terms.map(({ members }) => members));
-      expect(found.map(({ value }) => value)).toBeAllClose(truth.terms.map(({ value }) => value), 1e-10);
+      expect(found.map(({ value }) => value)).toBeAllClose(
+        truth.terms.map(({ value }) => value),
+        1e-10,
+      );
     }
   });
 
@@ -68,7 +85,16 @@ describe('peeling', () => {
     }
     const [one, two] = twins!;
     const liar: Decoder = { ...createDecoder(draw.code), hard: () => two, chase: () => [two] };
-    const { terms } = peel(binsOf(draw, createSpectrum('fourier', 12, [{ members: one, value: 1 }, { members: two, value: 1 }])), liar);
+    const { terms } = peel(
+      binsOf(
+        draw,
+        createSpectrum('fourier', 12, [
+          { members: one, value: 1 },
+          { members: two, value: 1 },
+        ]),
+      ),
+      liar,
+    );
     expect(terms).toEqual([{ members: two, value: expect.closeTo(1, 12) as number, seen: 3 }]);
   });
 
@@ -78,7 +104,12 @@ describe('peeling', () => {
     const bins = binsOf(draw, truth);
     const load = new Int32Array(96);
     for (const { members } of truth.terms) for (const bin of candidateOf(bins, members).bins) load[bin]++;
-    const found = new Map(peel(bins, createDecoder(draw.code), { maxRounds: 1 }).terms.map(({ members, value, seen }) => [members.join(), { value, seen }]));
+    const found = new Map(
+      peel(bins, createDecoder(draw.code), { maxRounds: 1 }).terms.map(({ members, value, seen }) => [
+        members.join(),
+        { value, seen },
+      ]),
+    );
     let mixed = 0;
     for (const { members, value } of truth.terms) {
       const loads = candidateOf(bins, members).bins.map((bin) => load[bin]);
@@ -100,12 +131,19 @@ describe('peeling', () => {
 
   test('bins of zeros have no terms and count as explained', () => {
     const draw = drawMasks(planSpex(12, { b: 3, t: 2 }), 1);
-    expect(peel(binsOf(draw, createSpectrum('fourier', 12, [])), createDecoder(draw.code))).toMatchObject({ terms: [], explained: 1, unexplainedBins: 0 });
+    expect(peel(binsOf(draw, createSpectrum('fourier', 12, [])), createDecoder(draw.code))).toMatchObject({
+      terms: [],
+      explained: 1,
+      unexplainedBins: 0,
+    });
   });
 
   test('counts the distinct bins that proposed a set: all groups for a lone one', () => {
     const draw = drawMasks(planSpex(30, { b: 5, t: 3 }), 4);
-    const { terms } = peel(binsOf(draw, createSpectrum('fourier', 30, [{ members: [1, 8, 20], value: 2 }])), createDecoder(draw.code));
+    const { terms } = peel(
+      binsOf(draw, createSpectrum('fourier', 30, [{ members: [1, 8, 20], value: 2 }])),
+      createDecoder(draw.code),
+    );
     expect(terms).toHaveLength(1);
     expect(terms[0].seen).toBe(3);
   });
@@ -122,7 +160,9 @@ describe('least squares in the bins', () => {
     for (const { bins: own, parity } of candidates) {
       let inner = 0;
       for (const bin of own) {
-        for (let i = 0; i < bins.delays; i++) inner += (i > 0 && (parity[(i - 1) >>> 5] >>> ((i - 1) & 31)) & 1 ? -1 : 1) * rest.columns[bin * bins.delays + i];
+        for (let i = 0; i < bins.delays; i++)
+          inner +=
+            (i > 0 && (parity[(i - 1) >>> 5] >>> ((i - 1) & 31)) & 1 ? -1 : 1) * rest.columns[bin * bins.delays + i];
       }
       expect(inner).toBeCloseTo(0, 9);
     }
@@ -133,7 +173,10 @@ describe('least squares in the bins', () => {
     const truth = randomSpectrum(40, 25, 4, createRandom(8));
     const bins = binsOf(draw, truth);
     const candidates = truth.terms.map(({ members }) => candidateOf(bins, members));
-    expect(leastSquares(bins, candidates)).toBeAllClose(truth.terms.map(({ value }) => value), 1e-11);
+    expect(leastSquares(bins, candidates)).toBeAllClose(
+      truth.terms.map(({ value }) => value),
+      1e-11,
+    );
     expect(explainedShare(bins, truth.terms)).toBeCloseTo(1, 12);
   });
 });
@@ -144,10 +187,19 @@ describe('confidence', () => {
     const truth = randomSpectrum(40, 10, 3, createRandom(9));
     const repeats = Array.from({ length: 40 }, (_, seed) => {
       const bins = binsOf(draw, truth, 0.5, seed);
-      const values = leastSquares(bins, truth.terms.map(({ members }) => candidateOf(bins, members)));
-      return confidenceOf(bins, truth.terms.map(({ members }, a) => ({ members, value: values[a] })), 3);
+      const values = leastSquares(
+        bins,
+        truth.terms.map(({ members }) => candidateOf(bins, members)),
+      );
+      return confidenceOf(
+        bins,
+        truth.terms.map(({ members }, a) => ({ members, value: values[a] })),
+        3,
+      );
     });
-    const scores = repeats.flatMap((terms) => terms.map(({ value, standardError }, a) => (value - truth.terms[a].value) / standardError));
+    const scores = repeats.flatMap((terms) =>
+      terms.map(({ value, standardError }, a) => (value - truth.terms[a].value) / standardError),
+    );
     const spread = Math.sqrt(scores.reduce((sum, z) => sum + z * z, 0) / scores.length);
     expect(spread).toBeGreaterThan(0.9);
     expect(spread).toBeLessThan(1.1);
@@ -156,7 +208,14 @@ describe('confidence', () => {
   test('a term within the noise is marked, one far above it is not', () => {
     const draw = drawMasks(planSpex(40, { b: 4, t: 3 }), 10);
     const bins = binsOf(draw, createSpectrum('fourier', 40, [{ members: [1, 2], value: 1 }]), 0.3);
-    const marked = confidenceOf(bins, [{ members: [1, 2], value: 1 }, { members: [5], value: 0.01 }], noiseLevel(bins));
+    const marked = confidenceOf(
+      bins,
+      [
+        { members: [1, 2], value: 1 },
+        { members: [5], value: 0.01 },
+      ],
+      noiseLevel(bins),
+    );
     expect(marked.map(({ belowNoise }) => belowNoise)).toEqual([false, true]);
     expect(noiseLevel(bins)).toBeCloseTo(Math.sqrt(2 * Math.log(48 * 22)), 12);
   });

@@ -15,12 +15,23 @@ const kindOf = (run: () => unknown): string => {
 describe('planSpex', () => {
   /** Sample counts at t = 5, C = 3 that the authors' shipped result files show. */
   test.each([
-    [8, 3, 504], [11, 4, 1008], [11, 8, 16_128],
-    [36, 3, 672], [36, 4, 1344], [36, 8, 21_504],
-    [92, 3, 864], [92, 4, 1728], [92, 8, 27_648],
-    [215, 3, 984], [215, 4, 1968], [215, 8, 31_488],
-    [466, 3, 1104], [466, 4, 2208], [466, 8, 35_328],
-    [1000, 8, 43_008], [1992, 8, 43_008],
+    [8, 3, 504],
+    [11, 4, 1008],
+    [11, 8, 16_128],
+    [36, 3, 672],
+    [36, 4, 1344],
+    [36, 8, 21_504],
+    [92, 3, 864],
+    [92, 4, 1728],
+    [92, 8, 27_648],
+    [215, 3, 984],
+    [215, 4, 1968],
+    [215, 8, 31_488],
+    [466, 3, 1104],
+    [466, 4, 2208],
+    [466, 8, 35_328],
+    [1000, 8, 43_008],
+    [1992, 8, 43_008],
   ])('n = %i, b = %i costs %i raw masks', (n, b, raw) => {
     expect(planSpex(n, { b }).masks.raw).toBe(raw);
   });
@@ -40,7 +51,11 @@ describe('planSpex', () => {
     expect(kindOf(() => planSpex(10, { budget: 450 }))).toBe('budget');
   });
 
-  test.each([[10, 100], [7, 20], [20, 100]])('n = %i with %i masks fits no t, degrading or not', (n, budget) => {
+  test.each([
+    [10, 100],
+    [7, 20],
+    [20, 100],
+  ])('n = %i with %i masks fits no t, degrading or not', (n, budget) => {
     expect(() => planSpex(n, { budget })).toThrow(/no t fits/);
     expect(kindOf(() => planSpex(n, { budget, degrade: true }))).toBe('budget');
   });
@@ -73,7 +88,14 @@ describe('planSpex', () => {
     expect(kindOf(() => planSpex(64, { b: 6, budget: 1000 }))).toBe('budget');
   });
 
-  test.each([[4, 3], [7, 4], [8, 8], [20, 4], [64, 3], [300, 4]])('n = %i, b = %i: no draw has more distinct masks than promised, a large n exactly as many', (n, b) => {
+  test.each([
+    [4, 3],
+    [7, 4],
+    [8, 8],
+    [20, 4],
+    [64, 3],
+    [300, 4],
+  ])('n = %i, b = %i: no draw has more distinct masks than promised, a large n exactly as many', (n, b) => {
     const plan = planSpex(n, { b });
     for (let seed = 0; seed < 5; seed++) {
       const { masks } = drawMasks(plan, seed);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { allCoalitions, maskHex, uniformCoalitions } from '../../src/coalitions.ts';
+import { allMasks, maskHex, uniformMasks } from '../../src/masks.ts';
 import { SpexlensError } from '../../src/errors.ts';
 import { gameFromFunction, memoise, meter, type Game, type ValueLog } from '../../src/game.ts';
 import { createRandom } from '../../src/random.ts';
@@ -11,18 +11,21 @@ import { fitSpex, measureBins, spex, type SpexOptions } from '../../src/spex/spe
 import { momentsOf, standardise } from '../../src/spex/standardise.ts';
 import { collectBins } from '../../src/spex/transform.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
-import { solverContract } from '../solver-contract.ts';
+import { solverContract } from '../contracts/solver.ts';
 import { gameOf, randomSpectrum, supportOf } from './truth.ts';
 
 solverContract('spex', () => spex(), { players: 10, budget: 504, tolerance: 1e-9 });
 
 /** R² of one spectrum against another on fresh uniform masks. */
 function heldOut(found: FourierSpectrum, truth: FourierSpectrum, seed: number): number {
-  const masks = uniformCoalitions(truth.players, 500, createRandom(seed, 'fresh'));
+  const masks = uniformMasks(truth.players, 500, createRandom(seed, 'fresh'));
   const f = evaluate(truth, masks);
   const g = evaluate(found, masks);
   const mean = f.reduce((sum, value) => sum + value, 0) / f.length;
-  return 1 - f.reduce((sum, value, r) => sum + (value - g[r]) ** 2, 0) / f.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return (
+    1 -
+    f.reduce((sum, value, r) => sum + (value - g[r]) ** 2, 0) / f.reduce((sum, value) => sum + (value - mean) ** 2, 0)
+  );
 }
 
 function fitTruth(truth: FourierSpectrum, settings: { b: number; t: number }, seed: number, noise = 0) {
@@ -61,14 +64,24 @@ describe('recovery', () => {
       expect(supportOf(truth).filter((key) => !found.has(key))).toEqual([]);
       expect(found.size - 15).toBeLessThanOrEqual(2);
       expect(heldOut(fit.spectrum, truth, seed)).toBeGreaterThan(0.99);
-      expect(fit.terms.filter(({ value, members, standardError }) => Math.abs(value - (truth.terms.find((term) => term.members.join() === members.join())?.value ?? 0)) > 5 * standardError)).toEqual([]);
+      expect(
+        fit.terms.filter(
+          ({ value, members, standardError }) =>
+            Math.abs(value - (truth.terms.find((term) => term.members.join() === members.join())?.value ?? 0)) >
+            5 * standardError,
+        ),
+      ).toEqual([]);
     }
   });
 
   test('ten lone sets of five players among 100, which greedy trees cannot see, are exact from 984 masks', async () => {
     const random = createRandom(4);
     const sets = Array.from({ length: 10 }, () => random.subset(100, 5));
-    const truth = createSpectrum('fourier', 100, sets.map((members) => ({ members, value: random.uniform() * 2 - 1 })));
+    const truth = createSpectrum(
+      'fourier',
+      100,
+      sets.map((members) => ({ members, value: random.uniform() * 2 - 1 })),
+    );
     const { spectrum, masks } = await spex().solve(gameOf(truth), { budget: 1000, seed: 1 });
     expect(masks).toBeLessThanOrEqual(984);
     expect(supportOf(spectrum)).toEqual(supportOf(truth));
@@ -86,11 +99,17 @@ describe('recovery', () => {
 
   test('a shift and a scale of the game shift F(∅) and scale the terms', () => {
     const truth = randomSpectrum(20, 10, 3, createRandom(6));
-    const moved = createSpectrum('fourier', 20, [{ members: [], value: -5000 }, ...truth.terms.map(({ members, value }) => ({ members, value: 1e-3 * value }))]);
+    const moved = createSpectrum('fourier', 20, [
+      { members: [], value: -5000 },
+      ...truth.terms.map(({ members, value }) => ({ members, value: 1e-3 * value })),
+    ]);
     const { spectrum } = fitTruth(moved, { b: 4, t: 3 }, 6);
     expect(supportOf(spectrum)).toEqual(supportOf(truth));
     expect(spectrum.terms[0]).toMatchObject({ members: [] });
-    expect(spectrum.terms.map(({ value }) => value)).toBeAllClose(moved.terms.map(({ value }) => value), 1e-9);
+    expect(spectrum.terms.map(({ value }) => value)).toBeAllClose(
+      moved.terms.map(({ value }) => value),
+      1e-9,
+    );
   });
 });
 
@@ -99,11 +118,14 @@ describe('what a solution says about itself', () => {
     const truth = randomSpectrum(24, 12, 3, createRandom(3));
     const noise = createRandom(8);
     const exact = gameOf(truth);
-    const noisy: Game = { ...exact, value: async (masks, options) => {
-      const values = (await exact.value(masks)).map((value) => value + 0.2 * noise.normal());
-      options?.onBatch?.(0, values);
-      return values;
-    } };
+    const noisy: Game = {
+      ...exact,
+      value: async (masks, options) => {
+        const values = (await exact.value(masks)).map((value) => value + 0.2 * noise.normal());
+        options?.onBatch?.(0, values);
+        return values;
+      },
+    };
     const { details, masks } = await spex({ t: 3, b: 4 }).solve(memoise(noisy), { budget: 5000, seed: 3 });
     expect(details).toMatchObject({ plan: { t: 3, b: 4, masks: { raw: 912, unique: masks } }, totalBins: 48 });
     const { terms, refits, kept, energyExplained } = details as unknown as ReturnType<typeof fitSpex>;
@@ -142,7 +164,10 @@ describe('what a solution says about itself', () => {
     collector.accept(0, values);
     const moments = momentsOf(values);
     const bins = standardise(collector.bins(), moments);
-    const peeled = [{ members: [1, 2, 3], value: 3 / moments.deviation }, { members: [4, 9], value: -3 / moments.deviation }];
+    const peeled = [
+      { members: [1, 2, 3], value: 3 / moments.deviation },
+      { members: [4, 9], value: -3 / moments.deviation },
+    ];
     const result = refine(bins, values, moments, peeled, noiseLevel(bins), 1);
     expect(['lasso', 'ridge']).toContain(result.kept);
     expect(result.singletons).toBe(40);
@@ -150,7 +175,10 @@ describe('what a solution says about itself', () => {
   });
 
   test('refinement can be switched off', async () => {
-    const { details } = await spex({ refinement: false, t: 2, b: 3 }).solve(gameFromFunction('hash', 12, (row, masks) => Math.sin(masks.words[row] * 12.9898) * 3), { budget: 1000, seed: 1 });
+    const { details } = await spex({ refinement: false, t: 2, b: 3 }).solve(
+      gameFromFunction('hash', 12, (row, masks) => Math.sin(masks.words[row] * 12.9898) * 3),
+      { budget: 1000, seed: 1 },
+    );
     expect(details).toMatchObject({ kept: 'peeled', refits: [] });
   });
 });
@@ -186,7 +214,9 @@ describe('running and stopping', () => {
         return all;
       },
     };
-    await expect(spex(settings).solve(memoise(inBatches, log), { budget: 1000, seed: 1, signal: stop.signal })).rejects.toMatchObject({ kind: 'aborted' });
+    await expect(
+      spex(settings).solve(memoise(inBatches, log), { budget: 1000, seed: 1, signal: stop.signal }),
+    ).rejects.toMatchObject({ kind: 'aborted' });
     expect(entries).toHaveLength(128);
     const resumed = memoise(inBatches, log);
     const solution = await spex(settings).solve(resumed, { budget: 1000, seed: 1 });
@@ -197,7 +227,9 @@ describe('running and stopping', () => {
   test('a game that reports no batches is answered all the same', async () => {
     const source = gameOf(truth);
     const quiet: Game = { ...source, value: (masks) => source.value(masks) };
-    expect(await spex(settings).solve(quiet, { budget: 1000, seed: 1 })).toEqual(await spex(settings).solve(source, { budget: 1000, seed: 1 }));
+    expect(await spex(settings).solve(quiet, { budget: 1000, seed: 1 })).toEqual(
+      await spex(settings).solve(source, { budget: 1000, seed: 1 }),
+    );
   });
 
   test('asks in bounded chunks, each mask once', async () => {
@@ -220,13 +252,14 @@ describe('running and stopping', () => {
 });
 
 describe('bad input', () => {
-  const linear = (n: number): Game => gameFromFunction('linear', n, (row, masks) => 1 + 2 * (masks.words[row * masks.stride] & 1));
+  const linear = (n: number): Game =>
+    gameFromFunction('linear', n, (row, masks) => 1 + 2 * (masks.words[row * masks.stride] & 1));
 
   test.each([0, 1, 2])('%i players are enumerated: the exact spectrum from 2^n masks', async (n) => {
     const { spectrum, masks, exact } = await spex().solve(linear(n), { budget: 100, seed: 1 });
     expect(exact).toBe(true);
     expect(masks).toBe(2 ** n);
-    const all = allCoalitions(n);
+    const all = allMasks(n);
     expect([...evaluate(spectrum, all)]).toEqual([...(await linear(n).value(all))]);
   });
 
@@ -236,7 +269,10 @@ describe('bad input', () => {
 
   test('a budget below the plan throws before anything is measured, naming what would do', async () => {
     let asked = 0;
-    const game: Game = { ...linear(20), value: async (masks) => ((asked += masks.count), new Float64Array(masks.count)) };
+    const game: Game = {
+      ...linear(20),
+      value: async (masks) => ((asked += masks.count), new Float64Array(masks.count)),
+    };
     await expect(spex().solve(game, { budget: 600, seed: 1 })).rejects.toThrow(/at least 672.*t = 4/);
     expect(asked).toBe(0);
     const solution = await spex({ degrade: true }).solve(linear(20), { budget: 600, seed: 1 });
@@ -261,11 +297,16 @@ describe('bad input', () => {
         return values;
       },
     };
-    await expect(spex({ t: 2 }).solve(game, { budget: 1000, seed: 1 })).rejects.toThrow(new RegExp(`mask ${hex} .*${bad}`));
+    await expect(spex({ t: 2 }).solve(game, { budget: 1000, seed: 1 })).rejects.toThrow(
+      new RegExp(`mask ${hex} .*${bad}`),
+    );
   });
 
   test('a constant game is its constant, with nothing else and no division by zero', async () => {
-    const { spectrum, details } = await spex({ t: 2 }).solve(gameFromFunction('constant', 16, () => 0.1 + 0.2), { budget: 1000, seed: 1 });
+    const { spectrum, details } = await spex({ t: 2 }).solve(
+      gameFromFunction('constant', 16, () => 0.1 + 0.2),
+      { budget: 1000, seed: 1 },
+    );
     expect(spectrum.terms).toEqual([{ members: [], value: expect.closeTo(0.3, 15) as number }]);
     expect(details).toMatchObject({ energyExplained: 1, rounds: 0, warnings: [] });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isKept, maskHex } from '../../src/coalitions.ts';
+import { isKept, maskHex } from '../../src/masks.ts';
 import { createRandom } from '../../src/random.ts';
 import { parityOf } from '../../src/spex/bch.ts';
 import { candidateOf, correlation, energy } from '../../src/spex/bins.ts';
@@ -30,7 +30,10 @@ describe('masks of a draw', () => {
         for (let l = 0; l < 16; l++) {
           const row = rows[(c * delays + i) * 16 + l];
           for (let player = 0; player < 40; player++) {
-            let bit = i === 0 ? 0 : (parityOf(code, [player], new Uint32Array(code.stride))[(i - 1) >>> 5] >>> ((i - 1) & 31)) & 1;
+            let bit =
+              i === 0
+                ? 0
+                : (parityOf(code, [player], new Uint32Array(code.stride))[(i - 1) >>> 5] >>> ((i - 1) & 31)) & 1;
             for (let a = 0; a < 4; a++) bit ^= entry(groups[c], player, a) & (l >> a);
             expect(Number(isKept(masks, row, player))).toBe(bit & 1);
           }
@@ -51,7 +54,8 @@ describe('masks of a draw', () => {
   });
 
   test('every M_c has rank b, also where n = b', () => {
-    for (let seed = 0; seed < 30; seed++) for (const group of drawMasks(planSpex(4, { b: 4, t: 1 }), seed).groups) expect(rank(group)).toBe(4);
+    for (let seed = 0; seed < 30; seed++)
+      for (const group of drawMasks(planSpex(4, { b: 4, t: 1 }), seed).groups) expect(rank(group)).toBe(4);
   });
 
   test('a seed fixes the masks, another seed changes them', () => {
@@ -123,7 +127,10 @@ describe('standardising', () => {
     const values = evaluate(randomSpectrum(20, 12, 3, createRandom(1)), draw.masks).map((value) => 100 + 7 * value);
     const moments = momentsOf(values);
     const after = standardise(binsOf(draw, values), moments);
-    const before = binsOf(draw, values.map((value) => (value - moments.mean) / moments.deviation));
+    const before = binsOf(
+      draw,
+      values.map((value) => (value - moments.mean) / moments.deviation),
+    );
     expect(after.columns).toBeAllClose(before.columns, 1e-12);
     expect(restore([3], 2, moments)).toBe(2 * moments.deviation);
     expect(restore([], 0, moments)).toBe(moments.mean);

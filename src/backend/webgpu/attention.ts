@@ -71,7 +71,15 @@ function sourceOf({ component, rows, lanes, keys, units, chunk }: Tiles, masked:
   const stride = chunk + 1; // keeps threads that read the same column of different rows off one memory bank
   const perThread = keys / lanes;
   const columns = Math.ceil(units / lanes);
-  const load = (tile: string, name: string, count: number, firstRow: string, length: string, base: string, heads: string): string => `
+  const load = (
+    tile: string,
+    name: string,
+    count: number,
+    firstRow: string,
+    length: string,
+    base: string,
+    heads: string,
+  ): string => `
         for (var i = local; i < ${count * chunk}; i = i + ${THREADS}) {
           let r = i / ${chunk};
           let u = i % ${chunk};

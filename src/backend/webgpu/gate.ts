@@ -1,6 +1,14 @@
 /** act(gate) · up in one dispatch. */
 import type { KernelFunc, TensorInfo } from '@tensorflow/tfjs-core';
-import { componentOf, floatType, pointwiseSource, sizeOf, viewed, type Pointwise, type WebgpuBackend } from './program.ts';
+import {
+  componentOf,
+  floatType,
+  pointwiseSource,
+  sizeOf,
+  viewed,
+  type Pointwise,
+  type WebgpuBackend,
+} from './program.ts';
 
 const WORKGROUP = 64;
 

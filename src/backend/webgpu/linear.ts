@@ -9,7 +9,15 @@
  */
 import { _FusedMatMul, getKernel, type KernelFunc, type TensorInfo } from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
-import { floatType, pointwiseSource, sizeOf, viewed, type Pointwise, type WebgpuBackend, type WebgpuProgram } from './program.ts';
+import {
+  floatType,
+  pointwiseSource,
+  sizeOf,
+  viewed,
+  type Pointwise,
+  type WebgpuBackend,
+  type WebgpuProgram,
+} from './program.ts';
 
 /** Where the backend's programs apply their activation. */
 const SEAM = 'value = activation(value, coords);';
@@ -36,7 +44,13 @@ function withEpilogue(backend: WebgpuBackend, activation: Pointwise, residual: T
   const run: WebgpuBackend['runWebGPUProgram'] = (program, inputs, dtype, uniforms, output) => {
     if (!('activation' in program)) return backend.runWebGPUProgram(program, inputs, dtype, uniforms, output);
     extend(program, activation, residual !== undefined);
-    return backend.runWebGPUProgram(program, residual === undefined ? inputs : [...inputs, residual], dtype, uniforms, output);
+    return backend.runWebGPUProgram(
+      program,
+      residual === undefined ? inputs : [...inputs, residual],
+      dtype,
+      uniforms,
+      output,
+    );
   };
   return new Proxy(backend, {
     get(target, key) {
@@ -53,7 +67,12 @@ function extend(program: WebgpuProgram, activation: Pointwise, residual: boolean
   if (residual) program.variableNames = [...program.variableNames, 'residual'];
   program.getUserCode = () => {
     const parts = written().split(SEAM);
-    if (parts.length !== 2) throw fail('backend', 'webgpu', `its ${program.constructor.name} applies an activation ${parts.length - 1} times, not once; tfjs-backend-webgpu 4.22 is needed.`);
+    if (parts.length !== 2)
+      throw fail(
+        'backend',
+        'webgpu',
+        `its ${program.constructor.name} applies an activation ${parts.length - 1} times, not once; tfjs-backend-webgpu 4.22 is needed.`,
+      );
     const component = program.outputComponent ?? 1;
     const type = floatType(component);
     const rest = `residual[((coords.y % uniforms.residualShape.x) * uniforms.residualShape.y + coords.z) / ${component}]`;

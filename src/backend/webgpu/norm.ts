@@ -38,7 +38,8 @@ export const normKernel: KernelFunc = ({ inputs, backend, attrs }) => {
 function sourceOf(kind: 'layer' | 'rms', width: number, threads: number, names: readonly string[]): string {
   const gain = !names.includes('w') ? '' : kind === 'rms' ? ' * (w[c] + uniforms.offset)' : ' * w[c]';
   const shift = names.includes('b') ? ' + b[c]' : '';
-  const each = (body: string): string => `for (var j = 0; j < ${Math.ceil(width / threads)}; j++) { let c = local + ${threads} * j; if (c < ${width}) { ${body} } }`;
+  const each = (body: string): string =>
+    `for (var j = 0; j < ${Math.ceil(width / threads)}; j++) { let c = local + ${threads} * j; if (c < ${width}) { ${body} } }`;
   return `
     var<workgroup> sums : array<f32, ${threads}>;
 

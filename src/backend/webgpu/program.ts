@@ -29,7 +29,13 @@ export interface Uniform {
 
 /** The backend that kernels are given. */
 export interface WebgpuBackend {
-  runWebGPUProgram(program: WebgpuProgram, inputs: TensorInfo[], dtype: DataType, uniforms?: Uniform[], output?: TensorInfo): TensorInfo;
+  runWebGPUProgram(
+    program: WebgpuProgram,
+    inputs: TensorInfo[],
+    dtype: DataType,
+    uniforms?: Uniform[],
+    output?: TensorInfo,
+  ): TensorInfo;
 }
 
 export type Pointwise = 'none' | 'relu' | 'silu' | 'gelu' | 'gelu_new';

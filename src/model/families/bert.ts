@@ -4,7 +4,16 @@
  * Checked against transformers' modeling_bert.
  */
 import { z } from 'zod';
-import { activationOf, field, parseConfig, refuseUnless, requireMultiple, same, transposed, type Family } from './family.ts';
+import {
+  activationOf,
+  field,
+  parseConfig,
+  refuseUnless,
+  requireMultiple,
+  same,
+  transposed,
+  type Family,
+} from './family.ts';
 import { blocks, nameMap, prefixOf } from './name-map.ts';
 
 const schema = z.object({
@@ -56,13 +65,18 @@ export const bert: Family = {
     const map = nameMap(config, prefix);
     const tied = raw['tie_word_embeddings'] !== false;
     const unembedding = { 'unembed.W_U': transposed(V, d) };
-    map.add({ tensor: `${prefix}embeddings.word_embeddings.weight`, shape: [V, d], gives: { 'embed.W_E': same, ...(tied ? unembedding : {}) } });
+    map.add({
+      tensor: `${prefix}embeddings.word_embeddings.weight`,
+      shape: [V, d],
+      gives: { 'embed.W_E': same, ...(tied ? unembedding : {}) },
+    });
     map.table('embeddings.position_embeddings.weight', 'pos_embed.W_pos');
     map.table('embeddings.token_type_embeddings.weight', 'token_type_embed.W_token_type');
     map.norm('embeddings.LayerNorm', 'embed.ln', suffixes);
     for (const { l, b } of blocks(config)) {
       const layer = `encoder.layer.${l}`;
-      for (const part of ['query', 'key', 'value']) map.linear(`${layer}.attention.self.${part}`, `${b}.attn`, part[0].toUpperCase());
+      for (const part of ['query', 'key', 'value'])
+        map.linear(`${layer}.attention.self.${part}`, `${b}.attn`, part[0].toUpperCase());
       map.linear(`${layer}.attention.output.dense`, `${b}.attn`, 'O');
       map.norm(`${layer}.attention.output.LayerNorm`, `${b}.ln1`, suffixes);
       map.linear(`${layer}.intermediate.dense`, `${b}.mlp`, 'in');
@@ -70,7 +84,11 @@ export const bert: Family = {
       map.norm(`${layer}.output.LayerNorm`, `${b}.ln2`, suffixes);
     }
     const head = nameMap(config, 'cls.predictions.');
-    head.add({ tensor: 'cls.predictions.transform.dense.weight', shape: [d, d], gives: { 'mlm_head.W': transposed(d, d) } });
+    head.add({
+      tensor: 'cls.predictions.transform.dense.weight',
+      shape: [d, d],
+      gives: { 'mlm_head.W': transposed(d, d) },
+    });
     head.table('transform.dense.bias', 'mlm_head.b');
     head.norm('transform.LayerNorm', 'mlm_head.ln', suffixes);
     if (!tied) head.add({ tensor: 'cls.predictions.decoder.weight', shape: [V, d], gives: unembedding });
@@ -79,5 +97,6 @@ export const bert: Family = {
     head.table(order.find((name) => names.has(`cls.predictions.${name}`)) ?? order[0], 'unembed.b_U');
     return [...map.list, ...head.list];
   },
-  isBuffer: (name) => name.endsWith('embeddings.position_ids') || /^cls\.predictions\.(bias|decoder\.(weight|bias))$/.test(name),
+  isBuffer: (name) =>
+    name.endsWith('embeddings.position_ids') || /^cls\.predictions\.(bias|decoder\.(weight|bias))$/.test(name),
 };

@@ -16,12 +16,31 @@ import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 import { transformerLens } from './transformer-lens.ts';
 
-export const families: readonly Family[] = [gpt2, gptNeo, gptNeox, llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3, phi, opt, bert, transformerLens];
+export const families: readonly Family[] = [
+  gpt2,
+  gptNeo,
+  gptNeox,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gemma,
+  gemma2,
+  gemma3,
+  phi,
+  opt,
+  bert,
+  transformerLens,
+];
 
 /** The family of a config.json. @throws naming model_type when none reads it. */
 export function familyOf(raw: Readonly<Record<string, unknown>>): Family {
   const family = families.find((candidate) => candidate.matches(raw));
   if (family !== undefined) return family;
   const type = raw['model_type'] === undefined ? 'no "model_type"' : `model_type ${JSON.stringify(raw['model_type'])}`;
-  throw fail('checkpoint', 'config.json', `unknown architecture (${type}); supported: ${families.map((f) => f.name).join(', ')}.`);
+  throw fail(
+    'checkpoint',
+    'config.json',
+    `unknown architecture (${type}); supported: ${families.map((f) => f.name).join(', ')}.`,
+  );
 }

@@ -17,7 +17,11 @@ export interface Family {
   /** @throws naming the field, when the configuration asks for something the forward pass does not do. */
   readConfig(raw: Readonly<Record<string, unknown>>, tensorNames: ReadonlySet<string>): ModelConfig;
   /** The tensors to read from the checkpoint and the parameters each one gives. */
-  sources(config: ModelConfig, tensorNames: ReadonlySet<string>, raw: Readonly<Record<string, unknown>>): readonly Source[];
+  sources(
+    config: ModelConfig,
+    tensorNames: ReadonlySet<string>,
+    raw: Readonly<Record<string, unknown>>,
+  ): readonly Source[];
   /** Tensors that checkpoints of this family carry and that hold no parameter (buffers). */
   isBuffer(tensorName: string): boolean;
 }
@@ -70,7 +74,8 @@ export function columns(rows: number, cols: number, from: number, to: number): T
 export function swapLeading(a: number, b: number, c: number): Take {
   return (data, into) => {
     const out = into ?? new Float32Array(data.length);
-    for (let i = 0; i < a; i++) for (let j = 0; j < b; j++) out.set(data.subarray((i * b + j) * c, (i * b + j + 1) * c), (j * a + i) * c);
+    for (let i = 0; i < a; i++)
+      for (let j = 0; j < b; j++) out.set(data.subarray((i * b + j) * c, (i * b + j + 1) * c), (j * a + i) * c);
     return out;
   };
 }
@@ -97,11 +102,19 @@ const EVERYWHERE: Readonly<Record<string, readonly unknown[]>> = {
  * Refuses, by name, fields that change the numbers in a way the forward pass does not implement.
  * `harmless` lists, per field, the values under which it changes nothing; an absent field is fine.
  */
-export function refuseUnless(raw: Readonly<Record<string, unknown>>, family: string, harmless: Readonly<Record<string, readonly unknown[]>>): void {
+export function refuseUnless(
+  raw: Readonly<Record<string, unknown>>,
+  family: string,
+  harmless: Readonly<Record<string, readonly unknown[]>>,
+): void {
   for (const [field, allowed] of Object.entries({ ...EVERYWHERE, ...harmless })) {
     const value = raw[field];
     if (value === undefined || value === null || allowed.includes(value)) continue;
-    throw fail('checkpoint', 'config.json', `"${field}" is ${JSON.stringify(value)}, which changes the numbers and is not implemented for ${family}; ${allowed.length > 0 ? `supported: absent or ${allowed.map((a) => JSON.stringify(a)).join(', ')}` : 'it must be absent'}.`);
+    throw fail(
+      'checkpoint',
+      'config.json',
+      `"${field}" is ${JSON.stringify(value)}, which changes the numbers and is not implemented for ${family}; ${allowed.length > 0 ? `supported: absent or ${allowed.map((a) => JSON.stringify(a)).join(', ')}` : 'it must be absent'}.`,
+    );
   }
 }
 
@@ -121,16 +134,34 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
 /** The activation that transformers calls `name`. @throws naming `fieldName` for one that is not implemented. */
 export function activationOf(name: string, fieldName: string, family: string): Activation {
   if (Object.hasOwn(ACTIVATIONS, name)) return ACTIVATIONS[name];
-  throw fail('checkpoint', 'config.json', `"${fieldName}" is "${name}"; ${family} supports ${Object.keys(ACTIVATIONS).join(', ')}.`);
+  throw fail(
+    'checkpoint',
+    'config.json',
+    `"${fieldName}" is "${name}"; ${family} supports ${Object.keys(ACTIVATIONS).join(', ')}.`,
+  );
 }
 
 /** @throws naming both fields unless `whole` is a multiple of `part`. */
-export function requireMultiple(whole: readonly [field: string, value: number], part: readonly [field: string, value: number]): void {
-  if (whole[1] % part[1] !== 0) throw fail('checkpoint', 'config.json', `${whole[0]} ${whole[1]} is not a multiple of ${part[0]} ${part[1]}.`);
+export function requireMultiple(
+  whole: readonly [field: string, value: number],
+  part: readonly [field: string, value: number],
+): void {
+  if (whole[1] % part[1] !== 0)
+    throw fail('checkpoint', 'config.json', `${whole[0]} ${whole[1]} is not a multiple of ${part[0]} ${part[1]}.`);
 }
 
 /** More than any model has; a damaged file must not ask for a billion. */
 export const MOST_LAYERS = 10_000;
-const size = z.number().int().positive().max(2 ** 31);
+const size = z
+  .number()
+  .int()
+  .positive()
+  .max(2 ** 31);
 /** zod pieces shared by the families. */
-export const field = { size, layers: size.max(MOST_LAYERS), count: z.number().int().nonnegative(), eps: z.number().positive(), flag: z.boolean() };
+export const field = {
+  size,
+  layers: size.max(MOST_LAYERS),
+  count: z.number().int().nonnegative(),
+  eps: z.number().positive(),
+  flag: z.boolean(),
+};

@@ -18,7 +18,13 @@ const schema = z.object({
 });
 
 /** What all Gemmas share. The embedding factor is rounded to float32, as transformers rounds it to the weights' type. */
-export function gemmaConfig(raw: Readonly<Record<string, unknown>>, c: DecoderFields, family: string, activation: string, rope: Partial<RopeDefaults> = {}): ModelConfig {
+export function gemmaConfig(
+  raw: Readonly<Record<string, unknown>>,
+  c: DecoderFields,
+  family: string,
+  activation: string,
+  rope: Partial<RopeDefaults> = {},
+): ModelConfig {
   return {
     ...decoderConfig(raw, c, family, rope),
     norm: { kind: 'rms', eps: c.rms_norm_eps, offset: 1 },
@@ -37,7 +43,11 @@ export const gemma: Family = {
     // The first Gemma files say "gelu" and mean its tanh form; transformers reads them so.
     const activation = c.hidden_act === 'gelu' ? 'gelu_pytorch_tanh' : c.hidden_act;
     if (c.hidden_activation != null && c.hidden_activation !== activation) {
-      throw fail('checkpoint', 'config.json', `"hidden_act" is "${c.hidden_act}" and "hidden_activation" "${c.hidden_activation}"; gemma needs them to agree.`);
+      throw fail(
+        'checkpoint',
+        'config.json',
+        `"hidden_act" is "${c.hidden_act}" and "hidden_activation" "${c.hidden_activation}"; gemma needs them to agree.`,
+      );
     }
     return gemmaConfig(raw, c, 'gemma', activation);
   },

@@ -20,7 +20,11 @@ const schema = z.object({
 });
 
 /** The names of the four norms, shared with gemma 3. */
-export const FOUR_NORMS = { ln1Post: 'post_attention_layernorm', ln2: 'pre_feedforward_layernorm', ln2Post: 'post_feedforward_layernorm' } as const;
+export const FOUR_NORMS = {
+  ln1Post: 'post_attention_layernorm',
+  ln2: 'pre_feedforward_layernorm',
+  ln2Post: 'post_feedforward_layernorm',
+} as const;
 
 export const gemma2: Family = {
   name: 'gemma2',
@@ -30,7 +34,9 @@ export const gemma2: Family = {
     const c = parseConfig(schema, raw, 'gemma2');
     refuseUnless(raw, 'gemma2', {});
     const config = gemmaConfig(raw, c, 'gemma2', c.hidden_activation ?? 'gelu_pytorch_tanh');
-    const types = readLayerTypes(raw, c.num_hidden_layers, 'gemma2', (l) => (l % 2 === 0 ? 'sliding_attention' : 'full_attention'));
+    const types = readLayerTypes(raw, c.num_hidden_layers, 'gemma2', (l) =>
+      l % 2 === 0 ? 'sliding_attention' : 'full_attention',
+    );
     return {
       ...config,
       layout: 'sandwich',

@@ -39,7 +39,12 @@ const schema = z.object({
 function textOf(raw: Raw): Raw {
   if (raw['model_type'] !== 'gemma3') return raw;
   const text = raw['text_config'];
-  if (typeof text !== 'object' || text === null) throw fail('checkpoint', 'config.json', '"text_config" is missing; a gemma3 file needs it (or model_type gemma3_text).');
+  if (typeof text !== 'object' || text === null)
+    throw fail(
+      'checkpoint',
+      'config.json',
+      '"text_config" is missing; a gemma3 file needs it (or model_type gemma3_text).',
+    );
   return text as Raw;
 }
 
@@ -52,12 +57,25 @@ export const gemma3: Family = {
     const c = parseConfig(schema, raw, 'gemma3');
     refuseUnless(raw, 'gemma3', { attn_logit_softcapping: [] });
     // Rotary parameters are read by layer type below.
-    const plain: Raw = { ...raw, max_position_embeddings: c.max_position_embeddings, rope_parameters: undefined, rope_scaling: undefined, rope_theta: undefined };
+    const plain: Raw = {
+      ...raw,
+      max_position_embeddings: c.max_position_embeddings,
+      rope_parameters: undefined,
+      rope_scaling: undefined,
+      rope_theta: undefined,
+    };
     const config = gemmaConfig(plain, c, 'gemma3', c.hidden_activation);
-    const types = readLayerTypes(raw, c.num_hidden_layers, 'gemma3', (l) => ((l + 1) % c.sliding_window_pattern === 0 ? 'full_attention' : 'sliding_attention'));
+    const types = readLayerTypes(raw, c.num_hidden_layers, 'gemma3', (l) =>
+      (l + 1) % c.sliding_window_pattern === 0 ? 'full_attention' : 'sliding_attention',
+    );
     const given = c.rope_parameters ?? {};
     const unknown = Object.keys(given).find((key) => key !== 'full_attention' && key !== 'sliding_attention');
-    if (unknown !== undefined) throw fail('checkpoint', 'config.json', `"rope_parameters" has "${unknown}"; gemma3 reads them by layer type: full_attention, sliding_attention.`);
+    if (unknown !== undefined)
+      throw fail(
+        'checkpoint',
+        'config.json',
+        `"rope_parameters" has "${unknown}"; gemma3 reads them by layer type: full_attention, sliding_attention.`,
+      );
     const turn = (type: LayerType): ReturnType<typeof readRotary> => {
       const scaling = type === 'full_attention' ? c.rope_scaling : undefined;
       const theta = type === 'full_attention' ? c.rope_theta : c.rope_local_base_freq;
@@ -77,6 +95,9 @@ export const gemma3: Family = {
     };
   },
   sources: (config, names, raw) =>
-    decoderSources(config, names, raw['tie_word_embeddings'] !== false, { ...FOUR_NORMS, prefixes: ['model.', 'language_model.model.', 'model.language_model.', ''] }),
+    decoderSources(config, names, raw['tie_word_embeddings'] !== false, {
+      ...FOUR_NORMS,
+      prefixes: ['model.', 'language_model.model.', 'model.language_model.', ''],
+    }),
   isBuffer: isDecoderBuffer,
 };

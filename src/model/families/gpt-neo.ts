@@ -30,11 +30,24 @@ export const gptNeo: Family = {
     refuseUnless(raw, 'gpt_neo', {});
     requireMultiple(['hidden_size', c.hidden_size], ['num_heads', c.num_heads]);
     // transformers expands attention_types; attention_layers is only its record of that.
-    const listed = c.attention_types?.reduce((sum, [pattern, times]) => sum + pattern.length * times, 0) ?? c.attention_layers?.length;
-    if (listed !== c.num_layers) throw fail('checkpoint', 'config.json', `"attention_types" is for ${listed ?? 'no'} layers; the model has ${c.num_layers}.`);
-    const kinds = c.attention_types?.flatMap(([pattern, times]) => (pattern.length === 0 ? [] : Array.from({ length: times }, () => pattern).flat())) ?? c.attention_layers ?? [];
+    const listed =
+      c.attention_types?.reduce((sum, [pattern, times]) => sum + pattern.length * times, 0) ??
+      c.attention_layers?.length;
+    if (listed !== c.num_layers)
+      throw fail(
+        'checkpoint',
+        'config.json',
+        `"attention_types" is for ${listed ?? 'no'} layers; the model has ${c.num_layers}.`,
+      );
+    const kinds =
+      c.attention_types?.flatMap(([pattern, times]) =>
+        pattern.length === 0 ? [] : Array.from({ length: times }, () => pattern).flat(),
+      ) ??
+      c.attention_layers ??
+      [];
     const odd = kinds.find((kind) => kind !== 'global' && kind !== 'local');
-    if (odd !== undefined) throw fail('checkpoint', 'config.json', `"attention_types" has "${odd}"; gpt_neo supports global, local.`);
+    if (odd !== undefined)
+      throw fail('checkpoint', 'config.json', `"attention_types" has "${odd}"; gpt_neo supports global, local.`);
     return {
       family: 'gpt_neo',
       nLayers: c.num_layers,
@@ -48,7 +61,11 @@ export const gptNeo: Family = {
       norm: { kind: 'layer', eps: c.layer_norm_epsilon, affine: true },
       positions: 'learned',
       activation: activationOf(c.activation_function, 'activation_function', 'gpt_neo'),
-      attention: { scales: kinds.map(() => 1), causal: true, windows: kinds.map((kind) => (kind === 'local' ? c.window_size : null)) },
+      attention: {
+        scales: kinds.map(() => 1),
+        causal: true,
+        windows: kinds.map((kind) => (kind === 'local' ? c.window_size : null)),
+      },
       biases: { qkv: false, attnOut: true, mlp: true, unembed: false },
     };
   },
@@ -58,7 +75,8 @@ export const gptNeo: Family = {
     map.table('wpe.weight', 'pos_embed.W_pos');
     for (const { l, b } of blocks(config)) {
       map.norm(`h.${l}.ln_1`, `${b}.ln1`);
-      for (const letter of ['Q', 'K', 'V']) map.linear(`h.${l}.attn.attention.${letter.toLowerCase()}_proj`, `${b}.attn`, letter);
+      for (const letter of ['Q', 'K', 'V'])
+        map.linear(`h.${l}.attn.attention.${letter.toLowerCase()}_proj`, `${b}.attn`, letter);
       map.linear(`h.${l}.attn.attention.out_proj`, `${b}.attn`, 'O');
       map.norm(`h.${l}.ln_2`, `${b}.ln2`);
       map.linear(`h.${l}.mlp.c_fc`, `${b}.mlp`, 'in');

@@ -32,7 +32,13 @@ export const gptNeox: Family = {
     refuseUnless(raw, 'gpt_neox', {});
     requireMultiple(['hidden_size', c.hidden_size], ['num_attention_heads', c.num_attention_heads]);
     const dHead = c.hidden_size / c.num_attention_heads;
-    const rotary = readRotary(raw, ropeObject(raw), { family: 'gpt_neox', dHead, theta: c.rotary_emb_base, share: c.rotary_pct, partial: true });
+    const rotary = readRotary(raw, ropeObject(raw), {
+      family: 'gpt_neox',
+      dHead,
+      theta: c.rotary_emb_base,
+      share: c.rotary_pct,
+      partial: true,
+    });
     const each = <T>(value: T): T[] => Array.from({ length: c.num_hidden_layers }, () => value);
     return {
       family: 'gpt_neox',
@@ -65,10 +71,21 @@ export const gptNeox: Family = {
       map.add({
         tensor: `${fused}.weight`,
         shape: [3 * d, d],
-        gives: Object.fromEntries(letters.map((x, i) => [`${b}.attn.W_${x}`, (data, into) => transposed(d, d)(everyThird(data, i, nHeads, dHead * d), into)])),
+        gives: Object.fromEntries(
+          letters.map((x, i) => [
+            `${b}.attn.W_${x}`,
+            (data, into) => transposed(d, d)(everyThird(data, i, nHeads, dHead * d), into),
+          ]),
+        ),
       });
       if (biases.qkv) {
-        map.add({ tensor: `${fused}.bias`, shape: [3 * d], gives: Object.fromEntries(letters.map((x, i) => [`${b}.attn.b_${x}`, (data) => everyThird(data, i, nHeads, dHead)])) });
+        map.add({
+          tensor: `${fused}.bias`,
+          shape: [3 * d],
+          gives: Object.fromEntries(
+            letters.map((x, i) => [`${b}.attn.b_${x}`, (data) => everyThird(data, i, nHeads, dHead)]),
+          ),
+        });
       }
       map.linear(`layers.${l}.attention.dense`, `${b}.attn`, 'O');
       map.norm(`layers.${l}.post_attention_layernorm`, `${b}.ln2`);

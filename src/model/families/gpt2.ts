@@ -4,7 +4,18 @@
  */
 import { z } from 'zod';
 import type { ModelConfig } from '../config.ts';
-import { activationOf, columns, field, parseConfig, refuseUnless, requireMultiple, same, transposed, type Family, type Source } from './family.ts';
+import {
+  activationOf,
+  columns,
+  field,
+  parseConfig,
+  refuseUnless,
+  requireMultiple,
+  same,
+  transposed,
+  type Family,
+  type Source,
+} from './family.ts';
 
 const schema = z.object({
   n_embd: field.size,
@@ -44,7 +55,9 @@ export const gpt2: Family = {
       positions: 'learned',
       activation: activationOf(c.activation_function, 'activation_function', 'gpt2'),
       attention: {
-        scales: Array.from({ length: c.n_layer }, (_, l) => (c.scale_attn_by_inverse_layer_idx ? scale / (l + 1) : scale)),
+        scales: Array.from({ length: c.n_layer }, (_, l) =>
+          c.scale_attn_by_inverse_layer_idx ? scale / (l + 1) : scale,
+        ),
         causal: true,
       },
       biases: { qkv: true, attnOut: true, mlp: true, unembed: false },
@@ -71,8 +84,16 @@ export const gpt2: Family = {
       const b = `blocks.${l}`;
       const letters = ['Q', 'K', 'V'];
       norm(`h.${l}.ln_1`, `${b}.ln1`);
-      add(`h.${l}.attn.c_attn.weight`, [d, 3 * d], Object.fromEntries(letters.map((x, i) => [`${b}.attn.W_${x}`, columns(d, 3 * d, i * d, (i + 1) * d)])));
-      add(`h.${l}.attn.c_attn.bias`, [3 * d], Object.fromEntries(letters.map((x, i) => [`${b}.attn.b_${x}`, columns(1, 3 * d, i * d, (i + 1) * d)])));
+      add(
+        `h.${l}.attn.c_attn.weight`,
+        [d, 3 * d],
+        Object.fromEntries(letters.map((x, i) => [`${b}.attn.W_${x}`, columns(d, 3 * d, i * d, (i + 1) * d)])),
+      );
+      add(
+        `h.${l}.attn.c_attn.bias`,
+        [3 * d],
+        Object.fromEntries(letters.map((x, i) => [`${b}.attn.b_${x}`, columns(1, 3 * d, i * d, (i + 1) * d)])),
+      );
       add(`h.${l}.attn.c_proj.weight`, [d, d], { [`${b}.attn.W_O`]: same });
       add(`h.${l}.attn.c_proj.bias`, [d], { [`${b}.attn.b_O`]: same });
       norm(`h.${l}.ln_2`, `${b}.ln2`);

@@ -25,12 +25,22 @@ export const decoderFields = {
 };
 export type DecoderFields = z.infer<z.ZodObject<typeof decoderFields>>;
 
-const schema = z.object({ ...decoderFields, hidden_act: z.string().default('silu'), mlp_bias: field.flag.default(false) });
+const schema = z.object({
+  ...decoderFields,
+  hidden_act: z.string().default('silu'),
+  mlp_bias: field.flag.default(false),
+});
 
 /** The record of a llama-like decoder: what its fields say in the same way everywhere. */
-export function decoderConfig(raw: Raw, c: DecoderFields, family: string, rope: Partial<RopeDefaults> = {}): ModelConfig {
+export function decoderConfig(
+  raw: Raw,
+  c: DecoderFields,
+  family: string,
+  rope: Partial<RopeDefaults> = {},
+): ModelConfig {
   const dHead = c.head_dim ?? c.hidden_size / c.num_attention_heads;
-  if (c.head_dim === undefined || c.head_dim === null) requireMultiple(['hidden_size', c.hidden_size], ['num_attention_heads', c.num_attention_heads]);
+  if (c.head_dim === undefined || c.head_dim === null)
+    requireMultiple(['hidden_size', c.hidden_size], ['num_attention_heads', c.num_attention_heads]);
   const nKvHeads = c.num_key_value_heads ?? c.num_attention_heads;
   requireMultiple(['num_attention_heads', c.num_attention_heads], ['num_key_value_heads', nKvHeads]);
   const rotary = readRotary(raw, ropeObject(raw), { ...rope, family, dHead });
@@ -64,14 +74,20 @@ export interface DecoderNames {
   readonly ln2Post?: string;
 }
 
-export function decoderSources(config: ModelConfig, names: ReadonlySet<string>, tied: boolean, { prefixes = ['model.', ''], ln1Post, ln2 = 'post_attention_layernorm', ln2Post }: DecoderNames = {}): readonly Source[] {
+export function decoderSources(
+  config: ModelConfig,
+  names: ReadonlySet<string>,
+  tied: boolean,
+  { prefixes = ['model.', ''], ln1Post, ln2 = 'post_attention_layernorm', ln2Post }: DecoderNames = {},
+): readonly Source[] {
   const prefix = prefixOf(names, 'embed_tokens.weight', prefixes);
   const map = nameMap(config, prefix);
   map.vocabulary('embed_tokens', `${prefix.replace(/(^|\.)model\.(language_model\.)?$/, '$1')}lm_head`, tied);
   for (const { l, b } of blocks(config)) {
     const layer = `layers.${l}`;
     map.norm(`${layer}.input_layernorm`, `${b}.ln1`);
-    for (const letter of ['Q', 'K', 'V', 'O']) map.linear(`${layer}.self_attn.${letter.toLowerCase()}_proj`, `${b}.attn`, letter);
+    for (const letter of ['Q', 'K', 'V', 'O'])
+      map.linear(`${layer}.self_attn.${letter.toLowerCase()}_proj`, `${b}.attn`, letter);
     map.norm(`${layer}.self_attn.q_norm`, `${b}.attn.q_norm`);
     map.norm(`${layer}.self_attn.k_norm`, `${b}.attn.k_norm`);
     if (ln1Post !== undefined) map.norm(`${layer}.${ln1Post}`, `${b}.ln1_post`);
@@ -96,7 +112,11 @@ export const llama: Family = {
     const c = parseConfig(schema, raw, 'llama');
     refuseUnless(raw, 'llama', {});
     const config = decoderConfig(raw, c, 'llama');
-    return { ...config, activation: activationOf(c.hidden_act, 'hidden_act', 'llama'), biases: { ...config.biases, mlp: c.mlp_bias } };
+    return {
+      ...config,
+      activation: activationOf(c.hidden_act, 'hidden_act', 'llama'),
+      biases: { ...config.biases, mlp: c.mlp_bias },
+    };
   },
   sources: (config, names, raw) => decoderSources(config, names, raw['tie_word_embeddings'] === true),
   isBuffer: isDecoderBuffer,

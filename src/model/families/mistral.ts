@@ -20,7 +20,11 @@ export const mistral: Family = {
     refuseUnless(raw, 'mistral', { attention_bias: [false], mlp_bias: [false], layer_types: [] });
     const config = decoderConfig(raw, c, 'mistral');
     const windows = c.sliding_window === null ? undefined : config.rotary?.map(() => c.sliding_window);
-    return { ...config, activation: activationOf(c.hidden_act, 'hidden_act', 'mistral'), attention: { ...config.attention, windows } };
+    return {
+      ...config,
+      activation: activationOf(c.hidden_act, 'hidden_act', 'mistral'),
+      attention: { ...config.attention, windows },
+    };
   },
   sources: (config, names, raw) => decoderSources(config, names, raw['tie_word_embeddings'] === true),
   isBuffer: isDecoderBuffer,

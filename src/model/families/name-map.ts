@@ -31,7 +31,11 @@ export function nameMap(config: ModelConfig, prefix: string): NameMap {
     linear(tensor, part, letter) {
       const parameter = `${part}.W_${letter}`;
       const [rows, cols] = shapes[parameter];
-      list.push({ tensor: `${prefix}${tensor}.weight`, shape: [cols, rows], gives: { [parameter]: transposed(cols, rows) } });
+      list.push({
+        tensor: `${prefix}${tensor}.weight`,
+        shape: [cols, rows],
+        gives: { [parameter]: transposed(cols, rows) },
+      });
       if (shapes[`${part}.b_${letter}`] !== undefined) table(`${tensor}.bias`, `${part}.b_${letter}`);
     },
     norm(tensor, name, [w, b] = ['weight', 'bias']) {
@@ -41,7 +45,11 @@ export function nameMap(config: ModelConfig, prefix: string): NameMap {
     vocabulary(embedding, head, tied) {
       const [width, rows] = shapes['unembed.W_U'];
       const unembedding = { 'unembed.W_U': transposed(rows, width) };
-      list.push({ tensor: `${prefix}${embedding}.weight`, shape: shapes['embed.W_E'], gives: { 'embed.W_E': same, ...(tied ? unembedding : {}) } });
+      list.push({
+        tensor: `${prefix}${embedding}.weight`,
+        shape: shapes['embed.W_E'],
+        gives: { 'embed.W_E': same, ...(tied ? unembedding : {}) },
+      });
       if (!tied) list.push({ tensor: `${head}.weight`, shape: [rows, width], gives: unembedding });
       if (config.biases.unembed) list.push({ tensor: `${head}.bias`, shape: [rows], gives: { 'unembed.b_U': same } });
     },

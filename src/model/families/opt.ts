@@ -59,15 +59,28 @@ export const opt: Family = {
     const prefix = prefixOf(names, 'embed_tokens.weight', ['model.decoder.', 'decoder.']);
     const map = nameMap(config, prefix);
     map.vocabulary('embed_tokens', 'lm_head', raw['tie_word_embeddings'] !== false);
-    map.add({ tensor: `${prefix}embed_positions.weight`, shape: [nCtx + OFFSET, d], gives: { 'pos_embed.W_pos': (data) => data.slice(OFFSET * d) } });
+    map.add({
+      tensor: `${prefix}embed_positions.weight`,
+      shape: [nCtx + OFFSET, d],
+      gives: { 'pos_embed.W_pos': (data) => data.slice(OFFSET * d) },
+    });
     if (width !== d) {
-      map.add({ tensor: `${prefix}project_in.weight`, shape: [d, width], gives: { 'embed.W_in': transposed(d, width) } });
-      map.add({ tensor: `${prefix}project_out.weight`, shape: [width, d], gives: { 'unembed.W_in': transposed(width, d) } });
+      map.add({
+        tensor: `${prefix}project_in.weight`,
+        shape: [d, width],
+        gives: { 'embed.W_in': transposed(d, width) },
+      });
+      map.add({
+        tensor: `${prefix}project_out.weight`,
+        shape: [width, d],
+        gives: { 'unembed.W_in': transposed(width, d) },
+      });
     }
     for (const { l, b } of blocks(config)) {
       const layer = `layers.${l}`;
       map.norm(`${layer}.self_attn_layer_norm`, `${b}.ln1`);
-      for (const letter of ['Q', 'K', 'V']) map.linear(`${layer}.self_attn.${letter.toLowerCase()}_proj`, `${b}.attn`, letter);
+      for (const letter of ['Q', 'K', 'V'])
+        map.linear(`${layer}.self_attn.${letter.toLowerCase()}_proj`, `${b}.attn`, letter);
       map.linear(`${layer}.self_attn.out_proj`, `${b}.attn`, 'O');
       map.norm(`${layer}.final_layer_norm`, `${b}.ln2`);
       map.linear(`${layer}.fc1`, `${b}.mlp`, 'in');

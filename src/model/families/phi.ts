@@ -62,7 +62,8 @@ export const phi: Family = {
     for (const { l, b } of blocks(config)) {
       const layer = `layers.${l}`;
       map.norm(`${layer}.input_layernorm`, `${b}.ln1`);
-      for (const letter of ['Q', 'K', 'V']) map.linear(`${layer}.self_attn.${letter.toLowerCase()}_proj`, `${b}.attn`, letter);
+      for (const letter of ['Q', 'K', 'V'])
+        map.linear(`${layer}.self_attn.${letter.toLowerCase()}_proj`, `${b}.attn`, letter);
       map.norm(`${layer}.self_attn.q_layernorm`, `${b}.attn.q_norm`);
       map.norm(`${layer}.self_attn.k_layernorm`, `${b}.attn.k_norm`);
       map.linear(`${layer}.self_attn.dense`, `${b}.attn`, 'O');

@@ -17,11 +17,21 @@ export const qwenSchema = z.object({
 });
 
 /** What qwen2 and qwen3 share. */
-export function qwenConfig(raw: Readonly<Record<string, unknown>>, c: z.infer<typeof qwenSchema>, family: string): ModelConfig {
+export function qwenConfig(
+  raw: Readonly<Record<string, unknown>>,
+  c: z.infer<typeof qwenSchema>,
+  family: string,
+): ModelConfig {
   const config = decoderConfig(raw, c, family);
   const window = c.use_sliding_window ? c.sliding_window : null;
-  const types = readLayerTypes(raw, c.num_hidden_layers, family, (l) => (window != null && l >= c.max_window_layers ? 'sliding_attention' : 'full_attention'));
-  return { ...config, activation: activationOf(c.hidden_act, 'hidden_act', family), attention: { ...config.attention, windows: readWindows(types, window, family) } };
+  const types = readLayerTypes(raw, c.num_hidden_layers, family, (l) =>
+    window != null && l >= c.max_window_layers ? 'sliding_attention' : 'full_attention',
+  );
+  return {
+    ...config,
+    activation: activationOf(c.hidden_act, 'hidden_act', family),
+    attention: { ...config.attention, windows: readWindows(types, window, family) },
+  };
 }
 
 export const qwen2: Family = {

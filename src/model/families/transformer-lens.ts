@@ -5,7 +5,16 @@
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
 import type { Activation, ModelConfig, Norm } from '../config.ts';
-import { field, MOST_LAYERS, parseConfig, refuseUnless, same, swapLeading, type Family, type Source } from './family.ts';
+import {
+  field,
+  MOST_LAYERS,
+  parseConfig,
+  refuseUnless,
+  same,
+  swapLeading,
+  type Family,
+  type Source,
+} from './family.ts';
 
 const schema = z.object({
   d_model: field.size,
@@ -27,13 +36,21 @@ const schema = z.object({
   scale_attn_by_inverse_layer_idx: field.flag.default(false),
 });
 
-const ACTIVATIONS: Readonly<Record<string, Activation>> = { relu: 'relu', gelu: 'gelu', gelu_new: 'gelu_new', silu: 'silu', solu_ln: 'solu_ln' };
+const ACTIVATIONS: Readonly<Record<string, Activation>> = {
+  relu: 'relu',
+  gelu: 'gelu',
+  gelu_new: 'gelu_new',
+  silu: 'silu',
+  solu_ln: 'solu_ln',
+};
 const NORMS: Readonly<Record<string, boolean>> = { LN: true, LNPre: false };
 
 export const transformerLens: Family = {
   name: 'transformer-lens',
   bos: 'none',
-  matches: (raw) => raw['model_type'] === 'transformer-lens' || (raw['model_type'] === undefined && 'd_model' in raw && 'd_head' in raw && 'd_vocab' in raw),
+  matches: (raw) =>
+    raw['model_type'] === 'transformer-lens' ||
+    (raw['model_type'] === undefined && 'd_model' in raw && 'd_head' in raw && 'd_vocab' in raw),
 
   readConfig(raw, names) {
     const c = parseConfig(schema, raw, 'transformer-lens');
@@ -54,17 +71,34 @@ export const transformerLens: Family = {
     });
     const positions = c.positional_embedding_type === 'standard' ? 'learned' : c.positional_embedding_type;
     if (positions !== 'learned' && positions !== 'shortformer') {
-      throw fail('checkpoint', 'config.json', `"positional_embedding_type" is "${positions}"; transformer-lens supports standard, shortformer.`);
+      throw fail(
+        'checkpoint',
+        'config.json',
+        `"positional_embedding_type" is "${positions}"; transformer-lens supports standard, shortformer.`,
+      );
     }
     if (c.normalization_type != null && !Object.hasOwn(NORMS, c.normalization_type)) {
-      throw fail('checkpoint', 'config.json', `"normalization_type" is "${c.normalization_type}"; transformer-lens supports null, LN, LNPre.`);
+      throw fail(
+        'checkpoint',
+        'config.json',
+        `"normalization_type" is "${c.normalization_type}"; transformer-lens supports null, LN, LNPre.`,
+      );
     }
     const activation = c.attn_only ? 'relu' : (c.act_fn ?? '');
     if (!Object.hasOwn(ACTIVATIONS, activation)) {
-      throw fail('checkpoint', 'config.json', `"act_fn" is ${JSON.stringify(c.act_fn ?? null)}; transformer-lens supports ${Object.keys(ACTIVATIONS).join(', ')}.`);
+      throw fail(
+        'checkpoint',
+        'config.json',
+        `"act_fn" is ${JSON.stringify(c.act_fn ?? null)}; transformer-lens supports ${Object.keys(ACTIVATIONS).join(', ')}.`,
+      );
     }
-    const norm: Norm = c.normalization_type == null ? { kind: 'none' } : { kind: 'layer', eps: c.eps, affine: NORMS[c.normalization_type] };
-    const scale = c.use_attn_scale ? 1 / (c.attn_scale != null && c.attn_scale > 0 ? c.attn_scale : Math.sqrt(c.d_head)) : 1;
+    const norm: Norm =
+      c.normalization_type == null
+        ? { kind: 'none' }
+        : { kind: 'layer', eps: c.eps, affine: NORMS[c.normalization_type] };
+    const scale = c.use_attn_scale
+      ? 1 / (c.attn_scale != null && c.attn_scale > 0 ? c.attn_scale : Math.sqrt(c.d_head))
+      : 1;
     const config: ModelConfig = {
       family: 'transformer-lens',
       nLayers: c.n_layers,
@@ -79,7 +113,9 @@ export const transformerLens: Family = {
       positions,
       activation: ACTIVATIONS[activation],
       attention: {
-        scales: Array.from({ length: c.n_layers }, (_, l) => (c.scale_attn_by_inverse_layer_idx ? scale / (l + 1) : scale)),
+        scales: Array.from({ length: c.n_layers }, (_, l) =>
+          c.scale_attn_by_inverse_layer_idx ? scale / (l + 1) : scale,
+        ),
         causal: c.attention_dir === 'causal',
       },
       biases: {

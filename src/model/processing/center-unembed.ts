@@ -22,8 +22,17 @@ export function centerUnembed(model: Model, options: ProcessOptions = {}): Promi
 
 function center(config: ModelConfig, parameters: Tensors): Edit {
   if (config.logitSoftcap !== undefined) {
-    throw fail('input', 'centerUnembed', `this ${config.family} model caps its logits at ${config.logitSoftcap}·tanh(logit / ${config.logitSoftcap}), so a shift before it changes the probabilities; leave it.`);
+    throw fail(
+      'input',
+      'centerUnembed',
+      `this ${config.family} model caps its logits at ${config.logitSoftcap}·tanh(logit / ${config.logitSoftcap}), so a shift before it changes the probabilities; leave it.`,
+    );
   }
   const names = ['unembed.W_U', 'unembed.b_U'].filter((name) => parameters[name] !== undefined);
-  return { config, changed: Object.fromEntries(names.map((name) => [name, tf.sub(parameters[name], tf.mean(parameters[name], -1, true))])) };
+  return {
+    config,
+    changed: Object.fromEntries(
+      names.map((name) => [name, tf.sub(parameters[name], tf.mean(parameters[name], -1, true))]),
+    ),
+  };
 }

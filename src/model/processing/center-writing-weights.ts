@@ -21,16 +21,28 @@ export function centerWritingWeights(model: Model, options: ProcessOptions = {})
 
 function center(config: ModelConfig, parameters: Tensors): Edit {
   const reason = whyRead(config);
-  if (reason !== undefined) throw fail('input', 'centerWritingWeights', `${reason} in this ${config.family} model, so centring would change its numbers; leave it.`);
+  if (reason !== undefined)
+    throw fail(
+      'input',
+      'centerWritingWeights',
+      `${reason} in this ${config.family} model, so centring would change its numbers; leave it.`,
+    );
   const written = [
     parameters['embed.W_in'] === undefined ? 'embed.W_E' : 'embed.W_in',
     'token_type_embed.W_token_type',
     // A shortformer's positions are added behind the norm, not written to the residual.
     ...(config.positions === 'learned' ? ['pos_embed.W_pos'] : []),
-    ...Array.from({ length: config.nLayers }, (_, l) => ['attn.W_O', 'attn.b_O', 'mlp.W_out', 'mlp.b_out'].map((name) => `blocks.${l}.${name}`)).flat(),
+    ...Array.from({ length: config.nLayers }, (_, l) =>
+      ['attn.W_O', 'attn.b_O', 'mlp.W_out', 'mlp.b_out'].map((name) => `blocks.${l}.${name}`),
+    ).flat(),
   ];
   const present = written.filter((name) => parameters[name] !== undefined);
-  return { config, changed: Object.fromEntries(present.map((name) => [name, tf.sub(parameters[name], tf.mean(parameters[name], -1, true))])) };
+  return {
+    config,
+    changed: Object.fromEntries(
+      present.map((name) => [name, tf.sub(parameters[name], tf.mean(parameters[name], -1, true))]),
+    ),
+  };
 }
 
 /** Who reads the mean of the residual stream; undefined when nobody does. */

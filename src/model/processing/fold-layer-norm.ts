@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import { hasFinalNorm, type ModelConfig } from '../config.ts';
-import { linear } from '../layers.ts';
+import { linear } from '../forward/layers.ts';
 import type { Model } from '../model.ts';
 import { processed, type Edit, type Processed, type ProcessOptions, type Tensors } from './processed.ts';
 
@@ -28,16 +28,30 @@ const refuse = (what: string): Error => fail('input', 'foldLayerNorm', what);
 function fold(config: ModelConfig, parameters: Tensors): Edit {
   const { norm, layout = 'pre' } = config;
   if (norm.kind === 'none') throw refuse(`this ${config.family} model has no norms; there is nothing to fold.`);
-  if (norm.kind === 'layer' && !norm.affine) throw refuse(`the norms of this ${config.family} model have no weights; there is nothing left to fold.`);
-  if (layout === 'post') throw refuse(`the norms of this ${config.family} model stand on the residual stream, which is read by more than one matrix; leave them.`);
-  if (config.mlmHead === true) throw refuse(`a masked-LM head stands behind the last norm of this ${config.family} model; that is not implemented.`);
-  if (config.positions === 'shortformer') throw refuse('positions are added between ln1 and W_Q, W_K of this shortformer model; its norms cannot be folded.');
+  if (norm.kind === 'layer' && !norm.affine)
+    throw refuse(`the norms of this ${config.family} model have no weights; there is nothing left to fold.`);
+  if (layout === 'post')
+    throw refuse(
+      `the norms of this ${config.family} model stand on the residual stream, which is read by more than one matrix; leave them.`,
+    );
+  if (config.mlmHead === true)
+    throw refuse(
+      `a masked-LM head stands behind the last norm of this ${config.family} model; that is not implemented.`,
+    );
+  if (config.positions === 'shortformer')
+    throw refuse('positions are added between ln1 and W_Q, W_K of this shortformer model; its norms cannot be folded.');
 
   const changed: Record<string, tf.Tensor> = {};
   const isLayer = norm.kind === 'layer';
-  const weight = (name: string): tf.Tensor => (norm.kind === 'rms' && norm.offset === 1 ? tf.add(parameters[`${name}.w`], 1) : parameters[`${name}.w`]); // [width]
+  const weight = (name: string): tf.Tensor =>
+    norm.kind === 'rms' && norm.offset === 1 ? tf.add(parameters[`${name}.w`], 1) : parameters[`${name}.w`]; // [width]
   const folded = new Set<string>();
-  const into = (name: string, part: string, letters: readonly string[], bias = (letter: string): string => `${part}.b_${letter}`): void => {
+  const into = (
+    name: string,
+    part: string,
+    letters: readonly string[],
+    bias = (letter: string): string => `${part}.b_${letter}`,
+  ): void => {
     folded.add(name);
     for (const letter of letters) {
       const W = parameters[`${part}.W_${letter}`]; // [width, n]
@@ -47,7 +61,8 @@ function fold(config: ModelConfig, parameters: Tensors): Edit {
       const own = parameters[bias(letter)];
       let added = linear(tf.reshape(parameters[`${name}.b`], [1, -1]), W, undefined); // [1, n]
       // A matrix without bias of its own (OPT's way back to a narrow embedding): the bias passes through the next one.
-      if (bias(letter) === 'unembed.b_U' && letter === 'in') added = linear(added, parameters['unembed.W_U'], undefined);
+      if (bias(letter) === 'unembed.b_U' && letter === 'in')
+        added = linear(added, parameters['unembed.W_U'], undefined);
       const flat = tf.reshape(added, [-1]);
       changed[bias(letter)] = own === undefined ? flat : tf.add(own, flat);
     }
@@ -56,12 +71,24 @@ function fold(config: ModelConfig, parameters: Tensors): Edit {
     const b = `blocks.${l}`;
     into(`${b}.ln1`, `${b}.attn`, ['Q', 'K', 'V']);
     if (config.dMlp === 0) continue;
-    into(layout === 'parallel-shared' ? `${b}.ln1` : `${b}.ln2`, `${b}.mlp`, config.gated === true ? ['gate', 'in'] : ['in']);
+    into(
+      layout === 'parallel-shared' ? `${b}.ln1` : `${b}.ln2`,
+      `${b}.mlp`,
+      config.gated === true ? ['gate', 'in'] : ['in'],
+    );
     if (config.activation === 'solu_ln') into(`${b}.mlp.ln`, `${b}.mlp`, ['out']);
   }
-  if (hasFinalNorm(config)) into('ln_final', 'unembed', [parameters['unembed.W_in'] === undefined ? 'U' : 'in'], () => 'unembed.b_U');
+  if (hasFinalNorm(config))
+    into('ln_final', 'unembed', [parameters['unembed.W_in'] === undefined ? 'U' : 'in'], () => 'unembed.b_U');
 
-  const biases = isLayer ? { ...config.biases, qkv: true, mlp: config.dMlp > 0 || config.biases.mlp, unembed: hasFinalNorm(config) || config.biases.unembed } : config.biases;
+  const biases = isLayer
+    ? {
+        ...config.biases,
+        qkv: true,
+        mlp: config.dMlp > 0 || config.biases.mlp,
+        unembed: hasFinalNorm(config) || config.biases.unembed,
+      }
+    : config.biases;
   const others = layout === 'sandwich' || config.embedding?.norm === true; // norms of the same kind that keep their weights
   if (isLayer && !others) return { config: { ...config, biases, norm: { ...norm, affine: false } }, changed };
   for (const name of folded) {

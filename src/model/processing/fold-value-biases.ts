@@ -7,7 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import { kvHeads, type ModelConfig } from '../config.ts';
-import { linear } from '../layers.ts';
+import { linear } from '../forward/layers.ts';
 import type { Model } from '../model.ts';
 import { processed, type Edit, type Processed, type ProcessOptions, type Tensors } from './processed.ts';
 
@@ -21,7 +21,12 @@ export function foldValueBiases(model: Model, options: ProcessOptions = {}): Pro
 }
 
 function fold(config: ModelConfig, parameters: Tensors): Edit {
-  if (!config.biases.qkv) throw fail('input', 'foldValueBiases', `values have no biases in this ${config.family} model; there is nothing to fold.`);
+  if (!config.biases.qkv)
+    throw fail(
+      'input',
+      'foldValueBiases',
+      `values have no biases in this ${config.family} model; there is nothing to fold.`,
+    );
   const { nHeads, dHead } = config;
   const groups = kvHeads(config);
   const changed: Record<string, tf.Tensor> = {};
@@ -29,7 +34,9 @@ function fold(config: ModelConfig, parameters: Tensors): Edit {
     const attn = `blocks.${l}.attn`;
     const b_V = parameters[`${attn}.b_V`]; // [K·e]
     const byHead = tf.tile(tf.reshape(b_V, [groups, 1, dHead]), [1, nHeads / groups, 1]); // [K, H/K, e]
-    const constant = tf.reshape(linear(tf.reshape(byHead, [1, nHeads * dHead]), parameters[`${attn}.W_O`], undefined), [-1]); // [d]
+    const constant = tf.reshape(linear(tf.reshape(byHead, [1, nHeads * dHead]), parameters[`${attn}.W_O`], undefined), [
+      -1,
+    ]); // [d]
     const b_O = parameters[`${attn}.b_O`];
     changed[`${attn}.b_O`] = b_O === undefined ? constant : tf.add(b_O, constant);
     changed[`${attn}.b_V`] = tf.zerosLike(b_V);

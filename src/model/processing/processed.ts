@@ -8,9 +8,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { createRandom } from '../../random.ts';
 import { parameterShapes, type ModelConfig } from '../config.ts';
-import { forward } from '../forward.ts';
+import { forward } from '../forward/forward.ts';
 import { createModel, type Model } from '../model.ts';
-import { float32Parameters } from '../parameters.ts';
+import { float32Parameters } from '../weights/parameters.ts';
 import { tokenTensor, toTokens, type BatchOptions, type Input, type TokenBatch } from '../tokens.ts';
 
 export interface ProcessOptions extends BatchOptions {
@@ -39,7 +39,12 @@ export interface Edit {
 }
 
 /** The model that `edit` makes (inside tf.tidy: it returns fresh tensors), and what changed. */
-export async function processed(who: string, model: Model, { prompts, ...batch }: ProcessOptions, edit: (config: ModelConfig, parameters: Tensors) => Edit): Promise<Processed> {
+export async function processed(
+  who: string,
+  model: Model,
+  { prompts, ...batch }: ProcessOptions,
+  edit: (config: ModelConfig, parameters: Tensors) => Edit,
+): Promise<Processed> {
   const sample = toTokens(model, prompts ?? randomRows(model.config), batch);
   const given: Tensors = float32Parameters(model.parameters, who);
   let { config } = model;
@@ -50,9 +55,15 @@ export async function processed(who: string, model: Model, { prompts, ...batch }
       const old: tf.Tensor | undefined = given[name];
       return edited.changed[name] ?? (old === undefined ? tf.zeros([...shape]) : tf.clone(old));
     };
-    return Object.fromEntries(Object.entries(parameterShapes(config)).map(([name, shape]) => [name, parameterOf(name, shape)]));
+    return Object.fromEntries(
+      Object.entries(parameterShapes(config)).map(([name, shape]) => [name, parameterOf(name, shape)]),
+    );
   });
-  const result = createModel(config, parameters, { name: `${model.name}+${who}`, tokenizer: model.tokenizer, unusedTensors: model.unusedTensors });
+  const result = createModel(config, parameters, {
+    name: `${model.name}+${who}`,
+    tokenizer: model.tokenizer,
+    unusedTensors: model.unusedTensors,
+  });
   try {
     return { model: result, ...compare(await logitsOf(model, sample), await logitsOf(result, sample), sample) };
   } catch (error) {
@@ -78,7 +89,11 @@ async function logitsOf({ config, parameters }: Model, batch: TokenBatch): Promi
   }
 }
 
-function compare(before: readonly Float32Array[], after: readonly Float32Array[], { attentionMask }: TokenBatch): Omit<Processed, 'model'> {
+function compare(
+  before: readonly Float32Array[],
+  after: readonly Float32Array[],
+  { attentionMask }: TokenBatch,
+): Omit<Processed, 'model'> {
   const kept = attentionMask?.flat();
   let [largestLogitChange, largestLogProbChange, tokens] = [0, 0, 0];
   before.forEach((logits, i) => {

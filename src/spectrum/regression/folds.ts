@@ -17,7 +17,8 @@ export interface Fold {
 /** `count` shuffled folds over rows 0..rows-1 whose sizes differ by at most one. @throws with fewer rows than folds. */
 export function shuffledFolds(rows: number, count: number, random: Random): Fold[] {
   if (!Number.isInteger(count) || count < 2) throw fail('input', 'folds', `${count} folds; at least 2 are needed.`);
-  if (rows < count) throw fail('input', 'folds', `${rows} distinct masks for ${count} folds; measure at least ${count} masks.`);
+  if (rows < count)
+    throw fail('input', 'folds', `${rows} distinct masks for ${count} folds; measure at least ${count} masks.`);
   const order = random.shuffle(Int32Array.from({ length: rows }, (_, r) => r));
   const foldOf = new Int32Array(rows);
   order.forEach((row, k) => (foldOf[row] = k % count));

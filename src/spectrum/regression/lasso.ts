@@ -6,7 +6,7 @@
  * kept, and a Gram column is computed by popcount when its set first becomes active. All folds walk
  * the path together, so that the walk can stop once the pooled error has turned.
  */
-import { selectRows, type Coalitions } from '../../coalitions.ts';
+import { selectRows, type Masks } from '../../masks.ts';
 import { fail } from '../../errors.ts';
 import { createRandom } from '../../random.ts';
 import { mean, shuffledFolds, squaredError } from './folds.ts';
@@ -33,7 +33,10 @@ export function lassoPath(columns: ParityColumns, y: Float64Array): LassoPath {
   const means = correlate(columns, new Float64Array(rows).fill(1 / rows));
   const deviation = Math.sqrt(squaredError(y, new Float64Array(rows).fill(centre)) / rows);
   // gradient_c = x_cᵀ(y - Xβ)/N with x_c centred; the centred Gram is G/N - x̄x̄ᵀ.
-  const gradient = correlate(columns, y.map((value) => (value - centre) / rows));
+  const gradient = correlate(
+    columns,
+    y.map((value) => (value - centre) / rows),
+  );
   const scale = means.map((m) => 1 - m * m);
   const beta = new Float64Array(k);
   const cached: (Float32Array | undefined)[] = Array.from({ length: k }, () => undefined);
@@ -91,13 +94,21 @@ const PATIENCE = 15;
  * heldError is the pooled mean squared error of the held-out rows at that λ.
  * @throws with fewer masks than folds.
  */
-export function lassoSpectrum(masks: Coalitions, values: Float64Array, support: readonly (readonly number[])[], options: LassoOptions): SpectrumFit {
+export function lassoSpectrum(
+  masks: Masks,
+  values: Float64Array,
+  support: readonly (readonly number[])[],
+  options: LassoOptions,
+): SpectrumFit {
   const { seed, folds: count = 5, lambdas = 100, ratio = 1e-3 } = options;
   if (values.length !== masks.count) throw fail('input', 'lasso', `${values.length} values for ${masks.count} masks.`);
   const sets = support.filter((set) => set.length > 0);
   const whole = lassoPath(parityColumns(masks, sets), values);
   const folds = shuffledFolds(masks.count, count, createRandom(seed, 'lasso/folds')).map(({ train, held }) => ({
-    path: lassoPath(parityColumns(selectRows(masks, train), sets), Float64Array.from(train, (row) => values[row])),
+    path: lassoPath(
+      parityColumns(selectRows(masks, train), sets),
+      Float64Array.from(train, (row) => values[row]),
+    ),
     columns: parityColumns(selectRows(masks, held), sets),
     y: Float64Array.from(held, (row) => values[row]),
   }));
@@ -113,5 +124,9 @@ export function lassoSpectrum(masks: Coalitions, values: Float64Array, support: 
   }
   let beta = new Float64Array(sets.length);
   for (let j = 0; j <= best.at; j++) beta = whole.advance(grid[j]) as Float64Array<ArrayBuffer>;
-  return { spectrum: spectrumFrom(masks.players, sets, beta, whole.intercept()), alpha: grid[best.at], heldError: best.error };
+  return {
+    spectrum: spectrumFrom(masks.players, sets, beta, whole.intercept()),
+    alpha: grid[best.at],
+    heldError: best.error,
+  };
 }

@@ -4,7 +4,7 @@
  * X is N x k with X[r][c] = χ_{sets[c]}(m_r) = (-1)^{|S ∩ m_r|}; a set bit stands for -1. Products with
  * X are word operations: the Gram matrix is G = N - 2·popcount(a xor b), exact in integers.
  */
-import { maskColumns, type Coalitions } from '../../coalitions.ts';
+import { maskColumns, type Masks } from '../../masks.ts';
 import { fail } from '../../errors.ts';
 
 export interface ParityColumns {
@@ -19,14 +19,19 @@ export interface ParityColumns {
 }
 
 /** The columns χ_S of every mask, k·Σ|S|·N/32 word operations. @throws on a player that the masks lack. */
-export function parityColumns(masks: Coalitions, sets: readonly (readonly number[])[]): ParityColumns {
+export function parityColumns(masks: Masks, sets: readonly (readonly number[])[]): ParityColumns {
   const players = maskColumns(masks);
   const stride = Math.ceil(masks.count / 32);
   const words = new Uint32Array(sets.length * stride);
   sets.forEach((set, c) => {
     for (const player of set) {
       const column = players[player];
-      if (column === undefined) throw fail('input', 'parityColumns', `the set {${set.join(',')}} names player ${player}; players are 0..${masks.players - 1}.`);
+      if (column === undefined)
+        throw fail(
+          'input',
+          'parityColumns',
+          `the set {${set.join(',')}} names player ${player}; players are 0..${masks.players - 1}.`,
+        );
       for (let w = 0; w < stride; w++) words[c * stride + w] ^= column[w];
     }
   });
@@ -72,7 +77,8 @@ export function rowGram(columns: ParityColumns): Float64Array {
   const width = Math.ceil(sets.length / 32);
   const turned = new Uint32Array(rows * width);
   for (let c = 0; c < sets.length; c++) {
-    for (let r = 0; r < rows; r++) turned[r * width + (c >>> 5)] |= ((words[c * stride + (r >>> 5)] >>> (r & 31)) & 1) << (c & 31);
+    for (let r = 0; r < rows; r++)
+      turned[r * width + (c >>> 5)] |= ((words[c * stride + (r >>> 5)] >>> (r & 31)) & 1) << (c & 31);
   }
   return gram({ rows: sets.length, sets: Array.from({ length: rows }, () => []), stride: width, words: turned });
 }

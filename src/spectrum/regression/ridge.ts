@@ -6,7 +6,7 @@
  * residuals are e_r / (1 - h_rr), exact, h the hat matrix (with the mean refitted). Same objective
  * as scikit-learn's RidgeCV with an intercept.
  */
-import type { Coalitions } from '../../coalitions.ts';
+import type { Masks } from '../../masks.ts';
 import { fail } from '../../errors.ts';
 import { withKernels, type Kernels } from '../../kernels/kernels.ts';
 import { createSpectrum, type FourierSpectrum } from '../spectrum.ts';
@@ -55,7 +55,8 @@ export function ridge(columns: ParityColumns, y: Float64Array, alphas: readonly 
   const { rows } = columns;
   if (y.length !== rows) throw fail('input', 'ridge', `${y.length} values for ${rows} masks.`);
   if (rows < 2) throw fail('input', 'ridge', `${rows} masks; leave-one-out needs at least 2.`);
-  if (alphas.length === 0 || alphas.some((alpha) => !(alpha > 0))) throw fail('input', 'ridge', `penalties [${alphas.join(', ')}]; positive ones are needed.`);
+  if (alphas.length === 0 || alphas.some((alpha) => !(alpha > 0)))
+    throw fail('input', 'ridge', `penalties [${alphas.join(', ')}]; positive ones are needed.`);
   return withKernels((kernels) => fitInside(kernels, columns, y, alphas));
 }
 
@@ -65,7 +66,9 @@ function fitInside(kernels: Kernels, columns: ParityColumns, y: Float64Array, al
   const yc = y.map((value) => value - centre);
   const { lambda, leftAt, back } = spectral(kernels, columns);
   const r = lambda.length;
-  const [outsideAt, slackAt, shrinkAt, shrunkAt, residualsAt] = [rows, rows, r, r, rows].map((length) => kernels.reserve(8 * length));
+  const [outsideAt, slackAt, shrinkAt, shrunkAt, residualsAt] = [rows, rows, r, r, rows].map((length) =>
+    kernels.reserve(8 * length),
+  );
   // No reservation from here on: these stay views of the kernels' memory.
   const left = kernels.float64(leftAt, rows * r);
 
@@ -143,7 +146,8 @@ function spectral(kernels: Kernels, columns: ParityColumns): Spectral {
   if (dual) {
     const rowMeans = Float64Array.from({ length: rows }, (_, i) => mean(product.subarray(i * rows, (i + 1) * rows)));
     const grand = mean(rowMeans);
-    for (let i = 0; i < rows; i++) for (let j = 0; j < rows; j++) product[i * rows + j] += grand - rowMeans[i] - rowMeans[j];
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < rows; j++) product[i * rows + j] += grand - rowMeans[i] - rowMeans[j];
   } else {
     for (let a = 0; a < k; a++) for (let b = 0; b < k; b++) product[a * k + b] -= rows * means[a] * means[b];
   }
@@ -159,7 +163,10 @@ function spectral(kernels: Kernels, columns: ParityColumns): Spectral {
     const back = (weights: Float64Array): Float64Array => {
       const w = times(basis, rows, weights);
       const centre = mean(w);
-      return correlate(columns, w.map((value) => value - centre));
+      return correlate(
+        columns,
+        w.map((value) => value - centre),
+      );
     };
     const leftAt = kernels.reserve(8 * rows * r);
     kernels.float64(leftAt, rows * r).set(basis);
@@ -168,7 +175,9 @@ function spectral(kernels: Kernels, columns: ParityColumns): Spectral {
   // With few rows a table of 256 costs more than it saves.
   const group = rows < 512 ? 4 : 8;
   const leftAt = kernels.reserve(8 * rows * r);
-  const [wordsAt, basisAt, tableAt] = [4 * words.length, 8 * basis.length, 8 * r * 2 ** group].map((bytes) => kernels.reserve(bytes));
+  const [wordsAt, basisAt, tableAt] = [4 * words.length, 8 * basis.length, 8 * r * 2 ** group].map((bytes) =>
+    kernels.reserve(bytes),
+  );
   kernels.int32(wordsAt, words.length).set(words);
   kernels.float64(basisAt, basis.length).set(basis);
   kernels.signedProduct(wordsAt, stride, rows, k, basisAt, r, group, tableAt, leftAt); // X V
@@ -177,7 +186,16 @@ function spectral(kernels: Kernels, columns: ParityColumns): Spectral {
   for (let c = 0; c < k; c++) addScaled(offset, basis, c * r, means[c]);
   const roots = lambda.map(Math.sqrt);
   for (let i = 0; i < rows; i++) for (let j = 0; j < r; j++) left[i * r + j] = (left[i * r + j] - offset[j]) / roots[j];
-  return { lambda, leftAt, back: (weights) => times(basis, k, weights.map((weight, j) => weight * roots[j])) };
+  return {
+    lambda,
+    leftAt,
+    back: (weights) =>
+      times(
+        basis,
+        k,
+        weights.map((weight, j) => weight * roots[j]),
+      ),
+  };
 }
 
 /** matrix · weights for a row-major matrix of `count` rows. */
@@ -193,18 +211,27 @@ function times(matrix: Float64Array, count: number, weights: Float64Array): Floa
  * heldError is the mean squared leave-one-out residual.
  */
 export function ridgeSpectrum(
-  masks: Coalitions,
+  masks: Masks,
   values: Float64Array,
   support: readonly (readonly number[])[],
   alphas: readonly number[] = RIDGE_ALPHAS,
 ): SpectrumFit {
   const sets = support.filter((set) => set.length > 0);
   const fit = ridge(parityColumns(masks, sets), values, alphas);
-  return { spectrum: spectrumFrom(masks.players, sets, fit.coefficients, fit.intercept), alpha: fit.alpha, heldError: fit.looError };
+  return {
+    spectrum: spectrumFrom(masks.players, sets, fit.coefficients, fit.intercept),
+    alpha: fit.alpha,
+    heldError: fit.looError,
+  };
 }
 
 /** A Fourier spectrum from coefficients on non-empty sets and the intercept; exact zeros are left out. */
-export function spectrumFrom(players: number, sets: readonly (readonly number[])[], coefficients: ArrayLike<number>, intercept: number): FourierSpectrum {
+export function spectrumFrom(
+  players: number,
+  sets: readonly (readonly number[])[],
+  coefficients: ArrayLike<number>,
+  intercept: number,
+): FourierSpectrum {
   const terms = sets.map((members, c) => ({ members, value: coefficients[c] })).filter((term) => term.value !== 0);
   return createSpectrum('fourier', players, [{ members: [], value: intercept }, ...terms]);
 }

@@ -16,7 +16,12 @@ export interface SymmetricEigen {
 /** A = Σ_j values[j] v_j v_jᵀ for a symmetric n x n row-major matrix, left as it is; 9 n³ flops or so. @throws on an entry that is not finite. */
 export function symmetricEigen(matrix: Float64Array, n: number): SymmetricEigen {
   const broken = matrix.findIndex((entry) => !Number.isFinite(entry));
-  if (broken >= 0) throw fail('input', 'symmetricEigen', `entry (${Math.floor(broken / n)}, ${broken % n}) is ${matrix[broken]}; all must be finite.`);
+  if (broken >= 0)
+    throw fail(
+      'input',
+      'symmetricEigen',
+      `entry (${Math.floor(broken / n)}, ${broken % n}) is ${matrix[broken]}; all must be finite.`,
+    );
   return withKernels((kernels) => {
     const [a, vectors] = [kernels.reserve(8 * n * n), kernels.reserve(8 * n * n)];
     const [diagonal, off, betas, p] = [0, 1, 2, 3].map(() => kernels.reserve(8 * n));

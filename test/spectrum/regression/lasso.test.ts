@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { emptyCoalitions, uniformCoalitions } from '../../../src/coalitions.ts';
+import { emptyMasks, uniformMasks } from '../../../src/masks.ts';
 import { createRandom } from '../../../src/random.ts';
 import { lassoPath, lassoSpectrum } from '../../../src/spectrum/regression/lasso.ts';
 import { applyColumns, correlate, parityColumns } from '../../../src/spectrum/regression/parity-columns.ts';
@@ -10,8 +10,11 @@ const singles = (n: number): number[][] => Array.from({ length: n }, (_, i) => [
 describe('lasso', () => {
   test('satisfies the optimality conditions at every penalty of the path, also with more sets than masks', () => {
     const random = createRandom(4);
-    for (const [n, rows] of [[10, 60], [40, 25]]) {
-      const masks = uniformCoalitions(n, rows, random);
+    for (const [n, rows] of [
+      [10, 60],
+      [40, 25],
+    ]) {
+      const masks = uniformMasks(n, rows, random);
       const y = Float64Array.from({ length: rows }, () => random.normal());
       const columns = parityColumns(masks, singles(n));
       const path = lassoPath(columns, y);
@@ -30,27 +33,46 @@ describe('lasso', () => {
 
   test('nothing is active at lambdaMax and something is just below it', () => {
     const random = createRandom(5);
-    const masks = uniformCoalitions(12, 50, random);
-    const path = lassoPath(parityColumns(masks, singles(12)), Float64Array.from({ length: 50 }, () => random.normal()));
+    const masks = uniformMasks(12, 50, random);
+    const path = lassoPath(
+      parityColumns(masks, singles(12)),
+      Float64Array.from({ length: 50 }, () => random.normal()),
+    );
     expect([...path.advance(path.lambdaMax * 1.0001)].every((b) => b === 0)).toBe(true);
     expect([...path.advance(path.lambdaMax * 0.99)].filter((b) => b !== 0)).toHaveLength(1);
   });
 
   test('cross-validation finds the few players that matter among many', () => {
     const random = createRandom(6);
-    const masks = uniformCoalitions(60, 150, random);
-    const truth = { basis: 'fourier', players: 60, terms: [{ members: [3], value: 2 }, { members: [17], value: -1 }, { members: [], value: 5 }] } as const;
+    const masks = uniformMasks(60, 150, random);
+    const truth = {
+      basis: 'fourier',
+      players: 60,
+      terms: [
+        { members: [3], value: 2 },
+        { members: [17], value: -1 },
+        { members: [], value: 5 },
+      ],
+    } as const;
     const y = evaluate(truth, masks).map((value) => value + 0.1 * random.normal());
     const { spectrum, heldError } = lassoSpectrum(masks, y, singles(60), { seed: 0 });
     expect(spectrum.terms.slice(0, 3).map((term) => term.members)).toEqual([[], [3], [17]]);
     expect(spectrum.terms[1].value).toBeCloseTo(2, 1);
     expect(heldError).toBeLessThan(0.02);
-    expect(lassoSpectrum(masks, y, singles(60), { seed: 0 })).toEqual({ spectrum, heldError, alpha: expect.any(Number) });
+    expect(lassoSpectrum(masks, y, singles(60), { seed: 0 })).toEqual({
+      spectrum,
+      heldError,
+      alpha: expect.any(Number),
+    });
   });
 
   test('a constant function is ∅ alone; fewer masks than folds is an error', () => {
-    const masks = uniformCoalitions(6, 20, createRandom(7));
-    expect(lassoSpectrum(masks, new Float64Array(20).fill(4), singles(6), { seed: 0 }).spectrum.terms).toEqual([{ members: [], value: 4 }]);
-    expect(() => lassoSpectrum(emptyCoalitions(6, 3), new Float64Array(3), singles(6), { seed: 0 })).toThrow('3 distinct masks for 5 folds; measure at least 5 masks');
+    const masks = uniformMasks(6, 20, createRandom(7));
+    expect(lassoSpectrum(masks, new Float64Array(20).fill(4), singles(6), { seed: 0 }).spectrum.terms).toEqual([
+      { members: [], value: 4 },
+    ]);
+    expect(() => lassoSpectrum(emptyMasks(6, 3), new Float64Array(3), singles(6), { seed: 0 })).toThrow(
+      '3 distinct masks for 5 folds; measure at least 5 masks',
+    );
   });
 });

@@ -1,19 +1,25 @@
 import { describe, expect, test } from 'vitest';
-import { coalitionsFromRows, isKept, selectRows, uniformCoalitions, type Coalitions } from '../../../src/coalitions.ts';
+import { masksFromRows, isKept, selectRows, uniformMasks, type Masks } from '../../../src/masks.ts';
 import { createRandom } from '../../../src/random.ts';
-import { applyColumns, correlate, gram, parityColumns, rowGram } from '../../../src/spectrum/regression/parity-columns.ts';
+import {
+  applyColumns,
+  correlate,
+  gram,
+  parityColumns,
+  rowGram,
+} from '../../../src/spectrum/regression/parity-columns.ts';
 import { ridge, ridgeSpectrum } from '../../../src/spectrum/regression/ridge.ts';
 import { evaluate } from '../../../src/spectrum/spectrum.ts';
 
 const SETS = [[0], [1], [4], [0, 1], [2, 5], [1, 3, 6], [0, 2, 4, 6]];
 
-function design(rows: number, sets = SETS, seed = 1): { masks: Coalitions; y: Float64Array; sets: number[][] } {
+function design(rows: number, sets = SETS, seed = 1): { masks: Masks; y: Float64Array; sets: number[][] } {
   const random = createRandom(seed);
-  const masks = uniformCoalitions(7, rows, random);
+  const masks = uniformMasks(7, rows, random);
   return { masks, y: Float64Array.from({ length: rows }, () => random.normal()), sets };
 }
 
-function chi(masks: Coalitions, row: number, set: readonly number[]): number {
+function chi(masks: Masks, row: number, set: readonly number[]): number {
   return set.reduce((sign, player) => (isKept(masks, row, player) ? -sign : sign), 1);
 }
 
@@ -26,8 +32,14 @@ describe('parity columns', () => {
     const byColumn = sets.map((_, c) => x.map((row) => row[c]));
     expect([...gram(columns)]).toEqual(byColumn.flatMap((a) => byColumn.map((b) => dot(a, b))));
     expect([...rowGram(columns)]).toEqual(x.flatMap((a) => x.map((b) => dot(a, b))));
-    expect(correlate(columns, y)).toBeAllClose(byColumn.map((a) => dot(a, [...y])), 1e-12);
-    expect(applyColumns(columns, [1, 2, 3, 4, 5, 6, 7], 0.5)).toBeAllClose(x.map((row) => 0.5 + dot(row, [1, 2, 3, 4, 5, 6, 7])), 1e-12);
+    expect(correlate(columns, y)).toBeAllClose(
+      byColumn.map((a) => dot(a, [...y])),
+      1e-12,
+    );
+    expect(applyColumns(columns, [1, 2, 3, 4, 5, 6, 7], 0.5)).toBeAllClose(
+      x.map((row) => 0.5 + dot(row, [1, 2, 3, 4, 5, 6, 7])),
+      1e-12,
+    );
   });
 
   test('a player that the masks lack is an error with its number', () => {
@@ -46,7 +58,11 @@ describe('ridge', () => {
     const fit = ridge(parityColumns(masks, sets), y, [alpha]);
     for (let r = 0; r < rows; r++) {
       const others = Array.from({ length: rows }, (_, i) => i).filter((i) => i !== r);
-      const without = ridge(parityColumns(selectRows(masks, others), sets), Float64Array.from(others, (i) => y[i]), [alpha]);
+      const without = ridge(
+        parityColumns(selectRows(masks, others), sets),
+        Float64Array.from(others, (i) => y[i]),
+        [alpha],
+      );
       const nonEmpty = sets.map((set, c) => (set.length > 0 ? without.coefficients[c] * chi(masks, r, set) : 0));
       const predicted = nonEmpty.reduce((a, b) => a + b, without.intercept);
       expect(y[r] - predicted).toBeCloseTo(fit.looResiduals[r], 9);
@@ -60,7 +76,10 @@ describe('ridge', () => {
       const { coefficients, intercept } = ridge(columns, y, [2]);
       const fitted = applyColumns(columns, coefficients, intercept);
       const residual = y.map((value, r) => value - fitted[r]);
-      expect(correlate(columns, residual)).toBeAllClose(coefficients.map((c) => 2 * c), 1e-9);
+      expect(correlate(columns, residual)).toBeAllClose(
+        coefficients.map((c) => 2 * c),
+        1e-9,
+      );
       expect(residual.reduce((a, b) => a + b, 0)).toBeCloseTo(0, 9);
     }
   });
@@ -77,7 +96,11 @@ describe('ridge', () => {
 
   test('recovers a sparse function from fewer masks than 2^n, and a constant as ∅ alone', () => {
     const { masks, sets } = design(60);
-    const truth = { basis: 'fourier', players: 7, terms: [{ members: [], value: 3 }, ...sets.map((members, c) => ({ members, value: (c + 1) / 4 }))] } as const;
+    const truth = {
+      basis: 'fourier',
+      players: 7,
+      terms: [{ members: [], value: 3 }, ...sets.map((members, c) => ({ members, value: (c + 1) / 4 }))],
+    } as const;
     const fit = ridgeSpectrum(masks, evaluate(truth, masks), sets);
     for (const { members, value } of truth.terms) {
       expect(fit.spectrum.terms.find((term) => term.members.join() === members.join())?.value).toBeCloseTo(value, 5);
@@ -89,7 +112,13 @@ describe('ridge', () => {
   });
 
   test('two equal columns share the coefficient and leave-one-out stays finite', () => {
-    const masks = coalitionsFromRows([[1, 1], [0, 0], [1, 1], [0, 0], [1, 1]]);
+    const masks = masksFromRows([
+      [1, 1],
+      [0, 0],
+      [1, 1],
+      [0, 0],
+      [1, 1],
+    ]);
     const fit = ridge(parityColumns(masks, [[0], [1]]), Float64Array.from([1, 3, 1, 3, 1]), [1e-6]);
     expect(fit.coefficients).toBeAllClose([0.5, 0.5], 1e-5);
     expect(fit.looError).toBeLessThan(1e-9);

@@ -36,14 +36,19 @@ describe('symmetricEigen', () => {
       }
     }
     expect(rebuilt).toBeAllClose(a, 1e-11);
-    expect(identity).toBeAllClose(Array.from({ length: n * n }, (_, at) => Number(at % (n + 1) === 0)), 1e-12);
+    expect(identity).toBeAllClose(
+      Array.from({ length: n * n }, (_, at) => Number(at % (n + 1) === 0)),
+      1e-12,
+    );
   });
 
   test('agrees with ml-matrix, also where eigenvalues repeat', () => {
     const n = 30;
     const a = symmetric(n, n, 2);
     for (const matrix of [a, Float64Array.from({ length: n * n }, (_, at) => Number(at % (n + 1) === 0) * 3 + 1)]) {
-      const theirs = new EigenvalueDecomposition(Matrix.from1DArray(n, n, matrix), { assumeSymmetric: true }).realEigenvalues.sort((x, y) => x - y);
+      const theirs = new EigenvalueDecomposition(Matrix.from1DArray(n, n, matrix), {
+        assumeSymmetric: true,
+      }).realEigenvalues.sort((x, y) => x - y);
       expect(symmetricEigen(matrix, n).values.sort()).toBeAllClose(theirs, 1e-11);
     }
   });

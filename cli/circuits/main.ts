@@ -1,0 +1,248 @@
+/** The find-circuits command: its options, what they mean, and the order in which things happen. */
+import { Command } from 'commander';
+import { BACKENDS, openBackend } from '../../src/backend/backend.ts';
+import { fail } from '../../src/errors.ts';
+import { findCircuits } from '../../src/find-circuits.ts';
+import { ABLATIONS } from '../../src/lens/components/ablation.ts';
+import { METRICS } from '../../src/lens/metrics.ts';
+import { readPrompts, type Prompt } from '../../src/lens/prompts.ts';
+import { loadModel } from '../../src/model/model.ts';
+import { requireStorage, STORAGES } from '../../src/model/weights/parameters.ts';
+import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/reference/self-check.ts';
+import { formatResult } from '../../src/report/result.ts';
+import { terminalReport } from '../../src/report/terminal.ts';
+import { SOLVERS } from '../../src/solve/solve.ts';
+import { VERSION } from '../../src/version.ts';
+import { fromRoot, runCommand, whole, type Streams } from '../command.ts';
+import { createOutput } from './output.ts';
+import { createProgress } from './progress.ts';
+
+/** Lines of prompts.jsonl that a run without --prompt takes: a pair in which what merely favours one answer cancels. */
+const DEFAULT_PROMPTS = 2;
+const DEFAULT_MODEL = fromRoot('models/ioi-tiny');
+
+const describe = (): Command =>
+  new Command('find-circuits')
+    .description(
+      'Ablate parts of a transformer inside its forward pass, read from the values which parts act together (a sparse Fourier spectrum over masks), and re-measure the smallest set of parts that keeps the metric.',
+    )
+    .version(VERSION)
+    .optionsGroup('What to study:')
+    .option(
+      '--model <folder|id>',
+      'model folder in Hugging Face layout, or a hub id: org/name or org/name@revision',
+      DEFAULT_MODEL,
+    )
+    .option('--prompt <text>', "prompt (default: the first 2 of the model folder's prompts.jsonl)")
+    .option('--correct <token>', 'the token that should follow, e.g. " Mary"')
+    .option('--incorrect <token>', 'the token it is compared with, e.g. " John"')
+    .option('--corrupted <text>', 'prompt of as many tokens, for resample ablation')
+    .option(
+      '--prompts <file>',
+      'JSONL of {prompt, correct, incorrect, corrupted?}; the value of a mask is the mean over them',
+    )
+    .optionsGroup('How to ablate and measure:')
+    .option(
+      '--players <list>',
+      'heads, mlps, attns, neurons, embed, each with @positions; or parts and groups: L0H1,MLP2,movers=L3H0+L3H1',
+      'heads',
+    )
+    .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
+    .option('--ablation <kind>', ABLATIONS.join(' | '), 'zero')
+    .option('--rescale', "with zero ablation of heads: multiply a layer's heads that stay on by its heads / those on")
+    .option(
+      '--mean-prompts <file>',
+      "prompts that mean ablation averages over (default: --prompts, or the model folder's prompts.jsonl)",
+    )
+    .option('--metric <name>', METRICS.join(' | '), 'logit-diff')
+    .optionsGroup('How to solve:')
+    .option('--solver <name>', SOLVERS.join(' | '), 'auto')
+    .option('--budget <masks>', 'distinct masks the solver may measure (default: 1024)')
+    .option(
+      '--target-r2 <r2>',
+      'instead of a budget: measure in rounds until the lower bound of held-out R² passes this, or will not',
+    )
+    .option('--max-budget <masks>', 'masks that --target-r2 may take (default: 16 n log2 n)')
+    .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
+    .option('--target <share>', 'share of the metric the circuit has to keep', '0.9')
+    .option('--seed <n>', 'seed of everything random', '0')
+    .optionsGroup('Where to run and write:')
+    .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
+    .option(
+      '--storage <format>',
+      `how matrices are held on the device: ${STORAGES.join(' | ')}; halves need webgpu`,
+      'float32',
+    )
+    .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
+    .option(
+      '--threads <n|auto>',
+      'threads that measure, on wasm and cpu (auto: one, and all cores once a job is long enough)',
+      'auto',
+    )
+    .option(
+      '--out <folder>',
+      'where result.json, report.html and the run log go (default: out/<model>-<hash of the run>)',
+    )
+    .option('--json', 'print result.json instead of the story')
+    .option('--debug', 'show stack traces')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  find-circuits                                              the bundled model, a pair of its prompts
+  find-circuits --budget 65536                               every mask of its 16 heads: the exact spectrum
+  find-circuits --target-r2 0.95                             as many masks as that takes
+  find-circuits --players heads,mlps --ablation mean         heads and MLP layers, mean ablation
+  find-circuits --model models/induction-2l-h2 --prompts models/induction-2l-h2/prompts.jsonl --metric accuracy
+A run that was stopped goes on where it was when the same command is given again.`,
+    );
+
+interface Flags {
+  readonly model: string;
+  readonly prompt?: string;
+  readonly correct?: string;
+  readonly incorrect?: string;
+  readonly corrupted?: string;
+  readonly prompts?: string;
+  readonly players: string;
+  readonly layers?: string;
+  readonly ablation: string;
+  readonly rescale?: boolean;
+  readonly meanPrompts?: string;
+  readonly metric: string;
+  readonly solver: string;
+  readonly budget?: string;
+  readonly targetR2?: string;
+  readonly maxBudget?: string;
+  readonly heldOut: string;
+  readonly target: string;
+  readonly seed: string;
+  readonly backend: string;
+  readonly storage: string;
+  readonly batchSize?: string;
+  readonly threads: string;
+  readonly out?: string;
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+/** Layers from `0,2-3`. */
+function layersOf(text: string): number[] {
+  return text.split(',').flatMap((part) => {
+    const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
+    if (match === null) throw fail('input', '--layers', `"${part}" is not a layer or a range; write e.g. 0,2-3.`);
+    const from = Number(match[1]);
+    const to = Number(match[2] ?? from);
+    if (to < from || to > 10_000) throw fail('input', '--layers', `"${part}" is not an increasing range.`);
+    return Array.from({ length: to - from + 1 }, (_, k) => from + k);
+  });
+}
+
+/** The target and its limit, or undefined for a fixed budget. */
+function adaptiveOf({
+  budget,
+  targetR2,
+  maxBudget,
+}: Flags): { targetR2: number; maxBudget: number | undefined } | undefined {
+  if (targetR2 === undefined) {
+    if (maxBudget !== undefined)
+      throw fail(
+        'input',
+        '--max-budget',
+        'limits --target-r2; give that too, or --budget for a fixed number of masks.',
+      );
+    return undefined;
+  }
+  if (budget !== undefined)
+    throw fail(
+      'input',
+      '--target-r2',
+      'takes as many masks as it needs; limit them by --max-budget instead of --budget.',
+    );
+  const target = Number(targetR2);
+  if (!(target > 0 && target < 1))
+    throw fail('input', '--target-r2', `"${targetR2}" is not a number between 0 and 1, e.g. 0.95.`);
+  return { targetR2: target, maxBudget: maxBudget === undefined ? undefined : whole('--max-budget', maxBudget) };
+}
+
+async function promptsOf(flags: Flags): Promise<Prompt[]> {
+  if (flags.prompts !== undefined) {
+    const clash = (['prompt', 'correct', 'incorrect', 'corrupted'] as const).find((name) => flags[name] !== undefined);
+    if (clash !== undefined)
+      throw fail('input', '--prompts', `cannot be combined with --${clash}; put it into the file.`);
+    return readPrompts(flags.prompts);
+  }
+  if (flags.prompt === undefined) {
+    const clash = (['correct', 'incorrect', 'corrupted'] as const).find((name) => flags[name] !== undefined);
+    if (clash !== undefined) throw fail('input', `--${clash}`, 'needs --prompt beside it.');
+    const bundled = await readPrompts(`${flags.model}/prompts.jsonl`).catch(() => []);
+    if (bundled.length === 0)
+      throw fail(
+        'input',
+        '--prompt',
+        `is missing, and ${flags.model} has no prompts.jsonl to take one from; give --prompt or --prompts.`,
+      );
+    return bundled.slice(0, DEFAULT_PROMPTS);
+  }
+  return [{ prompt: flags.prompt, correct: flags.correct, incorrect: flags.incorrect, corrupted: flags.corrupted }];
+}
+
+/** Runs the command with `args`; the result is the exit code. */
+export const findCircuitsCommand = (args: readonly string[], streams: Streams): Promise<number> =>
+  runCommand(describe(), args, streams, async (flags: Flags, { signal, line }) => {
+    const target = Number(flags.target);
+    if (Number.isNaN(target))
+      throw fail('input', '--target', `"${flags.target}" is not a number; a share in (0, 1] is needed, e.g. 0.9.`);
+    const numbers = {
+      budget: whole('--budget', flags.budget ?? '1024'),
+      heldOut: whole('--held-out', flags.heldOut),
+      seed: whole('--seed', flags.seed),
+    };
+    const adaptive = adaptiveOf(flags);
+    const layers = flags.layers === undefined ? undefined : layersOf(flags.layers);
+    const batchSize = flags.batchSize === undefined ? undefined : whole('--batch-size', flags.batchSize);
+    const threads = flags.threads === 'auto' ? 'auto' : whole('--threads', flags.threads);
+
+    const backend = await openBackend(flags.backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+    const progress = createProgress(process.stderr);
+    const output = createOutput(flags.out);
+    try {
+      const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);
+      const model = await loadModel(flags.model, {
+        storage: requireStorage(flags.storage),
+        hub: {
+          signal,
+          onProgress: ({ file, done, total }) =>
+            progress.update({ stage: `${file} (MB)`, done: megabytes(done), total: megabytes(total) }),
+        },
+      });
+      try {
+        const result = await findCircuits(model, backend, {
+          ...flags,
+          ...numbers,
+          adaptive,
+          prompts: await promptsOf(flags),
+          meanPrompts: flags.meanPrompts === undefined ? undefined : await readPrompts(flags.meanPrompts),
+          layers,
+          target,
+          batchSize,
+          threads,
+          command: line,
+          openLog: (players, identity) => output.openLog(model.name, players, identity),
+          signal,
+          onProgress: progress.update,
+        });
+        progress.stop();
+        const written = await output.write(result);
+        streams.out(
+          flags.json === true ? formatResult(written) : terminalReport(written, { color: streams.color ?? false }),
+        );
+      } finally {
+        model[Symbol.dispose]();
+      }
+    } finally {
+      progress.stop();
+      await output.settle();
+      backend.close();
+    }
+  });

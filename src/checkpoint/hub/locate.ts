@@ -1,0 +1,33 @@
+/** A model by name: a folder on this machine, else a hub id, downloaded into the shared cache. */
+import { stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { fail } from '../../errors.ts';
+import { looksLikeHubId, parseHubId } from './hub-id.ts';
+import { hubSettings, type HubOptions } from './settings.ts';
+import { fetchSnapshot } from './snapshot.ts';
+
+export interface LocatedModel {
+  /** Absolute path. */
+  readonly folder: string;
+  /** The folder's name, or the hub id's without its organisation. */
+  readonly name: string;
+}
+
+/**
+ * Where the files of `model` are. What exists on disk goes before a hub id of the same spelling.
+ *
+ * @throws 'checkpoint' when it is neither there nor on the hub; 'input' for a malformed id; 'aborted' when stopped.
+ */
+export async function locateModel(model: string, options: HubOptions = {}): Promise<LocatedModel> {
+  const there = await stat(model).catch(() => undefined);
+  if (there !== undefined) return { folder: resolve(model), name: basename(resolve(model)) };
+  if (!looksLikeHubId(model)) {
+    throw fail(
+      'checkpoint',
+      `model ${model}`,
+      'there is no such folder; pass a folder with config.json and weights, or a hub id such as openai-community/gpt2.',
+    );
+  }
+  const id = parseHubId(model);
+  return { folder: await fetchSnapshot(id, await hubSettings(options)), name: id.name };
+}

@@ -1,0 +1,74 @@
+/**
+ * Which files of a model folder hold its weights, told from their names: for folders and for the hub alike.
+ *
+ * safetensors before PyTorch files, one file before shards. Shards are found through an index,
+ * {weight_map: tensor -> file}; the names in it must be base names, so an index reaches nothing outside.
+ */
+import { fail } from '../errors.ts';
+import { parseStrictJson, quote, type StrictJson } from './strict-json.ts';
+
+export interface WeightChoice {
+  readonly format: 'safetensors' | 'torch';
+  /** The file with the tensors, or the index that names such files. */
+  readonly file: string;
+  readonly kind: 'file' | 'index';
+}
+
+/** In order of preference; the last three are TransformerLens's and training scripts' names. */
+const PREFERRED: readonly WeightChoice[] = [
+  { format: 'safetensors', kind: 'file', file: 'model.safetensors' },
+  { format: 'safetensors', kind: 'index', file: 'model.safetensors.index.json' },
+  { format: 'torch', kind: 'file', file: 'pytorch_model.bin' },
+  { format: 'torch', kind: 'index', file: 'pytorch_model.bin.index.json' },
+  { format: 'torch', kind: 'file', file: 'model_final.pth' },
+  { format: 'torch', kind: 'file', file: 'model.pth' },
+  { format: 'torch', kind: 'file', file: 'model.pt' },
+];
+const ENDINGS = { safetensors: /\.safetensors$/, torch: /\.(bin|pth?)$/ } as const;
+
+/** Where the weights are among `names`; when there are none of the usual names, the only .pth or .pt file. */
+export function chooseWeights(names: readonly string[]): WeightChoice | undefined {
+  const usual = PREFERRED.find(({ file }) => names.includes(file));
+  if (usual !== undefined) return usual;
+  const others = names.filter((name) => /\.pth?$/.test(name));
+  return others.length === 1 ? { format: 'torch', kind: 'file', file: others[0] } : undefined;
+}
+
+/** What was looked for and found instead, as the end of an error. */
+export function noWeights(names: readonly string[]): string {
+  const wanted = 'model.safetensors, pytorch_model.bin, an .index.json of either and a single .pth';
+  const weights = names.filter((name) => /\.(safetensors|bin|pth?|gguf|onnx|h5|msgpack)$/.test(name)).sort();
+  const listing =
+    weights.length === 0
+      ? 'no other weight file either'
+      : `weight files ${weights.slice(0, 8).map(quote).join(', ')}, which are not read${weights.some((name) => /\.pth?$/.test(name)) ? ' (leave one .pth there)' : ''}`;
+  return `looked for ${wanted} and found none; it has ${listing}.`;
+}
+
+/**
+ * The tensor -> shard map of an index, every shard a base name of the format.
+ *
+ * @throws 'checkpoint' when the text is not such an index.
+ */
+export function parseIndex(text: string, format: WeightChoice['format'], who: string): Map<string, string> {
+  const root = parseStrictJson(text, { who, depth: 8, numbers: 'any' });
+  const weightMap: StrictJson | undefined = root instanceof Map ? root.get('weight_map') : undefined;
+  if (!(weightMap instanceof Map) || weightMap.size === 0) {
+    throw fail('checkpoint', who, 'has no weight_map of tensor names to file names; the file is damaged.');
+  }
+  const shardOf = new Map<string, string>();
+  for (const [tensor, shard] of weightMap) {
+    if (typeof shard !== 'string' || !isBaseName(shard) || !ENDINGS[format].test(shard)) {
+      const what = `maps tensor ${quote(tensor)} to ${typeof shard === 'string' ? quote(shard) : 'something not a string'}`;
+      const ending = format === 'safetensors' ? '.safetensors' : '.bin';
+      throw fail('checkpoint', who, `${what}; it should be the base name of a ${ending} file in the same folder.`);
+    }
+    shardOf.set(tensor, shard);
+  }
+  return shardOf;
+}
+
+/** Whether `name` names a file in its own folder, everywhere: no separators, drives, hidden files. */
+export function isBaseName(name: string): boolean {
+  return name.length > 0 && name.length <= 255 && !/[/\\:\0]/.test(name) && !name.startsWith('.');
+}

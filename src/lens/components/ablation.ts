@@ -1,0 +1,288 @@
+/**
+ * Ablation masks inside the forward pass: row i of a batch has its own mask over the players.
+ *
+ * At each site (a hook point that holds players) z' = m·z + (1 - m)·baseline. Before the first site a batch has one row;
+ * at each it gets as many as its masks have distinct prefixes there (mask-order.ts). Baselines: zero; the mean over a data set; the corrupted run's activation.
+ * With m = 1 the activation is untouched to the last bit, with m = 0 it is the baseline to the last bit.
+ * Rescaled zero ablation (ProxySPEX, the heads study) multiplies what a layer's heads that stay on write by
+ * heads / heads on, as dropout does, so that a layer with few heads on writes about as much as a whole one.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { isKept } from '../../masks.ts';
+import { fail } from '../../errors.ts';
+import { runWithCache } from '../../hooks/run.ts';
+import type { ModelConfig } from '../../model/config.ts';
+import { fused, hasFused } from '../../model/forward/fused.ts';
+import type { Tap } from '../../model/forward/forward.ts';
+import { hookPoints, type HookName } from '../../model/hook-points.ts';
+import type { Model } from '../../model/model.ts';
+import { componentName, siteOf, type ComponentPlayer } from './components.ts';
+import { ancestors, maskMatrix, type MaskBlock } from './mask-order.ts';
+
+/** zero; mean over prompts and positions; mean over prompts at each position; the corrupted prompt's activation. */
+export const ABLATIONS = ['zero', 'mean', 'mean-per-position', 'resample'] as const;
+export type Ablation = (typeof ABLATIONS)[number];
+
+interface Site {
+  readonly hook: HookName;
+  /** The players that are ablated here. */
+  readonly players: readonly number[];
+  /**
+   * For every (position, element) cell, [P·E], the column of the matrix of `players` and a last column that is always 1;
+   * undefined when that is the matrix itself, without its last column.
+   */
+  readonly index: tf.Tensor1D | undefined;
+  /** P: 1 when no player here is tied to a position. */
+  readonly positions: number;
+  readonly elements: number;
+  readonly baseline: tf.Tensor | undefined;
+  /** The player that holds each head, whole; undefined where heads are kept. Only of heads. */
+  readonly heads: readonly (number | undefined)[] | undefined;
+}
+
+export interface Ablator {
+  /** The stages of mask-order.ts: the hook points where players are ablated, as the forward pass reaches them. */
+  readonly hooks: readonly HookName[];
+  /** By player, its first stage. */
+  readonly stages: readonly number[];
+  /**
+   * The tap that applies a block of masks to a forward pass whose input has one row (or as many as the block has at
+   * every stage). At each stage the rows become as many as the masks there have distinct prefixes. `skip`: leave out the
+   * heads that a mask ablates.
+   */
+  tap(block: MaskBlock, skip?: { readonly heads: boolean }): Tap;
+  [Symbol.dispose](): void;
+}
+
+/** Baseline activations by hook, [1, S or 1, ...]; the caller owns them. Absent hooks are zeroed. */
+export type Baselines = Readonly<Record<string, tf.Tensor>>;
+
+export interface AblatorOptions {
+  readonly baselines?: Baselines | undefined;
+  /** Multiply a layer's heads by heads / heads on; the players are then whole heads, without baselines (requireRescalable). */
+  readonly rescale?: boolean | undefined;
+}
+
+/** @throws 'input' unless the within-layer rescale is defined: zero ablation, players made of whole heads only. */
+export function requireRescalable(players: readonly ComponentPlayer[], ablation: Ablation): void {
+  if (ablation !== 'zero')
+    throw fail(
+      'input',
+      'rescale',
+      `makes up for heads that write nothing, and ${ablation} ablation puts something in their place; use zero ablation, or leave the rescale out.`,
+    );
+  const odd = players
+    .flatMap(({ components }) => components)
+    .find(({ kind, position }) => kind !== 'head' || position !== undefined);
+  if (odd !== undefined)
+    throw fail(
+      'input',
+      'rescale',
+      `counts the whole heads that a layer has on, and ${componentName(odd)} is not one; use heads and groups of heads as players, or leave the rescale out.`,
+    );
+}
+
+/** The hooks at which `players` are ablated, in the order in which the forward pass reaches them. */
+export function sitesOf(players: readonly ComponentPlayer[], config: ModelConfig): HookName[] {
+  const hooks = new Set(
+    players.flatMap((player) => player.components.map((component) => siteOf(component, config).hook)),
+  );
+  return hookPoints(config)
+    .map(({ name }) => name)
+    .filter((name) => hooks.has(name));
+}
+
+/**
+ * Prepares the ablation of `players` in a prompt of `length` tokens of which the last layer sees `scored` only.
+ * Copies what it needs of `baselines`.
+ */
+export function createAblator(
+  config: ModelConfig,
+  players: readonly ComponentPlayer[],
+  length: number,
+  scored: readonly number[],
+  { baselines = {}, rescale = false }: AblatorOptions = {},
+): Ablator {
+  const last: `blocks.${number}.` = `blocks.${config.nLayers - 1}.`;
+  const sites = sitesOf(players, config).map((hook): Site => {
+    const here = players.flatMap((player, i) =>
+      player.components.filter((c) => siteOf(c, config).hook === hook).map((component) => ({ i, component })),
+    );
+    const { elements } = siteOf(here[0].component, config);
+    const visible = hook.startsWith(last) ? scored : Array.from({ length }, (_, p) => p);
+    const tied = here.some(({ component }) => component.position !== undefined);
+    const rows: readonly (number | undefined)[] = tied ? visible : [undefined];
+    const columns = [...new Set(here.map(({ i }) => i))];
+    const index = new Int32Array(rows.length * elements).fill(columns.length);
+    rows.forEach((position, r) => {
+      for (const { i, component } of here) {
+        if (component.position === undefined || component.position === position)
+          index[r * elements + component.element] = columns.indexOf(i);
+      }
+    });
+    const plain = index.length === columns.length && index.every((column, cell) => column === cell);
+    const given = baselines[hook];
+    const baseline =
+      given === undefined
+        ? undefined
+        : given.shape[1] === 1 || visible.length === length
+          ? tf.clone(given)
+          : tf.tidy(() => tf.gather(given, tf.tensor1d([...visible], 'int32'), 1));
+    const whole = here[0].component.kind === 'head' && !tied;
+    const heads = whole
+      ? Array.from({ length: elements }, (_, head) => here.find(({ component }) => component.element === head)?.i)
+      : undefined;
+    return {
+      hook,
+      players: columns,
+      index: plain ? undefined : tf.tensor1d(index, 'int32'),
+      positions: rows.length,
+      elements,
+      baseline,
+      heads,
+    };
+  });
+  const stageOf = new Map<HookName, number>(sites.map((site, stage) => [site.hook, stage]));
+  return {
+    hooks: sites.map((site) => site.hook),
+    stages: players.map((_, i) => sites.findIndex((site) => site.players.includes(i))),
+    tap: (block, skip = { heads: true }) => {
+      /** For each of `rows` rows at some stage, the one of `from` rows at an earlier stage that it continues. */
+      const lineage = (from: number, rows: number): Int32Array => {
+        const [earlier, later] = [from, rows].map((count) => block.rows.find((firsts) => firsts.length === count));
+        if (earlier === undefined || later === undefined)
+          throw fail(
+            'input',
+            'ablation',
+            `${from} rows are to become ${rows}, and the masks have no stage of so many.`,
+          );
+        return ancestors(earlier, later);
+      };
+      const expand = (x: tf.Tensor, rows: number): tf.Tensor => {
+        const parents = tf.tensor1d(lineage(x.shape[0], rows), 'int32');
+        return hasFused('SpexlensMaskRows') ? fused('SpexlensMaskRows', { x, parents }, {}) : tf.gather(x, parents);
+      };
+      return {
+        wants: (name) => stageOf.has(name),
+        visit(name, activation) {
+          const stage = stageOf.get(name) as number;
+          const { players: here, index, positions, elements, baseline } = sites[stage];
+          const firsts = block.rows[stage];
+          const matrix = maskMatrix(block.masks, firsts, here, index === undefined ? 0 : 1);
+          const stay = activation.shape[0] === 1 || activation.shape[0] === firsts.length;
+          if (matrix.every((bit) => bit === 1)) return stay ? activation : expand(activation, firsts.length);
+          const bits = tf.tensor2d(matrix, [firsts.length, matrix.length / firsts.length]);
+          const on = index === undefined ? bits : tf.gather(bits, index, 1); // [rows, P·E]
+          const factors = rescale ? tf.mul(on, shareOut(on)) : on;
+          if (hasFused('SpexlensMaskRows')) {
+            const parents = stay ? undefined : tf.tensor1d(lineage(activation.shape[0], firsts.length), 'int32');
+            return fused(
+              'SpexlensMaskRows',
+              {
+                x: activation,
+                parents,
+                factors: tf.reshape(factors, [firsts.length, positions, elements]),
+                base: baseline,
+              },
+              {},
+            );
+          }
+          const x = stay ? activation : expand(activation, firsts.length);
+          const m = tf.reshape(factors, [firsts.length, positions, elements, ...(x.rank === 4 ? [1] : [])]);
+          const kept = tf.mul(x, m);
+          return baseline === undefined ? kept : tf.add(kept, tf.mul(baseline, tf.sub(1, m)));
+        },
+        expand,
+        liveHeads(layer) {
+          const stage = stageOf.get(`blocks.${layer}.attn.hook_z`);
+          const { heads, baseline } = sites[stage ?? -1] ?? {};
+          if (!skip.heads || stage === undefined || heads === undefined) return undefined;
+          const firsts = block.rows[stage];
+          const each = Uint8Array.from({ length: firsts.length * heads.length }, (_, i) =>
+            keeps(block, firsts[Math.floor(i / heads.length)], heads[i % heads.length]),
+          );
+          return {
+            read(rows) {
+              if (rows === firsts.length) return each;
+              const of = rows === 1 ? new Int32Array(firsts.length) : lineage(rows, firsts.length);
+              const any = new Uint8Array(rows * heads.length);
+              each.forEach((is, i) => {
+                if (is === 1) any[of[Math.floor(i / heads.length)] * heads.length + (i % heads.length)] = 1;
+              });
+              return any;
+            },
+            written: baseline === undefined ? each : undefined,
+          };
+        },
+      };
+    },
+    [Symbol.dispose]: () =>
+      tf.dispose(sites.flatMap(({ index, baseline }) => [index, baseline].filter((tensor) => tensor !== undefined))),
+  };
+}
+
+/** 1 where a mask keeps a head: its player, or that nobody holds it. */
+function keeps({ masks }: MaskBlock, mask: number, player: number | undefined): 0 | 1 {
+  return player === undefined || isKept(masks, mask, player) ? 1 : 0;
+}
+
+/** on [B, H] of 0 and 1 -> H / (heads on), [B, 1]: 1 to the last bit where all are, and H where none is. */
+function shareOut(on: tf.Tensor): tf.Tensor {
+  return tf.div(on.shape[1] as number, tf.maximum(tf.sum(on, 1, true), 1));
+}
+
+/**
+ * Mean activations over a data set of token rows, [1, 1, ...] over all positions (BOS included) or [1, S, ...] per position.
+ * The caller owns them. @throws when per-position means are asked of rows of different lengths.
+ */
+export function meanBaselines(
+  model: Model,
+  hooks: readonly HookName[],
+  rows: readonly (readonly number[])[],
+  perPosition: boolean,
+): Record<string, tf.Tensor> {
+  if (rows.length === 0) throw fail('input', 'mean ablation', 'the data set has no prompts; at least one is needed.');
+  const lengths = new Set(rows.map((row) => row.length));
+  if (perPosition && lengths.size > 1) {
+    throw fail(
+      'input',
+      'mean ablation',
+      `a mean per position needs prompts of one length; this data set has ${Math.min(...lengths)} to ${Math.max(...lengths)} tokens. Use mean instead.`,
+    );
+  }
+  const count = perPosition ? rows.length : rows.reduce((sum, row) => sum + row.length, 0);
+  const totals: Record<string, tf.Tensor> = {};
+  try {
+    for (const row of rows) {
+      const { logits, cache } = runWithCache(model, row, { names: hooks });
+      logits.dispose();
+      for (const hook of hooks) {
+        const before = totals[hook];
+        totals[hook] = tf.tidy(() => {
+          const sum = perPosition ? cache.get(hook) : tf.sum(cache.get(hook), 1, true);
+          const share = tf.div(sum, count);
+          return before === undefined ? share : tf.add(before, share);
+        });
+        before?.dispose();
+      }
+      cache[Symbol.dispose]();
+    }
+    return totals;
+  } catch (error) {
+    tf.dispose(totals);
+    throw error;
+  }
+}
+
+/** The activations of one run over `row`, [1, S, ...]: the baseline of resample ablation. The caller owns them. */
+export function runBaselines(
+  model: Model,
+  hooks: readonly HookName[],
+  row: readonly number[],
+): Record<string, tf.Tensor> {
+  const { logits, cache } = runWithCache(model, row, { names: hooks });
+  const kept = Object.fromEntries(hooks.map((hook) => [hook, tf.clone(cache.get(hook))]));
+  tf.dispose(logits);
+  cache[Symbol.dispose]();
+  return kept;
+}

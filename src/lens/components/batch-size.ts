@@ -1,0 +1,101 @@
+/** How many masks go into one forward pass: by the bytes that a row's activations take. */
+import * as tf from '@tensorflow/tfjs-core';
+import { fail } from '../../errors.ts';
+import { kvHeads } from '../../model/config.ts';
+import { hasFused } from '../../model/forward/fused.ts';
+import type { Model } from '../../model/model.ts';
+import type { Metric } from '../metrics.ts';
+import type { Task } from '../prompts.ts';
+
+/** Tensors of each kind that tf.tidy holds until a part of block() ends; a test holds the sum to what is allocated. */
+interface Held {
+  /** Of the residual's size. */
+  readonly residual: number;
+  readonly sandwich: number;
+  /** Of the heads', and of the key/value heads', where they are read; more of both where these are turned or normed. */
+  readonly heads: number;
+  readonly readers: number;
+  readonly turned: number;
+  readonly normed: number;
+  readonly scores: number;
+  readonly capped: number;
+  /** Of the MLP's width. */
+  readonly mlp: number;
+  readonly gated: number;
+  readonly solu: number;
+}
+const STOCK: Held = {
+  residual: 6,
+  sandwich: 11,
+  heads: 7,
+  readers: 6,
+  turned: 5,
+  normed: 4,
+  scores: 6,
+  capped: 9,
+  mlp: 8,
+  gated: 11,
+  solu: 8,
+};
+const FUSED: Held = {
+  residual: 6,
+  sandwich: 8,
+  heads: 3,
+  readers: 2,
+  turned: 5,
+  normed: 1,
+  scores: 0,
+  capped: 0,
+  mlp: 1,
+  gated: 3,
+  solu: 4,
+};
+
+/**
+ * Bytes that one row's activations take at their peak: some tensors of the residual's size, the larger of attention and
+ * MLP, and three copies of the logits. With kernels of our own (model/fused.ts) there are fewer.
+ */
+export function bytesPerRow(model: Model, length: number, scoredPositions: number, columns: number): number {
+  const { dModel, nHeads, dHead, dMlp, attention, positions, gated, layout, activation } = model.config;
+  const held = hasFused('SpexlensLinear') && hasFused('SpexlensAttention') ? FUSED : STOCK;
+  const readers = attention.ungrouped === true ? nHeads : kvHeads(model.config);
+  const onBoth = (positions === 'rotary' ? held.turned : 0) + (attention.qkNorm === undefined ? 0 : held.normed);
+  const heads = length * dHead * (held.heads * nHeads + held.readers * readers + onBoth * (nHeads + readers));
+  const scores = (attention.softcap === undefined ? held.scores : held.capped) * nHeads * length * length;
+  const hidden = activation === 'solu_ln' ? held.solu : gated === true ? held.gated : held.mlp;
+  const block =
+    (layout === 'sandwich' ? held.sandwich : held.residual) * length * dModel +
+    Math.max(heads + scores, hidden * length * dMlp);
+  return 4 * (block + 3 * scoredPositions * columns);
+}
+
+/** As many rows as `limit` bytes hold, up to what the backend gains from. @throws 'input' when not even one fits. */
+export function chooseBatch(model: Model, tasks: readonly Task[], metric: Metric, limit: number): number {
+  const perRow = Math.max(
+    ...tasks.map((task) =>
+      bytesPerRow(
+        model,
+        task.tokens.length,
+        metric.positions(task).length,
+        metric.columns(task)?.length ?? model.config.dVocabOut,
+      ),
+    ),
+  );
+  if (perRow > limit)
+    throw fail(
+      'input',
+      'batch size',
+      `one row takes about ${Math.ceil(perRow / 2 ** 20)} MiB, above the limit of ${Math.floor(limit / 2 ** 20)} MiB; raise byteLimit or shorten the prompt.`,
+    );
+  // wasm gains nothing above (bench/ablation.ts --batch-size, ioi-tiny and gpt2-small); a GPU wants many rows.
+  const most = { wasm: 128, cpu: 64 }[tf.getBackend()] ?? 1024;
+  return Math.max(1, Math.min(most, Math.floor(limit / perRow)));
+}
+
+/** Whether a device or the process said that it has no memory for this; half the rows may still fit. */
+export function isOutOfMemory(error: unknown): boolean {
+  const text = error instanceof Error ? `${error.name} ${error.message}` : String(error);
+  return /out of memory|\bOOM\b|resource ?exhausted|(allocation|enlarge memory|allocate\w*) .*fail|fail\w* to (allocate|create buffer)|cannot enlarge memory|invalid (typed )?array (buffer )?length|memory access out of bounds/i.test(
+    text,
+  );
+}

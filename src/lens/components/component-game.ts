@@ -1,0 +1,197 @@
+/**
+ * "What if these parts were missing?" as a Game: masks in, the metric out, nothing else leaves the device.
+ *
+ * The masks of a request are sorted so that neighbours share their early layers, cut into blocks and run, each block on
+ * every prompt (prompt-run.ts). The value of a mask is the mean of the metric over the prompts. Budgets count masks; a
+ * mask costs one forward row per prompt. A block that does not fit into memory is run again by halves.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Masks } from '../../masks.ts';
+import { fail, throwIfAborted } from '../../errors.ts';
+import { checkPlayers, type Game, type ValueOptions } from '../../game.ts';
+import type { Model } from '../../model/model.ts';
+import { chooseBatch, isOutOfMemory } from './batch-size.ts';
+import type { ComponentPlayer } from './components.ts';
+import { asGiven, blockOf, sortByStage, type OrderedMasks } from './mask-order.ts';
+import { placesOf, preparePrompts, type PromptOptions, type PromptRun } from './prompt-run.ts';
+
+export interface ComponentGameOptions extends PromptOptions {
+  /** Masks per forward pass; from the byte estimate when absent. */
+  readonly batchSize?: number | undefined;
+  /** Bytes that one batch's activations may take by the estimate. Default 256 MiB. */
+  readonly byteLimit?: number | undefined;
+  /** Bytes of residuals that may be kept from one batch for the next. Default 64 MiB. */
+  readonly stateBytes?: number | undefined;
+}
+
+export interface ComponentGame extends Game {
+  readonly players: readonly ComponentPlayer[];
+  /** Masks per forward pass; less than what was asked for once that did not fit into memory. */
+  readonly batchSize: number;
+  /** Forward rows that one mask costs: the number of prompts. */
+  readonly rowsPerMask: number;
+  /** Masks in the order in which they are measured, each once. */
+  readonly ordered: (masks: Masks) => OrderedMasks;
+  [Symbol.dispose](): void;
+}
+
+/** A game over parts of `model`; the caller disposes it (the model stays the caller's). */
+export function createComponentGame(model: Model, options: ComponentGameOptions): ComponentGame {
+  const { players, tasks, metric, without = [], stateBytes = 2 ** 26 } = options;
+  if (players.length === 0)
+    throw fail('input', 'component game', 'has no players; name at least one part of the model.');
+  if (tasks.length === 0) throw fail('input', 'component game', 'has no prompts; at least one is needed.');
+  let batchSize = options.batchSize ?? chooseBatch(model, tasks, metric, options.byteLimit ?? 2 ** 28);
+  if (!Number.isInteger(batchSize) || batchSize < 1)
+    throw fail('input', 'batch size', `${batchSize} is not a whole number >= 1.`);
+  const prompts = preparePrompts(model, options);
+  const name = `${model.name} ${metric.name}`;
+  const ordered = (masks: Masks): OrderedMasks =>
+    without.includes('sharing') || without.includes('trunk') ? asGiven(masks) : sortByStage(masks, prompts[0].stages);
+  return {
+    name,
+    players,
+    get batchSize() {
+      return batchSize;
+    },
+    rowsPerMask: tasks.length,
+    ordered,
+    async value(masks, valueOptions: ValueOptions = {}) {
+      checkPlayers(name, players.length, masks);
+      const report = reporter(masks.count, batchSize, valueOptions);
+      const run = startRun(prompts, ordered(masks), stateBytes, report.accept);
+      try {
+        while (!run.done()) {
+          throwIfAborted(valueOptions.signal, name);
+          try {
+            const launched = run.launch(batchSize);
+            // While one batch is read back, the next is already on its way.
+            if (run.flying() > 1 || !launched) await run.land();
+          } catch (error) {
+            if (batchSize === 1 || !isOutOfMemory(error)) throw error;
+            await run.restart();
+            batchSize = Math.ceil(batchSize / 2);
+          }
+          await new Promise((resolve) => setImmediate(resolve)); // signals and progress bars get their turn
+        }
+        return report.values;
+      } finally {
+        await run.restart();
+      }
+    },
+    [Symbol.dispose]() {
+      for (const prompt of prompts) prompt[Symbol.dispose]();
+    },
+  };
+}
+
+interface Flight {
+  readonly start: number;
+  readonly end: number;
+  readonly tensor: tf.Tensor1D;
+  readonly data: Promise<Float32Array>;
+}
+
+interface Run {
+  /** Whether every mask was run and read back. */
+  done(): boolean;
+  /** Runs the next `batch` masks; false when none are left. */
+  launch(batch: number): boolean;
+  flying(): number;
+  /** Waits for the oldest block's values. */
+  land(): Promise<void>;
+  /** Back to the first mask that was not read back, with nothing in the air and nothing kept. */
+  restart(): Promise<void>;
+}
+
+/** The blocks of one request. `accept` takes values by rows of the original matrix. */
+function startRun(
+  prompts: readonly PromptRun[],
+  ordered: OrderedMasks,
+  stateBytes: number,
+  accept: (rows: Int32Array, values: Float64Array) => void,
+): Run {
+  const { count } = ordered.masks;
+  const { stageCount: stages } = prompts[0];
+  const states = prompts.map((prompt) => prompt.states(stateBytes / prompts.length));
+  const flying: Flight[] = [];
+  let landed = 0;
+  let launched = 0;
+  const drop = async ({ data, tensor }: Flight): Promise<void> => {
+    await data.catch(() => undefined); // its read must end before its tensor goes
+    tensor.dispose();
+  };
+  return {
+    done: () => landed === count,
+    launch(batch) {
+      if (launched === count) return false;
+      // Blocks of equal size, so that no small one is left over.
+      const cut = (from: number): number => from + Math.ceil((count - from) / Math.ceil((count - from) / batch));
+      const [start, end] = [launched, cut(launched)];
+      const [place, next] = placesOf(ordered, end === count ? [start, end] : [start, end, cut(end)], stages);
+      for (const kept of states) kept.narrow(start === 0 ? 0 : ordered.differs[start]);
+      const block = blockOf(ordered, start, end, stages);
+      const tensor = tf.tidy(() => {
+        const sums = prompts.map((prompt, p) =>
+          prompt.run(block, { before: place.before, after: next?.before ?? 0 }, states[p]),
+        );
+        return tf.div(tf.addN(sums), prompts.length) as tf.Tensor1D;
+      });
+      const data = tensor.data() as Promise<Float32Array>;
+      data.catch(() => undefined); // it may fail before land() waits for it
+      flying.push({ start, end, tensor, data });
+      launched = end;
+      return true;
+    },
+    flying: () => flying.length,
+    async land() {
+      const [{ start, end, tensor, data }] = flying;
+      const values = await data;
+      flying.shift();
+      tensor.dispose();
+      landed = end;
+      const { origins, from } = ordered;
+      const rows = origins.subarray(from[start], from[end]);
+      const each = new Float64Array(rows.length);
+      for (let i = start; i < end; i++) each.fill(values[i - start], from[i] - from[start], from[i + 1] - from[start]);
+      accept(rows, each);
+    },
+    async restart() {
+      for (const flight of flying.splice(0)) await drop(flight);
+      for (const kept of states) kept.clear();
+      launched = landed;
+    },
+  };
+}
+
+export interface Reporter {
+  readonly values: Float64Array;
+  /** 1 where a value has come. */
+  readonly there: Uint8Array;
+  readonly accept: (rows: Int32Array, values: Float64Array) => void;
+}
+
+/** Puts values in their places, and tells of them: at once through onValues, in order through onBatch, `batch` at a time. */
+export function reporter(count: number, batch: number, { onBatch, onValues }: ValueOptions): Reporter {
+  const values = new Float64Array(count);
+  const there = new Uint8Array(count);
+  let ready = 0;
+  let reported = 0;
+  return {
+    values,
+    there,
+    accept(rows, fresh) {
+      rows.forEach((row, k) => {
+        values[row] = fresh[k];
+        there[row] = 1;
+      });
+      onValues?.(rows, fresh);
+      while (ready < count && there[ready] === 1) ready++;
+      while (reported < ready && (ready - reported >= batch || ready === count)) {
+        const start = reported;
+        reported = Math.min(start + batch, ready);
+        onBatch?.(start, values.subarray(start, reported));
+      }
+    },
+  };
+}

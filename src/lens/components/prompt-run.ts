@@ -1,0 +1,228 @@
+/**
+ * One prompt, ready to be run under blocks of masks with as little work as the answer needs.
+ *
+ * What is saved (SAVINGS) changes no value by more than rounding: everything before the first player runs once; masks of
+ * a block share what their prefixes share (mask-order.ts), and blocks what they share with the one before
+ * (prefix-states.ts); heads that a whole block ablates are left out; the last layer runs at the positions whose logits are
+ * read, and only the vocabulary columns that are read are unembedded. Each can be switched off, for measuring it.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { fail } from '../../errors.ts';
+import { layerOf } from '../../hooks/run.ts';
+import { forward, type Tap } from '../../model/forward/forward.ts';
+import type { HookName } from '../../model/hook-points.ts';
+import type { Model } from '../../model/model.ts';
+import { columnsOf } from '../../model/weights/parameters.ts';
+import {
+  createAblator,
+  meanBaselines,
+  requireRescalable,
+  runBaselines,
+  sitesOf,
+  type Ablation,
+  type Ablator,
+  type Baselines,
+} from './ablation.ts';
+import type { ComponentPlayer } from './components.ts';
+import { sharedStages, type MaskBlock, type OrderedMasks } from './mask-order.ts';
+import type { Metric } from '../metrics.ts';
+import { createPrefixStates, type PrefixStates } from './prefix-states.ts';
+import type { Task } from '../prompts.ts';
+
+/**
+ * trunk: one row until the first player. sharing: masks are sorted, equal ones run once, and rows share their prefixes.
+ * states: blocks go on from residuals of the block before. heads: those that a block ablates throughout are left out.
+ * positions: the last layer at the scored positions only. columns: only the logits that the metric reads.
+ */
+export const SAVINGS = ['trunk', 'sharing', 'states', 'heads', 'positions', 'columns'] as const;
+export type Saving = (typeof SAVINGS)[number];
+
+export interface PromptOptions {
+  readonly players: readonly ComponentPlayer[];
+  readonly tasks: readonly Task[];
+  readonly metric: Metric;
+  readonly ablation: Ablation;
+  /** With zero ablation of whole heads: a layer's heads that stay on are multiplied by its heads / those on. Default false. */
+  readonly rescale?: boolean | undefined;
+  /** Token rows that mean ablation averages over; the tasks' own when absent. */
+  readonly meanOver?: readonly (readonly number[])[] | undefined;
+  /** Savings to switch off, to measure what they bring. Without the trunk there is no sharing, without sharing there are no states. */
+  readonly without?: readonly Saving[] | undefined;
+}
+
+/** Where a block stands among the ordered masks. */
+export interface Place {
+  /** How many leading stages the block's masks agree on with one another and with the mask before. */
+  readonly before: number;
+  /** The same for the block that comes next; 0 when none does. */
+  readonly after: number;
+}
+
+export interface PromptRun {
+  /** By player, the stage where its ablation begins: what sortByStage takes. */
+  readonly stages: readonly number[];
+  readonly stageCount: number;
+  /** The residuals that one value() call keeps. */
+  states(byteLimit: number): PrefixStates;
+  /** The metric of every mask of the block, [masks]; the caller owns it. */
+  run(block: MaskBlock, place: Place, states: PrefixStates): tf.Tensor1D;
+  [Symbol.dispose](): void;
+}
+
+/** @throws 'input' for prompts, baselines and players that do not fit together. */
+export function preparePrompts(model: Model, options: PromptOptions): PromptRun[] {
+  const { players, tasks, ablation, rescale, meanOver } = options;
+  if (rescale === true) requireRescalable(players, ablation);
+  const hooks = sitesOf(players, model.config);
+  const means =
+    ablation === 'mean' || ablation === 'mean-per-position'
+      ? meanBaselines(model, hooks, meanOver ?? tasks.map((t) => t.tokens), ablation === 'mean-per-position')
+      : undefined;
+  const prepared: PromptRun[] = [];
+  try {
+    for (const task of tasks) prepared.push(preparePrompt(model, options, task, hooks, means));
+    return prepared;
+  } catch (error) {
+    for (const prompt of prepared) prompt[Symbol.dispose]();
+    throw error;
+  } finally {
+    if (means !== undefined) tf.dispose(means);
+  }
+}
+
+function preparePrompt(
+  model: Model,
+  { players, metric, ablation, rescale, without = [] }: PromptOptions,
+  task: Task,
+  hooks: readonly HookName[],
+  means: Record<string, tf.Tensor> | undefined,
+): PromptRun {
+  const { config, parameters } = model;
+  const saves = (saving: Saving): boolean => !without.includes(saving);
+  const length = task.tokens.length;
+  const scored = metric.positions(task);
+  const visible = saves('positions') ? scored : undefined;
+  const ablator = ablatorOf(model, players, task, visible ?? Array.from({ length }, (_, p) => p), {
+    ablation,
+    rescale,
+    hooks,
+    means,
+  });
+  const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
+  const columns = metric.columns(task);
+  const unembed = columns === undefined || !saves('columns') ? undefined : selectColumns(model, columns);
+  const clean = metric.needs.clean
+    ? (tf.tidy(() => tf.logSoftmax(forward(config, parameters, tokens, { scored }))) as tf.Tensor3D)
+    : undefined;
+  const stagesBefore = Array.from(
+    { length: config.nLayers },
+    (_, layer) => ablator.hooks.filter((hook) => (layerOf(hook) ?? -1) < layer).length,
+  );
+  const layerAfter = (stages: number): number =>
+    Math.max(
+      0,
+      stagesBefore.findLastIndex((count) => count <= stages),
+    );
+  /** Of full logits, what the metric reads. */
+  const read = (logits: tf.Tensor3D): tf.Tensor3D => {
+    const here = visible === undefined ? tf.gather(logits, tf.tensor1d(scored, 'int32'), 1) : logits;
+    return unembed === undefined && columns !== undefined ? tf.gather(here, tf.tensor1d(columns, 'int32'), 2) : here;
+  };
+  return {
+    stages: ablator.stages,
+    stageCount: ablator.hooks.length,
+    states: (byteLimit) =>
+      createPrefixStates(
+        stagesBefore,
+        4 * length * config.dModel,
+        saves('states') && saves('sharing') && saves('trunk') ? byteLimit : 0,
+      ),
+    run: (block, { before, after }, states) =>
+      tf.tidy(() => {
+        const masks = block.end - block.start;
+        const start = states.find(before);
+        const keeps = new Map<HookName, number>(
+          states.wanted(start?.layer ?? 0, layerAfter(after)).map((layer) => [`blocks.${layer}.hook_resid_pre`, layer]),
+        );
+        const tap = keeping(ablator.tap(block, { heads: saves('heads') }), keeps, states);
+        const input = saves('trunk') ? tokens : (tf.tile(tokens, [masks, 1]) as tf.Tensor2D);
+        const logits = forward(config, parameters, input, { tap, scored: visible, unembed, start });
+        // A prompt that no mask changes keeps batch 1: every mask has the same value.
+        return tf.add(metric.value(read(logits), task, clean), tf.zeros([masks])) as tf.Tensor1D;
+      }),
+    [Symbol.dispose]() {
+      tf.dispose([tokens, unembed?.W, unembed?.b, clean].filter((tensor) => tensor !== undefined));
+      ablator[Symbol.dispose]();
+    },
+  };
+}
+
+/** Where every block of `ordered` stands, in order; `starts` has one more entry than there are blocks. */
+export function placesOf(ordered: OrderedMasks, starts: readonly number[], stages: number): Place[] {
+  const before = starts
+    .slice(0, -1)
+    .map((start, k) =>
+      start === 0 ? 0 : Math.min(ordered.differs[start], sharedStages(ordered, start, starts[k + 1], stages)),
+    );
+  return before.map((shared, k) => ({ before: shared, after: before[k + 1] ?? 0 }));
+}
+
+/** The tap, which also keeps the residual before some layers. */
+function keeping(tap: Tap, layers: ReadonlyMap<HookName, number>, states: PrefixStates): Tap {
+  if (layers.size === 0) return tap;
+  return {
+    ...tap,
+    wants: (name) => layers.has(name) || tap.wants(name),
+    visit(name, activation, positions) {
+      const layer = layers.get(name);
+      if (layer === undefined) return tap.visit(name, activation, positions);
+      states.keep(layer, activation);
+      return activation;
+    },
+  };
+}
+
+interface BaselineOptions {
+  readonly ablation: Ablation;
+  readonly rescale: boolean | undefined;
+  readonly hooks: readonly HookName[];
+  readonly means: Record<string, tf.Tensor> | undefined;
+}
+
+function ablatorOf(
+  model: Model,
+  players: readonly ComponentPlayer[],
+  task: Task,
+  visible: readonly number[],
+  { ablation, rescale, hooks, means }: BaselineOptions,
+): Ablator {
+  let baselines: Baselines = means ?? {};
+  if (ablation === 'mean-per-position' && means !== undefined) {
+    const wide = Object.values(means)[0]?.shape[1];
+    if (wide !== task.tokens.length)
+      throw fail(
+        'input',
+        'mean ablation',
+        `the data set's prompts have ${wide} tokens, "${task.prompt.prompt}" has ${task.tokens.length}; a mean per position needs equal lengths.`,
+      );
+  }
+  if (ablation === 'resample') {
+    if (task.corrupted === undefined)
+      throw fail('input', 'resample ablation', `"${task.prompt.prompt}" has no corrupted prompt.`);
+    baselines = runBaselines(model, hooks, task.corrupted);
+  }
+  const ablator = createAblator(model.config, players, task.tokens.length, visible, { baselines, rescale });
+  if (ablation === 'resample') tf.dispose(baselines as Record<string, tf.Tensor>);
+  return ablator;
+}
+
+function selectColumns(
+  model: Model,
+  columns: readonly number[],
+): { readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined } {
+  const bias = model.parameters['unembed.b_U'];
+  return {
+    W: columnsOf(model.parameters['unembed.W_U'], columns),
+    b: bias === undefined ? undefined : columnsOf(bias, columns),
+  };
+}

@@ -1,0 +1,136 @@
+/**
+ * What a run is worth: one number per row, computed on the device.
+ *
+ * Every metric is per prompt; a game's value is the mean over its prompts. Units: logits or nats.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { closest, fail } from '../errors.ts';
+
+export const METRICS = ['logit-diff', 'logit', 'logprob', 'prob', 'cross-entropy', 'kl', 'accuracy'] as const;
+export type MetricName = (typeof METRICS)[number];
+
+/** What a metric needs to know of a prompt. */
+export interface Target {
+  /** Token ids of the prompt. */
+  readonly tokens: readonly number[];
+  readonly correct: number | undefined;
+  readonly incorrect: number | undefined;
+  /** Where the answer is read; the last position when absent. */
+  readonly position?: number | undefined;
+}
+
+export interface Metric {
+  readonly name: MetricName;
+  readonly unit: 'logits' | 'nats' | 'probability' | 'share of prompts';
+  /** True when more is better for the model on the task. */
+  readonly moreIsBetter: boolean;
+  readonly needs: { readonly correct: boolean; readonly incorrect: boolean; readonly clean: boolean };
+  /** Positions whose logits it reads. */
+  positions(target: Target): number[];
+  /** Vocabulary columns it reads, or undefined for all. */
+  columns(target: Target): number[] | undefined;
+  /** logits [B, P, C] (C: `columns` or V), clean log-probabilities [1, P, V] where needed -> [B]. */
+  value(logits: tf.Tensor3D, target: Target, clean: tf.Tensor3D | undefined): tf.Tensor1D;
+}
+
+const answering = ({ tokens, position }: Target): number[] => [position ?? tokens.length - 1];
+const everything = (): undefined => undefined;
+const answer = { correct: true, incorrect: false, clean: false };
+
+const METRIC: Readonly<Record<MetricName, Metric>> = {
+  /** logit(correct) - logit(incorrect) where the answer is read. */
+  'logit-diff': {
+    name: 'logit-diff',
+    unit: 'logits',
+    moreIsBetter: true,
+    needs: { correct: true, incorrect: true, clean: false },
+    positions: answering,
+    columns: ({ correct, incorrect }) => [correct as number, incorrect as number],
+    value: (logits) => tf.sub(column(logits, 0), column(logits, 1)),
+  },
+  logit: {
+    name: 'logit',
+    unit: 'logits',
+    moreIsBetter: true,
+    needs: answer,
+    positions: answering,
+    columns: ({ correct }) => [correct as number],
+    value: (logits) => column(logits, 0),
+  },
+  logprob: {
+    name: 'logprob',
+    unit: 'nats',
+    moreIsBetter: true,
+    needs: answer,
+    positions: answering,
+    columns: everything,
+    value: (logits, { correct }) => column(tf.logSoftmax(logits), correct as number),
+  },
+  prob: {
+    name: 'prob',
+    unit: 'probability',
+    moreIsBetter: true,
+    needs: answer,
+    positions: answering,
+    columns: everything,
+    value: (logits, { correct }) => column(tf.softmax(logits), correct as number),
+  },
+  /** -log p(correct); without a correct token, the mean next-token loss over the prompt. */
+  'cross-entropy': {
+    name: 'cross-entropy',
+    unit: 'nats',
+    moreIsBetter: false,
+    needs: { correct: false, incorrect: false, clean: false },
+    positions: (target) => (target.correct === undefined ? target.tokens.slice(1).map((_, p) => p) : answering(target)),
+    columns: everything,
+    value(logits, { tokens, correct }) {
+      const targets = correct === undefined ? tokens.slice(1) : [correct];
+      const hot = tf.cast(tf.oneHot(tf.tensor1d(targets, 'int32'), logits.shape[2]), 'float32'); // [P, V]
+      return tf.neg(
+        tf.div(tf.sum(tf.mul(tf.logSoftmax(logits), tf.expandDims(hot, 0)), [1, 2]), targets.length),
+      ) as tf.Tensor1D;
+    },
+  },
+  /** KL(clean || ablated) of the next-token distribution where the answer is read. */
+  kl: {
+    name: 'kl',
+    unit: 'nats',
+    moreIsBetter: false,
+    needs: { correct: false, incorrect: false, clean: true },
+    positions: answering,
+    columns: everything,
+    value(logits, _target, clean) {
+      const reference = clean as tf.Tensor3D;
+      return tf.sum(tf.mul(tf.exp(reference), tf.sub(reference, tf.logSoftmax(logits))), [1, 2]) as tf.Tensor1D;
+    },
+  },
+  /** 1 where the correct token has the largest logit. */
+  accuracy: {
+    name: 'accuracy',
+    unit: 'share of prompts',
+    moreIsBetter: true,
+    needs: answer,
+    positions: answering,
+    columns: everything,
+    value: (logits, { correct }) =>
+      tf.cast(
+        tf.equal(tf.squeeze(tf.argMax(logits, 2), [1]), tf.scalar(correct as number, 'int32')),
+        'float32',
+      ) as tf.Tensor1D,
+  },
+};
+
+/** [B, 1, C] -> [B], one column. */
+function column(logits: tf.Tensor, index: number): tf.Tensor1D {
+  return tf.reshape(tf.slice(logits, [0, 0, index], [-1, 1, 1]), [-1]);
+}
+
+/** @throws 'input' for an unknown name, with suggestions. */
+export function metricOf(name: string): Metric {
+  if (Object.hasOwn(METRIC, name)) return METRIC[name as MetricName];
+  throw fail(
+    'input',
+    'metric',
+    `"${name}" is unknown; did you mean ${closest(name, METRICS).join(', ')}? There are ${METRICS.join(', ')}.`,
+  );
+}

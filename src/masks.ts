@@ -1,0 +1,223 @@
+/**
+ * Mask matrices, rows x players, bit-packed: 1 = the player is KEPT, 0 = it is ablated.
+ *
+ * Invariant: player i of a row is bit (i & 31) of word (i >> 5); bits past the last player are 0,
+ * so equal rows have equal words. n may be 10,000: a mask is never a JS number. The hex form of a
+ * row (run logs, keys) lists its bytes in player order, byte k holding players 8k..8k+7, lowest bit first.
+ */
+import { fail } from './errors.ts';
+import type { Random } from './random.ts';
+
+export interface Masks {
+  /** n, the number of players (columns). */
+  readonly players: number;
+  /** The number of masks (rows). */
+  readonly count: number;
+  /** Words per row, ceil(n / 32). */
+  readonly stride: number;
+  /** count x stride words. */
+  readonly words: Uint32Array;
+}
+
+/** `count` masks over `players` players, all of them empty (everything ablated). */
+export function emptyMasks(players: number, count: number): Masks {
+  if (!Number.isInteger(players) || players < 0) {
+    throw fail('input', 'masks', `${players} players; a whole number >= 0 is needed.`);
+  }
+  const stride = Math.max(1, Math.ceil(players / 32));
+  return { players, count, stride, words: new Uint32Array(count * stride) };
+}
+
+/** Masks from rows of 0/1, one row per mask; rows must all have the same length. */
+export function masksFromRows(rows: readonly ArrayLike<number | boolean>[], players = rows[0]?.length ?? 0): Masks {
+  const masks = emptyMasks(players, rows.length);
+  rows.forEach((row, r) => {
+    if (row.length !== players)
+      throw fail('input', 'masks', `row ${r} has ${row.length} players; row 0 has ${players}.`);
+    for (let i = 0; i < players; i++) {
+      const bit = Number(row[i]);
+      if (bit === 1) keep(masks, r, i);
+      else if (bit !== 0)
+        throw fail('input', 'masks', `row ${r}, player ${i} is ${row[i]}; 0 (ablated) or 1 (kept) is needed.`);
+    }
+  });
+  return masks;
+}
+
+/** Masks from lists of kept players, one list per mask. */
+export function masksFromMembers(players: number, lists: readonly (readonly number[])[]): Masks {
+  const masks = emptyMasks(players, lists.length);
+  lists.forEach((list, r) => {
+    for (const i of list) {
+      if (!Number.isInteger(i) || i < 0 || i >= players) {
+        throw fail('input', 'masks', `mask ${r} names player ${i}; players are 0..${players - 1}.`);
+      }
+      keep(masks, r, i);
+    }
+  });
+  return masks;
+}
+
+/** All 2^n masks in counting order: mask j keeps player i iff bit i of j is 1. n <= 24. */
+export function allMasks(players: number): Masks {
+  if (players > 24) throw fail('input', 'allMasks', `2^${players} masks do not fit in memory; at most 24 players.`);
+  const masks = emptyMasks(players, 2 ** players);
+  for (let j = 0; j < masks.count; j++) masks.words[j] = j;
+  return masks;
+}
+
+/**
+ * `count` distinct masks, each bit fair and independent (up to distinctness), none in `exclude` (hex keys).
+ * @throws when fewer than `count` distinct masks are left.
+ */
+export function uniformMasks(
+  players: number,
+  count: number,
+  random: Random,
+  exclude: ReadonlySet<string> = new Set(),
+): Masks {
+  const available = players < 52 ? 2 ** players - exclude.size : Infinity;
+  if (count > available) {
+    throw fail(
+      'budget',
+      'uniformMasks',
+      `${count} distinct masks of ${players} players were asked for; only ${available} are left.`,
+    );
+  }
+  const masks = emptyMasks(players, count);
+  // Dense case: draw without replacement from the list of all masks, so that the tail does not stall.
+  if (players <= 20 && count > available / 4) {
+    const all = Uint32Array.from({ length: 2 ** players }, (_, j) => j);
+    random.shuffle(all);
+    let row = 0;
+    const one = emptyMasks(players, 1);
+    for (let k = 0; row < count; k++) {
+      one.words[0] = all[k];
+      if (!exclude.has(maskHex(one, 0))) masks.words[row++] = all[k];
+    }
+    return masks;
+  }
+  const seen = new Set<string>();
+  const tail = players % 32;
+  const lastWord = tail === 0 ? 0xffffffff : 2 ** tail - 1;
+  for (let row = 0; row < count; ) {
+    for (let w = 0; w < masks.stride; w++) masks.words[row * masks.stride + w] = random.bits();
+    masks.words[row * masks.stride + masks.stride - 1] &= players === 0 ? 0 : lastWord;
+    const hex = maskHex(masks, row);
+    if (seen.has(hex) || exclude.has(hex)) continue;
+    seen.add(hex);
+    row++;
+  }
+  return masks;
+}
+
+/** Whether mask `row` keeps `player`. */
+export function isKept(masks: Masks, row: number, player: number): boolean {
+  return ((masks.words[row * masks.stride + (player >>> 5)] >>> (player & 31)) & 1) === 1;
+}
+
+/** Marks `player` as kept in mask `row`, in place. */
+export function keep(masks: Masks, row: number, player: number): void {
+  masks.words[row * masks.stride + (player >>> 5)] |= 1 << (player & 31);
+}
+
+/** The kept players of mask `row`, increasing. */
+export function keptPlayers(masks: Masks, row: number): number[] {
+  const kept: number[] = [];
+  for (let i = 0; i < masks.players; i++) if (isKept(masks, row, i)) kept.push(i);
+  return kept;
+}
+
+/** Rows [start, end) as bytes, (end-start) x players, each 0 or 1. */
+export function maskBytes(masks: Masks, start = 0, end = masks.count): Uint8Array {
+  const { players, stride, words } = masks;
+  const bytes = new Uint8Array((end - start) * players);
+  let at = 0;
+  for (let row = start; row < end; row++) {
+    for (let i = 0; i < players; i++) bytes[at++] = (words[row * stride + (i >>> 5)] >>> (i & 31)) & 1;
+  }
+  return bytes;
+}
+
+/** Mask `row` as lower-case hex, 2·ceil(n/8) characters: its identity in memos and run logs. */
+export function maskHex({ players, stride, words }: Masks, row: number): string {
+  // Words are little-endian, as everywhere that JavaScript runs: their bytes are in player order.
+  return Buffer.from(words.buffer, words.byteOffset + 4 * row * stride, Math.ceil(players / 8)).toString('hex');
+}
+
+/** The masks named by hex strings, in order. */
+export function masksFromHex(players: number, hexes: readonly string[]): Masks {
+  const masks = emptyMasks(players, hexes.length);
+  const length = 2 * Math.ceil(players / 8);
+  hexes.forEach((hex, row) => {
+    if (hex.length !== length || !/^[0-9a-f]*$/.test(hex)) {
+      throw fail(
+        'input',
+        'masksFromHex',
+        `"${hex}" is not a mask of ${players} players; ${length} hex digits are needed.`,
+      );
+    }
+    for (let k = 0; k < length / 2; k++) {
+      const byte = Number.parseInt(hex.slice(2 * k, 2 * k + 2), 16);
+      if (8 * k + 8 > players && byte >>> (players - 8 * k) !== 0) {
+        throw fail('input', 'masksFromHex', `"${hex}" keeps a player beyond the last of ${players}.`);
+      }
+      masks.words[row * masks.stride + (k >>> 2)] |= byte << ((k & 3) * 8);
+    }
+  });
+  return masks;
+}
+
+/** The chosen rows, in the given order, as a new matrix. */
+export function selectRows(masks: Masks, rows: ArrayLike<number>): Masks {
+  const { players, stride, words } = masks;
+  const picked = emptyMasks(players, rows.length);
+  for (let k = 0; k < rows.length; k++) {
+    for (let w = 0; w < stride; w++) picked.words[k * stride + w] = words[rows[k] * stride + w];
+  }
+  return picked;
+}
+
+/** Rows of several matrices over the same players, one after the other. */
+export function concatMasks(parts: readonly Masks[]): Masks {
+  const players = parts[0]?.players ?? 0;
+  const all = emptyMasks(
+    players,
+    parts.reduce((sum, part) => sum + part.count, 0),
+  );
+  let at = 0;
+  for (const part of parts) {
+    if (part.players !== players)
+      throw fail('input', 'concatMasks', `matrices of ${players} and ${part.players} players cannot be joined.`);
+    all.words.set(part.words, at);
+    at += part.words.length;
+  }
+  return all;
+}
+
+/**
+ * The transpose, bit-packed over rows: column i is `ceil(count/32)` words in which bit (r & 31) of
+ * word (r >> 5) is player i's state in mask r. Parities and Gram matrices are word operations on it.
+ */
+export function maskColumns(masks: Masks): Uint32Array[] {
+  const { players, count, stride, words } = masks;
+  const columns = Array.from({ length: players }, () => new Uint32Array(Math.ceil(count / 32)));
+  for (let row = 0; row < count; row++) {
+    const bit = 1 << (row & 31);
+    for (let i = 0; i < players; i++) {
+      if ((words[row * stride + (i >>> 5)] >>> (i & 31)) & 1) columns[i][row >>> 5] |= bit;
+    }
+  }
+  return columns;
+}
+
+/** The complement of every mask. */
+export function complementOf(masks: Masks): Masks {
+  const others = emptyMasks(masks.players, masks.count);
+  for (let row = 0; row < masks.count; row++) {
+    for (let i = 0; i < masks.players; i++) {
+      if (((masks.words[row * masks.stride + (i >>> 5)] >>> (i & 31)) & 1) === 0) keep(others, row, i);
+    }
+  }
+  return others;
+}

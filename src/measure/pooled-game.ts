@@ -1,0 +1,317 @@
+/**
+ * A component game on several cores: each thread holds the same game over the same weights, and takes the next run of
+ * masks when it is done with one.
+ *
+ * TensorFlow.js's wasm and cpu backends compute on one thread. Weights are in memory that all threads read; what a thread has of
+ * its own is one batch's activations, and the whole of a small model. The masks of a request are sorted here once, and a
+ * run is neighbours, which share their early layers: some batches, fewer towards the end. On `auto` the work begins on this
+ * thread, and threads are started when what is left is worth it: this thread goes on until they are ready.
+ */
+import { availableParallelism } from 'node:os';
+import * as tf from '@tensorflow/tfjs-core';
+import { selectRows, type Masks } from '../masks.ts';
+import { fail, SpexlensError, throwIfAborted } from '../errors.ts';
+import { checkPlayers, type ValueOptions } from '../game.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { hasFused } from '../model/forward/fused.ts';
+import type { Model } from '../model/model.ts';
+import { shareWeights, type SharedWeights } from '../model/weights/shared-weights.ts';
+import { startThread } from '../platform/threads.ts';
+import {
+  createComponentGame,
+  reporter,
+  type ComponentGame,
+  type ComponentGameOptions,
+  type Reporter,
+} from '../lens/components/component-game.ts';
+import { createMaskThreads, type MaskThreads } from './mask-threads.ts';
+import { metricOf, type MetricName } from '../lens/metrics.ts';
+
+/** What a thread builds its game from: plain data, and the weights. */
+export interface ThreadSetting {
+  readonly backend: string;
+  /** Whose kernels the wasm backend has. */
+  readonly kernels: 'auto' | 'stock';
+  readonly model: string;
+  readonly config: ModelConfig;
+  readonly weights: SharedWeights;
+  readonly options: Omit<ComponentGameOptions, 'metric'> & { readonly metric: MetricName };
+}
+
+export interface PooledGame extends ComponentGame {
+  /** Threads that computed so far: 1 while it was this one alone. */
+  readonly threads: number;
+  /** Why `auto` stayed on this thread although threads were wanted. */
+  readonly alone: string | undefined;
+}
+
+export interface PoolOptions {
+  /** Default 'auto': the cores of the machine, where the work is long enough. */
+  readonly threads?: number | 'auto' | undefined;
+  /** What `auto` takes for long enough: milliseconds that are left by the estimate. Default 6,000; starting takes about a second of each core. */
+  readonly worthMs?: number | undefined;
+}
+
+/** Batches of a run, at most. */
+const RUN_BATCHES = 16;
+/** Masks of a run, at least; half of it for a model of more than so many parameters. */
+const RUN_MASKS = 32;
+const LARGE_PARAMETERS = 2 ** 24;
+/** A run is at most this share of what is left for a thread, so that all end together. */
+const SHARE = 1 / 2;
+/** Defaults of `auto`: what has to be left, and what it is estimated from at least. */
+const WORTH_MS = 6000;
+const MEASURED_MS = 1000;
+/** What a thread may take of its own: a batch, kept states, the program. One of gpt2-small's shape takes about 200 MiB (bench/threads.ts). */
+const THREAD_BYTES = 2 ** 28;
+/** The most that `auto` starts: a choice, each one takes memory for a batch. */
+const MOST_THREADS = 16;
+
+/** Whether the current backend computes on one thread, so that more of them help. */
+export function canPool(): boolean {
+  return tf.getBackend() === 'wasm' || tf.getBackend() === 'cpu';
+}
+
+/**
+ * createComponentGame on threads; the same answers up to rounding. The caller disposes it, which ends the threads (the model stays the caller's).
+ *
+ * @throws as createComponentGame; 'backend' where the backend has cores to itself already; 'input' for a metric that is not one by name.
+ */
+export function createPooledGame(
+  model: Model,
+  options: ComponentGameOptions,
+  { threads = 'auto', worthMs = WORTH_MS }: PoolOptions = {},
+): PooledGame {
+  if (threads !== 'auto' && (!Number.isInteger(threads) || threads < 1))
+    throw fail('input', 'threads', `${threads} is not a whole number >= 1, nor auto.`);
+  if (!canPool())
+    throw fail(
+      'backend',
+      'threads',
+      `help wasm and cpu, which compute on one; ${tf.getBackend()} has its cores to itself. Leave them out.`,
+    );
+  if (metricOf(options.metric.name) !== options.metric)
+    throw fail(
+      'input',
+      'threads',
+      `take a metric by name, and this ${options.metric.name} is not the one of that name; use metricOf.`,
+    );
+  const here = createComponentGame(model, options);
+  const { name } = here;
+  const most = threads === 'auto' ? Math.min(availableParallelism(), MOST_THREADS) : threads;
+  let pool: MaskThreads | undefined;
+  let starting: Promise<MaskThreads> | undefined;
+  let ready = false;
+  let used = 1;
+  let alone: string | undefined;
+  let disposed = false;
+  const begin = (): Promise<MaskThreads> =>
+    (starting ??= (async () => {
+      const weights = await shareWeights(model.parameters);
+      if (disposed) throw fail('aborted', name, 'was disposed before its threads started.');
+      const setting: ThreadSetting = {
+        backend: tf.getBackend(),
+        kernels: hasFused('SpexlensLinear') ? 'auto' : 'stock',
+        model: model.name,
+        config: model.config,
+        weights,
+        options: { ...options, metric: options.metric.name, batchSize: here.batchSize },
+      };
+      return (pool = createMaskThreads(
+        () => startThread('./mask-worker', import.meta.url, { workerData: setting }),
+        most,
+        name,
+      ));
+    })());
+
+  /** Measures on this thread until all is done or, when that pays, the threads are ready. */
+  const measureHere = async (masks: Masks, into: Gathered, signal: AbortSignal | undefined): Promise<void> => {
+    const stop = new AbortController();
+    const onAbort = (): void => stop.abort();
+    let handedOver = false;
+    const callThreads = (): void =>
+      void begin()
+        .then(async (threads) => threads.ready)
+        .then(
+          () => {
+            ready = true;
+            handedOver = true;
+            stop.abort();
+          },
+          (error: unknown) => {
+            alone = error instanceof Error ? error.message : String(error);
+            pool?.close();
+          },
+        );
+    let asked = most < 2 || alone !== undefined;
+    if (!asked && starting !== undefined) {
+      asked = true;
+      callThreads();
+    }
+    const started = performance.now();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      await here.value(masks, {
+        signal: stop.signal,
+        onValues(rows, values) {
+          into.accept(Int32Array.from(rows), values);
+          const spent = performance.now() - started;
+          if (
+            asked ||
+            into.left === 0 ||
+            spent < Math.min(MEASURED_MS, worthMs) ||
+            (spent * into.left) / (masks.count - into.left) < worthMs
+          )
+            return;
+          asked = true;
+          alone = lackOfMemory(model, most);
+          if (alone === undefined) callThreads();
+        },
+      });
+    } catch (error) {
+      const stopped = error instanceof SpexlensError && error.kind === 'aborted';
+      if (!stopped || !handedOver || signal?.aborted === true) throw error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+  };
+
+  return {
+    name,
+    players: here.players,
+    get batchSize() {
+      return here.batchSize;
+    },
+    rowsPerMask: here.rowsPerMask,
+    ordered: here.ordered,
+    get threads() {
+      return used;
+    },
+    get alone() {
+      return alone;
+    },
+    async value(masks, valueOptions: ValueOptions = {}) {
+      const { signal } = valueOptions;
+      checkPlayers(name, options.players.length, masks);
+      if (disposed) throw fail('input', name, 'was disposed; make a new one.');
+      throwIfAborted(signal, name);
+      const gathered = gather(masks.count, here.batchSize, valueOptions);
+      if (threads === 'auto' && !ready) await measureHere(masks, gathered, signal);
+      if (gathered.left > 0) {
+        used = most;
+        await measureOnThreads(await begin(), here, masks, gathered, leastRun(model), signal);
+      }
+      return gathered.values;
+    },
+    [Symbol.dispose]() {
+      disposed = true;
+      pool?.close();
+      here[Symbol.dispose]();
+    },
+  };
+}
+
+/** Why the weights once more, and a batch for each of so many threads, would not fit; undefined where they would. */
+function lackOfMemory(model: Model, threads: number): string | undefined {
+  const [needed, free] = [4 * model.parameterCount + threads * THREAD_BYTES, process.availableMemory()];
+  const mebibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
+  return needed <= free
+    ? undefined
+    : `${threads} would take about ${mebibytes(needed)} MiB, and ${mebibytes(free)} are free`;
+}
+
+/** Has the threads measure what is left. When one fails all stop, and the first failure is thrown. */
+async function measureOnThreads(
+  pool: MaskThreads,
+  { name, batchSize, ordered }: ComponentGame,
+  all: Masks,
+  into: Gathered,
+  least: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const open = into.open();
+  const { masks, origins, from } = ordered(open.length === all.count ? all : selectRows(all, open));
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  let next = 0;
+  let failure: unknown;
+  const lane = async (): Promise<void> => {
+    while (next < masks.count && !stop.signal.aborted) {
+      const start = next;
+      next += runLength(masks.count - start, pool.count, batchSize, least);
+      const run = selectRows(
+        masks,
+        Array.from({ length: next - start }, (_, k) => start + k),
+      );
+      const take = (rows: Int32Array, values: Float64Array): void => {
+        const answered = Array.from(rows, (row) => origins.subarray(from[start + row], from[start + row + 1])); // equal masks are one
+        into.accept(
+          Int32Array.from(answered.flatMap((originals) => Array.from(originals, (row) => open[row]))),
+          Float64Array.from(answered.flatMap((originals, k) => Array.from(originals, () => values[k]))),
+        );
+      };
+      await pool.answer(run, take, stop.signal);
+    }
+  };
+  try {
+    const lanes = Array.from(
+      { length: Math.min(pool.count, Math.ceil(masks.count / Math.min(least, batchSize))) },
+      () =>
+        lane().catch((error: unknown) => {
+          failure ??= error;
+          stop.abort();
+        }),
+    );
+    await Promise.all(lanes);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+  throwIfAborted(signal, name);
+  if (failure !== undefined) throw failure as Error;
+}
+
+/** Masks of a run, at least: of a large model few take as long as many of a small one, and threads should end together. */
+function leastRun(model: Model): number {
+  return model.parameterCount > LARGE_PARAMETERS ? RUN_MASKS / 2 : RUN_MASKS;
+}
+
+/** Masks of the next run when `left` are: whole batches while there is much, a share of a batch at the end. */
+function runLength(left: number, threads: number, batchSize: number, least: number): number {
+  const wanted = Math.min(RUN_BATCHES * batchSize, threads === 1 ? left : Math.ceil((left / threads) * SHARE));
+  return Math.min(
+    left,
+    wanted >= batchSize ? wanted - (wanted % batchSize) : Math.min(batchSize, Math.max(least, wanted)),
+  );
+}
+
+/** A reporter that knows what is missing. */
+interface Gathered extends Reporter {
+  readonly left: number;
+  /** The masks without a value, increasing. */
+  open(): Int32Array;
+}
+
+function gather(count: number, batch: number, options: ValueOptions): Gathered {
+  const inner = reporter(count, batch, options);
+  let left = count;
+  return {
+    values: inner.values,
+    there: inner.there,
+    get left() {
+      return left;
+    },
+    accept(rows, values) {
+      left -= rows.length;
+      inner.accept(rows, values);
+    },
+    open() {
+      const rows = new Int32Array(left);
+      let at = 0;
+      inner.there.forEach((is, row) => {
+        if (is === 0) rows[at++] = row;
+      });
+      return rows;
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/** The MLP of one layer, plain or gated. */
+import * as tf from '@tensorflow/tfjs-core';
+import { fused, hasFused } from './fused.ts';
+import { activate, linear, type LinearOptions } from './layers.ts';
+import { norm } from './norm.ts';
+import type { Pass } from './pass.ts';
+
+/** Normalised residual [B, S, d] -> what the MLP writes, [B, S, d] (before hook_mlp_out), added to `onto` where that is given. */
+export function mlp(
+  pass: Pass,
+  layer: number,
+  input: tf.Tensor,
+  positions: readonly number[],
+  onto?: tf.Tensor,
+): tf.Tensor {
+  const { parameters, visit } = pass;
+  const name: `blocks.${number}.mlp` = `blocks.${layer}.mlp`;
+  const project = (letter: string, x: tf.Tensor, options?: LinearOptions): tf.Tensor =>
+    linear(x, parameters[`${name}.W_${letter}`], parameters[`${name}.b_${letter}`], options);
+  const post = visit(`${name}.hook_post`, hidden(pass, layer, input, positions, project), positions);
+  return project('out', post, { residual: onto === undefined ? undefined : pass.alike(onto, post) });
+}
+
+/** The activations of the hidden layer, [B, S, m]. */
+function hidden(
+  pass: Pass,
+  layer: number,
+  input: tf.Tensor,
+  positions: readonly number[],
+  project: (letter: string, x: tf.Tensor, options?: LinearOptions) => tf.Tensor,
+): tf.Tensor {
+  const { config, visit, wants } = pass;
+  const name: `blocks.${number}.mlp` = `blocks.${layer}.mlp`;
+  const { activation } = config;
+  if (config.gated !== true && activation !== 'solu_ln' && !wants(`${name}.hook_pre`))
+    return project('in', input, { activation });
+  const pre = visit(`${name}.hook_pre`, project(config.gated === true ? 'gate' : 'in', input), positions);
+  const up = config.gated === true ? visit(`${name}.hook_pre_linear`, project('in', input), positions) : undefined;
+  if (up !== undefined && activation !== 'solu_ln' && hasFused('SpexlensGate') && up.shape[0] === pre.shape[0])
+    return fused('SpexlensGate', { gate: pre, up }, { activation });
+  const activated = tf.tidy(() => activate(pre, activation));
+  const active = up === undefined ? activated : tf.mul(activated, up);
+  return activation === 'solu_ln'
+    ? norm(pass, `${name}.ln`, visit(`${name}.hook_mid`, active, positions), positions)
+    : active;
+}
