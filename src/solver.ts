@@ -11,6 +11,11 @@ export interface SolveOptions {
   readonly budget: number;
   /** Seed of every random choice. */
   readonly seed: number;
+  /**
+   * What rounding may do to one value, in units of f: no larger interaction is claimed for it. Default 2^-23 of the largest |value|,
+   * float32's own; see measureFloor (solve/float-floor.ts) for what a game's arithmetic does.
+   */
+  readonly floor?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Progress: stage names the work, done of total in masks (sampling) or steps. */
   readonly onProgress?:

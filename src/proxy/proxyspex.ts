@@ -10,7 +10,7 @@ import { tableOf } from '../mask-table.ts';
 import { uniformMasks } from '../uniform-masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import { createRandom } from '../random.ts';
-import type { Solver, SolveOptions } from '../solver.ts';
+import type { Evidence, Solver, SolveOptions } from '../solver.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
 import { fitProxySpex, type ProxySpexOptions } from './fit.ts';
 
@@ -31,12 +31,13 @@ export function proxyMasks(players: number, budget: number, seed: number): Masks
 }
 
 /** What a fit on measured masks needs from the run. */
-export type RunOptions = Pick<SolveOptions, 'seed' | 'signal' | 'onProgress'>;
+export type RunOptions = Pick<SolveOptions, 'seed' | 'signal' | 'onProgress' | 'floor'>;
 
 export interface MaskFit {
   readonly spectrum: FourierSpectrum;
   /** Which answer won. */
   readonly kind: string;
+  readonly evidence: Evidence;
   readonly details: Readonly<Record<string, unknown>>;
 }
 
@@ -51,7 +52,7 @@ export function createMaskSolver(
 ): Solver {
   return {
     name,
-    async solve(game, { budget, seed, signal, onProgress }) {
+    async solve(game, { budget, seed, signal, onProgress, floor }) {
       const n = game.players.length;
       const needed = Math.min(2 ** n, LEAST_PER_FOLD * (folds ?? 5) + 2);
       const masks = proxyMasks(n, budget, seed);
@@ -73,12 +74,13 @@ export function createMaskSolver(
           onProgress?.({ stage: 'measure', done, total: masks.count });
         },
       });
-      const { spectrum, kind, details } = await fit(masks, values, { seed, signal, onProgress });
+      const { spectrum, kind, evidence, details } = await fit(masks, values, { seed, signal, onProgress, floor });
       return {
         solver: name,
         spectrum,
         masks: masks.count,
         exact: masks.count === 2 ** n,
+        evidence,
         details: { kind, alphaMasks: masks.count / whole, ...details },
       };
     },
@@ -88,8 +90,8 @@ export function createMaskSolver(
 /** A ProxySPEX solver with other than the default options. */
 export function createProxySpexSolver(options: Omit<ProxySpexOptions, 'seed' | 'signal' | 'onProgress'> = {}): Solver {
   return createMaskSolver('proxyspex', options.folds, async (masks, values, run) => {
-    const { spectrum, kind, ...details } = await fitProxySpex(masks, values, { ...options, ...run });
-    return { spectrum, kind, details };
+    const { spectrum, kind, evidence, ...details } = await fitProxySpex(masks, values, { ...options, ...run });
+    return { spectrum, kind, evidence, details };
   });
 }
 

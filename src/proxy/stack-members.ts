@@ -7,7 +7,9 @@ import { parityColumns } from '../spectrum/regression/parity-columns.ts';
 import { ridge, ridgeSpectrum, spectrumFrom } from '../spectrum/regression/ridge.ts';
 import { evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { express } from './candidates.ts';
-import type { Admitted, Judged } from './fit.ts';
+import type { Admitted } from './end-masks.ts';
+import { MOST_SINGLES } from './first-order.ts';
+import type { Judged } from './fit.ts';
 import { fitGp, MOST_MASKS, MOST_PLAYERS, processAt } from './process/gaussian-process.ts';
 import { growParities, seedsOfTrees, tuneParities } from './parities/greedy-parities.ts';
 import {
@@ -40,9 +42,6 @@ export interface Fitted {
   /** Fitted on the sample and the end masks let in. */
   readonly final: (admitted: Admitted) => Answer;
 }
-
-/** Players up to which single players alone are a member: an eigendecomposition of their Gram matrix. */
-export const MOST_SINGLES = 600;
 
 /** The two exact processes, up to their limits of players and masks; none beyond. */
 export async function processes({ sample, values }: Judged, pace: Pace): Promise<Fitted[]> {
@@ -121,7 +120,8 @@ export async function parityMember(
 }
 
 /** Single players alone, by ridge: where nothing interacts, nothing beats it. */
-export function firstOrderMember({ sample, values }: Judged): Fitted {
+export function firstOrderMember({ sample, values }: Judged): Fitted | undefined {
+  if (sample.players > MOST_SINGLES) return undefined;
   const singles = Array.from({ length: sample.players }, (_, i) => [i]);
   const { looResiduals, coefficients, intercept } = ridge(parityColumns(sample, singles), values);
   const spectrum = spectrumFrom(sample.players, singles, coefficients, intercept);

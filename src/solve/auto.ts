@@ -34,9 +34,9 @@ const proxySolver: Solver = {
   async solve(game, options) {
     let solver = '';
     const inner = createMaskSolver('auto', undefined, async (masks, values, run) => {
-      const { spectrum, kind, details, why, ...rest } = await fitBest(masks, values, run);
-      solver = rest.solver;
-      return { spectrum, kind, details: { ...details, chosenBy: why } };
+      const { solver: winner, why, details, ...answer } = await fitBest(masks, values, run);
+      solver = winner;
+      return { ...answer, details: { ...details, chosenBy: why } };
     });
     const solution = await inner.solve(game, options);
     return { ...solution, solver };

@@ -8,6 +8,7 @@
 import { allMasks, maskHex } from '../masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import type { Solver } from '../solver.ts';
+import { exactEvidence, floatFloor } from './noise.ts';
 import { fourierFromTable, spectrumOfDense } from './walsh-hadamard.ts';
 
 /** Terms held as objects; 2^20 = every term of 20 players. */
@@ -21,7 +22,7 @@ const ROUNDING = 1e-12;
  */
 export const exactSolver: Solver = {
   name: 'exact',
-  async solve(game, { budget, signal, onProgress }) {
+  async solve(game, { budget, signal, onProgress, floor }) {
     const n = game.players.length;
     const count = 2 ** n;
     if (!(count <= budget)) {
@@ -60,6 +61,7 @@ export const exactSolver: Solver = {
       spectrum,
       masks: count,
       exact: dropped.terms === 0,
+      evidence: exactEvidence(spectrum, floor ?? floatFloor(table)),
       details: { terms: spectrum.terms.length, droppedTerms: dropped.terms, droppedEnergy: dropped.energy },
     };
   },
