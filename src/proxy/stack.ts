@@ -31,7 +31,7 @@ import {
   type Answer,
   type Member,
 } from './stack-members.ts';
-import { combine, stackWeights } from './stack-weights.ts';
+import { combine, crossWeighted, stackWeights } from './stack-weights.ts';
 import type { Ensemble } from './trees/tree.ts';
 import type { Pace } from './trees/tune.ts';
 
@@ -61,6 +61,7 @@ const PULL = 0.02;
 
 /** Two answers that are judged together: the trees with what is best done to them (ProxySPEX), and the stack they are in. */
 export interface StackRun {
+  /** Predictions of the sample by fits, and weights, that had no part of each row. */
   readonly trees: Float64Array;
   readonly stack: Float64Array;
   /** Whether the stack predicts unseen rows better than the trees alone and than the mean. */
@@ -91,7 +92,7 @@ export async function runStack(split: Split, options: ProxySpexOptions, pace: Pa
   ];
   const columns = members.map((member) => member.outOfSample);
   const weighed = stackWeights(columns, y, PULL);
-  const stack = combine(columns, weighed.weights, weighed.intercept);
+  const stack = crossWeighted(columns, y, judged.folds, PULL);
   // The rare case in which the others mislead, or bring nothing: trees alone.
   const stacked =
     weighed.error <
@@ -103,7 +104,7 @@ export async function runStack(split: Split, options: ProxySpexOptions, pace: Pa
     async finish(kind, judges) {
       const weights = kind === 'stack' ? weighed.weights : members.map((member) => (member === trees ? 1 : 0));
       const intercept = kind === 'stack' ? weighed.intercept : 0;
-      const predicted = kind === 'stack' ? stack : trees.outOfSample;
+      const predicted = kind === 'stack' ? combine(columns, weights, intercept) : trees.outOfSample;
       const rmse = Math.sqrt(squaredError(y, predicted) / y.length);
       const predictEnd = (mask: Masks): number =>
         members.reduce(
@@ -121,7 +122,13 @@ export async function runStack(split: Split, options: ProxySpexOptions, pace: Pa
       return {
         kind,
         spectrum,
-        evidence: evidenceOf(spectrum, sample, y, [{ spectrum, outOfSample: predicted }, ...judges], options.floor),
+        evidence: evidenceOf(
+          spectrum,
+          sample,
+          y,
+          [{ spectrum, outOfSample: kind === 'stack' ? stack : predicted }, ...judges],
+          options.floor,
+        ),
         members: members.map(({ name, outOfSample }, k) => ({
           name,
           r2: scoreR2(y, squaredError(y, outOfSample)),
