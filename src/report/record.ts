@@ -8,10 +8,10 @@ import type { Player } from '../game.ts';
 import { layerOf } from '../place.ts';
 import { directSubsetRate, energyByOrder, energySplit, staircaseRate } from '../spectrum/energy.ts';
 import { banzhaf, shapley } from '../spectrum/indices.ts';
-import { setKey, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import type { FourierSpectrum } from '../spectrum/spectrum.ts';
 import type { Explanation } from '../explain.ts';
 import { VERSION } from '../version.ts';
-import { capSpectrum, listInteractions } from './interactions.ts';
+import { capSpectrum, knownTerms, listInteractions } from './interactions.ts';
 import { RESULT_SCHEMA, type Result } from './result.ts';
 
 /** What a reader is told of a game beside its numbers. */
@@ -44,7 +44,6 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
     spectrum,
     players.map(({ place }) => layerOf(place)),
   );
-  const belowNoise = new Set((evidence?.belowNoise ?? []).map(setKey));
   return {
     schema: RESULT_SCHEMA,
     software: { name: 'spexlens', version: VERSION, node, platform: `${platform} ${arch}` },
@@ -67,7 +66,7 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
       staircaseRate: staircaseRate(spectrum, HIERARCHY_TERMS),
     },
     values,
-    interactions: listInteractions(spectrum, players, values, belowNoise),
+    interactions: listInteractions(spectrum, players, values, knownTerms(spectrum, evidence)),
     ...present({ circuit, removal }),
     files: [],
   };

@@ -10,13 +10,13 @@ import { uniformMasks } from '../uniform-masks.ts';
 import { closest, fail } from '../errors.ts';
 import type { Game } from '../game.ts';
 import { ledgerOf, type Ledger } from '../ledger.ts';
-import { fitFirstOrder } from '../proxy/first-order.ts';
+import { fitBestAdditive } from '../proxy/first-order.ts';
 import { proxyspexSolver } from '../proxy/proxyspex.ts';
 import { stackSolver } from '../proxy/stack.ts';
 import { createRandom } from '../random.ts';
 import type { Solution, SolveOptions, Solver } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';
-import { r2Interval, type R2Interval } from '../spectrum/r2.ts';
+import { r2Gain, r2Interval, type R2Interval } from '../spectrum/r2.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { spex } from '../spex/spex.ts';
 import { solveAdaptively, type AdaptiveOptions } from './adaptive.ts';
@@ -44,8 +44,10 @@ export interface ScoreOptions extends SolveOptions {
 export interface ScoredSolution {
   readonly solution: Solution;
   /** Absent when the answer is exact: there is nothing left to predict. */
-  readonly heldOut: (R2Interval & { readonly firstOrder: R2Interval }) | undefined;
-  /** The best additive answer from the same masks: LASSO, or the first order of an exact spectrum. */
+  readonly heldOut:
+    | (R2Interval & { readonly firstOrder: R2Interval; readonly gain: ReturnType<typeof r2Gain> })
+    | undefined;
+  /** The best additive answer from the same masks: least squares or LASSO, or the first order of an exact spectrum. */
   readonly firstOrder: FourierSpectrum;
 }
 
@@ -94,7 +96,7 @@ async function solveToTarget(
   const additive = firstOrder(fitted.masks, fitted.values, seed);
   return {
     solution,
-    heldOut: { ...interval, firstOrder: r2Interval(held.values, evaluate(additive, held.masks), { seed }) },
+    heldOut: { ...interval, ...comparisonOf(held.values, solution.spectrum, additive, held.masks, seed) },
     firstOrder: additive,
   };
 }
@@ -125,13 +127,31 @@ async function score(
       options.onProgress?.({ stage: 'held out', done, total: fresh.count });
     },
   });
-  const interval = (estimate: Float64Array): R2Interval => r2Interval(truth, estimate, { seed: options.seed });
-  return { ...interval(evaluate(solution.spectrum, fresh)), firstOrder: interval(evaluate(additive, fresh)) };
+  const { seed } = options;
+  return {
+    ...r2Interval(truth, evaluate(solution.spectrum, fresh), { seed }),
+    ...comparisonOf(truth, solution.spectrum, additive, fresh, seed),
+  };
 }
 
-/** LASSO of order 1 on the same masks; with too few masks for its folds, the mean. */
+/** How the additive answer does on the same masks, and how much better ours is. */
+function comparisonOf(
+  truth: Float64Array,
+  spectrum: FourierSpectrum,
+  additive: FourierSpectrum,
+  masks: Masks,
+  seed: number,
+): Pick<NonNullable<ScoredSolution['heldOut']>, 'firstOrder' | 'gain'> {
+  const theirs = evaluate(additive, masks);
+  return {
+    firstOrder: r2Interval(truth, theirs, { seed }),
+    gain: r2Gain(truth, evaluate(spectrum, masks), theirs, { seed }),
+  };
+}
+
+/** The additive answer that auto starts from, on the same masks; with too few masks for folds, the mean. */
 function firstOrder(masks: Masks, values: Float64Array, seed: number): FourierSpectrum {
-  if (masks.count >= 10) return fitFirstOrder(masks, values, { seed }).spectrum;
+  if (masks.count >= 10) return fitBestAdditive(masks, values, seed).spectrum;
   const mean = values.reduce((a, b) => a + b, 0) / values.length;
   return createSpectrum('fourier', masks.players, [{ members: [], value: mean }]);
 }
