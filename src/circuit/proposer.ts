@@ -6,6 +6,7 @@
  */
 import { keptPlayers, masksFromMembers } from '../masks.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import { toMeasure } from '../spectrum/measure.ts';
 import type { Selector } from './selector.ts';
 
 export interface Proposal {
@@ -27,12 +28,13 @@ export function namedPlayers({ players, terms }: FourierSpectrum): number[] {
  * them is everybody.
  */
 export function createProposer(
-  spectrum: FourierSpectrum,
+  given: FourierSpectrum,
   among: readonly number[],
   selector: Selector,
   direction: 1 | -1,
 ): (sizes: readonly number[]) => Promise<Proposal[]> {
   const known = new Map<number, Proposal>();
+  const spectrum = toMeasure(given); // what selectors search on
   const n = spectrum.players;
   const place = new Map(among.map((player, k) => [player, k]));
   const own = createSpectrum(

@@ -8,6 +8,7 @@
  */
 import type { Masks } from '../masks.ts';
 import type { Evidence } from '../solver.ts';
+import { toMeasure } from '../spectrum/measure.ts';
 import { floatFloor } from '../spectrum/noise.ts';
 import { scoreR2, squaredError } from '../spectrum/regression/folds.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
@@ -55,6 +56,8 @@ export interface Candidate {
 export interface BestFit extends Answer {
   /** 'first order', 'proxyspex' or 'stack'. */
   readonly solver: string;
+  /** As Contender.complexity; 0 = no interactions. */
+  readonly complexity: number;
   /** The out-of-sample scores that decided. */
   readonly why: string;
 }
@@ -72,7 +75,8 @@ export const additiveCandidate: Candidate = {
     const floor = options.floor ?? floatFloor(values);
     const fit = fitAdditive(split, { seed: options.seed, endMasks: options.endMasks, floor });
     await pace('first order', 1, 1);
-    const { spectrum, outOfSample, ...details } = fit;
+    const { outOfSample, spectrum: fair, ...details } = fit;
+    const spectrum = toMeasure(fair, options.keep);
     return [
       {
         name: 'first order',
@@ -81,7 +85,7 @@ export const additiveCandidate: Candidate = {
         spectrum,
         answer: async (judges) => ({
           spectrum,
-          evidence: evidenceOf(spectrum, sample, values, [fit, ...judges], floor),
+          evidence: evidenceOf(spectrum, sample, values, [{ spectrum, outOfSample }, ...judges], floor),
           kind: details.method,
           details: { ...details, r2: scoreR2(values, squaredError(values, outOfSample)) },
         }),
@@ -153,8 +157,9 @@ export async function fitBest(
   candidates: readonly Candidate[] = CANDIDATES,
 ): Promise<BestFit> {
   const measured = mergeRepeats('auto', masks, values);
-  const trivial = trivialFit(measured, options.floor);
-  if (trivial !== undefined) return { solver: 'proxyspex', ...trivial, details: {}, why: 'no fit was needed' };
+  const trivial = trivialFit(measured, options);
+  if (trivial !== undefined)
+    return { solver: 'proxyspex', complexity: 0, ...trivial, details: {}, why: 'no fit was needed' };
   const split = splitEnds(measured, options.endMasks);
   const floor = options.floor ?? floatFloor(split.values);
   const pace = createPace('auto', options);
@@ -187,6 +192,7 @@ export async function fitBest(
   );
   return {
     solver: winner.name,
+    complexity: winner.complexity,
     ...(await winner.answer(judges)),
     why: [`out-of-sample R²: ${scores.join(', ')}`, ...notes].join('; '),
   };

@@ -9,11 +9,12 @@
  * the best predictor at hand: where an additive one predicts best, it judges the interactions of the trees.
  * Deviation: the final fit stands for the mean of the fold fits; test/proxy/evidence.test.ts holds the coverage.
  */
+import { isFair, type Keep } from '../keep.ts';
 import { maskColumns, type Masks } from '../masks.ts';
 import type { Evidence } from '../solver.ts';
 import { floatFloor, thresholdOf } from '../spectrum/noise.ts';
 import { mean, squaredError } from '../spectrum/regression/folds.ts';
-import { setKey, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import { characterColumn, setKey, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { correlation, signedSums } from './parities/signed-sums.ts';
 
 /** A fit, and its predictions of the rows of the sample by fits without them. */
@@ -42,14 +43,17 @@ export function evidenceOf(
   const square = mean(residual.subarray(0, rows).map((e) => e * e));
   // The masks are distinct, so all 2^n of them leave nothing to chance.
   const left = sample.players < 50 ? Math.max(0, 1 - rows / 2 ** sample.players) : 1;
+  const { keep } = spectrum;
   const judged = new Map(judge.spectrum.terms.map(({ members, value }) => [setKey(members), value]));
-  const meanOf = createMeans(sample, residual);
+  const momentsOf = isFair(keep)
+    ? createMoments(sample, residual, square)
+    : createBiasedMoments(sample, residual, keep);
   const thresholds: number[] = [];
   const belowNoise: (readonly number[])[] = [];
   const standardErrors = spectrum.terms.map(({ members, value }) => {
-    const correction = meanOf(members);
+    const [correction, second] = momentsOf(members);
     const estimate = (judged.get(setKey(members)) ?? 0) + correction;
-    const own = Math.sqrt((left * Math.max(0, square - correction ** 2)) / Math.max(1, rows - 1));
+    const own = Math.sqrt((left * Math.max(0, second - correction ** 2)) / Math.max(1, rows - 1));
     const threshold = (thresholds[members.length] ??= thresholdOf(members.length, sample.players, rows - 1));
     const size = Math.min(Math.abs(value), Math.abs(estimate));
     if (members.length > 0 && (value * estimate <= 0 || size <= floor || Math.abs(estimate) <= threshold * own))
@@ -59,8 +63,11 @@ export function evidenceOf(
   return { standardErrors, belowNoise };
 }
 
-/** S -> mean_r χ_S(m_r) e_r, for residuals padded with 0 to whole words. */
-function createMeans(sample: Masks, residual: Float64Array): (members: readonly number[]) => number {
+/** S -> the means over the rows of χ_S e and of its square, which is that of e. */
+type Moments = (members: readonly number[]) => readonly [number, number];
+
+/** For residuals padded with 0 to whole words. */
+function createMoments(sample: Masks, residual: Float64Array, square: number): Moments {
   const table = new Float64Array(32 * residual.length);
   signedSums(residual, table);
   const columns = maskColumns(sample);
@@ -69,6 +76,20 @@ function createMeans(sample: Masks, residual: Float64Array): (members: readonly 
   return (members) => {
     column.fill(0);
     for (const player of members) for (let w = 0; w < column.length; w++) column[w] ^= columns[player][w];
-    return correlation(column, none, table) / sample.count;
+    return [correlation(column, none, table) / sample.count, square];
+  };
+}
+
+/** The same for masks that are not fair. */
+function createBiasedMoments(sample: Masks, residual: Float64Array, keep: Keep = 0.5): Moments {
+  const characters = Array.from({ length: sample.players }, (_, i) => characterColumn(sample, i, keep));
+  const product = new Float64Array(sample.count);
+  return (members) => {
+    product.set(residual.subarray(0, product.length));
+    for (const player of members) {
+      const column = characters[player];
+      for (let row = 0; row < product.length; row++) product[row] *= column[row];
+    }
+    return [mean(product), mean(product.map((value) => value * value))];
   };
 }

@@ -5,6 +5,8 @@
  * coefficients estimate Banzhaf values / -2. `fitAdditive` is the better of least squares and LASSO, and what `auto` starts from.
  */
 import type { Masks } from '../masks.ts';
+import type { Keep } from '../keep.ts';
+import { toMeasure } from '../spectrum/measure.ts';
 import { squaredError } from '../spectrum/regression/folds.ts';
 import { lassoSpectrum } from '../spectrum/regression/lasso.ts';
 import { parityColumns } from '../spectrum/regression/parity-columns.ts';
@@ -93,9 +95,11 @@ export function fitBestAdditive(masks: Masks, values: ArrayLike<number>, seed = 
 }
 
 /** Least squares as a judge of interactions (evidence.ts), none where it would take long. */
-export function additiveJudge(split: Split): Judge[] {
+export function additiveJudge(split: Split, keep?: Keep): Judge[] {
   const { players, count } = split.sample;
-  return Math.min(players, count) > MOST_SINGLES || count < 2 ? [] : [leastSquares(split)];
+  if (Math.min(players, count) > MOST_SINGLES || count < 2) return [];
+  const { spectrum, outOfSample } = leastSquares(split);
+  return [{ spectrum: toMeasure(spectrum, keep), outOfSample }];
 }
 
 function singlesOf(players: number): number[][] {

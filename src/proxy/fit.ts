@@ -10,6 +10,7 @@ import type { Masks } from '../masks.ts';
 import { throwIfAborted } from '../errors.ts';
 import { createRandom } from '../random.ts';
 import type { Evidence } from '../solver.ts';
+import type { Keep } from '../keep.ts';
 import { exactEvidence, floatFloor } from '../spectrum/noise.ts';
 import { mean, scoreR2, shuffledFolds, squaredError, type Fold } from '../spectrum/regression/folds.ts';
 import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
@@ -53,6 +54,8 @@ export interface ProxySpexOptions extends CandidateOptions {
   readonly endMasks?: EndMasks | undefined;
   /** Worker threads of the tuning; default one, and all cores for large fits. The answer does not depend on it. */
   readonly threads?: number | undefined;
+  /** Probability with which the masks keep a player, as SolveOptions.keep: the basis of the answer. */
+  readonly keep?: Keep | undefined;
   /** What rounding may do to one value of the game, as SolveOptions.floor. */
   readonly floor?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -180,7 +183,7 @@ export async function fitProxySpex(
   options: ProxySpexOptions = {},
 ): Promise<ProxyFit> {
   const measured = mergeRepeats('fitProxySpex', masks, values);
-  const trivial = trivialFit(measured, options.floor);
+  const trivial = trivialFit(measured, options);
   if (trivial !== undefined) {
     return {
       ...trivial,
@@ -197,15 +200,15 @@ export async function fitProxySpex(
   }
   const split = splitEnds(measured, options.endMasks);
   const run = await runProxySpex(split, options, createPace('proxyspex', options));
-  return run.finish(additiveJudge(split));
+  return run.finish(additiveJudge(split, options.keep));
 }
 
 /** The answer where nothing needs fitting, with its evidence: see `trivialSpectrum`. */
 export function trivialFit(
   measured: Measured,
-  floor = floatFloor(measured.values),
+  { floor = floatFloor(measured.values), keep }: Pick<ProxySpexOptions, 'floor' | 'keep'> = {},
 ): { kind: 'constant' | 'complete'; spectrum: FourierSpectrum; evidence: Evidence } | undefined {
-  const trivial = trivialSpectrum(measured);
+  const trivial = trivialSpectrum(measured, keep);
   return trivial && { ...trivial, evidence: exactEvidence(trivial.spectrum, floor) };
 }
 
@@ -215,14 +218,14 @@ export function treeOptions({ numLeaves, minDataInLeaf }: ProxySpexOptions): Boo
 }
 
 /** The answer where nothing needs fitting: constant values, or a value for each of all 2^n masks. */
-function trivialSpectrum({
-  masks,
-  values,
-}: Measured): { kind: 'constant' | 'complete'; spectrum: FourierSpectrum } | undefined {
+function trivialSpectrum(
+  { masks, values }: Measured,
+  keep: Keep | undefined,
+): { kind: 'constant' | 'complete'; spectrum: FourierSpectrum } | undefined {
   if (values.every((value) => value === values[0])) {
     return {
       kind: 'constant',
-      spectrum: createSpectrum('fourier', masks.players, [{ members: [], value: values[0] }]),
+      spectrum: createSpectrum('fourier', masks.players, [{ members: [], value: values[0] }], keep),
     };
   }
   if (masks.players > 20 || masks.count !== 2 ** masks.players) return undefined;
@@ -232,7 +235,10 @@ function trivialSpectrum({
     table[masks.words[row]] = values[row];
     scale = Math.max(scale, Math.abs(values[row]));
   }
-  return { kind: 'complete', spectrum: spectrumOfDense('fourier', fourierFromTable(table), () => 1e-12 * scale) };
+  return {
+    kind: 'complete',
+    spectrum: spectrumOfDense('fourier', fourierFromTable(table, keep), () => 1e-12 * scale, keep),
+  };
 }
 
 /** Reports, gives timers and signals a turn, and stops when asked. */

@@ -11,6 +11,8 @@
  */
 import type { Masks } from '../masks.ts';
 import type { Evidence, Solver } from '../solver.ts';
+import type { Keep } from '../keep.ts';
+import { toMeasure } from '../spectrum/measure.ts';
 import { mean, scoreR2, squaredError } from '../spectrum/regression/folds.ts';
 import { compareTerms, createSpectrum, setKey, type FourierSpectrum, type Term } from '../spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense, tableOfSpectrum } from '../spectrum/walsh-hadamard.ts';
@@ -117,7 +119,7 @@ export async function runStack(split: Split, options: ProxySpexOptions, pace: Pa
         await pace('fit', k, members.length);
         if (weights[k] > 0) answers.push({ answer: member.final(admitted), weight: weights[k] });
       }
-      const spectrum = weightedSum(players, answers, intercept, maxTerms);
+      const spectrum = weightedSum(players, answers, intercept, maxTerms, options.keep);
       await pace('fit', members.length, members.length);
       return {
         kind,
@@ -154,12 +156,12 @@ export async function fitStack(
   options: ProxySpexOptions = {},
 ): Promise<StackFit> {
   const measured = mergeRepeats('fitStack', masks, values);
-  const trivial = trivialFit(measured, options.floor);
+  const trivial = trivialFit(measured, options);
   const known = { masks: measured.masks.count, endMasks: [], noise: measured.noise };
   if (trivial !== undefined) return { ...trivial, ...known, members: [], r2: 1, trees: undefined };
   const split = splitEnds(measured, options.endMasks);
   const run = await runStack(split, options, createPace('stack', options));
-  return run.finish(run.stacked ? 'stack' : 'trees', additiveJudge(split));
+  return run.finish(run.stacked ? 'stack' : 'trees', additiveJudge(split, options.keep));
 }
 
 /** ∅ and the `count` largest terms of Σ weight · answer + intercept. */
@@ -168,6 +170,7 @@ function weightedSum(
   answers: readonly { answer: Answer; weight: number }[],
   intercept: number,
   count: number,
+  keep: Keep | undefined,
 ): FourierSpectrum {
   if (players <= MOST_PLAYERS) {
     const tables = answers.map(({ answer }) => ('table' in answer ? answer.table : tableOfSpectrum(answer.spectrum)));
@@ -180,27 +183,28 @@ function weightedSum(
             intercept,
           ),
       count,
+      keep,
     );
   }
   const sums = new Map<string, Term>([['', { members: [], value: intercept }]]);
   for (const { answer, weight } of answers) {
     if (!('spectrum' in answer)) continue;
-    for (const { members, value } of answer.spectrum.terms) {
+    for (const { members, value } of toMeasure(answer.spectrum, keep).terms) {
       const key = setKey(members);
       sums.set(key, { members, value: (sums.get(key)?.value ?? 0) + weight * value });
     }
   }
   const empty = sums.get('')!;
   sums.delete('');
-  return createSpectrum('fourier', players, [empty, ...[...sums.values()].sort(compareTerms).slice(0, count)]);
+  return createSpectrum('fourier', players, [empty, ...[...sums.values()].sort(compareTerms).slice(0, count)], keep);
 }
 
 /** The `count` largest terms of a table's transform, and ∅. */
-function cutSpectrum(table: Float64Array, count: number): FourierSpectrum {
-  const dense = fourierFromTable(table);
+function cutSpectrum(table: Float64Array, count: number, keep: Keep | undefined): FourierSpectrum {
+  const dense = fourierFromTable(table, keep);
   const sizes = dense.subarray(1).map(Math.abs).sort();
   const floor = count < sizes.length ? sizes[sizes.length - 1 - count] : 0;
-  return spectrumOfDense('fourier', dense, () => floor);
+  return spectrumOfDense('fourier', dense, () => floor, keep);
 }
 
 /** The stack as a solver, with other than the default options. */

@@ -7,13 +7,14 @@
  * to the concept of interaction among players in cooperative games, 1999.
  */
 import type { Player } from '../game.ts';
+import { banzhafInteraction } from '../spectrum/indices.ts';
 import { setKey, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import type { Evidence } from '../solver.ts';
 import type { Result, ResultInteraction } from './result.ts';
 
 /** The largest `cap` terms (∅ always among them), the count of the others, and the share of variance that stays. */
 export function capSpectrum(spectrum: FourierSpectrum, cap = 1000): Result['spectrum'] {
-  const { terms } = spectrum;
+  const { terms, keep } = spectrum;
   const energy = (part: typeof terms): number =>
     part.reduce((sum, { members, value }) => sum + (members.length === 0 ? 0 : value ** 2), 0);
   let kept = terms.slice(0, cap);
@@ -24,6 +25,7 @@ export function capSpectrum(spectrum: FourierSpectrum, cap = 1000): Result['spec
     basis: 'fourier',
     terms: kept,
     omitted: terms.length - kept.length,
+    ...(keep === undefined ? {} : { keep: typeof keep === 'number' ? keep : [...keep] }),
     energyKept: total === 0 ? 1 : energy(kept) / total,
   };
 }
@@ -58,7 +60,8 @@ export function listInteractions(
     )
     .slice(0, count)
     .map(({ members, value: fourier }) => {
-      const value = (-2) ** members.length * fourier;
+      const unit = banzhafInteraction(spectrum, members, 1);
+      const value = unit * fourier;
       const error = known?.standardErrors.get(setKey(members));
       const helps = members.map((player) => values[player].banzhaf > 0);
       return {
@@ -67,7 +70,7 @@ export function listInteractions(
         fourier,
         value,
         meaning: meaningOf(value, helps),
-        ...(error === undefined ? {} : { standardError: 2 ** members.length * error }),
+        ...(error === undefined ? {} : { standardError: Math.abs(unit) * error }),
       };
     });
 }

@@ -218,6 +218,8 @@ const schema = z
       basis: z.literal('fourier'),
       terms: z.array(z.strictObject({ members, value: z.number() })),
       omitted: count,
+      /** Probability with which masks keep a player, one for all or one each; absent: ½. */
+      keep: z.exactOptional(z.union([z.number(), z.array(z.number())])),
       energyKept: share,
     }),
     /** On fresh masks; absent when all masks were measured. */

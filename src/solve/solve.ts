@@ -16,6 +16,8 @@ import { stackSolver } from '../proxy/stack.ts';
 import { createRandom } from '../random.ts';
 import type { Solution, SolveOptions, Solver } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';
+import { isFair, type Keep } from '../keep.ts';
+import { toMeasure } from '../spectrum/measure.ts';
 import { r2Gain, r2Interval, type R2Interval } from '../spectrum/r2.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { spex } from '../spex/spex.ts';
@@ -70,7 +72,7 @@ export async function solve(game: Game, options: ScoreOptions): Promise<ScoredSo
   const solution = await options.solver.solve(account, options);
   if (solution.exact) return { solution, heldOut: undefined, firstOrder: additivePart(solution.spectrum) };
   const { masks, values } = account.seen();
-  const additive = firstOrder(masks, values, options.seed);
+  const additive = firstOrder(masks, values, options);
   return { solution, heldOut: await score(ledger, solution, additive, masks, options), firstOrder: additive };
 }
 
@@ -85,15 +87,15 @@ async function solveToTarget(
       'target R²',
       `goes with solver auto, which fits anew after every round; "${options.solver.name}" takes a budget.`,
     );
-  const { heldOut, seed, signal, onProgress } = options;
+  const { heldOut, seed, signal, onProgress, floor, keep } = options;
   const {
     solution,
     heldOut: interval,
     fitted,
     held,
-  } = await solveAdaptively(game, { ...adaptive, heldOut, seed, signal, onProgress });
+  } = await solveAdaptively(game, { ...adaptive, heldOut, seed, signal, onProgress, floor, keep });
   if (interval === undefined) return { solution, heldOut: undefined, firstOrder: additivePart(solution.spectrum) };
-  const additive = firstOrder(fitted.masks, fitted.values, seed);
+  const additive = firstOrder(fitted.masks, fitted.values, options);
   return {
     solution,
     heldOut: { ...interval, ...comparisonOf(held.values, solution.spectrum, additive, held.masks, seed) },
@@ -107,6 +109,7 @@ function additivePart(spectrum: FourierSpectrum): FourierSpectrum {
     'fourier',
     spectrum.players,
     spectrum.terms.filter(({ members }) => members.length < 2),
+    spectrum.keep,
   );
 }
 
@@ -117,7 +120,7 @@ async function score(
   fitted: Masks,
   options: ScoreOptions,
 ): Promise<ScoredSolution['heldOut']> {
-  const fresh = freshMasks(game.players.length, options.heldOut, options.seed, fitted);
+  const fresh = freshMasks(game.players.length, options, fitted);
   if (fresh.count < 2) return undefined;
   let done = 0;
   const truth = await game.value(fresh, {
@@ -150,16 +153,24 @@ function comparisonOf(
 }
 
 /** The additive answer that auto starts from, on the same masks; with too few masks for folds, the mean. */
-function firstOrder(masks: Masks, values: Float64Array, seed: number): FourierSpectrum {
-  if (masks.count >= 10) return fitBestAdditive(masks, values, seed).spectrum;
+function firstOrder(
+  masks: Masks,
+  values: Float64Array,
+  { seed, keep }: { readonly seed: number; readonly keep?: Keep | undefined },
+): FourierSpectrum {
+  if (masks.count >= 10) return toMeasure(fitBestAdditive(masks, values, seed).spectrum, keep);
   const mean = values.reduce((a, b) => a + b, 0) / values.length;
-  return createSpectrum('fourier', masks.players, [{ members: [], value: mean }]);
+  return createSpectrum('fourier', masks.players, [{ members: [], value: mean }], keep);
 }
 
-/** Uniform masks that were not fitted, another seed; for n <= 12 all that are left. */
-function freshMasks(players: number, count: number, seed: number, fitted: Masks): Masks {
+/** Masks drawn as those fitted, none of them, another seed; of fair masks over n <= 12 players all that are left. */
+function freshMasks(
+  players: number,
+  { heldOut: count, seed, keep = 0.5 }: Pick<ScoreOptions, 'heldOut' | 'seed' | 'keep'>,
+  fitted: Masks,
+): Masks {
   const exclude = tableOf(fitted);
-  if (players <= 12) {
+  if (players <= 12 && isFair(keep)) {
     const all = allMasks(players);
     return selectRows(
       all,
@@ -167,5 +178,5 @@ function freshMasks(players: number, count: number, seed: number, fitted: Masks)
     );
   }
   const left = players < 40 ? 2 ** players - exclude.count : Infinity;
-  return uniformMasks(players, Math.min(count, left), createRandom(seed, 'held out'), exclude);
+  return uniformMasks(players, Math.min(count, left), createRandom(seed, 'held out'), exclude, keep);
 }

@@ -22,7 +22,7 @@ const ROUNDING = 1e-12;
  */
 export const exactSolver: Solver = {
   name: 'exact',
-  async solve(game, { budget, signal, onProgress, floor }) {
+  async solve(game, { budget, signal, onProgress, floor, keep }) {
     const n = game.players.length;
     const count = 2 ** n;
     if (!(count <= budget)) {
@@ -53,9 +53,9 @@ export const exactSolver: Solver = {
       }
       scale = Math.max(scale, Math.abs(table[row]));
     }
-    const dense = fourierFromTable(table);
+    const dense = fourierFromTable(table, keep);
     const dropped = keepLargest(dense.subarray(1), ROUNDING * scale, MAX_TERMS - 1);
-    const spectrum = spectrumOfDense('fourier', dense, () => ROUNDING * scale);
+    const spectrum = spectrumOfDense('fourier', dense, () => ROUNDING * scale, keep);
     return {
       solver: 'exact',
       spectrum,
