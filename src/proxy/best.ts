@@ -39,6 +39,8 @@ export interface Contender {
   readonly complexity: number;
   /** Predictions of the sample, each row by a fit without it. */
   readonly outOfSample: Float64Array;
+  /** Stricter predictions, asked where a simpler contender is close behind. */
+  confirm?: (() => Promise<Float64Array>) | undefined;
   /** Its spectrum, where that is known before it wins: it can then stand judge over another's terms. */
   readonly spectrum?: FourierSpectrum | undefined;
   /** The fit on everything; `judges` are all that may stand for the evidence (evidence.ts). */
@@ -62,6 +64,8 @@ export interface BestFit extends Answer {
   readonly why: string;
 }
 
+/** Standard errors up to which a simpler contender is close behind. */
+const CLOSE = 3;
 /** Players x masks of a stack beyond its processes: above, growing parities takes minutes. */
 const MOST_CELLS = 2e6;
 
@@ -129,6 +133,7 @@ export const stackCandidate: Candidate = {
         name: kind === 'trees' ? 'proxyspex' : 'stack',
         complexity: 1,
         outOfSample: run[kind],
+        confirm: kind === 'stack' ? run.confirm : undefined,
         async answer(judges) {
           const { spectrum, evidence, kind: won, ...details } = await run.finish(kind, judges);
           return { spectrum, evidence, kind: won, details };
@@ -177,13 +182,7 @@ export async function fitBest(
       break;
     }
   }
-  const winner =
-    contenders[
-      simplestOfBest(
-        split.values,
-        contenders.map(({ complexity, outOfSample }) => ({ complexity, predicted: outOfSample })),
-      )
-    ];
+  const winner = await choose(contenders, split.values);
   const judges = contenders.flatMap(({ spectrum, outOfSample }) =>
     spectrum === undefined ? [] : [{ spectrum, outOfSample }],
   );
@@ -196,6 +195,21 @@ export async function fitBest(
     ...(await winner.answer(judges)),
     why: [`out-of-sample R²: ${scores.join(', ')}`, ...notes].join('; '),
   };
+}
+
+/** The simplest of the best; one that leaves a simpler one not far behind has to confirm it first, in place. */
+async function choose(contenders: Contender[], values: Float64Array): Promise<Contender> {
+  const pick = (within?: number): number =>
+    simplestOfBest(
+      values,
+      contenders.map(({ complexity, outOfSample }) => ({ complexity, predicted: outOfSample })),
+      within,
+    );
+  const first = contenders[pick()];
+  const close = contenders[pick(CLOSE)].complexity < first.complexity;
+  if (close && first.confirm !== undefined)
+    contenders[contenders.indexOf(first)] = { ...first, outOfSample: await first.confirm(), confirm: undefined };
+  return contenders[pick()];
 }
 
 function rmse(values: Float64Array, predicted: Float64Array): number {

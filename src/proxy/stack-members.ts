@@ -10,7 +10,7 @@ import { express } from './candidates.ts';
 import type { Admitted } from './end-masks.ts';
 import { MOST_SINGLES } from './first-order.ts';
 import type { Judged } from './fit.ts';
-import { fitGp, MOST_MASKS, MOST_PLAYERS, processAt } from './process/gaussian-process.ts';
+import { crossFittedGp, fitGp, MOST_MASKS, MOST_PLAYERS, processAt } from './process/gaussian-process.ts';
 import { growParities, seedsOfTrees, tuneParities } from './parities/greedy-parities.ts';
 import {
   chooseScalars,
@@ -37,6 +37,8 @@ export interface Fitted {
   readonly name: Member['name'];
   /** Of the rows of the sample, each by a fit without it. */
   readonly outOfSample: Float64Array;
+  /** The same by fits that had no part of the row in their parameters either, where outOfSample had. */
+  readonly confirm?: (() => Float64Array) | undefined;
   /** Of one mask that is not in the sample. */
   readonly predict: (mask: Masks) => number;
   /** Fitted on the sample and the end masks let in. */
@@ -44,7 +46,7 @@ export interface Fitted {
 }
 
 /** The two exact processes, up to their limits of players and masks; none beyond. */
-export async function processes({ sample, values }: Judged, pace: Pace): Promise<Fitted[]> {
+export async function processes({ sample, values, folds }: Judged, pace: Pace): Promise<Fitted[]> {
   if (sample.players > MOST_PLAYERS || sample.count > MOST_MASKS) return [];
   const members: Fitted[] = [];
   for (const [k, kind] of (['plain', 'amplitude'] as const).entries()) {
@@ -54,6 +56,7 @@ export async function processes({ sample, values }: Judged, pace: Pace): Promise
     members.push({
       name: kind === 'plain' ? 'process' : 'process with amplitude',
       outOfSample: process.leaveOneOut,
+      confirm: () => crossFittedGp(sample, values, kind, folds),
       predict: (mask) => table[mask.words[0]],
       final: (admitted) => ({
         table:

@@ -68,6 +68,8 @@ export interface StackRun {
   readonly stack: Float64Array;
   /** Whether the stack predicts unseen rows better than the trees alone and than the mean. */
   readonly stacked: boolean;
+  /** The stack's predictions with the processes' parameters cross-fitted too: dearer, for close calls. Undefined without processes. */
+  readonly confirm: (() => Promise<Float64Array>) | undefined;
   /** The final fit; `judges` are others whose predictions the evidence may rest on. */
   finish(kind: 'stack' | 'trees', judges: readonly Judge[]): Promise<StackFit>;
 }
@@ -103,6 +105,18 @@ export async function runStack(split: Split, options: ProxySpexOptions, pace: Pa
     trees: trees.outOfSample,
     stack,
     stacked,
+    confirm:
+      smooth.length === 0
+        ? undefined
+        : async () => {
+            const strict: Float64Array[] = [];
+            for (const [k, member] of members.entries()) {
+              await pace('confirm', k, members.length);
+              strict.push(member.confirm?.() ?? member.outOfSample);
+            }
+            await pace('confirm', members.length, members.length);
+            return crossWeighted(strict, y, judged.folds, PULL);
+          },
     async finish(kind, judges) {
       const weights = kind === 'stack' ? weighed.weights : members.map((member) => (member === trees ? 1 : 0));
       const intercept = kind === 'stack' ? weighed.intercept : 0;
