@@ -11,10 +11,10 @@ import { cpus } from 'node:os';
 import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { orderThree } from './synthetic.ts';
-import { openBackend } from '../src/backend/backend.ts';
-import { selectRows, uniformMasks, type Masks } from '../src/masks.ts';
+import { openBackend } from '../src/open-backend.ts';
+import { selectRows, type Masks } from '../src/masks.ts';
+import { uniformMasks } from '../src/uniform-masks.ts';
 import { fail, SpexlensError } from '../src/errors.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
 import { boost } from '../src/proxy/trees/boost.ts';
 import { fitProxySpex } from '../src/proxy/fit.ts';
 import { fitStack } from '../src/proxy/stack.ts';
@@ -115,7 +115,7 @@ async function* madeCells(settings: Settings, only: readonly string[]): AsyncGen
 
 async function madeCell(game: MadeGame, alpha: number, seed: number): Promise<Cell> {
   const masks = masksOf(game.players, alpha, seed);
-  const held = uniformMasks(game.players, HELD, createRandom(seed, 'held'), new Set());
+  const held = uniformMasks(game.players, HELD, createRandom(seed, 'held'));
   const truth = await game.value(held);
   const largest = game.truth === undefined ? undefined : topOf(game.truth);
   return {
@@ -381,7 +381,7 @@ process.exitCode = await runCommand<Flags>(
     if (parts.includes('fits')) await singleFits(python);
     if (parts.includes('made')) {
       const made = names('--made', flags.made, Object.keys(MADE_GAMES));
-      const backend = await openBackend('wasm', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+      const backend = await openBackend('wasm');
       try {
         await scoreCells(madeCells(settings, made), settings);
       } finally {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { hierarchical, staircases } from '../../bench/synthetic.ts';
-import { allMasks, isKept, uniformMasks } from '../../src/masks.ts';
+import { allMasks, isKept } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { fitBest } from '../../src/proxy/best.ts';
 import { fitProxySpex } from '../../src/proxy/fit.ts';
 import { proxyMasks } from '../../src/proxy/proxyspex.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { emptyMasks, uniformMasks } from '../../../src/masks.ts';
+import { emptyMasks } from '../../../src/masks.ts';
+import { uniformMasks } from '../../../src/uniform-masks.ts';
 import { createRandom } from '../../../src/random.ts';
 import { lassoPath, lassoSpectrum } from '../../../src/spectrum/regression/lasso.ts';
 import { applyColumns, correlate, parityColumns } from '../../../src/spectrum/regression/parity-columns.ts';
