@@ -22,9 +22,7 @@ function squares(logits: tf.Tensor3D): tf.Tensor {
 function moved(model: Model, name: HookName, direction: tf.Tensor, step: number): number {
   return tf.tidy(() => {
     const logits = runWithHooks(model, TOKENS, [[name, (x) => tf.add(x, tf.mul(direction, step))]]);
-    return squares(logits)
-      .dataSync()
-      .reduce((sum, value) => sum + value, 0);
+    return Array.from(squares(logits).dataSync()).reduce((sum, value) => sum + value, 0);
   });
 }
 
