@@ -29,6 +29,8 @@ export interface ComponentGame extends Game {
   readonly players: readonly ComponentPlayer[];
   /** Masks per forward pass; less than what was asked for once that did not fit into memory. */
   readonly batchSize: number;
+  /** The same where gradients are taken, which keeps more for each mask. */
+  readonly gradientBatchSize: number;
   /** Forward rows that one mask costs: the number of prompts. */
   readonly rowsPerMask: number;
   /** f and ∂f/∂m at masks; absent for a metric that has no gradient. A mask costs one forward and one backward row per prompt. */
@@ -53,7 +55,7 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
   const name = `${model.name} ${metric.name}`;
   const n = players.length;
   const block: BlockSize = {
-    size: options.batchSize ?? chooseGradientBatch(model, tasks, metric, options.byteLimit ?? 2 ** 28),
+    size: Math.min(batchSize, chooseGradientBatch(model, tasks, metric, options.byteLimit ?? 2 ** 28)),
   };
   const gradientsAt = async (m: Float32Array, gradientOptions: GradientOptions = {}): Promise<MaskGradients> => {
     checkNumbers(name, m, n);
@@ -79,6 +81,9 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
     players,
     get batchSize() {
       return batchSize;
+    },
+    get gradientBatchSize() {
+      return block.size;
     },
     rowsPerMask: tasks.length,
     ordered,
