@@ -18,7 +18,7 @@ const hexesOf = (masks: Masks): string[] => Array.from({ length: masks.count }, 
 const ZERO_TO_15 = Float64Array.from({ length: 16 }, (_, j) => j);
 
 /** A game over 4 players whose value is the mask's index, told of in batches, with the masks it was asked for. */
-function batched(size: number): { game: Game; asked: number[]; stopAfter(batches: number): void } {
+function batched(size: number): { game: Game; asked: number[]; readonly stopAfter: (batches: number) => void } {
   const asked: number[] = [];
   let left = Infinity;
   const game: Game = {
@@ -248,9 +248,9 @@ describe('a ledger', () => {
 
   it('has gradients and rows per mask where its game does, and only there', () => {
     const bare = openLedger(gameFromFunction('index', 2, index));
-    expect([bare.gradients, bare.rowsPerMask]).toEqual([undefined, undefined]);
+    expect(['gradients' in bare, bare.rowsPerMask]).toEqual([false, undefined]);
     expect(openLedger({ ...gameFromFunction('index', 2, index), rowsPerMask: 3 }).rowsPerMask).toBe(3);
-    expect(openLedger(differentiable().game).gradients).toBeTypeOf('function');
+    expect('gradients' in openLedger(differentiable().game)).toBe(true);
   });
 
   it('keeps gradients as it keeps values: each measured once, with its value, and logged', async () => {
@@ -269,7 +269,7 @@ describe('a ledger', () => {
         told.push(...Array.from(rows));
       },
     });
-    expect(told.sort()).toEqual([0, 1, 2, 3]);
+    expect(told.sort((a, b) => a - b)).toEqual([0, 1, 2, 3]);
     expect([asked.values, asked.gradients, ledger.differentiated]).toEqual([0, 4, 4]);
     const resumed = openLedger(differentiable().game, log);
     expect(await resumed.gradients?.(masks)).toEqual(expected);
@@ -351,6 +351,6 @@ describe('an account', () => {
     await account.gradients?.(masksFromMembers(2, [[0], [1]]));
     expect([account.asked, account.remaining]).toEqual([2, 0]);
     await expect(account.gradients?.(allMasks(2))).rejects.toMatchObject({ kind: 'budget' });
-    expect(openLedger(gameFromFunction('index', 2, index)).account().gradients).toBeUndefined();
+    expect('gradients' in openLedger(gameFromFunction('index', 2, index)).account()).toBe(false);
   });
 });
