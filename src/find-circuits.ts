@@ -5,6 +5,7 @@
  * command line (cli/circuits) and notebooks call this; it writes nothing but the run log.
  */
 import type { Backend } from './backend/backend.ts';
+import { fail } from './errors.ts';
 import { explain, type ExplainOptions } from './explain.ts';
 import { openLedger, type ValueLog } from './ledger.ts';
 import { ABLATIONS, type Ablation } from './lens/components/ablations.ts';
@@ -115,6 +116,12 @@ function meanRows(
   { meanPrompts }: FindCircuitsOptions,
   tasks: readonly Task[],
 ): readonly (readonly number[])[] {
+  if (meanPrompts === undefined && tasks.length < 2)
+    throw fail(
+      'input',
+      'mean ablation',
+      'needs a data set to average over; give --mean-prompts file.jsonl, or several prompts.',
+    );
   if (meanPrompts === undefined) return tasks.map(({ tokens }) => tokens);
   return meanPrompts.map(({ prompt }) => toSequences(model, prompt)[0]);
 }

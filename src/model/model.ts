@@ -4,9 +4,8 @@
  * A model is a folder in Hugging Face layout (config.json, weights, tokenizer.json) or a hub id. The numbers are
  * the checkpoint's own; nothing is folded or centred. The owner of a model disposes it.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fail } from '../errors.ts';
+import { fileIn } from '../platform/files.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
 import { familyOf } from './families/families.ts';
@@ -71,7 +70,7 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
   const parameters: Record<string, Parameter> = {};
   try {
     const unusedTensors = await readParameters(checkpoint, family, config, names, storage, parameters);
-    const hasTokenizer = (await stat(join(folder, 'tokenizer.json')).catch(() => undefined)) !== undefined;
+    const hasTokenizer = (await fileIn(folder, 'tokenizer.json')) !== undefined;
     const tokenizer = hasTokenizer ? await loadTokenizer(folder) : undefined;
     if (tokenizer !== undefined && tokenizer.vocabSize > config.dVocab) {
       throw fail(

@@ -3,9 +3,10 @@
  *
  * `facts` says what the game alone does not know: the model, the backend, the prompts, the units. All of it is optional.
  */
-import { arch, platform, version as node } from 'node:process';
+import type { Circuit } from '../circuit/find-circuit.ts';
 import type { Player } from '../game.ts';
 import { layerOf } from '../place.ts';
+import { aboutPlatform } from '../platform/about.ts';
 import { directSubsetRate, energyByOrder, energySplit, staircaseRate } from '../spectrum/energy.ts';
 import { banzhaf, shapley } from '../spectrum/indices.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
@@ -46,11 +47,15 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
   );
   return {
     schema: RESULT_SCHEMA,
-    software: { name: 'spexlens', version: VERSION, node, platform: `${platform} ${arch}` },
-    startedAt: facts.startedAt?.toISOString(),
+    software: { name: 'spexlens', version: VERSION, ...aboutPlatform() },
     run: { command: facts.command ?? '', options: facts.options ?? {}, seed: settings.seed },
     name: facts.name ?? ledger.name,
-    ...present({ study: facts.study, model: facts.model, backend: facts.backend }),
+    ...present({
+      startedAt: facts.startedAt?.toISOString(),
+      study: facts.study,
+      model: facts.model,
+      backend: facts.backend,
+    }),
     task: { prompts: [], metric: ledger.name, units: '', ablation: '', players: 'players', ...facts.task },
     players: players.map(playerOf),
     clean,
@@ -67,9 +72,15 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
     },
     values,
     interactions: listInteractions(spectrum, players, values, knownTerms(spectrum, evidence)),
-    ...present({ circuit, removal }),
+    ...present({ circuit: circuit && circuitOf(circuit), removal }),
     files: [],
   };
+}
+
+/** The circuit with its members' numbers and names: their places are the players'. */
+function circuitOf(circuit: Circuit): Result['circuit'] {
+  const members = circuit.members.map(({ player, name, necessity }) => ({ player, name, necessity }));
+  return { ...circuit, members };
 }
 
 function playerOf({ name, place }: Player): Result['players'][number] {

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { fail } from '../errors.ts';
+import { printableJson } from '../printable.ts';
 import type { Frozen } from '../frozen.ts';
 import { placeSchema } from '../place.ts';
 import { upgradeResult } from './upgrade.ts';
@@ -304,7 +305,7 @@ export function parseResult(json: unknown, who = 'result.json'): Result {
  * @throws as `parseResult`, also on NaN or an infinity, which JSON would turn into null.
  */
 export function formatResult(result: Result): string {
-  return `${JSON.stringify(parseResult(result), null, 1)}\n`;
+  return `${printableJson(JSON.stringify(parseResult(result), null, 1))}\n`;
 }
 
 function parseJson(json: string, who: string): unknown {

@@ -4,6 +4,7 @@
  * Values get three significant digits at the scale of the largest number beside them; shares are whole
  * percents, or one decimal below ten; minus is U+2212, as wide as plus.
  */
+import { printable } from '../printable.ts';
 import type { Result, ResultInteraction } from './result.ts';
 
 /** A formatter for numbers whose largest magnitude is `scale`: the same decimals for all of them. */
@@ -143,7 +144,7 @@ export function columnsOf(text: string): number {
 
 /** A text on one line of at most `columns` columns; control and direction characters become spaces, the cut shows as an ellipsis. */
 export function oneLine(text: string, columns: number): string {
-  const flat = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]+/gu, ' ').trim();
+  const flat = printable(text).trim();
   let cut = '';
   let used = 0;
   for (const { segment, index } of SEGMENTER.segment(flat)) {

@@ -513,16 +513,14 @@ describe('a hub that says no', () => {
 
   it('about a file with a path for a name is not followed', async () => {
     first(99, api, (response) =>
-      response
-        .writeHead(200)
-        .end(
-          JSON.stringify({
-            sha: COMMIT,
-            siblings: ['../../../evil', '/etc/x', 'config.json', 'model.safetensors', '..', 'a\\b.pth'].map(
-              (rfilename) => ({ rfilename }),
-            ),
-          }),
-        ),
+      response.writeHead(200).end(
+        JSON.stringify({
+          sha: COMMIT,
+          siblings: ['../../../evil', '/etc/x', 'config.json', 'model.safetensors', '..', 'a\\b.pth'].map(
+            (rfilename) => ({ rfilename }),
+          ),
+        }),
+      ),
     );
     expect((await readdir(await locate())).sort()).toEqual(['config.json', 'model.safetensors']);
   });

@@ -6,7 +6,7 @@ import { openLedger } from '../../src/ledger.ts';
 import { createRandom } from '../../src/random.ts';
 import { roundSizes, solveAdaptively, verdict } from '../../src/solve/adaptive.ts';
 import { solve, SOLVERS } from '../../src/solve/solve.ts';
-import type { Adaptive, Round } from '../../src/solver.ts';
+import type { Round } from '../../src/solver.ts';
 
 const additive = (n: number): Game =>
   gameFromFunction('additive', n, (row, masks) =>
@@ -41,7 +41,7 @@ describe('an adaptive budget', () => {
       heldOut: 200,
       seed: 1,
     });
-    const { outcome, rounds } = solution.evidence?.adaptive as Adaptive;
+    const { outcome, rounds } = solution.evidence!.adaptive!;
     expect(outcome).toBe('reached');
     expect(solution.masks).toBeLessThan(500);
     expect(solution.masks).toBe(rounds[rounds.length - 1].fitted);
@@ -50,7 +50,7 @@ describe('an adaptive budget', () => {
 
   it('gives up when even the hopeful curve falls short, before the budget is spent', async () => {
     const { solution } = await solveAdaptively(noisy(16), { targetR2: 0.95, maxBudget: 4000, heldOut: 200, seed: 1 });
-    const { outcome, why } = solution.evidence?.adaptive as Adaptive;
+    const { outcome, why } = solution.evidence!.adaptive!;
     expect(outcome).toBe('hopeless');
     expect(why).toMatch(/at 4000 masks at best, short of the target of 0.95/);
     expect(solution.masks).toBeLessThan(4000);
