@@ -1,10 +1,10 @@
 /**
- * The best answer that the masks allow: every candidate is judged on rows that it did not fit, and the simplest of those that are
- * within one standard error of the best is fitted on all of them.
+ * The best answer that the masks allow: every candidate is judged on rows that it did not fit, and the simplest of
+ * those that are within one standard error of the best is fitted on all of them.
  *
- * Candidates stand in one list, CANDIDATES. First order is one, so an answer with interactions has to earn them, and where
- * nothing is left to explain the others are not tried. More masks can only help: what a larger candidate cannot do with
- * them, a simpler one still can.
+ * Candidates stand in one list, CANDIDATES. First order is one, so an answer with interactions has to earn them, and
+ * where nothing is left to explain the others are not tried. More masks can only help: what a larger candidate cannot
+ * do with them, a simpler one still can.
  */
 import type { Masks } from '../masks.ts';
 import type { Evidence } from '../solver.ts';
@@ -103,14 +103,14 @@ export const proxyspexCandidate: Candidate = {
   names: ['proxyspex'],
   passes: (split) => (slowStack(split) ? undefined : 'the stack judges it too'),
   async contend(split, options, pace) {
-    const { outOfSample, finish } = await runProxySpex(split, options, pace);
+    const run = await runProxySpex(split, options, pace);
     return [
       {
         name: 'proxyspex',
         complexity: 1,
-        outOfSample,
+        outOfSample: run.outOfSample,
         async answer(judges) {
-          const { spectrum, evidence, kind, ...details } = await finish(judges);
+          const { spectrum, evidence, kind, ...details } = await run.finish(judges);
           return { spectrum, evidence, kind, details };
         },
       },

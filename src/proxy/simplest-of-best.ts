@@ -1,6 +1,7 @@
 /**
- * Which of several answers to give: the one with the least error on rows that none of them fitted, or a simpler one that is no
- * worse within one standard error (Breiman, Friedman, Olshen, Stone, Classification and Regression Trees, 1984, section 3.4.3).
+ * Which of several answers to give: the one with the least error on rows that none of them fitted, or a simpler one
+ * that is no worse within one standard error (Breiman, Friedman, Olshen, Stone, Classification and Regression Trees,
+ * 1984, section 3.4.3).
  *
  * Errors are compared row by row, so what is hard for all does not hide a difference.
  */
