@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { hierarchical, orderThree, staircases } from '../synthetic.ts';
 import { allMasks, type Masks } from '../../src/masks.ts';
+import { ABLATIONS } from '../../src/lens/components/ablations.ts';
 import { createComponentGame } from '../../src/lens/components/component-game.ts';
 import { parsePlayers } from '../../src/lens/components/components.ts';
 import { metricOf } from '../../src/lens/metrics.ts';

@@ -9,10 +9,10 @@ import { layerOf } from '../place.ts';
 import { aboutPlatform } from '../platform/about.ts';
 import { directSubsetRate, energyByOrder, energySplit, staircaseRate } from '../spectrum/energy.ts';
 import { banzhaf, shapley } from '../spectrum/indices.ts';
-import { setKey, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import type { FourierSpectrum } from '../spectrum/spectrum.ts';
 import type { Explanation } from '../explain.ts';
 import { VERSION } from '../version.ts';
-import { capSpectrum, listInteractions } from './interactions.ts';
+import { capSpectrum, knownTerms, listInteractions } from './interactions.ts';
 import { RESULT_SCHEMA, type Result } from './result.ts';
 
 /** What a reader is told of a game beside its numbers. */
@@ -45,7 +45,6 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
     spectrum,
     players.map(({ place }) => layerOf(place)),
   );
-  const belowNoise = new Set((evidence?.belowNoise ?? []).map(setKey));
   return {
     schema: RESULT_SCHEMA,
     software: { name: 'spexlens', version: VERSION, ...aboutPlatform() },
@@ -72,7 +71,7 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
       staircaseRate: staircaseRate(spectrum, HIERARCHY_TERMS),
     },
     values,
-    interactions: listInteractions(spectrum, players, values, belowNoise),
+    interactions: listInteractions(spectrum, players, values, knownTerms(spectrum, evidence)),
     ...present({ circuit: circuit && circuitOf(circuit), removal }),
     files: [],
   };

@@ -61,8 +61,10 @@ const interaction = z.strictObject({
   value: z.number(),
   /** What the sign says here: see `meaningOf`. */
   meaning: z.enum(['synergy', 'redundancy', 'above', 'below']),
-  /** The solver could not tell it from noise (SPEX says so of its terms). */
+  /** The solver could not tell it from noise; only records of older versions list such interactions. */
   belowNoise: z.exactOptional(z.literal(true)),
+  /** Standard error of `value`, where the solver has one. */
+  standardError: z.exactOptional(z.number().min(0)),
 });
 
 const measured = z.strictObject({ value: z.number(), faithfulness: share });
@@ -93,6 +95,14 @@ const circuit = z.strictObject({
   optimal: z.boolean(),
   full: z.number(),
   empty: z.number(),
+  /** Whether it deserves the name, and why; absent in records of older versions. */
+  verdict: z.exactOptional(
+    z.strictObject({
+      kind: z.enum(['found', 'no better than random', 'overshoot', 'no signal', 'not reached', 'everything']),
+      why: text,
+    }),
+  ),
+  named: z.exactOptional(count),
   predictedSize: count.nullable(),
   chosen: point,
   smallestMeasuredSize: count,
@@ -209,10 +219,18 @@ const schema = z
       basis: z.literal('fourier'),
       terms: z.array(z.strictObject({ members, value: z.number() })),
       omitted: count,
+      /** Probability with which masks keep a player, one for all or one each; absent: ½. */
+      keep: z.exactOptional(z.union([z.number(), z.array(z.number())])),
       energyKept: share,
     }),
     /** On fresh masks; absent when all masks were measured. */
-    heldOut: interval.extend({ firstOrder: interval.optional() }).optional(),
+    heldOut: interval
+      .extend({
+        firstOrder: interval.optional(),
+        /** R² above that of the first order, compared mask by mask. */
+        gain: z.strictObject({ gain: z.number(), low: z.number(), high: z.number() }).optional(),
+      })
+      .optional(),
     /** Where masks were measured until a target was passed. */
     adaptive: adaptive.optional(),
     energy: energySplit.extend({ byOrder: z.array(z.strictObject({ order: count, share })) }),
