@@ -15,7 +15,6 @@ import { loadModel } from '../../src/model/model.ts';
 import { evaluate, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense } from '../../src/spectrum/walsh-hadamard.ts';
 import { fromRoot } from '../../cli/package-root.ts';
-import { ABLATIONS } from '../../src/lens/components/ablations.ts';
 
 export interface MadeGame {
   readonly name: string;
