@@ -42,9 +42,10 @@ export interface PilotOptions extends Pick<ValueOptions, 'signal'> {
 
 /** Share of the spread at half the players that f(all) - f(none) has to be. */
 const RANGE = 1 / 3;
-/** Standard errors by which the mean of the halves has to differ from f(none), and the share of the range that counts too. */
-const DISTANCE = 2.5;
+/** What has to be left of the range with half of the players; and, where it is little, by how many standard errors it is more than none. */
+const LEAST_LEFT = 0.05;
 const LEFT = 0.1;
+const DISTANCE = 2.5;
 const TOLERANCE = 1e-9;
 
 /** Measures the two ends and random halves of `game`. Few players have fewer halves: all masks there are. */
@@ -72,5 +73,5 @@ function verdictOf({ clean, ablated, half, left, distance }: Omit<Pilot, 'verdic
   if (Math.abs(range) <= TOLERANCE * scale) return half.sd <= TOLERANCE * scale ? 'no range' : 'no better';
   if (better !== 0 && better * range < 0) return 'no better';
   if (Math.abs(range) < RANGE * half.sd) return 'no range';
-  return left < LEFT && distance < DISTANCE ? 'broken at half' : 'sound';
+  return left < LEAST_LEFT || (left < LEFT && distance < DISTANCE) ? 'broken at half' : 'sound';
 }

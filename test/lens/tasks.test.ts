@@ -33,7 +33,10 @@ describe.each(Object.entries(TOKENIZERS))('tasks for a tokenizer with %s', (_, t
     expect(prompts).toHaveLength(16);
     for (let k = 0; k < 16; k += 2) {
       const [a, b] = [prompts[k], prompts[k + 1]];
-      expect([a.corrupted, b.corrupted]).toEqual([b.prompt, a.prompt]);
+      if (template.name === 'ioi') expect(a.corrupted).toEqual(b.corrupted);
+      else expect([a.corrupted, b.corrupted]).toEqual([b.prompt, a.prompt]);
+      expect([a.prompt, b.prompt]).not.toContainEqual(template.name === 'ioi' ? a.corrupted : undefined);
+      expect(lengthOf(tokenizer, a.corrupted)).toBe(lengthOf(tokenizer, a.prompt));
       expect(lengthOf(tokenizer, a.prompt)).toBe(lengthOf(tokenizer, b.prompt));
       expect(a.correct).not.toBe(a.incorrect);
       expect([a.correct, a.incorrect]).toEqual([b.incorrect, b.correct]);

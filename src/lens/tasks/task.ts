@@ -2,7 +2,8 @@
  * Tasks of the literature as prompts for whatever tokenizer a model has: a template draws two texts that differ in what decides
  * the answer, and is asked for as many pairs as are wanted.
  *
- * Each pair gives two prompts, and each is the other's corrupted twin: what merely favours one answer cancels over the pair. The
+ * Each pair gives two prompts: what merely favours one answer cancels over the pair. Their corrupted prompt is a text in which
+ * nothing decides the answer, as the literature has it, or else each is the other's. The
  * tokenizer decides where a prompt ends: the longest common beginning of the text with the right and with the wrong answer, so
  * that both answers are single tokens that stand at the same place, whether a space is theirs or the prompt's. Pairs whose
  * prompts differ in length are drawn again.
@@ -32,8 +33,13 @@ export interface TaskTemplate {
   readonly about: string;
   /** Paper. */
   readonly source: string;
-  /** Two texts that differ in what decides the answer. */
-  draw(random: Random): readonly [Continuation, Continuation];
+  /** Two texts that differ in what decides the answer, and one in which nothing decides it; without that, each is the other's twin. */
+  draw(random: Random): Draw;
+}
+
+export interface Draw {
+  readonly pair: readonly [Continuation, Continuation];
+  readonly neutral?: string | undefined;
 }
 
 /** Pairs drawn per pair wanted, at most: beyond, the tokenizer does not have the words as single tokens. */
@@ -54,14 +60,18 @@ export function promptsOfTask(template: TaskTemplate, tokenizer: TaskTokenizer, 
       const what = `${prompts.length / 2} of ${pairs} pairs fit this tokenizer after ${tries} draws`;
       throw fail('input', `task ${template.name}`, `${what}; ask for fewer pairs, or use another task.`);
     }
-    const [one, two] = template.draw(random);
-    const a = settle(tokenizer, one);
-    const b = settle(tokenizer, two);
+    const { pair, neutral } = template.draw(random);
+    const [a, b] = pair.map((each) => settle(tokenizer, each));
     if (a === undefined || b === undefined || a.ids.length !== b.ids.length) continue;
+    const third = neutral === undefined ? undefined : neutralOf(tokenizer, neutral, pair[0], a);
+    if (neutral !== undefined && third === undefined) continue;
     const key = [a.ids.join(), b.ids.join()].sort().join('|');
     if (seen.has(key) || a.ids.join() === b.ids.join()) continue;
     seen.add(key);
-    prompts.push({ ...a.prompt, corrupted: b.prompt.prompt }, { ...b.prompt, corrupted: a.prompt.prompt });
+    prompts.push(
+      { ...a.prompt, corrupted: third ?? b.prompt.prompt },
+      { ...b.prompt, corrupted: third ?? a.prompt.prompt },
+    );
   }
   return prompts;
 }
@@ -89,6 +99,18 @@ function settle(
     if (!whole || !begins || tokenizer.decode(ids.slice(own.length)).trim() !== '') return undefined;
   }
   return { ids, prompt: { prompt: isText ? text : ids, correct: right[shared], incorrect: wrong[shared] } };
+}
+
+/** The text in which nothing decides, cut where the pair is cut; undefined where it has another length. */
+function neutralOf(
+  tokenizer: TaskTokenizer,
+  text: string,
+  { correct }: Continuation,
+  { ids, prompt }: Settled,
+): string | number[] | undefined {
+  if (typeof prompt.prompt === 'string') return tokenizer.encode(text).length === ids.length ? text : undefined;
+  const cut = tokenizer.encode(text + correct).slice(0, ids.length);
+  return cut.length === ids.length && tokenizer.encode(text).length <= ids.length ? cut : undefined;
 }
 
 /** A task by name. @throws 'input' for an unknown one, with suggestions. */

@@ -3,7 +3,7 @@
  * is drawn again (task.ts).
  */
 import type { Random } from '../../random.ts';
-import type { Continuation, TaskTemplate } from './task.ts';
+import type { Continuation, Draw, TaskTemplate } from './task.ts';
 
 const NAMES =
   'Mary John Tom James Anna Paul Peter Sarah David Laura Mark Emma Alice Robert Susan Michael Kate Simon'.split(' ');
@@ -53,11 +53,10 @@ function some<T>(random: Random, list: readonly T[], count: number): T[] {
 }
 
 /** A text by the value it is given, and the same with another: the right answer of one is the wrong one of the other. */
-function mirrored(make: (value: string) => string, a: string, b: string, answer = (value: string) => ` ${value}`) {
-  return [
-    { text: make(a), correct: answer(a), incorrect: answer(b) },
-    { text: make(b), correct: answer(b), incorrect: answer(a) },
-  ] as const satisfies readonly Continuation[];
+function swapped(make: (value: string) => string, a: string, b: string, neutral?: string): Draw {
+  const one: Continuation = { text: make(a), correct: ` ${a}`, incorrect: ` ${b}` };
+  const two: Continuation = { text: make(b), correct: ` ${b}`, incorrect: ` ${a}` };
+  return { pair: [one, two], neutral };
 }
 
 export type TaskName =
@@ -76,14 +75,17 @@ export const TASKS: Readonly<Record<TaskName, TaskTemplate>> = {
     about: 'indirect object: who was given something, when two were named and one of them gives',
     source: 'Wang et al., Interpretability in the Wild, arXiv 2211.00593',
     draw(random) {
-      const [first, second] = some(random, NAMES, 2);
+      const [first, second, third, fourth, fifth] = some(random, NAMES, 5);
       const [[place], [thing]] = [some(random, PLACES, 1), some(random, THINGS, 1)];
-      const giver = (name: string): string =>
-        `When ${first} and ${second} went to the ${place}, ${name} gave a ${thing} to`;
-      return [
-        { text: giver(second), correct: ` ${first}`, incorrect: ` ${second}` },
-        { text: giver(first), correct: ` ${second}`, incorrect: ` ${first}` },
-      ];
+      const text = (one: string, two: string, giver: string): string =>
+        `When ${one} and ${two} went to the ${place}, ${giver} gave a ${thing} to`;
+      return {
+        pair: [
+          { text: text(first, second, second), correct: ` ${first}`, incorrect: ` ${second}` },
+          { text: text(first, second, first), correct: ` ${second}`, incorrect: ` ${first}` },
+        ],
+        neutral: text(third, fourth, fifth), // the ABC distribution of the paper
+      };
     },
   },
   'greater-than': {
@@ -101,10 +103,12 @@ export const TASKS: Readonly<Record<TaskName, TaskTemplate>> = {
       const year = (decade: number): string => `${decade}9`;
       const [low, high] = [year(between), year(9)];
       // After an early year both would do; what tells the two texts apart is whether the lower one still does.
-      return [
-        { text: text(late), correct: high, incorrect: low, byFirstToken: true },
-        { text: text(early), correct: low, incorrect: high, byFirstToken: true },
-      ];
+      return {
+        pair: [
+          { text: text(late), correct: high, incorrect: low, byFirstToken: true },
+          { text: text(early), correct: low, incorrect: high, byFirstToken: true },
+        ],
+      };
     },
   },
   induction: {
@@ -114,7 +118,7 @@ export const TASKS: Readonly<Record<TaskName, TaskTemplate>> = {
     draw(random) {
       const [a, b, cue, ...rest] = some(random, WORDS, 9);
       const text = (next: string): string => ` ${[rest[0], cue, next, ...rest.slice(1), rest[0], cue].join(' ')}`;
-      return mirrored(text, a, b);
+      return swapped(text, a, b);
     },
   },
   'gendered-pronoun': {
@@ -126,10 +130,12 @@ export const TASKS: Readonly<Record<TaskName, TaskTemplate>> = {
       const [kind] = some(random, ['nice', 'good', 'kind', 'great', 'bright', 'quiet'], 1);
       const [what] = some(random, ['person', 'friend', 'teacher', 'student', 'doctor', 'neighbor'], 1);
       const text = (name: string): string => `So ${name} is such a ${kind} ${what}, isn't`;
-      return [
-        { text: text(woman), correct: ' she', incorrect: ' he' },
-        { text: text(man), correct: ' he', incorrect: ' she' },
-      ];
+      return {
+        pair: [
+          { text: text(woman), correct: ' she', incorrect: ' he' },
+          { text: text(man), correct: ' he', incorrect: ' she' },
+        ],
+      };
     },
   },
   'subject-verb': {
@@ -141,10 +147,12 @@ export const TASKS: Readonly<Record<TaskName, TaskTemplate>> = {
       const [[noun], [near]] = [some(random, NOUNS, 1), some(random, NEAR, 1)];
       const [link] = some(random, ['near', 'behind', 'beside', 'by'], 1);
       const text = (subject: string): string => `The ${subject} ${link} the ${near}`;
-      return [
-        { text: text(`${noun}s`), correct: ' are', incorrect: ' is' },
-        { text: text(noun), correct: ' is', incorrect: ' are' },
-      ];
+      return {
+        pair: [
+          { text: text(`${noun}s`), correct: ' are', incorrect: ' is' },
+          { text: text(noun), correct: ' is', incorrect: ' are' },
+        ],
+      };
     },
   },
   capitals: {
@@ -154,10 +162,12 @@ export const TASKS: Readonly<Record<TaskName, TaskTemplate>> = {
     draw(random) {
       const [one, two] = some(random, Object.entries(CAPITALS), 2);
       const text = ([country]: readonly [string, string]): string => `The capital of ${country} is the city of`;
-      return [
-        { text: text(one), correct: ` ${one[1]}`, incorrect: ` ${two[1]}` },
-        { text: text(two), correct: ` ${two[1]}`, incorrect: ` ${one[1]}` },
-      ];
+      return {
+        pair: [
+          { text: text(one), correct: ` ${one[1]}`, incorrect: ` ${two[1]}` },
+          { text: text(two), correct: ` ${two[1]}`, incorrect: ` ${one[1]}` },
+        ],
+      };
     },
   },
   docstring: {
@@ -168,7 +178,7 @@ export const TASKS: Readonly<Record<TaskName, TaskTemplate>> = {
       const [name, first, second, a, b, ...said] = some(random, WORDS, 11);
       const text = (third: string): string =>
         `def ${name}(self, ${first}, ${second}, ${third}, ${said[0]}):\n    """${said[1]} ${said[2]}\n\n    :param ${first}: ${said[3]} ${said[4]}\n    :param ${second}: ${said[5]} ${said[1]}\n    :param`;
-      return mirrored(text, a, b);
+      return swapped(text, a, b);
     },
   },
   arithmetic: {
@@ -181,10 +191,12 @@ export const TASKS: Readonly<Record<TaskName, TaskTemplate>> = {
       const x = small();
       const [y, z] = some(random, [1, 2, 3, 4, 5], 2);
       const text = (other: number): string => `${shown.join('\n')}\n${x} + ${other} =`;
-      return [
-        { text: text(y), correct: ` ${x + y}`, incorrect: ` ${x + z}` },
-        { text: text(z), correct: ` ${x + z}`, incorrect: ` ${x + y}` },
-      ];
+      return {
+        pair: [
+          { text: text(y), correct: ` ${x + y}`, incorrect: ` ${x + z}` },
+          { text: text(z), correct: ` ${x + z}`, incorrect: ` ${x + y}` },
+        ],
+      };
     },
   },
 };
