@@ -1,39 +1,51 @@
 /**
- * A model folder in Hugging Face layout: config.json and weights, safetensors or PyTorch, one file or shards.
+ * A model on disk: a folder in Hugging Face layout (config.json and weights, safetensors or PyTorch, one file or
+ * shards), or a GGUF file, alone or in a folder, which holds configuration and tokenizer too.
  *
- * Opening reads config.json (known here only to be a JSON object; `config.ts` gives it meaning)
- * and the headers of the weight files. Tensors are then read one at a time. `weight-files.ts` says
- * which files they are; every tensor is in exactly one of them.
+ * Opening reads the configuration (known here only to be a JSON object; the families give it meaning) and the headers
+ * of the weight files. Tensors are then read one at a time. `weight-files.ts` says which files they are; every tensor
+ * is in exactly one of them.
  */
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../errors.ts';
+import { openGgufCheckpoint } from './gguf/gguf-checkpoint.ts';
+import type { TokenizerContents } from './gguf/tokenizer.ts';
 import { readJsonObject, readText, requireFolder } from './model-folder.ts';
 import { openSafetensors } from './safetensors.ts';
 import { quote } from './strict-json.ts';
 import { noSuchTensor, type TensorEntry, type TensorSource } from './tensor-source.ts';
 import { openTorchFile } from './torch/torch-file.ts';
-import { chooseWeights, noWeights, parseIndex } from './weight-files.ts';
+import { chooseWeights, isGguf, noWeights, parseIndex, type FolderWeights } from './weight-files.ts';
 
 export interface Checkpoint extends Pick<TensorSource, 'read' | 'readIntegers'> {
+  /** The folder, or the GGUF file. */
   readonly folder: string;
-  /** config.json, not interpreted. */
+  /** config.json, or the same fields from a GGUF file's metadata; not interpreted. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Paths of the weight files, in name order. */
   readonly files: readonly string[];
   readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** Contents of tokenizer.json and tokenizer_config.json, where the weight file itself holds the tokenizer (GGUF). */
+  readonly tokenizer?: TokenizerContents | undefined;
 }
 
 /**
- * Opens the model in `folder`.
+ * Opens the model in `folder`, which may also be a GGUF file itself.
  *
  * @throws 'checkpoint' when the folder or a file is missing, damaged or inconsistent, naming what was looked for.
  */
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   const who = `checkpoint ${folder}`;
+  if (isGguf(folder) && (await stat(folder).catch(() => undefined))?.isFile() === true)
+    return openGgufCheckpoint(folder);
   await requireFolder(folder, who);
+  const names = await readdir(folder);
+  const choice = chooseWeights(names);
+  if (choice?.format === 'gguf') return openGgufCheckpoint(join(folder, choice.file));
   const config = await readJsonObject(folder, 'config.json', who);
-  const sources = await openWeights(folder, who);
+  if (choice === undefined) throw fail('checkpoint', who, noWeights(names));
+  const sources = await openWeights(folder, choice, who);
   const tensors = new Map<string, TensorEntry & { readonly source: TensorSource }>();
   for (const source of sources) {
     for (const [name, { dtype, shape }] of source.tensors) tensors.set(name, { dtype, shape, source });
@@ -54,10 +66,7 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
 }
 
 /** The weight files, which between them hold each tensor once. */
-async function openWeights(folder: string, who: string): Promise<TensorSource[]> {
-  const names = await readdir(folder);
-  const choice = chooseWeights(names);
-  if (choice === undefined) throw fail('checkpoint', who, noWeights(names));
+async function openWeights(folder: string, choice: FolderWeights, who: string): Promise<TensorSource[]> {
   const open = choice.format === 'safetensors' ? openSafetensors : openTorchFile;
   if (choice.kind === 'file') return [await open(join(folder, choice.file))];
   const shardOf = parseIndex(await readText(folder, choice.file, who), choice.format, `${who} ${choice.file}`);

@@ -1,13 +1,13 @@
 /**
  * A model: configuration, parameters on the device, tokenizer. Loading reads one tensor at a time.
  *
- * A model is a folder in Hugging Face layout (config.json, weights, tokenizer.json) or a hub id. The numbers are
+ * A model is a folder in Hugging Face layout (config.json, weights, tokenizer.json), a GGUF file or a hub id. The numbers are
  * the checkpoint's own; nothing is folded or centred. The owner of a model disposes it.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../errors.ts';
-import { openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
 import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
 import { familyOf } from './families/families.ts';
 import { locateModel } from '../checkpoint/hub/locate.ts';
@@ -21,19 +21,19 @@ import {
   type WeightStorage,
 } from './weights/parameters.ts';
 import { readParameters, requireLayers, requireRoom } from './weights/read-parameters.ts';
-import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { createTokenizer, loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export interface Model {
-  /** The folder's name, or the hub id's without its organisation. */
+  /** The folder's name, the GGUF file's without its ending, or the hub id's without its organisation. */
   readonly name: string;
-  /** Absolute path; undefined for a model made in memory. */
+  /** Absolute path of the folder or the GGUF file; undefined for a model made in memory. */
   readonly folder: string | undefined;
   readonly config: ModelConfig;
   /** Owned by the model. */
   readonly parameters: Parameters;
   /** How the matrices among them are held. */
   readonly storage: WeightStorage;
-  /** Absent when the folder has no tokenizer.json. */
+  /** Absent when the folder has no tokenizer.json and the GGUF file none of its own. */
   readonly tokenizer: Tokenizer | undefined;
   /** Scalars on the device. */
   readonly parameterCount: number;
@@ -55,7 +55,7 @@ export interface LoadOptions {
 
 /**
  * Loads a model onto the current backend.
- * @param model a folder, or a hub id: `org/name` or `org/name@revision`.
+ * @param model a folder, a GGUF file, or a hub id: `org/name` or `org/name@revision`.
  * @throws 'checkpoint' when something is missing, damaged, of an unknown architecture or of the wrong shape;
  * 'backend' for a storage that the current backend does not have; 'input' for one that cannot hold a weight.
  */
@@ -71,8 +71,7 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
   const parameters: Record<string, Parameter> = {};
   try {
     const unusedTensors = await readParameters(checkpoint, family, config, names, storage, parameters);
-    const hasTokenizer = (await stat(join(folder, 'tokenizer.json')).catch(() => undefined)) !== undefined;
-    const tokenizer = hasTokenizer ? await loadTokenizer(folder) : undefined;
+    const tokenizer = await tokenizerFor(checkpoint);
     if (tokenizer !== undefined && tokenizer.vocabSize > config.dVocab) {
       throw fail(
         'checkpoint',
@@ -85,6 +84,13 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
     disposeParameters(parameters);
     throw error;
   }
+}
+
+/** The weight file's own tokenizer, else that of the folder; undefined when neither has one. */
+async function tokenizerFor({ folder, tokenizer }: Checkpoint): Promise<Tokenizer | undefined> {
+  if (tokenizer !== undefined) return createTokenizer(tokenizer.tokenizer, tokenizer.config, `tokenizer of ${folder}`);
+  const there = await stat(join(folder, 'tokenizer.json')).catch(() => undefined);
+  return there === undefined ? undefined : loadTokenizer(folder);
 }
 
 /** A model from parameters that are already on the device; takes ownership of them. */

@@ -51,7 +51,7 @@ export async function fetchSnapshot(id: HubId, settings: HubSettings): Promise<s
   };
 
   const choice = chooseWeights(files);
-  if (!files.includes('config.json'))
+  if (!files.includes('config.json') && choice?.format !== 'gguf')
     throw fail(
       'checkpoint',
       `hub ${name}`,
@@ -127,9 +127,9 @@ async function inCache(
     );
   const folder = cache.snapshot(commit);
   const files = await filesOf(folder);
-  if (!files.includes('config.json'))
-    return nothing(`${offline} config.json is not in ${folder}; download the model once while online.`);
   const choice = chooseWeights(files);
+  if (!files.includes('config.json') && choice?.format !== 'gguf')
+    return nothing(`${offline} config.json is not in ${folder}; download the model once while online.`);
   if (choice === undefined)
     return nothing(
       `${offline} in ${folder} was ${noWeights(files).replace(/\.$/, '')}; download the model once while online.`,
@@ -139,5 +139,9 @@ async function inCache(
     return nothing(
       `${offline} ${gone.length} of its shards are not in ${folder}, the first ${quote(gone[0])}; download the model once while online.`,
     );
-  return { folder, tokenizer: files.includes('tokenizer.json'), missing: settings.cacheDir };
+  return {
+    folder,
+    tokenizer: choice.format === 'gguf' || files.includes('tokenizer.json'),
+    missing: settings.cacheDir,
+  };
 }
