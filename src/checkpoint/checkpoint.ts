@@ -28,6 +28,8 @@ export interface Checkpoint extends Pick<TensorSource, 'read' | 'readIntegers'> 
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   /** Contents of tokenizer.json and tokenizer_config.json, where the weight file itself holds the tokenizer (GGUF). */
   readonly tokenizer?: TokenizerContents | undefined;
+  /** What opening found that the user should know, one sentence each. */
+  readonly notes?: readonly string[];
 }
 
 /**
@@ -45,36 +47,64 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   if (choice?.format === 'gguf') return openGgufCheckpoint(join(folder, choice.file));
   const config = await readJsonObject(folder, 'config.json', who);
   if (choice === undefined) throw fail('checkpoint', who, noWeights(names));
-  const sources = await openWeights(folder, choice, who);
-  const tensors = new Map<string, TensorEntry & { readonly source: TensorSource }>();
+  const { sources, notes } = await openWeights(folder, choice, who);
+  const tensors = new Map<string, TensorEntry & { readonly source: TensorSource; readonly stored: string }>();
   for (const source of sources) {
-    for (const [name, { dtype, shape }] of source.tensors) tensors.set(name, { dtype, shape, source });
+    for (const [name, { dtype, shape }] of source.tensors) tensors.set(name, { dtype, shape, source, stored: name });
   }
-  const sourceOf = (name: string): TensorSource => {
+  // safetensors' save_model stores tensors that share memory once and says in the metadata which stands for which.
+  for (const source of sources) {
+    for (const [alias, stored] of source.metadata) {
+      const entry = source.tensors.get(stored);
+      if (entry === undefined || tensors.has(alias)) continue;
+      tensors.set(alias, { dtype: entry.dtype, shape: entry.shape, source, stored });
+      notes.push(`tensor ${quote(alias)} is ${quote(stored)}, as the file's metadata says`);
+    }
+  }
+  const entryOf = (name: string): { readonly source: TensorSource; readonly stored: string } => {
     const entry = tensors.get(name);
     if (entry === undefined) throw noSuchTensor(who, name, tensors.keys(), tensors.size);
-    return entry.source;
+    return entry;
   };
   return {
     folder,
     config,
     files: sources.map((source) => source.path),
     tensors,
-    read: async (name, into) => sourceOf(name).read(name, into),
-    readIntegers: async (name) => sourceOf(name).readIntegers(name),
+    notes,
+    read: async (name, into) => {
+      const { source, stored } = entryOf(name);
+      return source.read(stored, into);
+    },
+    readIntegers: async (name) => {
+      const { source, stored } = entryOf(name);
+      return source.readIntegers(stored);
+    },
   };
 }
 
 /** The weight files, which between them hold each tensor once. */
-async function openWeights(folder: string, choice: FolderWeights, who: string): Promise<TensorSource[]> {
+async function openWeights(
+  folder: string,
+  choice: FolderWeights,
+  who: string,
+): Promise<{ readonly sources: readonly TensorSource[]; readonly notes: string[] }> {
   const open = choice.format === 'safetensors' ? openSafetensors : openTorchFile;
-  if (choice.kind === 'file') return [await open(join(folder, choice.file))];
+  if (choice.kind === 'file') return { sources: [await open(join(folder, choice.file))], notes: [] };
   const shardOf = parseIndex(await readText(folder, choice.file, who), choice.format, `${who} ${choice.file}`);
   const shards = [...new Set(shardOf.values())].sort();
   const sources: TensorSource[] = [];
   for (const shard of shards) sources.push(await open(join(folder, shard)));
+  const notes: string[] = [];
+  for (const [tensor, shard] of shardOf) {
+    // A tied head is not saved, and some writers list it all the same; whether it is needed, the family says.
+    if (!/(^|\.)(lm_head|embed_out)\.weight$/.test(tensor) || sources.some(({ tensors }) => tensors.has(tensor)))
+      continue;
+    shardOf.delete(tensor);
+    notes.push(`the index lists ${quote(tensor)} in ${quote(shard)}, which does not have it`);
+  }
   sources.forEach((source, i) => checkShard(shards[i], source, shardOf, who));
-  return sources;
+  return { sources, notes };
 }
 
 /** Every tensor mapped to the shard is in it, and every tensor in it is mapped to it. */

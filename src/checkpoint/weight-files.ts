@@ -41,7 +41,8 @@ export function isGguf(name: string): boolean {
 }
 
 /** Where the weights are among `names`; when there are none of the usual names, the only .pth or .pt file, else the only .gguf. */
-export function chooseWeights(names: readonly string[]): WeightChoice | undefined {
+export function chooseWeights(all: readonly string[]): WeightChoice | undefined {
+  const names = all.filter(isBaseName);
   const usual = PREFERRED.find(({ file }) => names.includes(file));
   if (usual !== undefined) return usual;
   const others = names.filter((name) => /\.pth?$/.test(name));
@@ -84,7 +85,12 @@ export function parseIndex(text: string, format: FolderWeights['format'], who: s
   return shardOf;
 }
 
-/** Whether `name` names a file in its own folder, everywhere: no separators, drives, hidden files. */
+/** Whether `name` names a file in its own folder, everywhere: no separators, drives, hidden files, nothing a terminal would obey. */
 export function isBaseName(name: string): boolean {
-  return name.length > 0 && name.length <= 255 && !/[/\\:\0]/.test(name) && !name.startsWith('.');
+  return (
+    name.length > 0 &&
+    name.length <= 255 &&
+    !/[/\\:]|[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(name) &&
+    !name.startsWith('.')
+  );
 }

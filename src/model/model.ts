@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { fail } from '../errors.ts';
 import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
 import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
-import { familyOf } from './families/families.ts';
 import { locateModel } from '../checkpoint/hub/locate.ts';
 import type { HubOptions } from '../checkpoint/hub/settings.ts';
 import {
@@ -20,7 +19,8 @@ import {
   type Parameters,
   type WeightStorage,
 } from './weights/parameters.ts';
-import { readParameters, requireLayers, requireRoom } from './weights/read-parameters.ts';
+import { interpretCheckpoint } from './weights/interpret-checkpoint.ts';
+import { readParameters, requireRoom } from './weights/read-parameters.ts';
 import { createTokenizer, loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export interface Model {
@@ -39,6 +39,8 @@ export interface Model {
   readonly parameterCount: number;
   /** Tensors of the checkpoint that no parameter came from (buffers not counted). */
   readonly unusedTensors: readonly string[];
+  /** What loading did that its user should know, one sentence each: a prefix taken off, a head of its own, tensors not used. */
+  readonly notes: readonly string[];
   /** Frees the parameters. Using the model afterwards is an error. */
   [Symbol.dispose](): void;
 }
@@ -62,11 +64,8 @@ export interface LoadOptions {
 export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
   const storage = requireStorage(options.storage ?? 'float32');
   const { folder, name } = await locateModel(model, options.hub);
-  const checkpoint = await openCheckpoint(folder);
-  const family = familyOf(checkpoint.config);
+  const { checkpoint, family, config, notes } = interpretCheckpoint(await openCheckpoint(folder));
   const names = new Set(checkpoint.tensors.keys());
-  requireLayers(checkpoint);
-  const config = family.readConfig(checkpoint.config, names);
   requireRoom(config, `checkpoint ${folder}`);
   const parameters: Record<string, Parameter> = {};
   try {
@@ -79,7 +78,7 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
         `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${config.dVocab} rows; they belong to different models.`,
       );
     }
-    return createModel(config, parameters, { name, folder, tokenizer, unusedTensors });
+    return createModel(config, parameters, { name, folder, tokenizer, unusedTensors, notes });
   } catch (error) {
     disposeParameters(parameters);
     throw error;
@@ -102,6 +101,7 @@ export function createModel(
     readonly folder?: string;
     readonly tokenizer?: Tokenizer | undefined;
     readonly unusedTensors?: readonly string[];
+    readonly notes?: readonly string[];
   },
 ): Model {
   for (const [name, shape] of Object.entries(parameterShapes(config))) {
@@ -119,6 +119,7 @@ export function createModel(
     tokenizer: origin.tokenizer,
     parameterCount: parameterCount(config),
     unusedTensors: origin.unusedTensors ?? [],
+    notes: origin.notes ?? [],
     [Symbol.dispose]: () => disposeParameters(parameters),
   };
 }
