@@ -10,27 +10,14 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail } from '../errors.ts';
 import { openGgufCheckpoint } from './gguf/gguf-checkpoint.ts';
-import type { TokenizerContents } from './gguf/tokenizer.ts';
 import { readJsonObject, readText, requireFolder } from './model-folder.ts';
 import { openSafetensors } from './safetensors.ts';
 import { quote } from './strict-json.ts';
-import { noSuchTensor, type TensorEntry, type TensorSource } from './tensor-source.ts';
+import { noSuchTensor, type Checkpoint, type TensorEntry, type TensorSource } from './tensor-source.ts';
 import { openTorchFile } from './torch/torch-file.ts';
 import { chooseWeights, isGguf, noWeights, parseIndex, type FolderWeights } from './weight-files.ts';
 
-export interface Checkpoint extends Pick<TensorSource, 'read' | 'readIntegers'> {
-  /** The folder, or the GGUF file. */
-  readonly folder: string;
-  /** config.json, or the same fields from a GGUF file's metadata; not interpreted. */
-  readonly config: Readonly<Record<string, unknown>>;
-  /** Paths of the weight files, in name order. */
-  readonly files: readonly string[];
-  readonly tensors: ReadonlyMap<string, TensorEntry>;
-  /** Contents of tokenizer.json and tokenizer_config.json, where the weight file itself holds the tokenizer (GGUF). */
-  readonly tokenizer?: TokenizerContents | undefined;
-  /** What opening found that the user should know, one sentence each. */
-  readonly notes?: readonly string[];
-}
+export type { Checkpoint } from './tensor-source.ts';
 
 /**
  * Opens the model in `folder`, which may also be a GGUF file itself.

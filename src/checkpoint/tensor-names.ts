@@ -6,8 +6,8 @@
  * an adapter that was not merged are refused: the numbers without them are not the tuned model's.
  */
 import { fail } from '../errors.ts';
-import type { Checkpoint } from './checkpoint.ts';
 import { quote } from './strict-json.ts';
+import type { Checkpoint } from './tensor-source.ts';
 
 /** DataParallel, torch.compile, PEFT, TRL's value-head models. */
 const WRAPPERS = ['module.', '_orig_mod.', 'base_model.model.', 'pretrained_model.'];

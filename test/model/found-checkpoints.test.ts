@@ -143,8 +143,11 @@ describe('a checkpoint with', () => {
     '%d among its weights is refused by the tensor’s name and place',
     async (value) => {
       const folder = await changed('llama', (tensors) => {
-        const norm = tensors['model.norm.weight'];
-        return { ...tensors, 'model.norm.weight': { ...norm, data: (norm.data as Float32Array).with(5, value) } };
+        const { shape, data } = tensors['model.norm.weight'];
+        return {
+          ...tensors,
+          'model.norm.weight': { shape, data: Float32Array.from(data as Float32Array).with(5, value) },
+        };
       });
       await expect(loadModel(folder)).rejects.toThrow(`tensor "model.norm.weight" is ${value} at [5], as 1 of its`);
     },

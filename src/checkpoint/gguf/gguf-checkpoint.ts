@@ -5,9 +5,8 @@
  * room the files. A tensor whose name no table knows keeps it, so that it is told as unused like any other.
  */
 import { fail } from '../../errors.ts';
-import type { Checkpoint } from '../checkpoint.ts';
 import { quote } from '../strict-json.ts';
-import { noSuchTensor } from '../tensor-source.ts';
+import { noSuchTensor, type Checkpoint } from '../tensor-source.ts';
 import { readArchitecture, type Architecture, type Undo } from './architectures.ts';
 import { openGgufFile, type GgufFile } from './gguf-file.ts';
 import { metadataOf } from './metadata.ts';

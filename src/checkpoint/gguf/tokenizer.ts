@@ -8,15 +8,10 @@
  */
 import { fail } from '../../errors.ts';
 import { quote } from '../strict-json.ts';
+import type { TokenizerContents } from '../tensor-source.ts';
 import type { Metadata } from './metadata.ts';
 import { PRE_TOKENIZERS } from './pre-tokenizers.ts';
 import { mergesOf } from './sentence-piece.ts';
-
-/** Contents of the two files. */
-export interface TokenizerContents {
-  readonly tokenizer: object;
-  readonly config: object;
-}
 
 const KEY = 'tokenizer.ggml.';
 /** ggml's kinds of tokens. */
