@@ -6,7 +6,6 @@
  * row (run logs, keys) lists its bytes in player order, byte k holding players 8k..8k+7, lowest bit first.
  */
 import { fail } from './errors.ts';
-import type { Random } from './random.ts';
 
 export interface Masks {
   /** n, the number of players (columns). */
@@ -66,51 +65,6 @@ export function allMasks(players: number): Masks {
   return masks;
 }
 
-/**
- * `count` distinct masks, each bit fair and independent (up to distinctness), none in `exclude` (hex keys).
- * @throws when fewer than `count` distinct masks are left.
- */
-export function uniformMasks(
-  players: number,
-  count: number,
-  random: Random,
-  exclude: ReadonlySet<string> = new Set(),
-): Masks {
-  const available = players < 52 ? 2 ** players - exclude.size : Infinity;
-  if (count > available) {
-    throw fail(
-      'budget',
-      'uniformMasks',
-      `${count} distinct masks of ${players} players were asked for; only ${available} are left.`,
-    );
-  }
-  const masks = emptyMasks(players, count);
-  // Dense case: draw without replacement from the list of all masks, so that the tail does not stall.
-  if (players <= 20 && count > available / 4) {
-    const all = Uint32Array.from({ length: 2 ** players }, (_, j) => j);
-    random.shuffle(all);
-    let row = 0;
-    const one = emptyMasks(players, 1);
-    for (let k = 0; row < count; k++) {
-      one.words[0] = all[k];
-      if (!exclude.has(maskHex(one, 0))) masks.words[row++] = all[k];
-    }
-    return masks;
-  }
-  const seen = new Set<string>();
-  const tail = players % 32;
-  const lastWord = tail === 0 ? 0xffffffff : 2 ** tail - 1;
-  for (let row = 0; row < count; ) {
-    for (let w = 0; w < masks.stride; w++) masks.words[row * masks.stride + w] = random.bits();
-    masks.words[row * masks.stride + masks.stride - 1] &= players === 0 ? 0 : lastWord;
-    const hex = maskHex(masks, row);
-    if (seen.has(hex) || exclude.has(hex)) continue;
-    seen.add(hex);
-    row++;
-  }
-  return masks;
-}
-
 /** Whether mask `row` keeps `player`. */
 export function isKept(masks: Masks, row: number, player: number): boolean {
   return ((masks.words[row * masks.stride + (player >>> 5)] >>> (player & 31)) & 1) === 1;
@@ -139,10 +93,14 @@ export function maskBytes(masks: Masks, start = 0, end = masks.count): Uint8Arra
   return bytes;
 }
 
+/** The bytes as two digits each. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** Mask `row` as lower-case hex, 2·ceil(n/8) characters: its identity in memos and run logs. */
 export function maskHex({ players, stride, words }: Masks, row: number): string {
-  // Words are little-endian, as everywhere that JavaScript runs: their bytes are in player order.
-  return Buffer.from(words.buffer, words.byteOffset + 4 * row * stride, Math.ceil(players / 8)).toString('hex');
+  let hex = '';
+  for (let k = 0; k < players; k += 8) hex += HEX[(words[row * stride + (k >>> 5)] >>> (k & 24)) & 255];
+  return hex;
 }
 
 /** The masks named by hex strings, in order. */

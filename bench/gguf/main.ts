@@ -11,12 +11,10 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { z } from 'zod';
-import { openBackend } from '../../src/backend/backend.ts';
 import { fail } from '../../src/errors.ts';
 import { runWithHooks } from '../../src/hooks/run.ts';
-import { loadModel } from '../../src/model/model.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/reference/self-check.ts';
-import { tokenizerOf } from '../../src/model/model.ts';
+import { loadModel, tokenizerOf } from '../../src/model/model.ts';
+import { openBackend } from '../../src/open-backend.ts';
 import { runCommand, terminal } from '../../cli/command.ts';
 
 const TEXTS = [
@@ -61,7 +59,7 @@ process.exitCode = await runCommand(
   process.argv.slice(2),
   terminal,
   async (flags: { model: string; python: string; backend: string; debug?: boolean }) => {
-    const backend = await openBackend(flags.backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+    const backend = await openBackend(flags.backend);
     const before = process.resourceUsage().maxRSS;
     const [started, spent] = [performance.now(), process.cpuUsage()];
     using model = await loadModel(flags.model);

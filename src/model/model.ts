@@ -4,9 +4,8 @@
  * A model is a folder in Hugging Face layout (config.json, weights, tokenizer.json), a GGUF file or a hub id. The numbers are
  * the checkpoint's own; nothing is folded or centred. The owner of a model disposes it.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fail } from '../errors.ts';
+import { fileIn } from '../platform/files.ts';
 import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
 import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
 import { locateModel } from '../checkpoint/hub/locate.ts';
@@ -88,8 +87,7 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
 /** The weight file's own tokenizer, else that of the folder; undefined when neither has one. */
 async function tokenizerFor({ folder, tokenizer }: Checkpoint): Promise<Tokenizer | undefined> {
   if (tokenizer !== undefined) return createTokenizer(tokenizer.tokenizer, tokenizer.config, `tokenizer of ${folder}`);
-  const there = await stat(join(folder, 'tokenizer.json')).catch(() => undefined);
-  return there === undefined ? undefined : loadTokenizer(folder);
+  return (await fileIn(folder, 'tokenizer.json')) === undefined ? undefined : loadTokenizer(folder);
 }
 
 /** A model from parameters that are already on the device; takes ownership of them. */

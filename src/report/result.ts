@@ -7,8 +7,12 @@
  */
 import { z } from 'zod';
 import { fail } from '../errors.ts';
+import { printableJson } from '../printable.ts';
+import type { Frozen } from '../frozen.ts';
+import { placeSchema } from '../place.ts';
+import { upgradeResult } from './upgrade.ts';
 
-export const RESULT_SCHEMA = 'spexlens.result/2';
+export const RESULT_SCHEMA = 'spexlens.result/3';
 
 const count = z.int().min(0);
 const share = z.number();
@@ -24,9 +28,9 @@ const energySplit = z.strictObject({
   /** The variance of f̂ over uniform masks. */
   total: z.number().min(0),
   alone: share,
-  withinLayer: share,
-  acrossLayers: share,
-  noLayer: share,
+  within: share,
+  across: share,
+  ungrouped: share,
 });
 
 const prompt = z.strictObject({
@@ -42,8 +46,10 @@ const prompt = z.strictObject({
 const player = z.strictObject({
   /** `L1H2`, `MLP0`, a token: unique within the run. */
   name: text,
+  /** The group that energy is split by and figures line up: its layer, where it has one. */
   layer: z.exactOptional(count),
-  head: z.exactOptional(count),
+  /** Where it lives (place.ts). */
+  place: z.exactOptional(placeSchema),
 });
 
 const interaction = z.strictObject({
@@ -55,8 +61,10 @@ const interaction = z.strictObject({
   value: z.number(),
   /** What the sign says here: see `meaningOf`. */
   meaning: z.enum(['synergy', 'redundancy', 'above', 'below']),
-  /** The solver could not tell it from noise (SPEX says so of its terms). */
+  /** The solver could not tell it from noise; only records of older versions list such interactions. */
   belowNoise: z.exactOptional(z.literal(true)),
+  /** Standard error of `value`, where the solver has one. */
+  standardError: z.exactOptional(z.number().min(0)),
 });
 
 const measured = z.strictObject({ value: z.number(), faithfulness: share });
@@ -87,6 +95,14 @@ const circuit = z.strictObject({
   optimal: z.boolean(),
   full: z.number(),
   empty: z.number(),
+  /** Whether it deserves the name, and why; absent in records of older versions. */
+  verdict: z.exactOptional(
+    z.strictObject({
+      kind: z.enum(['found', 'no better than random', 'overshoot', 'no signal', 'not reached', 'everything']),
+      why: text,
+    }),
+  ),
+  named: z.exactOptional(count),
   predictedSize: count.nullable(),
   chosen: point,
   smallestMeasuredSize: count,
@@ -95,13 +111,10 @@ const circuit = z.strictObject({
     z.object({
       player: count,
       name: text,
-      layer: z.exactOptional(count),
-      head: z.exactOptional(count),
       necessity: z.number().nullable(),
     }),
   ),
   curve: z.array(point),
-  energy: energySplit,
   energyInside: share,
   masks: count,
 });
@@ -145,28 +158,32 @@ const schema = z
       options: z.record(z.string(), z.unknown()),
       seed: z.int().min(0).max(0xffffffff),
     }),
-    model: z.strictObject({
-      name: text,
-      family: text,
-      layers: count,
-      heads: count,
-      parameters: count,
-      weightsHash: text,
-    }),
-    backend: z.strictObject({
-      name: text,
-      /** Why this one. */
-      reason: text,
-      /** Why not the better ones, one sentence each. */
-      notes: z.array(text),
-      /** Largest |difference| of the self-check against plain Float64, where it ran. */
-      selfCheckError: z.number().optional(),
-    }),
+    /** What was taken apart: a model's name, or the game's own. */
+    name: text,
+    /** What was asked, as study.ts writes it; absent for a game that is no study. */
+    study: z.record(z.string(), z.unknown()).optional(),
+    /** Absent for a game that has no model. */
+    model: z
+      .strictObject({ family: text, layers: count, heads: count, parameters: count, weightsHash: text })
+      .optional(),
+    /** Absent for a game that computes on none. */
+    backend: z
+      .strictObject({
+        name: text,
+        /** Why this one. */
+        reason: text,
+        /** Why not the better ones, one sentence each. */
+        notes: z.array(text),
+        /** Largest |difference| of the self-check against plain Float64, where it ran. */
+        selfCheckError: z.number().optional(),
+      })
+      .optional(),
     task: z.strictObject({
       prompts: z.array(prompt),
       metric: text,
       /** `logits`, `nats`, ...; empty for a pure number. */
       units: text,
+      /** What stands in for an absent player: `zero`, `mean`, ...; empty where the game does not say. */
       ablation: text,
       /** What the players are, plural, for sentences: `heads`, `tokens`. */
       players: text,
@@ -202,10 +219,18 @@ const schema = z
       basis: z.literal('fourier'),
       terms: z.array(z.strictObject({ members, value: z.number() })),
       omitted: count,
+      /** Probability with which masks keep a player, one for all or one each; absent: ½. */
+      keep: z.exactOptional(z.union([z.number(), z.array(z.number())])),
       energyKept: share,
     }),
     /** On fresh masks; absent when all masks were measured. */
-    heldOut: interval.extend({ firstOrder: interval.optional() }).optional(),
+    heldOut: interval
+      .extend({
+        firstOrder: interval.optional(),
+        /** R² above that of the first order, compared mask by mask. */
+        gain: z.strictObject({ gain: z.number(), low: z.number(), high: z.number() }).optional(),
+      })
+      .optional(),
     /** Where masks were measured until a target was passed. */
     adaptive: adaptive.optional(),
     energy: energySplit.extend({ byOrder: z.array(z.strictObject({ order: count, share })) }),
@@ -246,13 +271,6 @@ const schema = z
     }
   });
 
-/** All the way down, so that readonly records and arrays of other rooms can be put in as they are. */
-type Frozen<T> = T extends readonly (infer U)[]
-  ? readonly Frozen<U>[]
-  : T extends object
-    ? { readonly [K in keyof T]: Frozen<T[K]> }
-    : T;
-
 export type Result = Frozen<z.infer<typeof schema>>;
 export type ResultPlayer = Result['players'][number];
 export type ResultInteraction = Result['interactions'][number];
@@ -265,6 +283,7 @@ export type ResultCircuit = NonNullable<Result['circuit']>;
 export function parseResult(json: unknown, who = 'result.json'): Result {
   const value = typeof json === 'string' ? parseJson(json, who) : json;
   const version = typeof value === 'object' && value !== null && 'schema' in value ? value.schema : undefined;
+  if (version === 'spexlens.result/2') return parseResult(upgradeResult(value as Record<string, unknown>), who);
   if (version !== RESULT_SCHEMA) {
     const found = version === undefined ? 'no schema field' : `schema ${JSON.stringify(version)}`;
     throw fail('input', who, `${found} was found; this version reads "${RESULT_SCHEMA}".`);
@@ -286,7 +305,7 @@ export function parseResult(json: unknown, who = 'result.json'): Result {
  * @throws as `parseResult`, also on NaN or an infinity, which JSON would turn into null.
  */
 export function formatResult(result: Result): string {
-  return `${JSON.stringify(parseResult(result), null, 1)}\n`;
+  return `${printableJson(JSON.stringify(parseResult(result), null, 1))}\n`;
 }
 
 function parseJson(json: string, who: string): unknown {

@@ -4,6 +4,7 @@
  * Values get three significant digits at the scale of the largest number beside them; shares are whole
  * percents, or one decimal below ten; minus is U+2212, as wide as plus.
  */
+import { printable } from '../printable.ts';
 import type { Result, ResultInteraction } from './result.ts';
 
 /** A formatter for numbers whose largest magnitude is `scale`: the same decimals for all of them. */
@@ -111,13 +112,13 @@ export function ordersUpTo(
 export function placesOfEnergy(
   result: Result,
 ): { readonly key: 'alone' | 'within' | 'across' | 'none'; readonly label: string; readonly share: number }[] {
-  const { alone, withinLayer, acrossLayers, noLayer } = result.energy;
+  const { alone, within, across, ungrouped } = result.energy;
   const layered = result.players.some(({ layer }) => layer !== undefined);
   const places = [
     { key: 'alone', label: 'alone', share: alone },
-    { key: 'within', label: 'within a layer', share: withinLayer },
-    { key: 'across', label: 'across layers', share: acrossLayers },
-    { key: 'none', label: layered ? 'with a player outside the layers' : 'together', share: noLayer },
+    { key: 'within', label: 'within a layer', share: within },
+    { key: 'across', label: 'across layers', share: across },
+    { key: 'none', label: layered ? 'with a player outside the layers' : 'together', share: ungrouped },
   ] as const;
   return places.filter(({ key, share }) => share > 0 || key === 'alone' || (layered && key !== 'none'));
 }
@@ -143,7 +144,7 @@ export function columnsOf(text: string): number {
 
 /** A text on one line of at most `columns` columns; control and direction characters become spaces, the cut shows as an ellipsis. */
 export function oneLine(text: string, columns: number): string {
-  const flat = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]+/gu, ' ').trim();
+  const flat = printable(text).trim();
   let cut = '';
   let used = 0;
   for (const { segment, index } of SEGMENTER.segment(flat)) {

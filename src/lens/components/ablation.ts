@@ -10,18 +10,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { isKept } from '../../masks.ts';
 import { fail } from '../../errors.ts';
-import { runWithCache } from '../../hooks/run.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { fused, hasFused } from '../../model/forward/fused.ts';
 import type { Tap } from '../../model/forward/forward.ts';
 import { hookPoints, type HookName } from '../../model/hook-points.ts';
-import type { Model } from '../../model/model.ts';
+import type { Ablation, Baselines } from './ablations.ts';
 import { componentName, siteOf, type ComponentPlayer } from './components.ts';
+import type { Cells } from './mask-factors.ts';
 import { ancestors, maskMatrix, type MaskBlock } from './mask-order.ts';
-
-/** zero; mean over prompts and positions; mean over prompts at each position; the corrupted prompt's activation. */
-export const ABLATIONS = ['zero', 'mean', 'mean-per-position', 'resample'] as const;
-export type Ablation = (typeof ABLATIONS)[number];
 
 interface Site {
   readonly hook: HookName;
@@ -35,6 +31,8 @@ interface Site {
   /** P: 1 when no player here is tied to a position. */
   readonly positions: number;
   readonly elements: number;
+  /** The player of every cell, [P·E]. */
+  readonly cells: Cells;
   readonly baseline: tf.Tensor | undefined;
   /** The player that holds each head, whole; undefined where heads are kept. Only of heads. */
   readonly heads: readonly (number | undefined)[] | undefined;
@@ -51,11 +49,17 @@ export interface Ablator {
    * heads that a mask ablates.
    */
   tap(block: MaskBlock, skip?: { readonly heads: boolean }): Tap;
+  /** The cells of each hook point's factors. */
+  readonly cells: readonly Cells[];
+  /**
+   * The same for factors of any value: of every hook point a tensor [rows, P, E] that the caller owns, which z' = factor·z +
+   * (1 - factor)·baseline then is a differentiable function of. All rows begin at the first hook point and share nothing.
+   */
+  tapFactors(factors: readonly tf.Tensor[]): Tap;
+  /** A tensor for each hook point from the factors of its cells, [rows · cells]; the caller owns them. */
+  toTensors(factors: readonly Float32Array[]): tf.Tensor[];
   [Symbol.dispose](): void;
 }
-
-/** Baseline activations by hook, [1, S or 1, ...]; the caller owns them. Absent hooks are zeroed. */
-export type Baselines = Readonly<Record<string, tf.Tensor>>;
 
 export interface AblatorOptions {
   readonly baselines?: Baselines | undefined;
@@ -63,13 +67,13 @@ export interface AblatorOptions {
   readonly rescale?: boolean | undefined;
 }
 
-/** @throws 'input' unless the within-layer rescale is defined: zero ablation, players made of whole heads only. */
-export function requireRescalable(players: readonly ComponentPlayer[], ablation: Ablation): void {
-  if (ablation !== 'zero')
+/** @throws 'input' unless the within-layer rescale is defined: an ablation that leaves nothing, players made of whole heads. */
+export function requireRescalable(players: readonly ComponentPlayer[], { name, rescalable }: Ablation): void {
+  if (!rescalable)
     throw fail(
       'input',
       'rescale',
-      `makes up for heads that write nothing, and ${ablation} ablation puts something in their place; use zero ablation, or leave the rescale out.`,
+      `makes up for heads that write nothing, and ${name} ablation puts something in their place; use zero ablation, or leave the rescale out.`,
     );
   const odd = players
     .flatMap(({ components }) => components)
@@ -138,6 +142,7 @@ export function createAblator(
       index: plain ? undefined : tf.tensor1d(index, 'int32'),
       positions: rows.length,
       elements,
+      cells: index.map((column) => columns[column] ?? -1),
       baseline,
       heads,
     };
@@ -174,23 +179,11 @@ export function createAblator(
           const bits = tf.tensor2d(matrix, [firsts.length, matrix.length / firsts.length]);
           const on = index === undefined ? bits : tf.gather(bits, index, 1); // [rows, P·E]
           const factors = rescale ? tf.mul(on, shareOut(on)) : on;
-          if (hasFused('SpexlensMaskRows')) {
-            const parents = stay ? undefined : tf.tensor1d(lineage(activation.shape[0], firsts.length), 'int32');
-            return fused(
-              'SpexlensMaskRows',
-              {
-                x: activation,
-                parents,
-                factors: tf.reshape(factors, [firsts.length, positions, elements]),
-                base: baseline,
-              },
-              {},
-            );
-          }
-          const x = stay ? activation : expand(activation, firsts.length);
-          const m = tf.reshape(factors, [firsts.length, positions, elements, ...(x.rank === 4 ? [1] : [])]);
-          const kept = tf.mul(x, m);
-          return baseline === undefined ? kept : tf.add(kept, tf.mul(baseline, tf.sub(1, m)));
+          const shaped = tf.reshape(factors, [firsts.length, positions, elements]);
+          if (stay || !hasFused('SpexlensMaskRows'))
+            return blend(stay ? activation : expand(activation, firsts.length), shaped, baseline);
+          const parents = tf.tensor1d(lineage(activation.shape[0], firsts.length), 'int32');
+          return fused('SpexlensMaskRows', { x: activation, parents, factors: shaped, base: baseline }, {});
         },
         expand,
         liveHeads(layer) {
@@ -216,9 +209,29 @@ export function createAblator(
         },
       };
     },
+    cells: sites.map(({ cells }) => cells),
+    tapFactors: (factors) => ({
+      wants: (name) => stageOf.has(name),
+      visit(name, activation) {
+        const stage = stageOf.get(name) as number;
+        return blend(activation, factors[stage], sites[stage].baseline);
+      },
+    }),
+    toTensors: (factors) =>
+      sites.map(({ cells, positions, elements }, stage) =>
+        tf.tensor(factors[stage], [factors[stage].length / cells.length, positions, elements]),
+      ),
     [Symbol.dispose]: () =>
       tf.dispose(sites.flatMap(({ index, baseline }) => [index, baseline].filter((tensor) => tensor !== undefined))),
   };
+}
+
+/** factors·x + (1 - factors)·baseline: x [1 or rows, S, E·w] or [.., S, E, w], factors [rows, 1 or S, E]. */
+function blend(x: tf.Tensor, factors: tf.Tensor, baseline: tf.Tensor | undefined): tf.Tensor {
+  if (hasFused('SpexlensMaskRows')) return fused('SpexlensMaskRows', { x, factors, base: baseline }, {});
+  const m = tf.reshape(factors, [...factors.shape, ...(x.rank === 4 ? [1] : [])]);
+  const kept = tf.mul(x, m);
+  return baseline === undefined ? kept : tf.add(kept, tf.mul(baseline, tf.sub(1, m)));
 }
 
 /** 1 where a mask keeps a head: its player, or that nobody holds it. */
@@ -229,60 +242,4 @@ function keeps({ masks }: MaskBlock, mask: number, player: number | undefined): 
 /** on [B, H] of 0 and 1 -> H / (heads on), [B, 1]: 1 to the last bit where all are, and H where none is. */
 function shareOut(on: tf.Tensor): tf.Tensor {
   return tf.div(on.shape[1] as number, tf.maximum(tf.sum(on, 1, true), 1));
-}
-
-/**
- * Mean activations over a data set of token rows, [1, 1, ...] over all positions (BOS included) or [1, S, ...] per position.
- * The caller owns them. @throws when per-position means are asked of rows of different lengths.
- */
-export function meanBaselines(
-  model: Model,
-  hooks: readonly HookName[],
-  rows: readonly (readonly number[])[],
-  perPosition: boolean,
-): Record<string, tf.Tensor> {
-  if (rows.length === 0) throw fail('input', 'mean ablation', 'the data set has no prompts; at least one is needed.');
-  const lengths = new Set(rows.map((row) => row.length));
-  if (perPosition && lengths.size > 1) {
-    throw fail(
-      'input',
-      'mean ablation',
-      `a mean per position needs prompts of one length; this data set has ${Math.min(...lengths)} to ${Math.max(...lengths)} tokens. Use mean instead.`,
-    );
-  }
-  const count = perPosition ? rows.length : rows.reduce((sum, row) => sum + row.length, 0);
-  const totals: Record<string, tf.Tensor> = {};
-  try {
-    for (const row of rows) {
-      const { logits, cache } = runWithCache(model, row, { names: hooks });
-      logits.dispose();
-      for (const hook of hooks) {
-        const before = totals[hook];
-        totals[hook] = tf.tidy(() => {
-          const sum = perPosition ? cache.get(hook) : tf.sum(cache.get(hook), 1, true);
-          const share = tf.div(sum, count);
-          return before === undefined ? share : tf.add(before, share);
-        });
-        before?.dispose();
-      }
-      cache[Symbol.dispose]();
-    }
-    return totals;
-  } catch (error) {
-    tf.dispose(totals);
-    throw error;
-  }
-}
-
-/** The activations of one run over `row`, [1, S, ...]: the baseline of resample ablation. The caller owns them. */
-export function runBaselines(
-  model: Model,
-  hooks: readonly HookName[],
-  row: readonly number[],
-): Record<string, tf.Tensor> {
-  const { logits, cache } = runWithCache(model, row, { names: hooks });
-  const kept = Object.fromEntries(hooks.map((hook) => [hook, tf.clone(cache.get(hook))]));
-  tf.dispose(logits);
-  cache[Symbol.dispose]();
-  return kept;
 }

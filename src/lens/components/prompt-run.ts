@@ -8,22 +8,16 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
+import { record } from '../../hooks/backward.ts';
 import { layerOf } from '../../hooks/run.ts';
 import { forward, type Tap } from '../../model/forward/forward.ts';
 import type { HookName } from '../../model/hook-points.ts';
 import type { Model } from '../../model/model.ts';
 import { columnsOf } from '../../model/weights/parameters.ts';
-import {
-  createAblator,
-  meanBaselines,
-  requireRescalable,
-  runBaselines,
-  sitesOf,
-  type Ablation,
-  type Ablator,
-  type Baselines,
-} from './ablation.ts';
+import { createAblator, requireRescalable, sitesOf, type Ablator } from './ablation.ts';
+import type { Ablation, BaselineSource } from './ablations.ts';
 import type { ComponentPlayer } from './components.ts';
+import { addSlopes, factorsOf } from './mask-factors.ts';
 import { sharedStages, type MaskBlock, type OrderedMasks } from './mask-order.ts';
 import type { Metric } from '../metrics.ts';
 import { createPrefixStates, type PrefixStates } from './prefix-states.ts';
@@ -51,7 +45,7 @@ export interface PromptOptions {
 }
 
 /** Where a block stands among the ordered masks. */
-export interface Place {
+export interface BlockPlace {
   /** How many leading stages the block's masks agree on with one another and with the mask before. */
   readonly before: number;
   /** The same for the block that comes next; 0 when none does. */
@@ -65,7 +59,12 @@ export interface PromptRun {
   /** The residuals that one value() call keeps. */
   states(byteLimit: number): PrefixStates;
   /** The metric of every mask of the block, [masks]; the caller owns it. */
-  run(block: MaskBlock, place: Place, states: PrefixStates): tf.Tensor1D;
+  run(block: MaskBlock, place: BlockPlace, states: PrefixStates): tf.Tensor1D;
+  /**
+   * The metric of every row of m [rows · players], whose entries may be anything from 0 to 1, and its gradient with respect to
+   * that row, [rows · players]. @throws 'input' for a metric that has no gradient.
+   */
+  differentiate(m: Float32Array): Promise<{ readonly values: Float32Array; readonly slopes: Float64Array }>;
   [Symbol.dispose](): void;
 }
 
@@ -74,40 +73,33 @@ export function preparePrompts(model: Model, options: PromptOptions): PromptRun[
   const { players, tasks, ablation, rescale, meanOver } = options;
   if (rescale === true) requireRescalable(players, ablation);
   const hooks = sitesOf(players, model.config);
-  const means =
-    ablation === 'mean' || ablation === 'mean-per-position'
-      ? meanBaselines(model, hooks, meanOver ?? tasks.map((t) => t.tokens), ablation === 'mean-per-position')
-      : undefined;
+  const data = ablation.needs.data ? (meanOver ?? tasks.map((task) => task.tokens)) : [];
+  const source = ablation.open({ model, hooks, data });
   const prepared: PromptRun[] = [];
   try {
-    for (const task of tasks) prepared.push(preparePrompt(model, options, task, hooks, means));
+    for (const task of tasks) prepared.push(preparePrompt(model, options, task, source));
     return prepared;
   } catch (error) {
     for (const prompt of prepared) prompt[Symbol.dispose]();
     throw error;
   } finally {
-    if (means !== undefined) tf.dispose(means);
+    source[Symbol.dispose]();
   }
 }
 
 function preparePrompt(
   model: Model,
-  { players, metric, ablation, rescale, without = [] }: PromptOptions,
+  { players, metric, rescale, without = [] }: PromptOptions,
   task: Task,
-  hooks: readonly HookName[],
-  means: Record<string, tf.Tensor> | undefined,
+  source: BaselineSource,
 ): PromptRun {
   const { config, parameters } = model;
   const saves = (saving: Saving): boolean => !without.includes(saving);
   const length = task.tokens.length;
   const scored = metric.positions(task);
   const visible = saves('positions') ? scored : undefined;
-  const ablator = ablatorOf(model, players, task, visible ?? Array.from({ length }, (_, p) => p), {
-    ablation,
-    rescale,
-    hooks,
-    means,
-  });
+  const seen = visible ?? Array.from({ length }, (_, p) => p);
+  const ablator = ablatorOf(model, players, task, seen, source, rescale);
   const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
   const columns = metric.columns(task);
   const unembed = columns === undefined || !saves('columns') ? undefined : selectColumns(model, columns);
@@ -150,6 +142,29 @@ function preparePrompt(
         // A prompt that no mask changes keeps batch 1: every mask has the same value.
         return tf.add(metric.value(read(logits), task, clean), tf.zeros([masks])) as tf.Tensor1D;
       }),
+    async differentiate(m) {
+      const n = players.length;
+      const rows = m.length / n;
+      const { cells } = ablator;
+      const rescaled = rescale === true;
+      const factors = ablator.toTensors(cells.map((here) => factorsOf(here, m, n, rescaled)));
+      let passed: Passed | undefined;
+      try {
+        passed = passBack(factors, metric, () => {
+          const input = saves('trunk') ? tokens : (tf.tile(tokens, [rows, 1]) as tf.Tensor2D);
+          const tap = ablator.tapFactors(factors);
+          const logits = forward(config, parameters, input, { tap, scored: visible, unembed });
+          return tf.add(metric.value(read(logits), task, clean), tf.zeros([rows])) as tf.Tensor1D;
+        });
+        const slopes = new Float64Array(rows * n);
+        for (const [stage, gradient] of passed.gradients.entries())
+          if (gradient !== undefined) addSlopes(cells[stage], m, n, rescaled, await gradient.data(), slopes);
+        return { values: (await passed.value.data()) as Float32Array, slopes };
+      } finally {
+        const found = passed?.gradients.filter((gradient) => gradient !== undefined) ?? [];
+        tf.dispose([...factors, ...found, ...(passed === undefined ? [] : [passed.value])]);
+      }
+    },
     [Symbol.dispose]() {
       tf.dispose([tokens, unembed?.W, unembed?.b, clean].filter((tensor) => tensor !== undefined));
       ablator[Symbol.dispose]();
@@ -157,8 +172,28 @@ function preparePrompt(
   };
 }
 
+interface Passed {
+  readonly value: tf.Tensor1D;
+  /** Of each of the factors; undefined where nothing depends on them. */
+  readonly gradients: readonly (tf.Tensor | undefined)[];
+}
+
+/** The values that `run` returns and their gradients; the caller owns both. */
+function passBack(factors: readonly tf.Tensor[], { name }: Metric, run: () => tf.Tensor1D): Passed {
+  const recording = record(run);
+  try {
+    const gradients = recording.gradients(recording.value, factors);
+    if (gradients.every((gradient) => gradient === undefined))
+      throw fail('input', `metric ${name}`, 'has no gradient: it does not vary smoothly with the logits.');
+    return { value: recording.value, gradients };
+  } catch (error) {
+    recording.value.dispose();
+    throw error;
+  }
+}
+
 /** Where every block of `ordered` stands, in order; `starts` has one more entry than there are blocks. */
-export function placesOf(ordered: OrderedMasks, starts: readonly number[], stages: number): Place[] {
+export function placesOf(ordered: OrderedMasks, starts: readonly number[], stages: number): BlockPlace[] {
   const before = starts
     .slice(0, -1)
     .map((start, k) =>
@@ -182,38 +217,20 @@ function keeping(tap: Tap, layers: ReadonlyMap<HookName, number>, states: Prefix
   };
 }
 
-interface BaselineOptions {
-  readonly ablation: Ablation;
-  readonly rescale: boolean | undefined;
-  readonly hooks: readonly HookName[];
-  readonly means: Record<string, tf.Tensor> | undefined;
-}
-
 function ablatorOf(
   model: Model,
   players: readonly ComponentPlayer[],
-  task: Task,
+  { tokens, corrupted, label }: Task,
   visible: readonly number[],
-  { ablation, rescale, hooks, means }: BaselineOptions,
+  source: BaselineSource,
+  rescale: boolean | undefined,
 ): Ablator {
-  let baselines: Baselines = means ?? {};
-  if (ablation === 'mean-per-position' && means !== undefined) {
-    const wide = Object.values(means)[0]?.shape[1];
-    if (wide !== task.tokens.length)
-      throw fail(
-        'input',
-        'mean ablation',
-        `the data set's prompts have ${wide} tokens, "${task.prompt.prompt}" has ${task.tokens.length}; a mean per position needs equal lengths.`,
-      );
+  const baselines = source.of({ tokens, corrupted, label });
+  try {
+    return createAblator(model.config, players, tokens.length, visible, { baselines, rescale });
+  } finally {
+    tf.dispose(baselines as Record<string, tf.Tensor>);
   }
-  if (ablation === 'resample') {
-    if (task.corrupted === undefined)
-      throw fail('input', 'resample ablation', `"${task.prompt.prompt}" has no corrupted prompt.`);
-    baselines = runBaselines(model, hooks, task.corrupted);
-  }
-  const ablator = createAblator(model.config, players, task.tokens.length, visible, { baselines, rescale });
-  if (ablation === 'resample') tf.dispose(baselines as Record<string, tf.Tensor>);
-  return ablator;
 }
 
 function selectColumns(
