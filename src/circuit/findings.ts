@@ -1,9 +1,7 @@
 /**
- * What a reader has to know before the answer: that it predicts nothing, that its interactions add nothing, that its
- * circuit is none.
+ * What a reader has to know before the answer: that it predicts nothing, that its interactions add nothing, that its circuit is none.
  *
- * Every finding is one sentence with its numbers, to stand where the answer would. No findings: the evidence carries
- * it.
+ * Every finding is one sentence with its numbers, to stand where the answer would. No findings: the evidence carries it.
  */
 import type { R2Interval } from '../spectrum/r2.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
@@ -11,11 +9,11 @@ import type { Circuit } from './find-circuit.ts';
 
 export interface Finding {
   /**
-   * predicts nothing: R² on masks that were not fitted is not above 0; no value, interaction or circuit is an answer
-   * then. no better than first order: interactions are named, and do not predict better than none. circuit: see its
-   * verdict.
+   * broken question: a pilot shows that no answer can be had (pilot.ts). one prompt: what merely favours its answer looks like a part
+   * of the task. predicts nothing: R² on masks that were not fitted is not above 0; no value, interaction or circuit is an answer then.
+   * no better than first order: interactions are named, and do not predict better than none. circuit: see its verdict.
    */
-  readonly kind: 'predicts nothing' | 'no better than first order' | 'circuit';
+  readonly kind: 'broken question' | 'one prompt' | 'predicts nothing' | 'no better than first order' | 'circuit';
   readonly text: string;
 }
 

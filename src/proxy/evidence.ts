@@ -8,7 +8,7 @@
  * Wretman, Model Assisted Survey Sampling, 1992, chapter 6; with cross-fitting: Chernozhukov et al., Double/debiased
  * machine learning, 2018). The judge is the best predictor at hand: where an additive one predicts best, it judges
  * the interactions of the trees. Deviation: the final fit stands for the mean of the fold fits;
- * test/proxy/evidence.test.ts holds the coverage.
+ * test/proxy/claims.test.ts holds the coverage.
  */
 import { isFair, type Keep } from '../keep.ts';
 import { maskColumns, type Masks } from '../masks.ts';

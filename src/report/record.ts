@@ -24,6 +24,8 @@ export interface RecordFacts {
   readonly model?: Result['model'];
   readonly backend?: Result['backend'];
   readonly task?: Partial<Result['task']> | undefined;
+  readonly behaviour?: Result['behaviour'];
+  readonly pilot?: Result['pilot'];
   /** The command that repeats the run, and every option with its default filled in. */
   readonly command?: string | undefined;
   readonly options?: Readonly<Record<string, unknown>> | undefined;
@@ -37,7 +39,7 @@ const HIERARCHY_TERMS = 200;
 
 /** The record of an explained game. */
 export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Result {
-  const { ledger, solution, settings, clean, ablated, heldOut, circuit, removal } = explanation;
+  const { ledger, solution, settings, clean, ablated, heldOut, circuit, removal, findings } = explanation;
   const { spectrum, evidence } = solution;
   const { players } = ledger;
   const [banzhafs, shapleys] = [banzhaf(spectrum), shapley(spectrum)];
@@ -59,6 +61,8 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
     }),
     task: { prompts: [], metric: ledger.name, units: '', ablation: '', players: 'players', ...facts.task },
     players: players.map(playerOf),
+    ...present({ behaviour: facts.behaviour, pilot: facts.pilot }),
+    findings,
     clean,
     ablated,
     masks: masksOf(explanation, facts),

@@ -147,6 +147,31 @@ const adaptive = z.strictObject({
   rounds: z.array(interval.extend({ fitted: count, solver: text })),
 });
 
+/** The record of lens/behaviour, without its answers. */
+const behaviour = z.strictObject({ prompts: count, accuracy: share, rank: count, probability: share });
+
+/** The record of lens/components/choose-ablation. */
+const pilot = z.strictObject({
+  ablation: text,
+  why: text,
+  rows: count,
+  tried: z.array(
+    z.strictObject({
+      ablation: text,
+      pilot: z.strictObject({
+        masks: count,
+        clean: z.number(),
+        ablated: z.number(),
+        half: z.strictObject({ count, mean: z.number(), sd: z.number() }),
+        left: z.number(),
+        /** null: infinitely many standard errors, where all halves are alike. */
+        distance: z.number().nullable(),
+        verdict: text,
+      }),
+    }),
+  ),
+});
+
 const schema = z
   .strictObject({
     schema: z.literal(RESULT_SCHEMA),
@@ -190,6 +215,12 @@ const schema = z
       players: text,
     }),
     players: z.array(player).min(1),
+    /** Whether the model does what the prompts ask, on those that have a right answer. */
+    behaviour: behaviour.optional(),
+    /** The masks that were measured before the budget was spent, and the ablation they led to. */
+    pilot: pilot.optional(),
+    /** What a reader has to know before the answer, the most serious first. */
+    findings: z.array(z.strictObject({ kind: text, text })),
     /** f(all kept). */
     clean: z.number(),
     /** f(all ablated). */
