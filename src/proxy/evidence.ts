@@ -46,7 +46,7 @@ export function evidenceOf(
   // The masks are distinct, so all 2^n of them leave nothing to chance.
   const left = sample.players < 50 ? Math.max(0, 1 - rows / 2 ** sample.players) : 1;
   const { keep } = spectrum;
-  const judged = new Map(judge.spectrum.terms.map(({ members, value }) => [setKey(members), value]));
+  const judgedOf = lookup(judge.spectrum, spectrum);
   const momentsOf = isFair(keep)
     ? createMoments(sample, residual, square)
     : createBiasedMoments(sample, residual, keep);
@@ -54,7 +54,7 @@ export function evidenceOf(
   const belowNoise: (readonly number[])[] = [];
   const standardErrors = spectrum.terms.map(({ members, value }) => {
     const [correction, second] = momentsOf(members);
-    const estimate = (judged.get(setKey(members)) ?? 0) + correction;
+    const estimate = judgedOf(members, value) + correction;
     const own = Math.sqrt((left * Math.max(0, second - correction ** 2)) / Math.max(1, rows - 1));
     const threshold = (thresholds[members.length] ??= thresholdOf(members.length, sample.players, rows - 1));
     const size = Math.min(Math.abs(value), Math.abs(estimate));
@@ -63,6 +63,14 @@ export function evidenceOf(
     return Math.hypot(own, value - estimate);
   });
   return { standardErrors, belowNoise };
+}
+
+/** A term's value in the judge's spectrum; 20,000 sets are not turned into text where that is not needed. */
+function lookup(judge: FourierSpectrum, own: FourierSpectrum): (members: readonly number[], value: number) => number {
+  if (judge === own) return (_members, value) => value;
+  const known = new Map(judge.terms.map(({ members, value }) => [setKey(members), value]));
+  const largest = judge.terms.reduce((most, { members }) => Math.max(most, members.length), 0);
+  return (members) => (members.length > largest ? 0 : (known.get(setKey(members)) ?? 0));
 }
 
 /** S -> the means over the rows of χ_S e and of its square, which is that of e. */
