@@ -125,7 +125,7 @@ export function parseClass(
         items.push(complement(namedSet(POSIX[posix[2]]), posix[1] === '^'));
         at += posix[0].length;
       } else {
-        const [test, end] = parseClass(chars, at, ignoreCase, fault, depth + 1);
+        const [test, end] = parseClass(chars, at, false, fault, depth + 1);
         items.push(test);
         at = end;
       }
@@ -145,9 +145,10 @@ export function parseClass(
     at = after;
   }
   if (operands.some((operand) => operand.length === 0)) throw fault('an empty character class');
-  const tests = operands.map((operand) => classOf(operand, ignoreCase));
+  const tests = operands.map((operand) => classOf(operand, false));
   const all: CharacterTest = tests.length === 1 ? tests[0] : (code) => tests.every((test) => test(code));
-  return [complement(all, negated), at + 1];
+  // Case is ignored in what the whole class holds, once, before it is inverted.
+  return [complement(ignoreCase ? classOf([all], true) : all, negated), at + 1];
 }
 
 function readItem(chars: readonly string[], at: number, fault: Fault): [Item, number] {

@@ -176,7 +176,11 @@ export function parsePattern(pattern: string): Node {
     const start = at;
     const [item, end] = readEscape(chars, at, 'outside', fault);
     at = end;
-    return { kind: 'set', test: classOf([item], flags.i), text: chars.slice(start, end).join('') };
+    return {
+      kind: 'set',
+      test: classOf([item], flags.i && typeof item !== 'function'),
+      text: chars.slice(start, end).join(''),
+    };
   };
 
   const parseGroup = (flags: Flags): Node => {

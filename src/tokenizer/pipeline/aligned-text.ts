@@ -3,8 +3,8 @@
  *
  * Every step of a tokenizer (normalizer, pre-tokenizer) maps characters to characters; beside each stands the range of
  * the original text it came from, so a token at the end has offsets. The rules, also where a step adds or removes
- * characters, are those of Hugging Face's tokenizers (NormalizedString), counted in UTF-16 units, so that
- * `text.slice(start, end)` is what the token stands for. All operations return a new value.
+ * characters, are those of Hugging Face's tokenizers (NormalizedString), counted in
+ * characters (code points). All operations return a new value.
  */
 import { isWhitespace, toCodes, toText } from './unicode.ts';
 import type { Pattern } from '../pattern/pattern.ts';
@@ -13,11 +13,12 @@ import type { CharacterTest } from '../pattern/classes.ts';
 export interface AlignedText {
   /** Code points. */
   readonly codes: readonly number[];
-  /** For each code point where its source begins and ends in the original, in UTF-16 units. */
+  /** For each code point where its source begins and ends in the original. */
   readonly starts: readonly number[];
   readonly ends: readonly number[];
-  /** Where this piece begins in the original. */
+  /** Where this piece begins in the original, and how much of it it covers. */
   readonly origin: number;
+  readonly extent: number;
 }
 
 /**
@@ -32,14 +33,13 @@ export type SplitBehavior = 'Removed' | 'Isolated' | 'MergedWithPrevious' | 'Mer
 export function alignedText(text: string): AlignedText {
   // A surrogate without its partner is no character; Python cannot hold it either.
   const codes = toCodes(text.replaceAll(/\p{Surrogate}/gu, '\uFFFD'));
-  const starts: number[] = [];
-  const ends: number[] = [];
-  let at = 0;
-  for (const code of codes) {
-    starts.push(at);
-    ends.push((at += code > 0xffff ? 2 : 1));
-  }
-  return { codes, starts, ends, origin: 0 };
+  return {
+    codes,
+    starts: codes.map((_, at) => at),
+    ends: codes.map((_, at) => at + 1),
+    origin: 0,
+    extent: codes.length,
+  };
 }
 
 export function textOf({ codes }: AlignedText): string {
@@ -52,19 +52,22 @@ export function sourceOf(text: AlignedText, start: number, end: number): [start:
 }
 
 export function slice(text: AlignedText, start: number, end: number): AlignedText {
+  const [from, to] = sourceOf(text, start, end);
   return {
     codes: text.codes.slice(start, end),
     starts: text.starts.slice(start, end),
     ends: text.ends.slice(start, end),
-    origin: sourceOf(text, start, end)[0],
+    origin: from,
+    extent: to - from,
   };
 }
 
 /** The whole text changed; `removed` characters at its start are dropped first. */
 export function transform(text: AlignedText, changes: readonly Change[], removed = 0): AlignedText {
-  // Characters added before the very first one have no source; a later step leaves them where they are.
-  const first = text.starts.findIndex((start, i) => start < text.ends[i]);
   if (text.codes.length === 0) return text;
+  // What was put before the first character has no source, and stays as it is: the whole text is what has one.
+  const first = text.starts.findIndex((start, i) => start < text.ends[i]);
+  if (text.extent === 0) return transformRange(text, 0, 0, changes, removed);
   return transformRange(text, first < 0 ? text.codes.length : first, text.codes.length, changes, removed);
 }
 
@@ -78,20 +81,20 @@ function transformRange(
   const codes: number[] = [];
   const starts: number[] = [];
   const ends: number[] = [];
-  let at = from + removed;
+  let at = Math.min(from + removed, to);
   for (const [code, change] of changes) {
-    const source = change > 0 ? at - 1 : at;
+    const source = Math.min(change > 0 ? at - 1 : at, text.codes.length - 1);
     codes.push(code);
     starts.push(source < 0 ? text.origin : text.starts[source]);
     ends.push(source < 0 ? text.origin : text.ends[source]);
-    if (change <= 0) at += 1 - change;
+    if (change <= 0) at = Math.min(at + 1 - change, to);
   }
   const put = (all: readonly number[], part: number[]): number[] => [...all.slice(0, from), ...part, ...all.slice(to)];
   return {
+    ...text,
     codes: put(text.codes, codes),
     starts: put(text.starts, starts),
     ends: put(text.ends, ends),
-    origin: text.origin,
   };
 }
 
@@ -142,7 +145,7 @@ export function replace(text: AlignedText, pattern: Pattern, content: string): A
     last = end;
   }
   copy(last, text.codes.length);
-  return { codes, starts, ends, origin: text.origin };
+  return { ...text, codes, starts, ends };
 }
 
 /** White space taken from the ends. */

@@ -57,11 +57,22 @@ export function pipelineOf({ json, added }: TokenizerFiles, who: string): Engine
         const offsets = sourceOf(piece, 0, piece.codes.length);
         return [{ id: token.id, unknown: false, text: textOf(piece), offsets }];
       });
-      return postProcess(own, template);
+      const units = unitsOf(text);
+      return postProcess(own, template).map((token) => {
+        const [start, end] = token.offsets;
+        return { ...token, offsets: [units[start], units[end]] };
+      });
     },
     decode: (list, withSpecial) => {
       const texts = list.map((id) => found.textOf.get(id) ?? tokens[id]);
       return decoder(withSpecial ? texts : texts.filter((text) => !specialTexts.has(text))).join('');
     },
   };
+}
+
+/** Where each character begins, in UTF-16 units, and the end. */
+function unitsOf(text: string): number[] {
+  const units = [0];
+  for (const char of text) units.push(units[units.length - 1] + char.length);
+  return units;
 }

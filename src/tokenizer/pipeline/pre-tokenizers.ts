@@ -25,8 +25,8 @@ export type PreTokenizer = (piece: AlignedText) => readonly AlignedText[];
 
 /** GPT-2's pattern, which ByteLevel cuts with. */
 const GPT2 = compilePattern(String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`);
-/** Rust's regex, not Oniguruma: there `\w` has no superscript digits, as inside brackets here. */
-const WORDS = compilePattern(String.raw`[\w]+|[^\w\s]+`);
+/** As Rust's regex has it, not Oniguruma: its word characters are those inside brackets here, and the joiners. */
+const WORDS = compilePattern(String.raw`[\w\u200c\u200d]+|[^\w\s\u200c\u200d]+`);
 const whitespace = characterPattern(isWhitespace);
 
 const behaviorSchema = z.enum(['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous']);
