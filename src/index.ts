@@ -61,7 +61,8 @@ export { openSafetensors } from './checkpoint/safetensors.ts';
 export { writeSafetensors, type TensorToWrite } from './checkpoint/safetensors-write.ts';
 export { openTorchFile } from './checkpoint/torch/torch-file.ts';
 export { SELF_CHECK_TOLERANCE, selfCheck } from './model/reference/self-check.ts';
-export { createTokenizer, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
+export { createTokenizer, loadTokenizer, type Encoding, type Tokenizer } from './tokenizer/tokenizer.ts';
+export { chatPrompt, type ChatMessage, type ChatOptions, type ChatPrompt } from './tokenizer/chat.ts';
 export {
   toSingleToken,
   toStrTokens,

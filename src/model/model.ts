@@ -22,6 +22,7 @@ import {
 } from './weights/parameters.ts';
 import { readParameters, requireLayers, requireRoom } from './weights/read-parameters.ts';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { requireTokenizerFits } from './beyond-embedding.ts';
 
 export interface Model {
   /** The folder's name, or the hub id's without its organisation. */
@@ -73,13 +74,7 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
     const unusedTensors = await readParameters(checkpoint, family, config, names, storage, parameters);
     const hasTokenizer = (await stat(join(folder, 'tokenizer.json')).catch(() => undefined)) !== undefined;
     const tokenizer = hasTokenizer ? await loadTokenizer(folder) : undefined;
-    if (tokenizer !== undefined && tokenizer.vocabSize > config.dVocab) {
-      throw fail(
-        'checkpoint',
-        `checkpoint ${folder}`,
-        `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${config.dVocab} rows; they belong to different models.`,
-      );
-    }
+    if (tokenizer !== undefined) requireTokenizerFits(tokenizer, config.dVocab, `checkpoint ${folder}`);
     return createModel(config, parameters, { name, folder, tokenizer, unusedTensors });
   } catch (error) {
     disposeParameters(parameters);
