@@ -134,17 +134,21 @@ function compile(tree: Node, room: { left: number }): Program {
   return { code, forks };
 }
 
-/** One text before one program; the marks of what failed live as long. */
-function machine(program: Program, text: readonly number[]): (start: number) => number {
+/**
+ * One text before one program; the marks of what was tried live as long. With `remembers`, so do the ends that were
+ * reached: an inner program is asked at many places, and its paths run together.
+ */
+function machine(program: Program, text: readonly number[], remembers = false): (start: number) => number {
   const { code, forks } = program;
   const width = text.length + 1;
-  const failed = new Uint8Array(Math.ceil((forks * width) / 8));
+  const tried = new Uint8Array(Math.ceil((forks * width) / 8));
+  const reached = new Map<number, number>();
   const inner = new Map<Program, (start: number) => number>();
   const ends = new Map<Program, Map<number, number>>();
   /** Where a program that starts at `start` ends, -1 when it does not match; each place is tried once. */
   const ask = (other: Program, start: number): number => {
     let run = inner.get(other);
-    if (run === undefined) inner.set(other, (run = machine(other, text)));
+    if (run === undefined) inner.set(other, (run = machine(other, text, true)));
     let known = ends.get(other);
     if (known === undefined) ends.set(other, (known = new Map()));
     let end = known.get(start);
@@ -159,6 +163,14 @@ function machine(program: Program, text: readonly number[]): (start: number) => 
 
   const trail: number[] = [];
   const stack: number[] = [];
+  /** The forks on the way did not fail: their end is kept, or they may be tried again. */
+  const succeed = (end: number): number => {
+    for (const mark of trail) {
+      if (remembers) reached.set(mark, end);
+      else tried[mark >> 3] &= ~(1 << (mark & 7));
+    }
+    return end;
+  };
   return (start) => {
     trail.length = 0;
     stack.length = 0;
@@ -183,10 +195,14 @@ function machine(program: Program, text: readonly number[]): (start: number) => 
           break;
         case 'fork': {
           const mark = step.index * width + at;
-          alive = (failed[mark >> 3] & (1 << (mark & 7))) === 0;
-          if (!alive) break;
+          alive = (tried[mark >> 3] & (1 << (mark & 7))) === 0;
+          if (!alive) {
+            const end = reached.get(mark);
+            if (end !== undefined) return succeed(end);
+            break;
+          }
           // Marked while it is tried: a loop that comes back without having moved on fails here.
-          failed[mark >> 3] |= 1 << (mark & 7);
+          tried[mark >> 3] |= 1 << (mark & 7);
           trail.push(mark);
           stack.push(step.second, at, trail.length);
           pc = step.first;
@@ -204,9 +220,7 @@ function machine(program: Program, text: readonly number[]): (start: number) => 
           pc++;
           break;
         case 'end':
-          // The forks on the way here did not fail.
-          for (const mark of trail) failed[mark >> 3] &= ~(1 << (mark & 7));
-          return at;
+          return succeed(at);
         default:
           return step satisfies never;
       }
