@@ -128,19 +128,25 @@ function readConfig(settings: Config): TokenizerConfig {
 /** The added tokens of both files, as transformers joins them. */
 function joinAdded(file: z.infer<typeof tokenizerSchema>, settings: Config, who: string): AddedToken[] {
   const { vocab } = file.model;
-  const inModel = new Map(Array.isArray(vocab) ? vocab.map(([word], id) => [word, id]) : Object.entries(vocab));
+  const byWord = Array.isArray(vocab)
+    ? new Map((vocab as readonly (readonly [string, number])[]).map(([word], id) => [word, id]))
+    : undefined;
+  const words = vocab as Readonly<Record<string, number>>;
+  const size = byWord?.size ?? Object.keys(words).length;
+  const inModel = (word: string): number | undefined =>
+    byWord === undefined ? (Object.hasOwn(words, word) ? words[word] : undefined) : byWord.get(word);
   const byContent = new Map<string, AddedToken>();
-  let next = inModel.size;
+  let next = size;
   const add = (given: z.infer<typeof token>, special: boolean, id: number | undefined, where: string): void => {
-    const right = byContent.get(given.content)?.id ?? inModel.get(given.content) ?? next;
+    const right = byContent.get(given.content)?.id ?? inModel(given.content) ?? next;
     if (id !== undefined && id !== right) {
       throw fail(
         'checkpoint',
         who,
-        `${where} gives the added token ${quote(given.content)} the id ${id}; by the vocabulary of ${inModel.size} tokens and the added ones before it, it is ${right}.`,
+        `${where} gives the added token ${quote(given.content)} the id ${id}; by the vocabulary of ${size} tokens and the added ones before it, it is ${right}.`,
       );
     }
-    if (right === next && !byContent.has(given.content) && !inModel.has(given.content)) next++;
+    if (right === next && !byContent.has(given.content) && inModel(given.content) === undefined) next++;
     byContent.set(given.content, {
       id: right,
       content: given.content,

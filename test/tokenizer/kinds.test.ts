@@ -49,6 +49,13 @@ function inUnits(text: string, offsets: readonly number[]): number[] {
 /** Characters without a token, dropped or put behind bytes: Python's offsets after them are shifted, ours stay true. */
 const DRIFTS = ['unknown dropped', 'few bytes'];
 
+/** Texts on which the Rust library panics: a step after one that put text before the first character. */
+const CRASHES: Readonly<Record<string, number>> = {
+  'replace the start': 24,
+  'replace nothing': 24,
+  'replace, then lowercase': 83,
+};
+
 describe.each(golden.kinds)('the kind "$name"', (kind) => {
   it.each([
     ['without special tokens', false],
@@ -69,8 +76,7 @@ describe.each(golden.kinds)('the kind "$name"', (kind) => {
       expect(tokenizer.encode(text, { bos, unknown: 'token' })).toEqual(ids);
       if (!DRIFTS.includes(kind.name)) expect([text, got.offsets.flat()]).toEqual([text, inUnits(text, offsets)]);
     });
-    // The Rust library crashes on this one (a normalizer after one that puts text before the first character).
-    expect(compared).toBe(kind.name === 'replace, then lowercase' ? 1 : golden.texts.length);
+    expect(compared).toBe(golden.texts.length - (CRASHES[kind.name] ?? 0));
   });
 
   it('decodes as Python does, also ids in no order', async () => {

@@ -9,6 +9,8 @@ import { z } from 'zod';
 import { quote } from '../../checkpoint/strict-json.ts';
 import { bytesOf } from './bytes.ts';
 import { createHeap } from './heap.ts';
+import { createMergeTable, type MergeTable } from './merge-table.ts';
+import { vocabularyOf } from './vocabulary.ts';
 import type { ModelToken, TokenModel } from './model.ts';
 import { toText } from './unicode.ts';
 
@@ -25,10 +27,6 @@ export const bpeSchema = z.looseObject({
   ignore_merges: z.boolean().nullish(),
 });
 
-interface Merge {
-  readonly rank: number;
-  readonly id: number;
-}
 /** A token of the word so far, linked to its neighbours by index; -1 is none. */
 interface Symbol {
   id: number;
@@ -39,14 +37,12 @@ interface Symbol {
   next: number;
   gone: boolean;
 }
-/** Pairs of ids as one key: ids are below 2^22. */
-const PAIR = 2 ** 22;
 const CACHE_LIMIT = 10_000;
 
 /** @throws Error for a merge whose parts or whole are no tokens, and for dropout. */
 export function bpeModel(given: z.infer<typeof bpeSchema>): TokenModel {
   if ((given.dropout ?? 0) !== 0) throw new Error(`dropout is ${given.dropout}, which makes tokens random`);
-  const ids = new Map(Object.entries(given.vocab));
+  const ids = vocabularyOf(given.vocab);
   const prefix = given.continuing_subword_prefix ?? '';
   const suffix = given.end_of_word_suffix ?? '';
   const merges = mergesOf(given.merges, ids, prefix);
@@ -113,24 +109,25 @@ function mergesOf(
   list: readonly (string | readonly [string, string])[],
   ids: ReadonlyMap<string, number>,
   prefix: string,
-): Map<number, Merge> {
-  const merges = new Map<number, Merge>();
-  list.forEach((merge, rank) => {
+): MergeTable {
+  const merges = createMergeTable(list.length);
+  for (let rank = 0; rank < list.length; rank++) {
+    const merge = list[rank];
+    if (typeof merge === 'string' && merge.startsWith('#version')) continue;
     const pair = typeof merge === 'string' ? merge.split(' ') : merge;
-    if (typeof merge === 'string' && merge.startsWith('#version')) return;
     if (pair.length !== 2) throw new Error(`merge ${rank}, ${quote(String(merge))}, is not two tokens`);
     const [first, second] = pair;
     const [a, b] = [ids.get(first), ids.get(second)];
-    const id = ids.get(first + second.slice(prefix.length));
+    const id = ids.get(prefix === '' ? first + second : first + second.slice(prefix.length));
     if (a === undefined || b === undefined || id === undefined)
       throw new Error(`merge ${rank}, ${quote(first)} + ${quote(second)}, has a part or a whole that is no token`);
-    merges.set(a * PAIR + b, { rank, id });
-  });
+    merges.set(a, b, rank, id);
+  }
   return merges;
 }
 
 /** The pair of lowest rank first, the leftmost of equals; new pairs join the queue as they come up. */
-function mergeAll(tokens: readonly ModelToken[], merges: ReadonlyMap<number, Merge>): ModelToken[] {
+function mergeAll(tokens: readonly ModelToken[], merges: MergeTable): ModelToken[] {
   const symbols = tokens.map(
     ({ id, unknown, start, end }, i): Symbol => ({
       id: id!,
@@ -142,13 +139,13 @@ function mergeAll(tokens: readonly ModelToken[], merges: ReadonlyMap<number, Mer
       gone: false,
     }),
   );
-  const queue = createHeap<Merge & { readonly at: number }>(
+  const queue = createHeap<{ readonly rank: number; readonly id: number; readonly at: number }>(
     (a, b) => a.rank < b.rank || (a.rank === b.rank && a.at < b.at),
   );
   const consider = (at: number): void => {
     const right = symbols[at].next;
-    const merge = right < 0 ? undefined : merges.get(symbols[at].id * PAIR + symbols[right].id);
-    if (merge !== undefined) queue.push({ ...merge, at });
+    const slot = right < 0 ? -1 : merges.find(symbols[at].id, symbols[right].id);
+    if (slot >= 0) queue.push({ rank: merges.rankAt(slot), id: merges.idAt(slot), at });
   };
   symbols.forEach((_, at) => consider(at));
   for (let top = queue.pop(); top !== undefined; top = queue.pop()) {
@@ -156,7 +153,8 @@ function mergeAll(tokens: readonly ModelToken[], merges: ReadonlyMap<number, Mer
     if (left.gone || left.next < 0) continue;
     const right = symbols[left.next];
     // The pair may have changed since it was queued.
-    if (merges.get(left.id * PAIR + right.id)?.id !== top.id) continue;
+    const slot = merges.find(left.id, right.id);
+    if (slot < 0 || merges.idAt(slot) !== top.id) continue;
     left.id = top.id;
     left.unknown = false;
     left.end = right.end;

@@ -11,6 +11,7 @@ import { bpeModel, bpeSchema } from './bpe.ts';
 import { partOf, row } from './part.ts';
 import { unigramModel, unigramSchema } from './unigram.ts';
 import { toText } from './unicode.ts';
+import { vocabularyOf } from './vocabulary.ts';
 
 export interface ModelToken {
   /** undefined for what the vocabulary does not know, in a model without an unknown token. */
@@ -69,11 +70,6 @@ export function modelOf(json: unknown, who: string): TokenModel {
       };
     }),
   });
-}
-
-/** A vocabulary object as a map; every own key is a word, `__proto__` too. */
-export function vocabularyOf(vocab: Readonly<Record<string, number>>): Map<string, number> {
-  return new Map(Object.entries(vocab));
 }
 
 /** The longest words from the left; undefined when one place has none. */
