@@ -6,7 +6,6 @@
  * row (run logs, keys) lists its bytes in player order, byte k holding players 8k..8k+7, lowest bit first.
  */
 import { fail } from './errors.ts';
-import type { Random } from './random.ts';
 
 export interface Masks {
   /** n, the number of players (columns). */
@@ -63,51 +62,6 @@ export function allMasks(players: number): Masks {
   if (players > 24) throw fail('input', 'allMasks', `2^${players} masks do not fit in memory; at most 24 players.`);
   const masks = emptyMasks(players, 2 ** players);
   for (let j = 0; j < masks.count; j++) masks.words[j] = j;
-  return masks;
-}
-
-/**
- * `count` distinct masks, each bit fair and independent (up to distinctness), none in `exclude` (hex keys).
- * @throws when fewer than `count` distinct masks are left.
- */
-export function uniformMasks(
-  players: number,
-  count: number,
-  random: Random,
-  exclude: ReadonlySet<string> = new Set(),
-): Masks {
-  const available = players < 52 ? 2 ** players - exclude.size : Infinity;
-  if (count > available) {
-    throw fail(
-      'budget',
-      'uniformMasks',
-      `${count} distinct masks of ${players} players were asked for; only ${available} are left.`,
-    );
-  }
-  const masks = emptyMasks(players, count);
-  // Dense case: draw without replacement from the list of all masks, so that the tail does not stall.
-  if (players <= 20 && count > available / 4) {
-    const all = Uint32Array.from({ length: 2 ** players }, (_, j) => j);
-    random.shuffle(all);
-    let row = 0;
-    const one = emptyMasks(players, 1);
-    for (let k = 0; row < count; k++) {
-      one.words[0] = all[k];
-      if (!exclude.has(maskHex(one, 0))) masks.words[row++] = all[k];
-    }
-    return masks;
-  }
-  const seen = new Set<string>();
-  const tail = players % 32;
-  const lastWord = tail === 0 ? 0xffffffff : 2 ** tail - 1;
-  for (let row = 0; row < count; ) {
-    for (let w = 0; w < masks.stride; w++) masks.words[row * masks.stride + w] = random.bits();
-    masks.words[row * masks.stride + masks.stride - 1] &= players === 0 ? 0 : lastWord;
-    const hex = maskHex(masks, row);
-    if (seen.has(hex) || exclude.has(hex)) continue;
-    seen.add(hex);
-    row++;
-  }
   return masks;
 }
 

@@ -3,6 +3,7 @@
  * provenance out. test/solver-contract.ts runs the same laws on every implementation.
  */
 import type { Game } from './game.ts';
+import type { R2Interval } from './spectrum/r2.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
 
 export interface SolveOptions {
@@ -25,8 +26,36 @@ export interface Solution {
   readonly masks: number;
   /** True when the spectrum is the game's own, not an estimate. */
   readonly exact: boolean;
+  /** How well its parts are known. */
+  readonly evidence?: Evidence | undefined;
   /** Plain JSON: chosen settings, cross-validation tables, warnings; enough to explain the answer. */
   readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** What a solver knows of its answer beside the answer; all of it optional. */
+export interface Evidence {
+  /** Standard error of every term's F(S), in the order of `spectrum.terms`; NaN where there is none. */
+  readonly standardErrors?: ArrayLike<number> | undefined;
+  /** The sets of the spectrum that could not be told from noise. */
+  readonly belowNoise?: readonly (readonly number[])[] | undefined;
+  /** Where masks were measured in rounds: each round's score, and why it stopped. */
+  readonly adaptive?: Adaptive | undefined;
+}
+
+/** Rounds of masks until the answer was good enough, or would not become so. */
+export interface Adaptive {
+  /** R² whose lower confidence bound was to be passed. */
+  readonly target: number;
+  readonly outcome: 'reached' | 'hopeless' | 'spent';
+  /** One sentence with the numbers. */
+  readonly why: string;
+  readonly rounds: readonly Round[];
+}
+
+export interface Round extends R2Interval {
+  /** Masks fitted. */
+  readonly fitted: number;
+  readonly solver: string;
 }
 
 export interface Solver {

@@ -65,7 +65,7 @@ const CANDIDATES: Readonly<Record<'auto' | BackendName, readonly Candidate[]>> =
  * Makes `choice` the current TensorFlow.js backend.
  * @throws 'backend' when it is unknown, absent, or computes wrong numbers.
  */
-export async function openBackend(
+export async function chooseBackend(
   choice: string,
   check: BackendCheck,
   { kernels = 'auto' }: BackendOptions = {},

@@ -9,9 +9,10 @@
  */
 import { complementOf, masksFromMembers, concatMasks, keptPlayers, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
-import { memoise, type Game, type Player } from '../game.ts';
+import type { Game, Player } from '../game.ts';
+import { ledgerOf } from '../ledger.ts';
 import { createRandom } from '../random.ts';
-import { energyInside, energySplit, type EnergySplit } from '../spectrum/energy.ts';
+import { energyInside } from '../spectrum/energy.ts';
 import { evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { randomSets, summariseRandomSets, type RandomSets } from './random-sets.ts';
 import { autoSelector } from './enumeration.ts';
@@ -88,9 +89,7 @@ export interface Circuit {
   readonly members: readonly CircuitMember[];
   /** By size, increasing, `chosen` among them. Sets of neighbouring sizes need not be nested. */
   readonly curve: readonly CircuitPoint[];
-  /** Where the energy of the spectrum sits. */
-  readonly energy: EnergySplit;
-  /** Share of that energy in terms of members only; 0 when there is no energy. */
+  /** Share of the spectrum's energy in terms of members only; 0 when there is no energy. */
   readonly energyInside: number;
   /** Distinct masks that were asked of the game here. */
   readonly masks: number;
@@ -133,10 +132,10 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     if (!Number.isInteger(value) || value < least)
       throw fail('input', 'findCircuit', `${name} ${value}; a whole number >= ${least} is needed.`);
   }
-  const memo = memoise(game); // measures no mask twice, and refuses NaN by name
+  const account = ledgerOf(game).account(); // measures no mask twice, and refuses NaN by name
   const measure = (stage: string, masks: Masks): Promise<Float64Array> => {
     let done = 0;
-    return memo.value(masks, {
+    return account.value(masks, {
       signal,
       onValues: (_rows, values) => onProgress?.({ stage, done: (done += values.length), total: masks.count }),
     });
@@ -226,7 +225,6 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
   const chosen = reached.find(({ size }) => size === chosenSize) ?? reached[0];
 
   const necessity = await leaveOneOut(chosen, (lists) => measure('members', masksFromMembers(n, lists)), share);
-  const energy = energySplit(spectrum, game.players);
   return {
     game: game.name,
     playerCount: n,
@@ -245,9 +243,8 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
       necessity: necessity?.[k] ?? null,
     })),
     curve,
-    energy,
     energyInside: energyInside(spectrum, chosen.players),
-    masks: memo.measured,
+    masks: account.asked,
   };
 }
 

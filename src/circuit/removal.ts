@@ -9,7 +9,8 @@
  */
 import { complementOf, masksFromMembers, concatMasks, keptPlayers, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
-import { memoise, type Game } from '../game.ts';
+import type { Game } from '../game.ts';
+import { ledgerOf } from '../ledger.ts';
 import { createRandom } from '../random.ts';
 import { quantile } from '../spectrum/r2.ts';
 import { evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
@@ -126,13 +127,13 @@ export async function removalCurve(
   if (!Number.isInteger(randomCount) || randomCount < 1)
     throw fail('input', 'removalCurve', `randomSets ${randomCount}; a whole number >= 1 is needed.`);
 
-  const memo = memoise(game); // measures no mask twice, and refuses NaN by name
+  const account = ledgerOf(game).account(); // measures no mask twice, and refuses NaN by name
   const everyone = masksFromMembers(n, [all]);
-  const [full] = await memo.value(everyone, { signal });
+  const [full] = await account.value(everyone, { signal });
   const chosen: Masks[] = [];
   for (const each of spectra) chosen.push(await mostChanging(each, sizes, selector));
   const drawn = sizes.map((r) => randomSets(n, n - r, randomCount, createRandom(seed).fork(`random removals of ${r}`)));
-  const values = await memo.value(concatMasks([...chosen, ...drawn]), { signal });
+  const values = await account.value(concatMasks([...chosen, ...drawn]), { signal });
   const largest = values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   if (Math.abs(full) <= TOLERANCE * largest)
     throw fail(
@@ -185,7 +186,7 @@ export async function removalCurve(
       random: meanOf(points.map(({ random }) => random.mean)),
     },
     points,
-    masks: memo.measured,
+    masks: account.asked,
   };
 }
 

@@ -6,9 +6,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { closest, fail } from '../errors.ts';
 
-export const METRICS = ['logit-diff', 'logit', 'logprob', 'prob', 'cross-entropy', 'kl', 'accuracy'] as const;
-export type MetricName = (typeof METRICS)[number];
-
 /** What a metric needs to know of a prompt. */
 export interface Target {
   /** Token ids of the prompt. */
@@ -20,11 +17,15 @@ export interface Target {
 }
 
 export interface Metric {
-  readonly name: MetricName;
-  readonly unit: 'logits' | 'nats' | 'probability' | 'share of prompts';
+  /** `logit-diff`, ...; what a study and a record say. */
+  readonly name: string;
+  /** `logits`, `nats`, ...; empty for a pure number. */
+  readonly unit: string;
   /** True when more is better for the model on the task. */
   readonly moreIsBetter: boolean;
   readonly needs: { readonly correct: boolean; readonly incorrect: boolean; readonly clean: boolean };
+  /** @throws 'input' for a prompt on which it is not defined. */
+  readonly check?: ((target: Target, who: string) => void) | undefined;
   /** Positions whose logits it reads. */
   positions(target: Target): number[];
   /** Vocabulary columns it reads, or undefined for all. */
@@ -37,7 +38,10 @@ const answering = ({ tokens, position }: Target): number[] => [position ?? token
 const everything = (): undefined => undefined;
 const answer = { correct: true, incorrect: false, clean: false };
 
-const METRIC: Readonly<Record<MetricName, Metric>> = {
+export type MetricName = 'logit-diff' | 'logit' | 'logprob' | 'prob' | 'cross-entropy' | 'kl' | 'accuracy';
+
+/** The metrics by name. */
+export const METRICS: Readonly<Record<MetricName, Metric>> = {
   /** logit(correct) - logit(incorrect) where the answer is read. */
   'logit-diff': {
     name: 'logit-diff',
@@ -81,6 +85,16 @@ const METRIC: Readonly<Record<MetricName, Metric>> = {
     unit: 'nats',
     moreIsBetter: false,
     needs: { correct: false, incorrect: false, clean: false },
+    check({ tokens, correct, position }, who) {
+      if (correct !== undefined) return;
+      if (position !== undefined)
+        throw fail(
+          'input',
+          who,
+          'cross-entropy of a masked model needs a correct token; give --correct or "correct" in the prompts file.',
+        );
+      if (tokens.length < 2) throw fail('input', who, 'cross-entropy over a prompt needs at least 2 tokens.');
+    },
     positions: (target) => (target.correct === undefined ? target.tokens.slice(1).map((_, p) => p) : answering(target)),
     columns: everything,
     value(logits, { tokens, correct }) {
@@ -125,12 +139,19 @@ function column(logits: tf.Tensor, index: number): tf.Tensor1D {
   return tf.reshape(tf.slice(logits, [0, 0, index], [-1, 1, 1]), [-1]);
 }
 
-/** @throws 'input' for an unknown name, with suggestions. */
+/** The metric of a name. @throws 'input' for an unknown one, with suggestions. */
 export function metricOf(name: string): Metric {
-  if (Object.hasOwn(METRIC, name)) return METRIC[name as MetricName];
-  throw fail(
-    'input',
-    'metric',
-    `"${name}" is unknown; did you mean ${closest(name, METRICS).join(', ')}? There are ${METRICS.join(', ')}.`,
-  );
+  if (isMetricName(name)) return METRICS[name];
+  const names = Object.keys(METRICS);
+  const near = closest(name, names).join(', ');
+  throw fail('input', 'metric', `"${name}" is unknown; did you mean ${near}? There are ${names.join(', ')}.`);
+}
+
+/** Whether `metric` is the one of its name, so that the name says all about it. */
+export function isNamedMetric(metric: Metric): boolean {
+  return isMetricName(metric.name) && METRICS[metric.name] === metric;
+}
+
+function isMetricName(name: string): name is MetricName {
+  return Object.hasOwn(METRICS, name);
 }

@@ -1,143 +1,176 @@
 /**
- * The task: prompts with their right and wrong answers, as text and then as tokens.
+ * The task: prompts with their right and wrong answers, as text or token ids, and then as tokens.
  *
- * A prompts file is JSONL, one object a line: {"prompt", "correct"?, "incorrect"?, "corrupted"?}.
+ * A prompts file is JSONL, one object a line: {"prompt", "correct"?, "incorrect"?, "corrupted"?}. Everywhere a text may stand
+ * the token ids may: [1, 2, 3] for a prompt, 7 for an answer; they are taken as they are.
  */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { fail, SpexlensError } from '../errors.ts';
 import { tokenizerOf, type Model } from '../model/model.ts';
+import { toSequences } from '../model/tokens.ts';
+import { readTextFile } from '../platform/files.ts';
 import type { Metric, Target } from './metrics.ts';
 
 export interface Prompt {
-  readonly prompt: string;
+  readonly prompt: string | readonly number[];
   /** The token that should follow, e.g. " Mary". */
-  readonly correct?: string | undefined;
-  readonly incorrect?: string | undefined;
+  readonly correct?: string | number | undefined;
+  readonly incorrect?: string | number | undefined;
   /** A prompt of as many tokens whose activations resample ablation puts in. */
-  readonly corrupted?: string | undefined;
+  readonly corrupted?: string | readonly number[] | undefined;
 }
 
 export interface Task extends Target {
-  readonly prompt: Prompt;
+  /** How errors call it: its text, quoted and cut. */
+  readonly label: string;
+  /** What a reader is shown. */
+  readonly text: TaskText;
   /** The tokens as text. */
   readonly strTokens: readonly string[];
   readonly corrupted: readonly number[] | undefined;
 }
 
+export interface TaskText {
+  readonly prompt: string;
+  readonly correct?: string | undefined;
+  readonly incorrect?: string | undefined;
+  readonly corrupted?: string | undefined;
+}
+
+const tokenId = z.int().min(0);
+const text = z.union([z.string().min(1), z.array(tokenId).min(1)]);
+const answer = z.union([z.string(), tokenId]);
 const schema = z.strictObject({
-  prompt: z.string().min(1),
-  correct: z.string().optional(),
-  incorrect: z.string().optional(),
-  corrupted: z.string().optional(),
+  prompt: text,
+  correct: answer.optional(),
+  incorrect: answer.optional(),
+  corrupted: text.optional(),
 });
+
+const LINE = '{"prompt", "correct", "incorrect", "corrupted"?}';
 
 /** The prompts in a JSONL file; blank lines are skipped. @throws 'input' naming the line. */
 export async function readPrompts(path: string): Promise<Prompt[]> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw fail(
-      'input',
-      `prompts ${path}`,
-      `cannot be read (${error.code ?? 'unreadable'}); a JSONL file of {"prompt", "correct", "incorrect", "corrupted"?} is needed.`,
-    );
-  });
+  return parsePrompts(await readTextFile(path, 'prompts', `a JSONL file of ${LINE} is needed.`), `prompts ${path}`);
+}
+
+/** The prompts in the text of a JSONL file. @throws 'input' naming the line. */
+export function parsePrompts(jsonl: string, who: string): Prompt[] {
   const prompts: Prompt[] = [];
-  text.split('\n').forEach((line, i) => {
+  jsonl.split('\n').forEach((line, i) => {
     if (line.trim() === '') return;
-    const who = `prompts ${path} line ${i + 1}`;
+    const at = `${who} line ${i + 1}`;
     let json: unknown;
     try {
       json = JSON.parse(line);
     } catch {
-      throw fail(
-        'input',
-        who,
-        'is not JSON; one object {"prompt", "correct", "incorrect", "corrupted"?} a line is needed.',
-      );
+      throw fail('input', at, `is not JSON; one object ${LINE} a line is needed.`);
     }
     const parsed = schema.safeParse(json);
-    if (!parsed.success)
-      throw fail(
-        'input',
-        who,
-        `${parsed.error.issues[0].path.join('.') || 'object'}: ${parsed.error.issues[0].message}.`,
-      );
-    prompts.push(parsed.data);
+    if (parsed.success) return void prompts.push(parsed.data);
+    const [issue] = parsed.error.issues;
+    throw fail('input', at, `${issue.path.join('.') || 'object'}: ${issue.message}.`);
   });
-  if (prompts.length === 0) throw fail('input', `prompts ${path}`, 'has no prompts; at least one line is needed.');
+  if (prompts.length === 0) throw fail('input', who, 'has no prompts; at least one line is needed.');
   return prompts;
+}
+
+export interface TaskOptions {
+  readonly metric: Metric;
+  /** Whether every prompt needs a corrupted one of its length. */
+  readonly corrupted: boolean;
 }
 
 /**
  * Tokens of every prompt, checked against what the metric and the ablation need.
  * @throws 'input' naming the prompt: too long, an answer that is not one token or missing, a corrupted prompt of another length.
  */
-export function toTasks(model: Model, prompts: readonly Prompt[], metric: Metric, needsCorrupted: boolean): Task[] {
-  const tokenizer = tokenizerOf(model);
+export function toTasks(model: Model, prompts: readonly Prompt[], { metric, corrupted }: TaskOptions): Task[] {
   return prompts.map((prompt, i) => {
     const who = prompts.length === 1 ? 'prompt' : `prompt ${i + 1}`;
-    const named = <T>(field: string, make: () => T): T => {
-      try {
-        return make();
-      } catch (error) {
-        if (error instanceof SpexlensError)
-          throw fail(error.kind, `${who}, ${field}`, error.message.replace(/^[^:]*: /, ''));
-        throw error;
-      }
-    };
-    const tokens = named('text', () => tokenizer.encode(prompt.prompt));
-    if (tokens.length > model.config.nCtx)
-      throw fail('input', who, `has ${tokens.length} tokens; the context of ${model.name} holds ${model.config.nCtx}.`);
-    if (tokens.length === 0) throw fail('input', who, 'has no tokens.');
-    const single = (field: 'correct' | 'incorrect'): number | undefined => {
-      const text = prompt[field];
-      if (text === undefined) {
-        if (metric.needs[field])
-          throw fail(
-            'input',
-            who,
-            `metric ${metric.name} needs ${field === 'correct' ? 'a correct' : 'an incorrect'} token; give --${field} or "${field}" in the prompts file.`,
-          );
-        return undefined;
-      }
-      return named(field, () => tokenizer.toSingleToken(text));
-    };
-    const correct = single('correct');
-    const incorrect = single('incorrect');
-    if (correct !== undefined && correct === incorrect)
-      throw fail(
-        'input',
-        who,
-        `correct and incorrect are the same token (${JSON.stringify(prompt.correct)}, ${JSON.stringify(prompt.incorrect)}); they must differ.`,
-      );
-    if (metric.name === 'cross-entropy' && correct === undefined && tokens.length < 2)
-      throw fail('input', who, 'cross-entropy over a prompt needs at least 2 tokens.');
-    const corrupted =
-      prompt.corrupted === undefined
-        ? undefined
-        : named('corrupted', () => tokenizer.encode(prompt.corrupted as string));
-    const position = model.config.mlmHead === true ? maskedPosition(model, tokens, who) : undefined;
-    if (position !== undefined && metric.name === 'cross-entropy' && correct === undefined)
-      throw fail(
-        'input',
-        who,
-        'cross-entropy of a masked model needs a correct token; give --correct or "correct" in the prompts file.',
-      );
-    if (needsCorrupted && corrupted === undefined)
+    const target = targetOf(model, prompt, metric, who);
+    const twin =
+      prompt.corrupted === undefined ? undefined : encode(model, prompt.corrupted, `${who}, corrupted`, 'corrupted');
+    if (corrupted && twin === undefined)
       throw fail(
         'input',
         who,
         'resample ablation needs a corrupted prompt; give --corrupted or "corrupted" in the prompts file.',
       );
-    if (needsCorrupted && corrupted !== undefined && corrupted.length !== tokens.length) {
+    if (corrupted && twin?.length !== target.tokens.length)
       throw fail(
         'input',
         who,
-        `the corrupted prompt has ${corrupted.length} tokens, the prompt ${tokens.length}; resample ablation needs equal lengths.`,
+        `the corrupted prompt has ${twin?.length} tokens, the prompt ${target.tokens.length}; resample ablation needs equal lengths.`,
       );
-    }
-    return { prompt, tokens, correct, incorrect, position, corrupted, strTokens: tokenizer.toStrTokens(tokens) };
+    const shown = textOf(model, prompt);
+    const label = JSON.stringify(shown.prompt.length > 60 ? `${shown.prompt.slice(0, 57)}...` : shown.prompt);
+    return { ...target, label, text: shown, corrupted: twin, strTokens: strTokensOf(model, target.tokens) };
   });
+}
+
+function targetOf(model: Model, prompt: Prompt, metric: Metric, who: string): Target {
+  const tokens = encode(model, prompt.prompt, `${who}, text`, 'prompt');
+  if (tokens.length > model.config.nCtx)
+    throw fail('input', who, `has ${tokens.length} tokens; the context of ${model.name} holds ${model.config.nCtx}.`);
+  if (tokens.length === 0) throw fail('input', who, 'has no tokens.');
+  const single = (field: 'correct' | 'incorrect'): number | undefined => {
+    const given = prompt[field];
+    if (typeof given === 'number') return encode(model, [given], `${who}, ${field}`, field)[0];
+    if (given !== undefined) return named(`${who}, ${field}`, () => tokenizerOf(model).toSingleToken(given));
+    if (!metric.needs[field]) return undefined;
+    const what = field === 'correct' ? 'a correct' : 'an incorrect';
+    throw fail(
+      'input',
+      who,
+      `metric ${metric.name} needs ${what} token; give --${field} or "${field}" in the prompts file.`,
+    );
+  };
+  const correct = single('correct');
+  const incorrect = single('incorrect');
+  if (correct !== undefined && correct === incorrect) {
+    const both = `${JSON.stringify(prompt.correct)}, ${JSON.stringify(prompt.incorrect)}`;
+    throw fail('input', who, `correct and incorrect are the same token (${both}); they must differ.`);
+  }
+  const position = model.config.mlmHead === true ? maskedPosition(model, tokens, who) : undefined;
+  const target = { tokens, correct, incorrect, position };
+  metric.check?.(target, who);
+  return target;
+}
+
+/** Token ids of a text, or ids that are in the vocabulary. */
+function encode(model: Model, given: string | readonly number[], who: string, what: string): number[] {
+  return typeof given === 'string'
+    ? named(who, () => tokenizerOf(model).encode(given))
+    : named(who, () => [...toSequences(model, given)[0]], what);
+}
+
+/** Runs `make`; an error of ours is `who`'s. */
+function named<T>(who: string, make: () => T, what = ''): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof SpexlensError)) throw error;
+    throw fail(error.kind, who, `${what === '' ? '' : `${what}: `}${error.message.replace(/^[^:]*: /, '')}`);
+  }
+}
+
+function textOf(model: Model, { prompt, correct, incorrect, corrupted }: Prompt): TaskText {
+  const readable = (given: string | number | readonly number[] | undefined): string | undefined =>
+    given === undefined || typeof given === 'string'
+      ? given
+      : strTokensOf(model, typeof given === 'number' ? [given] : given).join('');
+  return {
+    prompt: readable(prompt) as string,
+    correct: readable(correct),
+    incorrect: readable(incorrect),
+    corrupted: readable(corrupted),
+  };
+}
+
+/** The tokens as text; ids in brackets where the model has no tokenizer. */
+function strTokensOf({ tokenizer }: Model, tokens: readonly number[]): readonly string[] {
+  return tokenizer === undefined ? tokens.map((id) => `[${id}]`) : tokenizer.toStrTokens(tokens);
 }
 
 /** Where a masked-LM model is asked: its one [MASK]. @throws 'input' for none or several. */

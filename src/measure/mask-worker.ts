@@ -3,24 +3,23 @@
  * game. Like find-circuits.ts it puts rooms together: it alone among what games use opens a backend.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openBackend } from '../backend/backend.ts';
+import { openBackend } from '../open-backend.ts';
 import { createComponentGame } from '../lens/components/component-game.ts';
 import { reportDeath, serveMasks } from './mask-threads.ts';
-import { metricOf } from '../lens/metrics.ts';
+import { optionsOf } from '../lens/components/question.ts';
 import type { ThreadSetting } from './pooled-game.ts';
 import { createModel } from '../model/model.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../model/reference/self-check.ts';
 import { parametersOfShared } from '../model/weights/shared-weights.ts';
 
 /** Models up to this many bytes are copied whole into each thread. */
 const COPIED_BYTES = 2 ** 26;
 
 if (parentPort !== null) {
-  const { backend, kernels, model: name, config, weights, options } = workerData as ThreadSetting;
+  const { backend, kernels, model: name, config, weights, question, execution } = workerData as ThreadSetting;
   try {
-    await openBackend(backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE }, { kernels });
+    await openBackend(backend, { kernels });
     const model = createModel(config, parametersOfShared(weights, COPIED_BYTES), { name });
-    serveMasks(createComponentGame(model, { ...options, metric: metricOf(options.metric) }), parentPort);
+    serveMasks(createComponentGame(model, { ...optionsOf(question), ...execution }), parentPort);
   } catch (error) {
     reportDeath(error, parentPort);
   }

@@ -24,8 +24,9 @@ import {
   type ComponentGameOptions,
   type Reporter,
 } from '../lens/components/component-game.ts';
+import { isPlain, questionOf } from '../lens/components/question.ts';
+import type { ComponentsQuestion } from '../study.ts';
 import { createMaskThreads, type MaskThreads } from './mask-threads.ts';
-import { metricOf, type MetricName } from '../lens/metrics.ts';
 
 /** What a thread builds its game from: plain data, and the weights. */
 export interface ThreadSetting {
@@ -35,7 +36,8 @@ export interface ThreadSetting {
   readonly model: string;
   readonly config: ModelConfig;
   readonly weights: SharedWeights;
-  readonly options: Omit<ComponentGameOptions, 'metric'> & { readonly metric: MetricName };
+  readonly question: ComponentsQuestion;
+  readonly execution: Pick<ComponentGameOptions, 'batchSize' | 'byteLimit' | 'stateBytes' | 'without'>;
 }
 
 export interface PooledGame extends ComponentGame {
@@ -90,11 +92,11 @@ export function createPooledGame(
       'threads',
       `help wasm and cpu, which compute on one; ${tf.getBackend()} has its cores to itself. Leave them out.`,
     );
-  if (metricOf(options.metric.name) !== options.metric)
+  if (!isPlain(options))
     throw fail(
       'input',
       'threads',
-      `take a metric by name, and this ${options.metric.name} is not the one of that name; use metricOf.`,
+      `take metrics and ablations that are known by name, and ${options.metric.name} with ${options.ablation.name} is not; use metricOf and ablationOf, or threads 1.`,
     );
   const here = createComponentGame(model, options);
   const { name } = here;
@@ -115,7 +117,13 @@ export function createPooledGame(
         model: model.name,
         config: model.config,
         weights,
-        options: { ...options, metric: options.metric.name, batchSize: here.batchSize },
+        question: questionOf(options),
+        execution: {
+          batchSize: here.batchSize,
+          byteLimit: options.byteLimit,
+          stateBytes: options.stateBytes,
+          without: options.without,
+        },
       };
       return (pool = createMaskThreads(
         () => startThread('./mask-worker', import.meta.url, { workerData: setting }),
@@ -195,7 +203,7 @@ export function createPooledGame(
       checkPlayers(name, options.players.length, masks);
       if (disposed) throw fail('input', name, 'was disposed; make a new one.');
       throwIfAborted(signal, name);
-      const gathered = gather(masks.count, here.batchSize, valueOptions);
+      const gathered = gather(masks.count, valueOptions);
       if (threads === 'auto' && !ready) await measureHere(masks, gathered, signal);
       if (gathered.left > 0) {
         used = most;
@@ -292,8 +300,8 @@ interface Gathered extends Reporter {
   open(): Int32Array;
 }
 
-function gather(count: number, batch: number, options: ValueOptions): Gathered {
-  const inner = reporter(count, batch, options);
+function gather(count: number, options: ValueOptions): Gathered {
+  const inner = reporter(count, options);
   let left = count;
   return {
     values: inner.values,

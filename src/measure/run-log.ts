@@ -8,7 +8,8 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { fail } from '../errors.ts';
-import type { ValueLog } from '../game.ts';
+import type { ValueLog } from '../ledger.ts';
+import { maskHex, masksFromHex } from '../masks.ts';
 
 const VERSION = 'run-log/1';
 
@@ -62,9 +63,14 @@ export function openRunLog(path: string, players: readonly string[], identity: R
       path,
       hash,
       resumed: known.size,
-      entries: () => known.entries(),
-      append(hexes, values) {
-        append(file, hexes.map((mask, i) => `${JSON.stringify({ mask, value: values[i] })}\n`).join(''));
+      entries: () => [
+        { masks: masksFromHex(players.length, [...known.keys()]), values: Float64Array.from(known.values()) },
+      ],
+      append({ masks, values }) {
+        append(
+          file,
+          Array.from(values, (value, row) => `${JSON.stringify({ mask: maskHex(masks, row), value })}\n`).join(''),
+        );
       },
       close: () => closeSync(file),
     };

@@ -5,7 +5,9 @@
  * masks for the rest. The paper writes N = α n log2 n and takes α in 2..8; α is in the details. A budget
  * of 2^n or more measures all masks, and the answer is then exact.
  */
-import { allMasks, masksFromRows, concatMasks, maskHex, uniformMasks, type Masks } from '../masks.ts';
+import { allMasks, masksFromRows, concatMasks, type Masks } from '../masks.ts';
+import { tableOf } from '../mask-table.ts';
+import { uniformMasks } from '../uniform-masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import { createRandom } from '../random.ts';
 import type { Solver, SolveOptions } from '../solver.ts';
@@ -25,8 +27,7 @@ export function proxyMasks(players: number, budget: number, seed: number): Masks
   if (players <= 20 && budget >= 2 ** players) return allMasks(players);
   const ends = masksFromRows([new Uint8Array(players), new Uint8Array(players).fill(1)], players);
   if (budget <= 2) return { ...ends, count: budget, words: ends.words.slice(0, budget * ends.stride) };
-  const exclude = new Set([maskHex(ends, 0), maskHex(ends, 1)]);
-  return concatMasks([ends, uniformMasks(players, budget - 2, createRandom(seed, 'proxyspex/masks'), exclude)]);
+  return concatMasks([ends, uniformMasks(players, budget - 2, createRandom(seed, 'proxyspex/masks'), tableOf(ends))]);
 }
 
 /** What a fit on measured masks needs from the run. */

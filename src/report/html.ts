@@ -22,7 +22,7 @@ import { countOf, duration, percent, unitSuffix, whole } from './wording.ts';
 /** The page. The same record gives the same text, byte for byte. */
 export function renderReport(result: Result): string {
   const figure = figures();
-  const title = `What acts together in ${result.model.name}`;
+  const title = `What acts together in ${result.name}`;
   return markup`<!doctype html>
 <html lang="en">
 <head>
@@ -170,11 +170,16 @@ function repeat(result: Result): Markup {
 <pre><code>${run.command.split(' ').map((word, k) => [k > 0 && ' ', word.startsWith('-') ? markup`<span class="option">${word}</span>` : word])}</code></pre>
 ${facts([
   ['seed', String(run.seed)],
-  ['model', `${model.name}, ${model.family}, ${whole(model.parameters)} parameters`],
-  ['weights', model.weightsHash],
+  ...(model === undefined
+    ? [['game', result.name] as const]
+    : ([
+        ['model', `${result.name}, ${model.family}, ${whole(model.parameters)} parameters`],
+        ['weights', model.weightsHash],
+      ] as const)),
   [
     'backend',
-    markup`${backend.name}: ${backend.reason}${backend.selfCheckError !== undefined && `; largest error of the self-check ${backend.selfCheckError.toExponential(1)}`}${backend.notes.length > 0 && markup`<ul>${backend.notes.map((note) => markup`<li class="muted">${note}</li>`)}</ul>`}`,
+    backend &&
+      markup`${backend.name}: ${backend.reason}${backend.selfCheckError !== undefined && `; largest error of the self-check ${backend.selfCheckError.toExponential(1)}`}${backend.notes.length > 0 && markup`<ul>${backend.notes.map((note) => markup`<li class="muted">${note}</li>`)}</ul>`}`,
   ],
   ['solver', solver.exact && solver.name !== 'exact' ? `${solver.name}, exact` : solver.name],
   [

@@ -18,15 +18,18 @@ export interface PlayerGrid {
 /** The grid, or undefined when no player has a layer or two players would share a cell (neurons, heads at positions). */
 export function playerGrid(players: readonly ResultPlayer[]): PlayerGrid | undefined {
   const layers = distinct(players.map(({ layer }) => layer));
-  const heads = distinct(players.map(({ layer, head }) => (layer === undefined ? undefined : head)));
+  const heads = distinct(players.map(headOf));
   const kinds = [
-    ...new Set(players.filter(({ layer, head }) => layer !== undefined && head === undefined).map(kindOf)),
+    ...new Set(players.filter((player) => player.layer !== undefined && headOf(player) === undefined).map(kindOf)),
   ];
   const cells = new Map<number, { layer: number; slot: number }>();
   const taken = new Set<number>();
   for (const [k, player] of players.entries()) {
     if (player.layer === undefined) continue;
-    const slot = player.head !== undefined ? heads.indexOf(player.head) : heads.length + kinds.indexOf(kindOf(player));
+    const slot =
+      headOf(player) !== undefined
+        ? heads.indexOf(headOf(player) as number)
+        : heads.length + kinds.indexOf(kindOf(player));
     const cell = { layer: layers.indexOf(player.layer), slot };
     const key = cell.layer * (heads.length + kinds.length) + slot;
     if (taken.has(key)) return undefined;
@@ -45,4 +48,9 @@ export function distinct(values: readonly (number | undefined)[]): number[] {
 /** `MLP3` -> `MLP`. */
 function kindOf(player: ResultPlayer): string {
   return player.name.replace(/[\d\s]+/g, '').slice(0, 8) || 'other';
+}
+
+/** The head that a player is, every position of it or one. */
+export function headOf({ place }: ResultPlayer): number | undefined {
+  return place?.kind === 'head' ? place.head : undefined;
 }

@@ -7,8 +7,11 @@
  */
 import { z } from 'zod';
 import { fail } from '../errors.ts';
+import type { Frozen } from '../frozen.ts';
+import { placeSchema } from '../place.ts';
+import { upgradeResult } from './upgrade.ts';
 
-export const RESULT_SCHEMA = 'spexlens.result/2';
+export const RESULT_SCHEMA = 'spexlens.result/3';
 
 const count = z.int().min(0);
 const share = z.number();
@@ -24,9 +27,9 @@ const energySplit = z.strictObject({
   /** The variance of f̂ over uniform masks. */
   total: z.number().min(0),
   alone: share,
-  withinLayer: share,
-  acrossLayers: share,
-  noLayer: share,
+  within: share,
+  across: share,
+  ungrouped: share,
 });
 
 const prompt = z.strictObject({
@@ -42,8 +45,10 @@ const prompt = z.strictObject({
 const player = z.strictObject({
   /** `L1H2`, `MLP0`, a token: unique within the run. */
   name: text,
+  /** The group that energy is split by and figures line up: its layer, where it has one. */
   layer: z.exactOptional(count),
-  head: z.exactOptional(count),
+  /** Where it lives (place.ts). */
+  place: z.exactOptional(placeSchema),
 });
 
 const interaction = z.strictObject({
@@ -95,13 +100,10 @@ const circuit = z.strictObject({
     z.object({
       player: count,
       name: text,
-      layer: z.exactOptional(count),
-      head: z.exactOptional(count),
       necessity: z.number().nullable(),
     }),
   ),
   curve: z.array(point),
-  energy: energySplit,
   energyInside: share,
   masks: count,
 });
@@ -145,28 +147,32 @@ const schema = z
       options: z.record(z.string(), z.unknown()),
       seed: z.int().min(0).max(0xffffffff),
     }),
-    model: z.strictObject({
-      name: text,
-      family: text,
-      layers: count,
-      heads: count,
-      parameters: count,
-      weightsHash: text,
-    }),
-    backend: z.strictObject({
-      name: text,
-      /** Why this one. */
-      reason: text,
-      /** Why not the better ones, one sentence each. */
-      notes: z.array(text),
-      /** Largest |difference| of the self-check against plain Float64, where it ran. */
-      selfCheckError: z.number().optional(),
-    }),
+    /** What was taken apart: a model's name, or the game's own. */
+    name: text,
+    /** What was asked, as study.ts writes it; absent for a game that is no study. */
+    study: z.record(z.string(), z.unknown()).optional(),
+    /** Absent for a game that has no model. */
+    model: z
+      .strictObject({ family: text, layers: count, heads: count, parameters: count, weightsHash: text })
+      .optional(),
+    /** Absent for a game that computes on none. */
+    backend: z
+      .strictObject({
+        name: text,
+        /** Why this one. */
+        reason: text,
+        /** Why not the better ones, one sentence each. */
+        notes: z.array(text),
+        /** Largest |difference| of the self-check against plain Float64, where it ran. */
+        selfCheckError: z.number().optional(),
+      })
+      .optional(),
     task: z.strictObject({
       prompts: z.array(prompt),
       metric: text,
       /** `logits`, `nats`, ...; empty for a pure number. */
       units: text,
+      /** What stands in for an absent player: `zero`, `mean`, ...; empty where the game does not say. */
       ablation: text,
       /** What the players are, plural, for sentences: `heads`, `tokens`. */
       players: text,
@@ -246,13 +252,6 @@ const schema = z
     }
   });
 
-/** All the way down, so that readonly records and arrays of other rooms can be put in as they are. */
-type Frozen<T> = T extends readonly (infer U)[]
-  ? readonly Frozen<U>[]
-  : T extends object
-    ? { readonly [K in keyof T]: Frozen<T[K]> }
-    : T;
-
 export type Result = Frozen<z.infer<typeof schema>>;
 export type ResultPlayer = Result['players'][number];
 export type ResultInteraction = Result['interactions'][number];
@@ -265,6 +264,7 @@ export type ResultCircuit = NonNullable<Result['circuit']>;
 export function parseResult(json: unknown, who = 'result.json'): Result {
   const value = typeof json === 'string' ? parseJson(json, who) : json;
   const version = typeof value === 'object' && value !== null && 'schema' in value ? value.schema : undefined;
+  if (version === 'spexlens.result/2') return parseResult(upgradeResult(value as Record<string, unknown>), who);
   if (version !== RESULT_SCHEMA) {
     const found = version === undefined ? 'no schema field' : `schema ${JSON.stringify(version)}`;
     throw fail('input', who, `${found} was found; this version reads "${RESULT_SCHEMA}".`);

@@ -27,10 +27,8 @@ function setting(result: Result): Markup {
   const { model, task, players } = result;
   const first = task.prompts[0];
   const format = numberFormat(largest([result.clean, result.ablated]));
-  const shape =
-    model.layers > 0
-      ? `${model.layers} ${model.layers === 1 ? 'layer' : 'layers'} of ${model.heads} ${model.heads === 1 ? 'head' : 'heads'}, `
-      : '';
+  const about =
+    model === undefined ? '' : ` (${model.family}: ${shapeOf(model)}${shortCount(model.parameters)} parameters)`;
   const prompts =
     first === undefined
       ? markup`was run`
@@ -42,7 +40,16 @@ function setting(result: Result): Markup {
       ? markup``
       : markup` (answer <bdi class="token">${visible(first.correct)}</bdi>${first.incorrect !== undefined && markup`, not <bdi class="token">${visible(first.incorrect)}</bdi>`})`;
   const mean = task.prompts.length > 1 ? ', averaged over the prompts,' : '';
-  return markup`<p><b class="name">${model.name}</b> (${model.family}: ${shape}${shortCount(model.parameters)} parameters) ${prompts}${answers}. The ${task.metric}${mean} is <b>${format(result.clean)}${unitSuffix(result)}</b> with ${players.length === 1 ? 'its one player' : `all ${countOf(players.length, task.players)}`} kept and <b>${format(result.ablated)}</b> with ${players.length === 1 ? 'it' : 'all'} ablated (${task.ablation}).</p>`;
+  const everyone = players.length === 1 ? 'its one player' : `all ${countOf(players.length, task.players)}`;
+  const ends = markup`<b>${format(result.clean)}${unitSuffix(result)}</b> with ${everyone} kept and <b>${format(result.ablated)}</b> with ${players.length === 1 ? 'it' : 'all'} ablated`;
+  const how = task.ablation === '' ? '' : ` (${task.ablation})`;
+  return markup`<p><b class="name">${result.name}</b>${about} ${prompts}${answers}. The ${task.metric}${mean} is ${ends}${how}.</p>`;
+}
+
+/** `4 layers of 4 heads, `, or nothing where a model has none. */
+function shapeOf({ layers, heads }: NonNullable<Result['model']>): string {
+  if (layers === 0) return '';
+  return `${layers} ${layers === 1 ? 'layer' : 'layers'} of ${heads} ${heads === 1 ? 'head' : 'heads'}, `;
 }
 
 function together(result: Result): Markup {

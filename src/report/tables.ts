@@ -45,9 +45,9 @@ export function circuitTable(result: Result, circuit: ResultCircuit): Markup {
       `Shapley value${unitsOf(result)}`,
       ...(necessity ? ['lost when it alone leaves'] : []),
     ],
-    circuit.members.map(({ player, name, layer, necessity: lost }) => [
+    circuit.members.map(({ player, name, necessity: lost }) => [
       markup`<bdi>${name}</bdi>`,
-      layer ?? '–',
+      result.players[player].layer ?? '–',
       format(result.values[player].banzhaf),
       format(result.values[player].shapley),
       ...(necessity ? [lost === null ? '–' : percent(lost)] : []),

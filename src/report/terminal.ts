@@ -61,8 +61,8 @@ function setting(result: Result, colors: Colors, width: number): string[] {
   const { model, backend, task, masks, run } = result;
   const units = unitSuffix(result);
   const format = numberFormat(largest([result.clean, result.ablated]));
-  const check =
-    backend.selfCheckError === undefined ? '' : `; self-check within ${backend.selfCheckError.toExponential(0)}`;
+  const error = backend?.selfCheckError;
+  const check = error === undefined ? '' : `; self-check within ${error.toExponential(0)}`;
   const first = task.prompts[0];
   const answers = [
     first?.correct && `answer ${oneLine(first.correct, 20)}`,
@@ -72,13 +72,15 @@ function setting(result: Result, colors: Colors, width: number): string[] {
     .join(', ');
   const resumed = masks.resumed > 0 ? ` + ${whole(masks.resumed)} from the log` : '';
   const lines = [
-    ...labelled(
-      'model',
-      `${model.name} (${model.family}): ${model.layers} layers x ${model.heads} heads, ${shortCount(model.parameters)} parameters`,
-      width,
-    ),
-    ...labelled('backend', `${backend.name}: ${backend.reason}${check}`, width),
-    ...backend.notes.flatMap((note) => labelled('', note.replace(/\.$/, ''), width)),
+    ...(model === undefined
+      ? labelled('game', `${result.name}: ${countOf(result.players.length, task.players)}`, width)
+      : labelled(
+          'model',
+          `${result.name} (${model.family}): ${model.layers} layers x ${model.heads} heads, ${shortCount(model.parameters)} parameters`,
+          width,
+        )),
+    ...(backend === undefined ? [] : labelled('backend', `${backend.name}: ${backend.reason}${check}`, width)),
+    ...(backend?.notes ?? []).flatMap((note) => labelled('', note.replace(/\.$/, ''), width)),
   ];
   if (first) {
     const more = task.prompts.length > 1 ? `${whole(task.prompts.length)} prompts, the first: ` : '';

@@ -111,13 +111,13 @@ export function ordersUpTo(
 export function placesOfEnergy(
   result: Result,
 ): { readonly key: 'alone' | 'within' | 'across' | 'none'; readonly label: string; readonly share: number }[] {
-  const { alone, withinLayer, acrossLayers, noLayer } = result.energy;
+  const { alone, within, across, ungrouped } = result.energy;
   const layered = result.players.some(({ layer }) => layer !== undefined);
   const places = [
     { key: 'alone', label: 'alone', share: alone },
-    { key: 'within', label: 'within a layer', share: withinLayer },
-    { key: 'across', label: 'across layers', share: acrossLayers },
-    { key: 'none', label: layered ? 'with a player outside the layers' : 'together', share: noLayer },
+    { key: 'within', label: 'within a layer', share: within },
+    { key: 'across', label: 'across layers', share: across },
+    { key: 'none', label: layered ? 'with a player outside the layers' : 'together', share: ungrouped },
   ] as const;
   return places.filter(({ key, share }) => share > 0 || key === 'alone' || (layered && key !== 'none'));
 }

@@ -8,13 +8,15 @@
  * their intervals: it gives up only where even the hopeful reading falls short. The bound is checked after every
  * round, so with many rounds it errs a little to the hopeful side.
  */
-import { maskHex, selectRows, uniformMasks, type Masks } from '../masks.ts';
+import { selectRows, type Masks } from '../masks.ts';
+import { tableOf } from '../mask-table.ts';
+import { uniformMasks } from '../uniform-masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import type { Game } from '../game.ts';
 import { proxyMasks } from '../proxy/proxyspex.ts';
 import { fitBest, type BestFit } from '../proxy/best.ts';
 import { createRandom } from '../random.ts';
-import type { Solution, SolveOptions } from '../solver.ts';
+import type { Adaptive, Round, Solution, SolveOptions } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';
 import { r2Interval, type R2Interval } from '../spectrum/r2.ts';
 import { evaluate } from '../spectrum/spectrum.ts';
@@ -26,20 +28,6 @@ export interface AdaptiveOptions extends Omit<SolveOptions, 'budget'> {
   readonly maxBudget?: number | undefined;
   /** Fresh masks for the score. */
   readonly heldOut: number;
-}
-
-export interface Round extends R2Interval {
-  /** Masks fitted. */
-  readonly fitted: number;
-  readonly solver: string;
-}
-
-export interface Adaptive {
-  readonly target: number;
-  readonly outcome: 'reached' | 'hopeless' | 'spent';
-  /** One sentence with the numbers. */
-  readonly why: string;
-  readonly rounds: readonly Round[];
 }
 
 export interface AdaptiveSolution {
@@ -84,15 +72,14 @@ export async function solveAdaptively(game: Game, options: AdaptiveOptions): Pro
     };
     const none = { masks: proxyMasks(n, 1, seed), values: new Float64Array(1) };
     return {
-      solution: { ...solution, details: { ...solution.details, adaptive } },
+      solution: { ...solution, evidence: { ...solution.evidence, adaptive } },
       heldOut: undefined,
       fitted: none,
       held: none,
     };
   }
   const draw = proxyMasks(n, maxBudget, seed);
-  const exclude = new Set(Array.from({ length: draw.count }, (_, row) => maskHex(draw, row)));
-  const fresh = uniformMasks(n, heldOut, createRandom(seed, 'held out'), exclude);
+  const fresh = uniformMasks(n, heldOut, createRandom(seed, 'held out'), tableOf(draw));
   const measure = (stage: string, masks: Masks): Promise<Float64Array> => {
     let done = 0;
     return game.value(masks, {
@@ -138,7 +125,8 @@ function solutionOf(
     spectrum,
     masks,
     exact: false,
-    details: { kind, alphaMasks: masks / (n * Math.log2(Math.max(2, n))), ...details, chosenBy: why, adaptive },
+    evidence: { adaptive },
+    details: { kind, alphaMasks: masks / (n * Math.log2(Math.max(2, n))), ...details, chosenBy: why },
   };
 }
 

@@ -7,7 +7,9 @@
  * that, SPEX would have too few bins for the spectra of real models, and all masks go to the proxy: the stack where its
  * error on rows it did not fit is lower than that of ProxySPEX, else ProxySPEX.
  */
-import { concatMasks, maskHex, selectRows, uniformMasks } from '../masks.ts';
+import { concatMasks, selectRows } from '../masks.ts';
+import { tableOf } from '../mask-table.ts';
+import { uniformMasks } from '../uniform-masks.ts';
 import { SpexlensError } from '../errors.ts';
 import { createMaskSolver } from '../proxy/proxyspex.ts';
 import { fitBest } from '../proxy/best.ts';
@@ -18,7 +20,7 @@ import { r2 } from '../spectrum/r2.ts';
 import { evaluate } from '../spectrum/spectrum.ts';
 import { planSpex, type SpexPlan } from '../spex/plan.ts';
 import { drawMasks } from '../spex/sample.ts';
-import { fitSpex, measureBins } from '../spex/spex.ts';
+import { evidenceOf, fitSpex, measureBins } from '../spex/spex.ts';
 import type { Game } from '../game.ts';
 
 /** log2 of the fewest bins a group for which auto gives SPEX half the budget. */
@@ -74,8 +76,7 @@ async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promi
   const { budget, seed, signal, onProgress } = options;
   const n = game.players.length;
   const draw = drawMasks(plan, seed);
-  const exclude = new Set(Array.from({ length: draw.masks.count }, (_, row) => maskHex(draw.masks, row)));
-  const fresh = uniformMasks(n, budget - draw.masks.count, createRandom(seed, 'auto/masks'), exclude);
+  const fresh = uniformMasks(n, budget - draw.masks.count, createRandom(seed, 'auto/masks'), tableOf(draw.masks));
   const held = Math.min(COMPARE.most, Math.max(COMPARE.least, Math.floor(COMPARE.share * budget)), fresh.count - 1);
   const rows = Array.from({ length: fresh.count }, (_, row) => row);
 
@@ -110,6 +111,7 @@ async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promi
       spectrum,
       masks: budget,
       exact: false,
+      ...(won ? { evidence: evidenceOf(fromSpex) } : {}),
       details: { ...details, plan: { ...plan } },
     },
     why,

@@ -4,9 +4,12 @@
  * Whatever the solver, the answer is scored on fresh uniform masks beside the first-order baseline fitted on
  * the very masks the solver measured.
  */
-import { allMasks, maskHex, selectRows, uniformMasks, type Masks } from '../masks.ts';
+import { allMasks, selectRows, type Masks } from '../masks.ts';
+import { tableOf } from '../mask-table.ts';
+import { uniformMasks } from '../uniform-masks.ts';
 import { closest, fail } from '../errors.ts';
-import { meter, type Game, type MemoisedGame } from '../game.ts';
+import type { Game } from '../game.ts';
+import { ledgerOf, type Ledger } from '../ledger.ts';
 import { fitFirstOrder } from '../proxy/first-order.ts';
 import { proxyspexSolver } from '../proxy/proxyspex.ts';
 import { stackSolver } from '../proxy/stack.ts';
@@ -18,13 +21,20 @@ import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spec
 import { spex } from '../spex/spex.ts';
 import { solveAdaptively, type AdaptiveOptions } from './adaptive.ts';
 import { autoSolver } from './auto.ts';
-import { record } from './record.ts';
 
-export const SOLVERS = ['auto', 'exact', 'proxyspex', 'stack', 'spex'] as const;
-export type SolverName = (typeof SOLVERS)[number];
+export type SolverName = 'auto' | 'exact' | 'proxyspex' | 'stack' | 'spex';
+
+/** The solvers by name. */
+export const SOLVERS: Readonly<Record<SolverName, Solver>> = {
+  auto: autoSolver,
+  exact: exactSolver,
+  proxyspex: proxyspexSolver,
+  stack: stackSolver,
+  spex: spex(),
+};
 
 export interface ScoreOptions extends SolveOptions {
-  readonly solver: string;
+  readonly solver: Solver;
   /** Fresh masks to score the answer on, measured beyond the budget. */
   readonly heldOut: number;
   /** Instead of the budget: masks in rounds until this R² is passed (adaptive.ts); for `auto` alone. */
@@ -39,46 +49,39 @@ export interface ScoredSolution {
   readonly firstOrder: FourierSpectrum;
 }
 
-const SOLVER: Readonly<Record<SolverName, Solver>> = {
-  auto: autoSolver,
-  exact: exactSolver,
-  proxyspex: proxyspexSolver,
-  stack: stackSolver,
-  spex: spex(),
-};
-
 /** The solver of a name. @throws 'input' for an unknown one, with a suggestion. */
 export function solverOf(name: string): Solver {
-  if (Object.hasOwn(SOLVER, name)) return SOLVER[name as SolverName];
+  if (Object.hasOwn(SOLVERS, name)) return SOLVERS[name as SolverName];
+  const names = Object.keys(SOLVERS);
   throw fail(
     'input',
     'solver',
-    `"${name}" is unknown; did you mean ${closest(name, SOLVERS)[0]}? There are ${SOLVERS.join(', ')}.`,
+    `"${name}" is unknown; did you mean ${closest(name, names)[0]}? There are ${names.join(', ')}.`,
   );
 }
 
 /** Solves `game` within the budget and scores the answer on held-out masks. */
-export async function solve(game: MemoisedGame, options: ScoreOptions): Promise<ScoredSolution> {
-  const solver = solverOf(options.solver);
-  if (options.adaptive !== undefined) return solveToTarget(game, options, options.adaptive);
-  const recorded = record(meter(game, options.budget));
-  const solution = await solver.solve(recorded, options);
+export async function solve(game: Game, options: ScoreOptions): Promise<ScoredSolution> {
+  if (options.adaptive !== undefined) return solveToTarget(ledgerOf(game), options, options.adaptive);
+  const ledger = ledgerOf(game);
+  const account = ledger.account(options.budget);
+  const solution = await options.solver.solve(account, options);
   if (solution.exact) return { solution, heldOut: undefined, firstOrder: additivePart(solution.spectrum) };
-  const { masks, values } = recorded.seen();
+  const { masks, values } = account.seen();
   const additive = firstOrder(masks, values, options.seed);
-  return { solution, heldOut: await score(game, solution, additive, masks, options), firstOrder: additive };
+  return { solution, heldOut: await score(ledger, solution, additive, masks, options), firstOrder: additive };
 }
 
 async function solveToTarget(
-  game: MemoisedGame,
+  game: Ledger,
   options: ScoreOptions,
   adaptive: NonNullable<ScoreOptions['adaptive']>,
 ): Promise<ScoredSolution> {
-  if (options.solver !== 'auto')
+  if (options.solver !== autoSolver)
     throw fail(
       'input',
       'target R²',
-      `goes with solver auto, which fits anew after every round; "${options.solver}" takes a budget.`,
+      `goes with solver auto, which fits anew after every round; "${options.solver.name}" takes a budget.`,
     );
   const { heldOut, seed, signal, onProgress } = options;
   const {
@@ -135,14 +138,14 @@ function firstOrder(masks: Masks, values: Float64Array, seed: number): FourierSp
 
 /** Uniform masks that were not fitted, another seed; for n <= 12 all that are left. */
 function freshMasks(players: number, count: number, seed: number, fitted: Masks): Masks {
-  const exclude = new Set(Array.from({ length: fitted.count }, (_, row) => maskHex(fitted, row)));
+  const exclude = tableOf(fitted);
   if (players <= 12) {
     const all = allMasks(players);
     return selectRows(
       all,
-      Array.from({ length: all.count }, (_, row) => row).filter((row) => !exclude.has(maskHex(all, row))),
+      Array.from({ length: all.count }, (_, row) => row).filter((row) => exclude.find(all, row) === -1),
     );
   }
-  const left = players < 40 ? 2 ** players - exclude.size : Infinity;
+  const left = players < 40 ? 2 ** players - exclude.count : Infinity;
   return uniformMasks(players, Math.min(count, left), createRandom(seed, 'held out'), exclude);
 }

@@ -6,7 +6,6 @@
  * Source: ProxySPEX (arXiv 2505.17495), sections 3 and 6.
  */
 import { fail } from '../errors.ts';
-import type { Player } from '../game.ts';
 import { setKey, type FourierSpectrum, type Term } from './spectrum.ts';
 
 /** Σ F(S)² by order: entry d holds the sets of d players, entry 0 (∅) is 0. Length = highest order + 1. */
@@ -22,37 +21,44 @@ export interface EnergySplit {
   readonly total: number;
   /** Share of single players. The four shares add up to 1, or are all 0 when `total` is. */
   readonly alone: number;
-  /** Share of interactions whose players all live in one layer. */
-  readonly withinLayer: number;
-  /** Share of interactions between players of different layers. */
-  readonly acrossLayers: number;
-  /** Share of interactions in which some player has no layer. */
-  readonly noLayer: number;
+  /** Share of interactions whose players all belong to one group. */
+  readonly within: number;
+  /** Share of interactions between players of different groups. */
+  readonly across: number;
+  /** Share of interactions in which some player has no group. */
+  readonly ungrouped: number;
 }
 
-/** The three numbers of the ProxySPEX heads study (alone / within a layer / across layers), as shares of the variance. */
-export function energySplit(spectrum: FourierSpectrum, players: readonly Player[]): EnergySplit {
-  if (players.length !== spectrum.players) {
-    throw fail('input', 'energySplit', `${players.length} players were given for a spectrum over ${spectrum.players}.`);
+/**
+ * How the variance splits by a grouping of the players, as shares; groups[i] is player i's, undefined where it has none.
+ * With layers as groups: the three numbers of the ProxySPEX heads study (alone / within a layer / across layers).
+ */
+export function energySplit(spectrum: FourierSpectrum, groups: readonly (number | string | undefined)[]): EnergySplit {
+  if (groups.length !== spectrum.players) {
+    throw fail(
+      'input',
+      'energySplit',
+      `groups of ${groups.length} players were given for a spectrum over ${spectrum.players}.`,
+    );
   }
-  let [alone, withinLayer, acrossLayers, noLayer] = [0, 0, 0, 0];
+  let [alone, within, across, ungrouped] = [0, 0, 0, 0];
   for (const { members, value } of spectrum.terms) {
     if (members.length === 0) continue;
     const energy = value ** 2;
-    const layers = new Set(members.map((player) => players[player].layer));
+    const its = new Set(members.map((player) => groups[player]));
     if (members.length === 1) alone += energy;
-    else if (layers.has(undefined)) noLayer += energy;
-    else if (layers.size === 1) withinLayer += energy;
-    else acrossLayers += energy;
+    else if (its.has(undefined)) ungrouped += energy;
+    else if (its.size === 1) within += energy;
+    else across += energy;
   }
-  const total = alone + withinLayer + acrossLayers + noLayer;
+  const total = alone + within + across + ungrouped;
   const share = (part: number): number => (total === 0 ? 0 : part / total);
   return {
     total,
     alone: share(alone),
-    withinLayer: share(withinLayer),
-    acrossLayers: share(acrossLayers),
-    noLayer: share(noLayer),
+    within: share(within),
+    across: share(across),
+    ungrouped: share(ungrouped),
   };
 }
 

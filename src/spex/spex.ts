@@ -10,8 +10,8 @@
 import { allMasks, maskHex, type Masks } from '../masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import type { Game } from '../game.ts';
-import type { Solution, SolveOptions, Solver } from '../solver.ts';
-import type { FourierSpectrum, Term } from '../spectrum/spectrum.ts';
+import type { Evidence, Solution, SolveOptions, Solver } from '../solver.ts';
+import { setKey, type FourierSpectrum, type Term } from '../spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense } from '../spectrum/walsh-hadamard.ts';
 import { confidenceOf, explainedShare, noiseLevel } from './confidence.ts';
 import { createDecoder } from './decode.ts';
@@ -199,12 +199,10 @@ export async function measureBins(
     throwIfAborted(options.signal, 'spex');
     const count = Math.min(CHUNK, masks.count - start);
     const words = masks.words.subarray(start * masks.stride, (start + count) * masks.stride);
-    const values = await game.value(
-      { ...masks, count, words },
-      { signal: options.signal, onBatch: (at, batch) => take(start + at, batch) },
-    );
-    // A game need not report batches; what it did not report comes with the answer.
-    if (collector.received < start + count) take(collector.received, values.subarray(collector.received - start));
+    let told = 0;
+    const onValues = (_rows: ArrayLike<number>, some: Float64Array): void =>
+      options.onProgress?.({ stage: 'sampling', done: start + (told += some.length), total: masks.count });
+    take(start, await game.value({ ...masks, count, words }, { signal: options.signal, onValues }));
   }
   return { bins: collector.bins(), values: collector.values };
 }
@@ -234,15 +232,25 @@ export function spex(settings: SpexOptions = {}): Solver {
       const fit = fitSpex(bins, values, options.seed, settings, (stage, done, total) =>
         options.onProgress?.({ stage, done, total }),
       );
-      const { spectrum, ...evidence } = fit;
+      const { spectrum, ...details } = fit;
       return {
         solver: 'spex',
         spectrum,
         masks: draw.masks.count,
         exact: false,
-        details: { plan: { ...plan, masks: { raw: plan.masks.raw, unique: draw.masks.count } }, ...evidence },
+        evidence: evidenceOf(fit),
+        details: { plan: { ...plan, masks: { raw: plan.masks.raw, unique: draw.masks.count } }, ...details },
       };
     },
+  };
+}
+
+/** What a fit knows of its terms. */
+export function evidenceOf({ spectrum, terms }: SpexFit): Evidence {
+  const errors = new Map(terms.map(({ members, standardError }) => [setKey(members), standardError]));
+  return {
+    standardErrors: spectrum.terms.map(({ members }) => errors.get(setKey(members)) ?? Number.NaN),
+    belowNoise: terms.filter((term) => term.belowNoise).map(({ members }) => members),
   };
 }
 

@@ -10,18 +10,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { isKept } from '../../masks.ts';
 import { fail } from '../../errors.ts';
-import { runWithCache } from '../../hooks/run.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { fused, hasFused } from '../../model/forward/fused.ts';
 import type { Tap } from '../../model/forward/forward.ts';
 import { hookPoints, type HookName } from '../../model/hook-points.ts';
-import type { Model } from '../../model/model.ts';
+import type { Ablation, Baselines } from './ablations.ts';
 import { componentName, siteOf, type ComponentPlayer } from './components.ts';
 import { ancestors, maskMatrix, type MaskBlock } from './mask-order.ts';
-
-/** zero; mean over prompts and positions; mean over prompts at each position; the corrupted prompt's activation. */
-export const ABLATIONS = ['zero', 'mean', 'mean-per-position', 'resample'] as const;
-export type Ablation = (typeof ABLATIONS)[number];
 
 interface Site {
   readonly hook: HookName;
@@ -54,22 +49,19 @@ export interface Ablator {
   [Symbol.dispose](): void;
 }
 
-/** Baseline activations by hook, [1, S or 1, ...]; the caller owns them. Absent hooks are zeroed. */
-export type Baselines = Readonly<Record<string, tf.Tensor>>;
-
 export interface AblatorOptions {
   readonly baselines?: Baselines | undefined;
   /** Multiply a layer's heads by heads / heads on; the players are then whole heads, without baselines (requireRescalable). */
   readonly rescale?: boolean | undefined;
 }
 
-/** @throws 'input' unless the within-layer rescale is defined: zero ablation, players made of whole heads only. */
-export function requireRescalable(players: readonly ComponentPlayer[], ablation: Ablation): void {
-  if (ablation !== 'zero')
+/** @throws 'input' unless the within-layer rescale is defined: an ablation that leaves nothing, players made of whole heads. */
+export function requireRescalable(players: readonly ComponentPlayer[], { name, rescalable }: Ablation): void {
+  if (!rescalable)
     throw fail(
       'input',
       'rescale',
-      `makes up for heads that write nothing, and ${ablation} ablation puts something in their place; use zero ablation, or leave the rescale out.`,
+      `makes up for heads that write nothing, and ${name} ablation puts something in their place; use zero ablation, or leave the rescale out.`,
     );
   const odd = players
     .flatMap(({ components }) => components)
@@ -229,60 +221,4 @@ function keeps({ masks }: MaskBlock, mask: number, player: number | undefined): 
 /** on [B, H] of 0 and 1 -> H / (heads on), [B, 1]: 1 to the last bit where all are, and H where none is. */
 function shareOut(on: tf.Tensor): tf.Tensor {
   return tf.div(on.shape[1] as number, tf.maximum(tf.sum(on, 1, true), 1));
-}
-
-/**
- * Mean activations over a data set of token rows, [1, 1, ...] over all positions (BOS included) or [1, S, ...] per position.
- * The caller owns them. @throws when per-position means are asked of rows of different lengths.
- */
-export function meanBaselines(
-  model: Model,
-  hooks: readonly HookName[],
-  rows: readonly (readonly number[])[],
-  perPosition: boolean,
-): Record<string, tf.Tensor> {
-  if (rows.length === 0) throw fail('input', 'mean ablation', 'the data set has no prompts; at least one is needed.');
-  const lengths = new Set(rows.map((row) => row.length));
-  if (perPosition && lengths.size > 1) {
-    throw fail(
-      'input',
-      'mean ablation',
-      `a mean per position needs prompts of one length; this data set has ${Math.min(...lengths)} to ${Math.max(...lengths)} tokens. Use mean instead.`,
-    );
-  }
-  const count = perPosition ? rows.length : rows.reduce((sum, row) => sum + row.length, 0);
-  const totals: Record<string, tf.Tensor> = {};
-  try {
-    for (const row of rows) {
-      const { logits, cache } = runWithCache(model, row, { names: hooks });
-      logits.dispose();
-      for (const hook of hooks) {
-        const before = totals[hook];
-        totals[hook] = tf.tidy(() => {
-          const sum = perPosition ? cache.get(hook) : tf.sum(cache.get(hook), 1, true);
-          const share = tf.div(sum, count);
-          return before === undefined ? share : tf.add(before, share);
-        });
-        before?.dispose();
-      }
-      cache[Symbol.dispose]();
-    }
-    return totals;
-  } catch (error) {
-    tf.dispose(totals);
-    throw error;
-  }
-}
-
-/** The activations of one run over `row`, [1, S, ...]: the baseline of resample ablation. The caller owns them. */
-export function runBaselines(
-  model: Model,
-  hooks: readonly HookName[],
-  row: readonly number[],
-): Record<string, tf.Tensor> {
-  const { logits, cache } = runWithCache(model, row, { names: hooks });
-  const kept = Object.fromEntries(hooks.map((hook) => [hook, tf.clone(cache.get(hook))]));
-  tf.dispose(logits);
-  cache[Symbol.dispose]();
-  return kept;
 }

@@ -58,7 +58,7 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
     ordered,
     async value(masks, valueOptions: ValueOptions = {}) {
       checkPlayers(name, players.length, masks);
-      const report = reporter(masks.count, batchSize, valueOptions);
+      const report = reporter(masks.count, valueOptions);
       const run = startRun(prompts, ordered(masks), stateBytes, report.accept);
       try {
         while (!run.done()) {
@@ -171,12 +171,10 @@ export interface Reporter {
   readonly accept: (rows: Int32Array, values: Float64Array) => void;
 }
 
-/** Puts values in their places, and tells of them: at once through onValues, in order through onBatch, `batch` at a time. */
-export function reporter(count: number, batch: number, { onBatch, onValues }: ValueOptions): Reporter {
+/** Puts values in their places, and tells of them. */
+export function reporter(count: number, { onValues }: ValueOptions): Reporter {
   const values = new Float64Array(count);
   const there = new Uint8Array(count);
-  let ready = 0;
-  let reported = 0;
   return {
     values,
     there,
@@ -186,12 +184,6 @@ export function reporter(count: number, batch: number, { onBatch, onValues }: Va
         there[row] = 1;
       });
       onValues?.(rows, fresh);
-      while (ready < count && there[ready] === 1) ready++;
-      while (reported < ready && (ready - reported >= batch || ready === count)) {
-        const start = reported;
-        reported = Math.min(start + batch, ready);
-        onBatch?.(start, values.subarray(start, reported));
-      }
     },
   };
 }

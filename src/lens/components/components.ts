@@ -6,6 +6,7 @@
  */
 import { closest, fail } from '../../errors.ts';
 import type { Player } from '../../game.ts';
+import type { ModelPlace, Place } from '../../place.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { HookName } from '../../model/hook-points.ts';
 
@@ -22,9 +23,9 @@ export interface Component {
 }
 
 export interface ComponentPlayer extends Player {
+  readonly place: Place;
+  /** The parts that are ablated with it: `place`, part by part. */
   readonly components: readonly Component[];
-  /** Set when the player is one head, for drawing it. */
-  readonly head?: number;
 }
 
 export interface PlayerScope {
@@ -40,6 +41,26 @@ const KEYWORDS: Readonly<Record<string, ComponentKind>> = {
   mlps: 'mlp',
   attns: 'attn',
   embed: 'embed',
+};
+
+/** What players are called together: `heads`, `MLP layers`, `neurons at single positions`, `parts`. */
+export function nameParts(players: readonly ComponentPlayer[]): string {
+  const kinds = new Set(players.map(({ place }) => place.kind));
+  const [kind] = kinds;
+  if (kinds.size > 1) return 'parts';
+  const plural = PLURALS[kind as ComponentKind | 'group'];
+  return players.every(({ components }) => components[0].position !== undefined)
+    ? `${plural} at single positions`
+    : plural;
+}
+
+const PLURALS: Readonly<Record<ComponentKind | 'group', string>> = {
+  head: 'heads',
+  neuron: 'neurons',
+  mlp: 'MLP layers',
+  attn: 'attention layers',
+  embed: 'embeddings',
+  group: 'groups',
 };
 
 /** The hook a component is ablated at, and how many elements stand side by side there. */
@@ -105,15 +126,42 @@ export function componentName({ kind, layer, element, position }: Component): st
 }
 
 function playerOf(components: readonly Component[], name?: string): ComponentPlayer {
-  const layers = new Set(components.map((component) => component.layer));
-  const [first] = components;
-  const layer = layers.size === 1 ? first.layer : undefined;
+  const parts = components.map(placeOf);
   return {
     name: name ?? components.map(componentName).join('+'),
+    place: parts.length === 1 ? parts[0] : { kind: 'group', parts },
     components,
-    ...(layer === undefined ? {} : { layer }),
-    ...(components.length === 1 && first.kind === 'head' ? { head: first.element } : {}),
   };
+}
+
+/** The player of a place, as a study holds it. @throws 'input' where it is no part of a model. */
+export function playerAt({ name, place }: Player): ComponentPlayer {
+  if (place === undefined || place.kind === 'span' || place.kind === 'examples')
+    throw fail('input', 'players', `"${name}" is at ${place?.kind ?? 'no place'}; parts of a model are needed.`);
+  return { name, place, components: (place.kind === 'group' ? place.parts : [place]).map(componentOf) };
+}
+
+function placeOf({ kind, layer = 0, element, position }: Component): ModelPlace {
+  const at = position === undefined ? {} : { position };
+  switch (kind) {
+    case 'head':
+      return { kind, layer, head: element, ...at };
+    case 'neuron':
+      return { kind, layer, neuron: element, ...at };
+    case 'mlp':
+    case 'attn':
+      return { kind, layer, ...at };
+    case 'embed':
+      return { kind, ...at };
+    default:
+      return kind satisfies never;
+  }
+}
+
+function componentOf(place: ModelPlace): Component {
+  const element = place.kind === 'head' ? place.head : place.kind === 'neuron' ? place.neuron : 0;
+  const layer = place.kind === 'embed' ? {} : { layer: place.layer };
+  return { kind: place.kind, ...layer, element, ...(place.position === undefined ? {} : { position: place.position }) };
 }
 
 function everyOne(

@@ -7,22 +7,13 @@
  * read, and only the vocabulary columns that are read are unembedded. Each can be switched off, for measuring it.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { fail } from '../../errors.ts';
 import { layerOf } from '../../hooks/run.ts';
 import { forward, type Tap } from '../../model/forward/forward.ts';
 import type { HookName } from '../../model/hook-points.ts';
 import type { Model } from '../../model/model.ts';
 import { columnsOf } from '../../model/weights/parameters.ts';
-import {
-  createAblator,
-  meanBaselines,
-  requireRescalable,
-  runBaselines,
-  sitesOf,
-  type Ablation,
-  type Ablator,
-  type Baselines,
-} from './ablation.ts';
+import { createAblator, requireRescalable, sitesOf, type Ablator } from './ablation.ts';
+import type { Ablation, BaselineSource } from './ablations.ts';
 import type { ComponentPlayer } from './components.ts';
 import { sharedStages, type MaskBlock, type OrderedMasks } from './mask-order.ts';
 import type { Metric } from '../metrics.ts';
@@ -51,7 +42,7 @@ export interface PromptOptions {
 }
 
 /** Where a block stands among the ordered masks. */
-export interface Place {
+export interface BlockPlace {
   /** How many leading stages the block's masks agree on with one another and with the mask before. */
   readonly before: number;
   /** The same for the block that comes next; 0 when none does. */
@@ -65,7 +56,7 @@ export interface PromptRun {
   /** The residuals that one value() call keeps. */
   states(byteLimit: number): PrefixStates;
   /** The metric of every mask of the block, [masks]; the caller owns it. */
-  run(block: MaskBlock, place: Place, states: PrefixStates): tf.Tensor1D;
+  run(block: MaskBlock, place: BlockPlace, states: PrefixStates): tf.Tensor1D;
   [Symbol.dispose](): void;
 }
 
@@ -74,40 +65,33 @@ export function preparePrompts(model: Model, options: PromptOptions): PromptRun[
   const { players, tasks, ablation, rescale, meanOver } = options;
   if (rescale === true) requireRescalable(players, ablation);
   const hooks = sitesOf(players, model.config);
-  const means =
-    ablation === 'mean' || ablation === 'mean-per-position'
-      ? meanBaselines(model, hooks, meanOver ?? tasks.map((t) => t.tokens), ablation === 'mean-per-position')
-      : undefined;
+  const data = ablation.needs.data ? (meanOver ?? tasks.map((task) => task.tokens)) : [];
+  const source = ablation.open({ model, hooks, data });
   const prepared: PromptRun[] = [];
   try {
-    for (const task of tasks) prepared.push(preparePrompt(model, options, task, hooks, means));
+    for (const task of tasks) prepared.push(preparePrompt(model, options, task, source));
     return prepared;
   } catch (error) {
     for (const prompt of prepared) prompt[Symbol.dispose]();
     throw error;
   } finally {
-    if (means !== undefined) tf.dispose(means);
+    source[Symbol.dispose]();
   }
 }
 
 function preparePrompt(
   model: Model,
-  { players, metric, ablation, rescale, without = [] }: PromptOptions,
+  { players, metric, rescale, without = [] }: PromptOptions,
   task: Task,
-  hooks: readonly HookName[],
-  means: Record<string, tf.Tensor> | undefined,
+  source: BaselineSource,
 ): PromptRun {
   const { config, parameters } = model;
   const saves = (saving: Saving): boolean => !without.includes(saving);
   const length = task.tokens.length;
   const scored = metric.positions(task);
   const visible = saves('positions') ? scored : undefined;
-  const ablator = ablatorOf(model, players, task, visible ?? Array.from({ length }, (_, p) => p), {
-    ablation,
-    rescale,
-    hooks,
-    means,
-  });
+  const seen = visible ?? Array.from({ length }, (_, p) => p);
+  const ablator = ablatorOf(model, players, task, seen, source, rescale);
   const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
   const columns = metric.columns(task);
   const unembed = columns === undefined || !saves('columns') ? undefined : selectColumns(model, columns);
@@ -158,7 +142,7 @@ function preparePrompt(
 }
 
 /** Where every block of `ordered` stands, in order; `starts` has one more entry than there are blocks. */
-export function placesOf(ordered: OrderedMasks, starts: readonly number[], stages: number): Place[] {
+export function placesOf(ordered: OrderedMasks, starts: readonly number[], stages: number): BlockPlace[] {
   const before = starts
     .slice(0, -1)
     .map((start, k) =>
@@ -182,38 +166,20 @@ function keeping(tap: Tap, layers: ReadonlyMap<HookName, number>, states: Prefix
   };
 }
 
-interface BaselineOptions {
-  readonly ablation: Ablation;
-  readonly rescale: boolean | undefined;
-  readonly hooks: readonly HookName[];
-  readonly means: Record<string, tf.Tensor> | undefined;
-}
-
 function ablatorOf(
   model: Model,
   players: readonly ComponentPlayer[],
-  task: Task,
+  { tokens, corrupted, label }: Task,
   visible: readonly number[],
-  { ablation, rescale, hooks, means }: BaselineOptions,
+  source: BaselineSource,
+  rescale: boolean | undefined,
 ): Ablator {
-  let baselines: Baselines = means ?? {};
-  if (ablation === 'mean-per-position' && means !== undefined) {
-    const wide = Object.values(means)[0]?.shape[1];
-    if (wide !== task.tokens.length)
-      throw fail(
-        'input',
-        'mean ablation',
-        `the data set's prompts have ${wide} tokens, "${task.prompt.prompt}" has ${task.tokens.length}; a mean per position needs equal lengths.`,
-      );
+  const baselines = source.of({ tokens, corrupted, label });
+  try {
+    return createAblator(model.config, players, tokens.length, visible, { baselines, rescale });
+  } finally {
+    tf.dispose(baselines as Record<string, tf.Tensor>);
   }
-  if (ablation === 'resample') {
-    if (task.corrupted === undefined)
-      throw fail('input', 'resample ablation', `"${task.prompt.prompt}" has no corrupted prompt.`);
-    baselines = runBaselines(model, hooks, task.corrupted);
-  }
-  const ablator = createAblator(model.config, players, task.tokens.length, visible, { baselines, rescale });
-  if (ablation === 'resample') tf.dispose(baselines as Record<string, tf.Tensor>);
-  return ablator;
 }
 
 function selectColumns(

@@ -1,0 +1,155 @@
+/**
+ * What a game's record needs: solve it, score the answer on masks it was not fitted on, find the circuit and the removal curve,
+ * all on one ledger.
+ *
+ * The driver of every lens, and of games that no lens knows: a function of words is explained by the same call.
+ */
+import { findCircuit, type Circuit } from './circuit/find-circuit.ts';
+import { removalCurve, type RemovalCurve } from './circuit/removal.ts';
+import type { Selector } from './circuit/selector.ts';
+import { fail } from './errors.ts';
+import type { Game } from './game.ts';
+import { ledgerOf, type Ledger } from './ledger.ts';
+import { masksFromMembers } from './masks.ts';
+import { mostMasks, type AdaptiveOptions } from './solve/adaptive.ts';
+import { autoSolver } from './solve/auto.ts';
+import { solve, type ScoredSolution } from './solve/solve.ts';
+import type { Solver, SolveOptions } from './solver.ts';
+
+export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgress'> {
+  /** Default: the best of all of them, by masks that were not fitted. */
+  readonly solver?: Solver | undefined;
+  /** Distinct masks the solver may measure; default 1,024. */
+  readonly budget?: number | undefined;
+  /** Instead of a budget: masks in rounds until the lower bound of held-out R² passes `targetR2`, `maxBudget` at most. */
+  readonly adaptive?: Pick<AdaptiveOptions, 'targetR2' | 'maxBudget'> | undefined;
+  /** Fresh masks to score the answer on; default 512. */
+  readonly heldOut?: number | undefined;
+  /** Share of the metric the circuit keeps; default 0.9. */
+  readonly target?: number | undefined;
+  /** Who proposes the circuit's sets; default enumeration up to 20 players, greedy above. */
+  readonly selector?: Selector | undefined;
+  /** Default 0. */
+  readonly seed?: number | undefined;
+}
+
+/** ExplainOptions with their defaults. */
+export interface ExplainSettings extends Pick<ExplainOptions, 'adaptive' | 'selector'> {
+  readonly solver: Solver;
+  /** Distinct masks the solver may measure, in rounds or at once. */
+  readonly budget: number;
+  readonly heldOut: number;
+  readonly target: number;
+  readonly seed: number;
+}
+
+export interface Explanation extends ScoredSolution {
+  readonly ledger: Ledger;
+  readonly settings: ExplainSettings;
+  /** f(all kept) and f(all ablated). */
+  readonly clean: number;
+  readonly ablated: number;
+  /** Absent where the metric is the same with everything kept and everything ablated: there is no share to keep. */
+  readonly circuit: Circuit | undefined;
+  /** Absent where f(all) is 0 and no share of it can be lost. */
+  readonly removal: RemovalCurve | undefined;
+}
+
+/** What the additive answer is called where its choices are measured beside ours. */
+export const FIRST_ORDER = 'first order';
+/** Sizes of the removal curve, denser at few players removed, and random sets of each. */
+const REMOVALS = 16;
+const RANDOM_REMOVALS = 20;
+const TOLERANCE = 1e-9;
+
+/**
+ * Explains `game`: its spectrum, how sure that is, its circuit and what its removal costs.
+ * @throws SpexlensError on options that cannot be used, a budget too small, values that are not finite, or an abort.
+ */
+export async function explain(game: Game, options: ExplainOptions = {}): Promise<Explanation> {
+  const settings = withDefaults(options, game.players.length);
+  const { signal, onProgress } = options;
+  const ledger = ledgerOf(game);
+  const scored = await solve(ledger, { ...settings, signal, onProgress });
+  const [ablated, clean] = await ledger.value(endsOf(game.players.length), { signal });
+  const run: Run = { ledger, scored, settings, clean, ablated, signal, onProgress };
+  return { ...scored, ledger, settings, clean, ablated, circuit: await circuitOf(run), removal: await removalOf(run) };
+}
+
+interface Run extends Pick<ExplainOptions, 'signal' | 'onProgress'> {
+  readonly ledger: Ledger;
+  readonly scored: ScoredSolution;
+  readonly settings: ExplainSettings;
+  readonly clean: number;
+  readonly ablated: number;
+}
+
+async function circuitOf({
+  ledger,
+  scored,
+  settings,
+  clean,
+  ablated,
+  signal,
+  onProgress,
+}: Run): Promise<Circuit | undefined> {
+  if (Math.abs(clean - ablated) <= TOLERANCE * Math.max(Math.abs(clean), Math.abs(ablated))) return undefined;
+  const { target, seed, selector } = settings;
+  return findCircuit(scored.solution.spectrum, ledger, {
+    target,
+    seed,
+    ...(selector === undefined ? {} : { selector }),
+    rivals: { [FIRST_ORDER]: scored.firstOrder },
+    signal,
+    onProgress: (progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }),
+  });
+}
+
+async function removalOf({
+  ledger,
+  scored,
+  settings,
+  clean,
+  ablated,
+  signal,
+  onProgress,
+}: Run): Promise<RemovalCurve | undefined> {
+  if (Math.abs(clean) <= TOLERANCE * Math.abs(ablated) || clean === 0) return undefined;
+  const { seed, selector } = settings;
+  const sizes = removalSizes(ledger.players.length);
+  onProgress?.({ stage: 'removal', done: 0, total: sizes.length });
+  const curve = await removalCurve(scored.solution.spectrum, ledger, {
+    seed,
+    rivals: { [FIRST_ORDER]: scored.firstOrder },
+    sizes,
+    randomSets: RANDOM_REMOVALS,
+    ...(selector === undefined ? {} : { selector }),
+    signal,
+  });
+  onProgress?.({ stage: 'removal', done: sizes.length, total: sizes.length });
+  return curve;
+}
+
+/** Every size where there are few, else sizes that grow with their square. */
+function removalSizes(n: number): number[] {
+  const points = Math.min(REMOVALS, n);
+  const power = n > REMOVALS ? 2 : 1;
+  const sizes = Array.from({ length: points }, (_, k) => Math.max(1, Math.round(n * ((k + 1) / points) ** power)));
+  return [...new Set(sizes)];
+}
+
+/** ∅ and all. */
+function endsOf(n: number): ReturnType<typeof masksFromMembers> {
+  return masksFromMembers(n, [[], Array.from({ length: n }, (_, i) => i)]);
+}
+
+function withDefaults(options: ExplainOptions, n: number): ExplainSettings {
+  const { solver = autoSolver, budget = 1024, adaptive, heldOut = 512, target = 0.9, selector, seed = 0 } = options;
+  if (!Number.isInteger(budget) || budget < 1)
+    throw fail('budget', 'budget', `${budget} masks; a whole number >= 1 is needed.`);
+  if (!Number.isInteger(heldOut) || heldOut < 0)
+    throw fail('input', 'held-out', `${heldOut} masks; a whole number >= 0 is needed.`);
+  if (!(target > 0 && target <= 1)) throw fail('input', 'target', `${target}; a share in (0, 1] is needed, e.g. 0.9.`);
+  const most = adaptive === undefined ? budget : (adaptive.maxBudget ?? mostMasks(n));
+  return { solver, budget: most, adaptive, heldOut, target, selector, seed };
+}

@@ -1,0 +1,48 @@
+/**
+ * The game that a study asks for, on this thread or on several: the one place that knows which lens a question belongs to.
+ */
+import {
+  createComponentGame,
+  type ComponentGame,
+  type ComponentGameOptions,
+} from '../lens/components/component-game.ts';
+import { isPlain, optionsOf } from '../lens/components/question.ts';
+import type { Model } from '../model/model.ts';
+import type { Question } from '../study.ts';
+import { canPool, createPooledGame, type PooledGame } from './pooled-game.ts';
+
+/** How it is measured; no value depends on it beyond rounding. */
+export interface Execution {
+  /** Masks per forward pass; from the byte estimate when absent. */
+  readonly batchSize?: number | undefined;
+  /** Threads that measure, on wasm and cpu; default 'auto': this one, and the machine's cores once that is worth it. */
+  readonly threads?: number | 'auto' | undefined;
+}
+
+/** A game that owns what it measures with. */
+export type OpenedGame = ComponentGame & Partial<Pick<PooledGame, 'threads' | 'alone'>>;
+
+/**
+ * Makes the game of `question` over `model`; the caller disposes it (the model stays the caller's).
+ * @throws 'input' for a metric or an ablation that no name is known of, and what the lens's game throws.
+ */
+export function openGame(question: Question, model: Model, execution: Execution = {}): OpenedGame {
+  switch (question.lens) {
+    case 'components':
+      return openComponents(optionsOf(question), model, execution);
+    default:
+      return question.lens satisfies never;
+  }
+}
+
+/** The component game of `options`. Backends that use every core themselves, and what only a program knows, have this thread. */
+export function openComponents(
+  options: ComponentGameOptions,
+  model: Model,
+  { batchSize, threads = 'auto' }: Execution,
+): OpenedGame {
+  const own = { ...options, batchSize };
+  return threads === 1 || (threads === 'auto' && (!canPool() || !isPlain(options)))
+    ? createComponentGame(model, own)
+    : createPooledGame(model, own, { threads });
+}

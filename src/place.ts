@@ -1,0 +1,61 @@
+/**
+ * Where a player lives: what a report draws it by, and what a study writes down to make it again.
+ *
+ * A place is plain JSON. A lens knows its own kinds of place; everything right of the game asks only for the layer, or hands
+ * the place on.
+ */
+import { z } from 'zod';
+
+/** One part of a model, every position of the prompt or one. */
+export type ModelPlace =
+  | { readonly kind: 'head'; readonly layer: number; readonly head: number; readonly position?: number }
+  | { readonly kind: 'neuron'; readonly layer: number; readonly neuron: number; readonly position?: number }
+  | { readonly kind: 'mlp' | 'attn'; readonly layer: number; readonly position?: number }
+  | { readonly kind: 'embed'; readonly position?: number };
+
+export type Place =
+  | ModelPlace
+  /** Several parts that are kept or ablated together. */
+  | { readonly kind: 'group'; readonly parts: readonly ModelPlace[] }
+  /** Characters of a prompt's text, [start, end) each: one piece, or several of one name. */
+  | { readonly kind: 'span'; readonly pieces: readonly { readonly start: number; readonly end: number }[] }
+  /** Training examples, by their number. */
+  | { readonly kind: 'examples'; readonly rows: readonly number[] };
+
+/** The layer of a place; undefined where it has none, or parts in several. */
+export function layerOf(place: Place | undefined): number | undefined {
+  switch (place?.kind) {
+    case 'head':
+    case 'neuron':
+    case 'mlp':
+    case 'attn':
+      return place.layer;
+    case 'group': {
+      const layers = new Set(place.parts.map(layerOf));
+      return layers.size === 1 ? [...layers][0] : undefined;
+    }
+    case 'embed':
+    case 'span':
+    case 'examples':
+    case undefined:
+      return undefined;
+    default:
+      return place satisfies never;
+  }
+}
+
+const count = z.int().min(0);
+const position = z.exactOptional(count);
+const modelPlace = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('head'), layer: count, head: count, position }),
+  z.strictObject({ kind: z.literal('neuron'), layer: count, neuron: count, position }),
+  z.strictObject({ kind: z.enum(['mlp', 'attn']), layer: count, position }),
+  z.strictObject({ kind: z.literal('embed'), position }),
+]);
+/** A place as it stands in a study or a record. */
+export const placeSchema = z.union([
+  modelPlace,
+  z.strictObject({ kind: z.literal('group'), parts: z.array(modelPlace) }),
+  z.strictObject({ kind: z.literal('span'), pieces: z.array(z.strictObject({ start: count, end: count })) }),
+  z.strictObject({ kind: z.literal('examples'), rows: z.array(count) }),
+]);

@@ -1,0 +1,18 @@
+/** Text files of the user's. */
+import { readFile } from 'node:fs/promises';
+import { fail } from '../errors.ts';
+
+/**
+ * The text of a file, without a byte-order mark.
+ * @throws 'input' naming `who` and the path when it cannot be read or is not UTF-8; `wanted` says what is needed.
+ */
+export async function readTextFile(path: string, who: string, wanted: string): Promise<string> {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw fail('input', `${who} ${path}`, `cannot be read (${error.code ?? 'unreadable'}); ${wanted}`);
+  });
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes); // which drops the mark
+  } catch {
+    throw fail('input', `${who} ${path}`, `is not UTF-8; ${wanted}`);
+  }
+}

@@ -1,0 +1,23 @@
+/** spexlens/solvers: SPEX, ProxySPEX and their parts, one by one. Loads no TensorFlow.js. */
+export { solveAdaptively, type AdaptiveOptions } from './solve/adaptive.ts';
+export { autoSolver } from './solve/auto.ts';
+export { solve, solverOf, SOLVERS, type ScoredSolution, type SolverName } from './solve/solve.ts';
+export { fitFaithBanzhaf, fitKernelShap, type FaithBanzhafOptions } from './proxy/baselines.ts';
+export { fitBest, type BestFit } from './proxy/best.ts';
+export { fitFirstOrder, type FirstOrderOptions } from './proxy/first-order.ts';
+export { fitProxySpex, type ProxyFit, type ProxySpexOptions } from './proxy/fit.ts';
+export { fitGreedyParities, type GreedyFit, type GreedyOptions } from './proxy/parities/greedy-parities.ts';
+export { createProxySpexSolver, proxyMasks, proxyspexSolver } from './proxy/proxyspex.ts';
+export { createStackSolver, fitStack, stackSolver, type StackFit } from './proxy/stack.ts';
+export { boost, type BoostOptions } from './proxy/trees/boost.ts';
+export { importLightGbm } from './proxy/trees/import-lightgbm.ts';
+export { importXgboost, importXgboostDump } from './proxy/trees/import-xgboost.ts';
+export { predict, type Ensemble, type Tree } from './proxy/trees/tree.ts';
+export { ensembleSpectrum } from './proxy/trees/tree-fourier.ts';
+export { DEFAULT_GRID, PAPER_GRID, REFERENCE_GRID, type TuneGrid } from './proxy/trees/tune.ts';
+export { planSpex, type PlanOptions, type SpexPlan } from './spex/plan.ts';
+export { drawMasks, type SpexDraw } from './spex/sample.ts';
+export { fitSpex, measureBins, spex, type SpexFit, type SpexOptions, type SpexTerm } from './spex/spex.ts';
+export { createIntegerProgramSelector, type IntegerProgramOptions } from './circuit/integer-program.ts';
+export { autoSelector } from './circuit/enumeration.ts';
+export { selectorOf, SELECTORS } from './circuit/selectors.ts';
