@@ -143,7 +143,8 @@ function joinAdded(file: z.infer<typeof tokenizerSchema>, settings: Config, who:
       throw fail(
         'checkpoint',
         who,
-        `${where} gives the added token ${quote(given.content)} the id ${id}; by the vocabulary of ${size} tokens and the added ones before it, it is ${right}.`,
+        `${where} gives the added token ${quote(given.content)} the id ${id}; ` +
+          `by the vocabulary of ${size} tokens and the added ones before it, it is ${right}.`,
       );
     }
     if (right === next && !byContent.has(given.content) && inModel(given.content) === undefined) next++;

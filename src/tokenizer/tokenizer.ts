@@ -15,7 +15,7 @@ import { parseTokenizerConfig, parseTokenizerFiles, type Special, type Tokenizer
 import { readTokenizerFolder } from './tokenizer-folder.ts';
 
 export interface EncodeOptions {
-  /** Whether the text is wrapped in the special tokens that begin a sequence (BERT: and end it); default `bosByDefault`. */
+  /** Whether special tokens that begin a sequence (BERT: and end it) are put around; default `bosByDefault`. */
   readonly bos?: boolean;
   /**
    * What becomes of text that the vocabulary does not know: the unknown token, as in Hugging Face's tokenizers (a
@@ -58,9 +58,9 @@ export interface Tokenizer {
   readonly specialTokens: Readonly<Partial<Record<Special, string>>>;
   /** Jinja templates of conversations, by name (see chatPrompt); empty for a model that has none. */
   readonly chatTemplates: ReadonlyMap<string, string>;
-  /** @throws 'input' for text that the vocabulary does not know (see `unknown`), and for `bos: true` without a BOS token. */
+  /** @throws 'input' for text that the vocabulary lacks (see `unknown`), and for `bos: true` without a BOS token. */
   encode(text: string, options?: EncodeOptions): number[];
-  /** The ids of `encode`, and the text of each. @throws 'input' as `encode`, and for a tokenizer object without offsets. */
+  /** The ids of `encode`, and the text of each. @throws 'input' as `encode`, and for an object without offsets. */
   encodeWithOffsets(text: string, options?: EncodeOptions): Encoding;
   /** @throws 'input' for an id outside the vocabulary. */
   decode(ids: readonly number[], options?: DecodeOptions): string;
@@ -126,7 +126,8 @@ function tokenizerOf(engine: Engine, config: TokenizerConfig, who: string): Toke
       throw fail(
         'input',
         who,
-        `${words.slice(0, 8).map(quote).join(', ')}${more} ${are} not in the vocabulary of ${vocabSize} tokens; use words that are.`,
+        `${words.slice(0, 8).map(quote).join(', ')}${more} ${are} not in the vocabulary of ${vocabSize} tokens; ` +
+          'use words that are.',
       );
     }
     const known = tokens.filter((token): token is EncodedToken & { readonly id: number } => token.id !== undefined);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compilePattern } from '../../src/tokenizer/pattern/pattern.ts';
 import { createTokenizer, loadTokenizer } from '../../src/tokenizer/tokenizer.ts';
 
-const codesOf = (text: string): number[] => [...text].map((char) => char.codePointAt(0)!);
+const codesOf = (text: string): number[] => Array.from(text, (char) => char.codePointAt(0)!);
 const O200K = String.raw`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`;
 
 describe('a pattern', () => {

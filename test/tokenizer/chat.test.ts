@@ -17,7 +17,9 @@ const { chats } = JSON.parse(
   };
 };
 
-const ALPHABET = [...new Set([...'theruser', ...chats.rows.flatMap(([, , , text]) => [...(text ?? '')])])];
+const ALPHABET = [
+  ...new Set(['theruser', ...chats.rows.map(([, , , text]) => text ?? '')].flatMap((text) => Array.from(text))),
+];
 async function tokenizerWith(chat_template: unknown): Promise<Tokenizer> {
   const words = ['<s>', '</s>', '<|im_start|>', '<|im_end|>', '<start_of_turn>', '<end_of_turn>'];
   const special = words.map((content, id) => ({ id, content, special: true, normalized: false }));

@@ -97,7 +97,7 @@ describe.each(golden.kinds)('the kind "$name"', (kind) => {
 describe('patterns', () => {
   it.each(golden.patterns)('%s cuts as Oniguruma does', (pattern, wanted) => {
     golden.patternTexts.forEach((text, i) => {
-      const codes = [...text].map((char) => char.codePointAt(0)!);
+      const codes = Array.from(text, (char) => char.codePointAt(0)!);
       const cuts = compilePattern(pattern).matches(codes);
       const pieces: number[] = [];
       let last = 0;

@@ -32,17 +32,17 @@ const ANCHORS: Readonly<Record<string, Anchor>> = {
   b: 'word edge',
   B: 'no word edge',
 };
-/** Letter pairs that ignoring case joins to one character (ß is ss): they would need more than one character a step. */
+/** Letter pairs that ignoring case joins to one character (ß is ss): a step here is one character. */
 const JOINED = ['ss', 'ff', 'fi', 'fl', 'st'];
 const DEPTH_LIMIT = 100;
 
 /** @throws Error saying what is not supported or malformed, and where. */
 export function parsePattern(pattern: string): Node {
-  const chars = [...pattern];
+  const chars = Array.from(pattern);
   let at = 0;
   let depth = 0;
   const fault = (what: string): Error => new Error(`${what} at character ${at} of the pattern`);
-  const ahead = (text: string): boolean => [...text].every((char, i) => chars[at + i] === char);
+  const ahead = (text: string): boolean => Array.from(text).every((char, i) => chars[at + i] === char);
   const take = (text: string): boolean => {
     if (!ahead(text)) return false;
     at += text.length;

@@ -47,7 +47,7 @@ export function compilePattern(source: string): Pattern {
 
 /** The pattern that matches `text` and nothing else. */
 export function literalPattern(text: string): Pattern {
-  const wanted = [...text].map((char) => char.codePointAt(0)!);
+  const wanted = Array.from(text, (char) => char.codePointAt(0)!);
   return {
     matches: (codes) => {
       const found: [number, number][] = [];

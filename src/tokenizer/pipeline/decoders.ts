@@ -96,7 +96,7 @@ function byteFallback(tokens: readonly string[]): string[] {
 }
 
 function stripped(token: string, content: string, start: number, stop: number): string {
-  const chars = [...token];
+  const chars = Array.from(token);
   let from = 0;
   while (from < start && chars[from] === content) from++;
   let to = chars.length;

@@ -2,7 +2,8 @@
  * The pre-tokenizers of tokenizer.json: how a normalized text is cut into the pieces that the model sees.
  *
  * One builder for the types of the format (tokenizers 0.23) but UnicodeScripts, whose script table is that of Unicode 9
- * and which no model in use has; what is no row is refused by name when the file is read. Each cuts one piece into several, which keep where they came from; empty pieces are dropped.
+ * and which no model in use has; what is no row is refused by name when the file is read. Each cuts one piece into
+ * several, which keep where they came from.
  */
 import { z } from 'zod';
 import { isNumeric, isWhitespace } from '../pattern/classes.ts';
@@ -30,7 +31,7 @@ const WORDS = compilePattern(String.raw`[\w\u200c\u200d]+|[^\w\s\u200c\u200d]+`)
 const whitespace = characterPattern(isWhitespace);
 
 const behaviorSchema = z.enum(['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous']);
-const oneCharacter = z.string().refine((text) => [...text].length === 1, { message: 'expected one character' });
+const oneCharacter = z.string().refine((text) => Array.from(text).length === 1, { message: 'expected one character' });
 const PREPEND = ['always', 'first', 'never'] as const;
 
 /** Metaspace as the pre-tokenizer and the decoder read it. */
