@@ -11,7 +11,7 @@ import { bytesOf } from './bytes.ts';
 import { createHeap } from './heap.ts';
 import { createMergeTable, type MergeTable } from './merge-table.ts';
 import { vocabularyOf } from './vocabulary.ts';
-import type { ModelToken, TokenModel } from './model.ts';
+import type { ModelToken, TokenModel } from './token-model.ts';
 import { toText } from './unicode.ts';
 
 const optionalText = z.string().nullish();

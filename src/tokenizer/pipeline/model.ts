@@ -10,24 +10,9 @@ import { quote } from '../../checkpoint/strict-json.ts';
 import { bpeModel, bpeSchema } from './bpe.ts';
 import { partOf, row } from './part.ts';
 import { unigramModel, unigramSchema } from './unigram.ts';
+import type { ModelToken, TokenModel } from './token-model.ts';
 import { toText } from './unicode.ts';
 import { vocabularyOf } from './vocabulary.ts';
-
-export interface ModelToken {
-  /** undefined for what the vocabulary does not know, in a model without an unknown token. */
-  readonly id: number | undefined;
-  readonly unknown: boolean;
-  /** [start, end) in characters of the piece. */
-  readonly start: number;
-  readonly end: number;
-}
-export interface TokenModel {
-  readonly kind: 'BPE' | 'Unigram' | 'WordPiece' | 'WordLevel';
-  readonly ids: ReadonlyMap<string, number>;
-  /** The unknown token's id. */
-  readonly unkId: number | undefined;
-  tokenize(codes: readonly number[]): ModelToken[];
-}
 
 const words = z.custom<Readonly<Record<string, number>>>();
 const wordPieceSchema = z.looseObject({

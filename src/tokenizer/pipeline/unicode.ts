@@ -65,7 +65,7 @@ const MORE: Readonly<Record<string, readonly number[]>> = {
 
 function classTest(regex: RegExp, where: keyof typeof DIFFERENCES): CharacterTest {
   const more = MORE[where] ?? [];
-  return (code) => (differs[where](code) ? more.includes(code) : regex.test(String.fromCodePoint(code)));
+  return (code) => (regex.test(String.fromCodePoint(code)) ? !differs[where](code) : more.includes(code));
 }
 
 const inControl = classTest(/[\p{Cc}\p{Cf}\p{Co}]/u, 'control');
@@ -164,7 +164,7 @@ function isReordered(code: number): boolean {
   if (code < 0x300) return false;
   let known = reordered.get(code);
   if (known === undefined) {
-    known = !differs.mark(code) && (code === 0x334 || code === 0x345 || swaps(code, 0x334) || swaps(0x345, code));
+    known = isCombiningMark(code) && (code === 0x334 || code === 0x345 || swaps(code, 0x334) || swaps(0x345, code));
     reordered.set(code, known);
   }
   return known;

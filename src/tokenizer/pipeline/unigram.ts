@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { bytesOf } from './bytes.ts';
-import type { ModelToken, TokenModel } from './model.ts';
+import type { ModelToken, TokenModel } from './token-model.ts';
 import { toCodes, toText } from './unicode.ts';
 
 export const unigramSchema = z.looseObject({
