@@ -4,6 +4,7 @@
  * One row per kind of hook point, with the layers that have it; formulas are this model's own (its norm, its
  * activation, its masks), in the order in which the forward pass reaches them. Purely a reading of the record.
  */
+import { beyondEmbeddingText } from './beyond-embedding.ts';
 import { bosOf } from './bos.ts';
 import {
   hasFinalNorm,
@@ -44,7 +45,12 @@ export function describeModel({
   readonly notes?: readonly string[];
   readonly tokenizer?: Tokenizer | undefined;
 }): ModelDescription {
-  const facts = [...factsOf(config), ...(tokenizer === undefined ? [] : [bosOf({ config, tokenizer }).text])];
+  const beyond = tokenizer === undefined ? undefined : beyondEmbeddingText(tokenizer, config.dVocab);
+  const facts = [
+    ...factsOf(config),
+    ...(beyond === undefined ? [] : [beyond]),
+    ...(tokenizer === undefined ? [] : [bosOf({ config, tokenizer }).text]),
+  ];
   const rows = new Map<string, HookRow>();
   for (const point of hookPoints(config)) {
     const hook = point.name.replace(/^blocks\.\d+\./, 'blocks.{l}.');
