@@ -19,13 +19,13 @@ export { padRows, type PaddingMask } from './model/forward/attention-mask.ts';
 export {
   parameterShapes,
   type Activation,
-  type Layout,
   type ModelConfig,
   type Norm,
   type Positions,
   type Rotary,
   type RotaryScaling,
 } from './model/config.ts';
+export { LAYOUTS, layoutOf, type Layout, type LayoutName } from './model/layout.ts';
 export { bosOf, type BosReport } from './model/bos.ts';
 export { openCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts';
 export { describeModel, type HookRow, type ModelDescription } from './model/describe.ts';

@@ -154,7 +154,7 @@ export const CONFIGS: Readonly<Record<string, ModelConfig>> = {
     layout: 'post',
     activation: 'gelu',
     attention: { ...base.attention, causal: false },
-    embedding: { tokenTypes: 2, norm: true },
+    embedding: { tokenTypes: 2, norm: 'sum' },
     mlmHead: true,
     biases: { ...base.biases, unembed: true },
   },

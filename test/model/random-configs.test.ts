@@ -1,7 +1,8 @@
 /** Random combinations of every feature of the record: the forward pass against its Float64 twin. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runWithCache } from '../../src/hooks/run.ts';
-import type { Activation, Layout, ModelConfig, Norm, Positions, Rotary } from '../../src/model/config.ts';
+import type { Activation, ModelConfig, Norm, Positions, Rotary } from '../../src/model/config.ts';
+import type { LayoutName } from '../../src/model/layout.ts';
 import { referenceForward } from '../../src/model/reference/reference.ts';
 import { createRandom, type Random } from '../../src/random.ts';
 import { open, randomModel } from '../tensors.ts';
@@ -36,7 +37,7 @@ function drawConfig(random: Random): ModelConfig {
     ]),
   });
   const activation = pick<Activation>(random, ['relu', 'gelu', 'gelu_new', 'silu', 'solu_ln']);
-  const layout = pick<Layout>(random, ['pre', 'sandwich', 'post', 'parallel', 'parallel-shared']);
+  const layout = pick<LayoutName>(random, ['pre', 'sandwich', 'post', 'parallel', 'parallel-shared']);
   return {
     family: 'random',
     nLayers,
@@ -68,7 +69,7 @@ function drawConfig(random: Random): ModelConfig {
       ...(flag() ? { scale: 1.7 } : {}),
       ...(flag() ? { width: 7 } : {}),
       ...(flag() ? { tokenTypes: 2 } : {}),
-      norm: flag(),
+      norm: flag() ? 'sum' : undefined,
     },
     mlmHead: activation !== 'solu_ln' && flag(),
     logitSoftcap: flag() ? 3 : undefined,

@@ -53,7 +53,7 @@ export const bert: Family = {
       activation: activationOf(c.hidden_act, 'hidden_act', 'bert'),
       attention: { scales: Array.from({ length: c.num_hidden_layers }, () => 1 / Math.sqrt(dHead)), causal: false },
       biases: { qkv: true, attnOut: true, mlp: true, unembed: true },
-      embedding: { tokenTypes: c.type_vocab_size, norm: true },
+      embedding: { tokenTypes: c.type_vocab_size, norm: 'sum' },
       mlmHead: true,
     };
   },
