@@ -95,8 +95,9 @@ export const gemma3: Family = {
     };
   },
   sources: (config, names, raw) =>
-    decoderSources(config, names, raw['tie_word_embeddings'] !== false, {
+    decoderSources(config, names, raw, {
       ...FOUR_NORMS,
+      tied: true,
       prefixes: ['model.', 'language_model.model.', 'model.language_model.', ''],
     }),
   isBuffer: isDecoderBuffer,

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
-import { activationOf, field, parseConfig, refuseUnless, requireMultiple, type Family } from './family.ts';
+import { activationOf, field, isTied, parseConfig, refuseUnless, requireMultiple, type Family } from './family.ts';
 import { blocks, nameMap, prefixOf } from './name-map.ts';
 
 const schema = z.object({
@@ -71,7 +71,7 @@ export const gptNeo: Family = {
   },
   sources(config, names, raw) {
     const map = nameMap(config, prefixOf(names, 'wte.weight', ['transformer.', '']));
-    map.vocabulary('wte', 'lm_head', raw['tie_word_embeddings'] !== false);
+    map.vocabulary('wte', 'lm_head', isTied(raw, names, 'lm_head.weight', true));
     map.table('wpe.weight', 'pos_embed.W_pos');
     for (const { l, b } of blocks(config)) {
       map.norm(`h.${l}.ln_1`, `${b}.ln1`);
