@@ -22,16 +22,30 @@ describe('a field that changes the numbers and is not implemented is refused by 
   it.each([
     [
       'llama',
-      { rope_scaling: { rope_type: 'yarn', factor: 4 } },
-      /"rope_type" is "yarn".*not implemented for llama; supported: default, linear, llama3/,
+      { rope_scaling: { rope_type: 'proportional', factor: 4 } },
+      /"rope_type" is "proportional".*not implemented for llama; supported: default, linear, dynamic, yarn, longrope, llama3/,
     ],
-    ['llama', { rope_scaling: { type: 'dynamic', factor: 2 } }, /"rope_type" is "dynamic"/],
+    ['llama', { rope_scaling: { type: 'dynamic' } }, /"factor": .*expected number/],
     ['llama', { rope_scaling: 'linear' }, /"rope_scaling": .*expected record/],
-    ['mistral', { rope_parameters: { rope_type: 'longrope', rope_theta: 1e4 } }, /"rope_type" is "longrope"/],
+    ['mistral', { rope_parameters: { rope_type: 'longrope', rope_theta: 1e4 } }, /"short_factor": .*expected array/],
+    [
+      'mistral',
+      { rope_parameters: { rope_type: 'longrope', short_factor: [1], long_factor: [1] } },
+      /"short_factor" has 1 numbers; mistral turns 8 dimensions of a head, so 4 are needed/,
+    ],
+    [
+      'phi3',
+      { rope_parameters: { rope_type: 'linear', factor: 2 } },
+      /"rope_type" is "linear".*supported: absent or "default", "su"/,
+    ],
     ['llama', { rope_scaling: { rope_type: 'llama3', factor: 8 } }, /"low_freq_factor"/],
-    ['llama', { rope_scaling: { rope_type: 'linear', factor: 2, attention_factor: 1.2 } }, /"attention_factor"/],
     ['llama', { partial_rotary_factor: 0.5 }, /"partial_rotary_factor" is 0.5, which is not implemented for llama/],
-    ['llama', { hidden_act: 'quick_gelu' }, /"hidden_act" is "quick_gelu"; llama supports relu, gelu/],
+    ['llama', { hidden_act: 'xielu' }, /"hidden_act" is "xielu"; llama supports relu, gelu/],
+    ['olmo2', { clip_qkv: 8 }, /"clip_qkv" is 8/],
+    ['stablelm', { qk_layernorm: true }, /"qk_layernorm" is true/],
+    ['gptj', { rotary_dim: 64 }, /64 of 8 dimensions of a head would turn/],
+    ['bloom', { apply_residual_connection_post_layernorm: true }, /"apply_residual_connection_post_layernorm" is true/],
+    ['roberta', { max_position_embeddings: 2 }, /positions begin at row 2 \(pad_token_id \+ 1\)/],
     ['llama', { quantization_config: { bits: 4 } }, /"quantization_config" is .*it must be absent/],
     ['llama', { num_key_value_heads: 3 }, /num_attention_heads 4 is not a multiple of num_key_value_heads 3/],
     ['llama', { hidden_size: 30 }, /hidden_size 30 is not a multiple of num_attention_heads 4/],
@@ -56,7 +70,7 @@ describe('a field that changes the numbers and is not implemented is refused by 
       { rope_parameters: { chunked_attention: {} } },
       /"rope_parameters" has "chunked_attention"; gemma3 reads them by layer type/,
     ],
-    ['gpt_neox', { rotary_pct: 0.4 }, /3 of 8 dimensions of a head would turn; an even number is needed/],
+    ['gpt_neox', { rotary_pct: 0.4 }, /3 of 8 dimensions of a head would turn; an even number of at most 8 is needed/],
     [
       'gpt_neo',
       {
@@ -72,7 +86,7 @@ describe('a field that changes the numbers and is not implemented is refused by 
     ['opt', { activation_function: 'mish' }, /"activation_function" is "mish"/],
     ['bert', { is_decoder: true }, /"is_decoder" is true/],
     ['bert', { position_embedding_type: 'relative_key' }, /"position_embedding_type" is "relative_key"/],
-    ['phi', { model_type: 'phi3' }, /unknown architecture \(model_type "phi3"\); supported: gpt2, gpt_neo/],
+    ['phi', { model_type: 'phimoe' }, /unknown architecture \(model_type "phimoe"\); supported: gpt2, gpt_neo/],
   ])('%s with %j', (name, change, message) => {
     const raw = { ...rawOf(name), ...change };
     expect(() => familyOf(raw).readConfig(raw, new Set())).toThrow(message);

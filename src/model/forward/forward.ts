@@ -92,7 +92,10 @@ function begin(
   if (padding !== undefined) checkPadding(padding, batch, past + length);
   const everywhere = Array.from({ length }, (_, p) => p);
   const positions = tokenPositions(length, past, padding);
-  const turned = padding?.map((row) => row.slice(0, past).reduce((sum, kept) => sum + kept, 0)) ?? [past]; // tokens of the past
+  const count = (row: readonly number[]): number => row.reduce((sum, kept) => sum + kept, 0);
+  const lengths = padding?.map((row) => ({ before: count(row.slice(0, past)), after: count(row) })) ?? [
+    { before: past, after: past + length },
+  ];
   const turns = new Map<string, Turn>();
   const masks = new Map<string, tf.Tensor | undefined>();
   const layers = Array.from({ length: config.nLayers }, (_, layer) => {
@@ -111,7 +114,7 @@ function begin(
     const rotary = config.rotary?.[layer];
     if (rotary === undefined) return { turn: undefined, mask: masks.get(key) };
     const spec = JSON.stringify(rotary);
-    const turn = turns.get(spec) ?? turnTables(rotary, config.dHead, positions, turned);
+    const turn = turns.get(spec) ?? turnTables(rotary, config.dHead, positions, lengths);
     turns.set(spec, turn);
     return { turn, mask: masks.get(key) };
   });

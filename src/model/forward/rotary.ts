@@ -78,9 +78,15 @@ export function keepsFrequencies({ scaling }: Rotary, before: number, after: num
   return true;
 }
 
+/** Tokens of a row: those turned by earlier calls, and all of them. */
+export interface RowLength {
+  readonly before: number;
+  readonly after: number;
+}
+
 /**
- * The tables for tokens at `positions` ([1 or B][S]), the last of each row so far; `past` tokens [1 or B] of it were
- * turned before. Dimensions that pass have cos 1, sin 0.
+ * The tables for tokens at `positions`, [1 or B][S]. Dimensions that pass have cos 1, sin 0.
+ * @param lengths of the rows; when absent they end with these tokens and none was turned before.
  *
  * @throws 'input' when keys of the past were turned by other frequencies than these tokens are to be.
  */
@@ -88,7 +94,7 @@ export function turnTables(
   rotary: Rotary,
   dHead: number,
   positions: readonly (readonly number[])[],
-  past: readonly number[] = [],
+  lengths: readonly RowLength[] = positions.map((row) => ({ before: 0, after: Math.max(...row) + 1 })),
 ): Turn {
   const { dims, pairs = 'halves', amplitude = 1 } = rotary;
   const half = dims / 2;
@@ -97,14 +103,14 @@ export function turnTables(
   const sin = new Float32Array(rows * tokens * dHead);
   const scale = Math.fround(amplitude);
   positions.forEach((row, r) => {
-    const length = Math.max(...row) + 1;
-    if (past[r] > 0 && !keepsFrequencies(rotary, past[r], length))
+    const { before, after } = lengths[r];
+    if (before > 0 && !keepsFrequencies(rotary, before, after))
       throw fail(
         'input',
         'forward',
-        `row ${r} grows from ${past[r]} to ${length} tokens, where its rotary frequencies change, and its cached keys were turned by the old ones; run it again from its first token.`,
+        `row ${r} grows from ${before} to ${after} tokens, where its rotary frequencies change, and its cached keys were turned by the old ones; run it again from its first token.`,
       );
-    const rate = frequencies(rotary, length);
+    const rate = frequencies(rotary, after);
     row.forEach((position, s) => {
       const at = (r * tokens + s) * dHead;
       for (let i = 0; i < half; i++) {
