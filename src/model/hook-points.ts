@@ -18,7 +18,7 @@ type BlockHook =
   | 'hook_q_input' // [batch, pos, head, d_model]
   | 'hook_k_input' // [batch, pos, kv_head, d_model]
   | 'hook_v_input' // [batch, pos, kv_head, d_model]
-  | 'hook_mlp_in' // [batch, pos, d_model]
+  | 'hook_mlp_in' // [batch, pos, d_model], what the MLP alone reads (in TransformerLens's BERT: the residual before ln1)
   | 'hook_attn_out' // [batch, pos, d_model]
   | 'hook_mlp_out' // [batch, pos, d_model]
   | 'attn.hook_q' // [batch, pos, head, d_head]
