@@ -178,9 +178,9 @@ function addAttention(
 
 /** Why this model has no hook point of TransformerLens's that it could be expected to have, and what to take instead. */
 export function whyAbsent(name: string, config: ModelConfig): string | undefined {
-  if (/\.hook_attn_in$/.test(name) && kvHeads(config) < config.nHeads)
+  if (name.endsWith('.hook_attn_in') && kvHeads(config) < config.nHeads)
     return `its ${config.nHeads} heads share ${kvHeads(config)} key/value heads, so they have no input of one shape; take hook_q_input, hook_k_input and hook_v_input, or withUngroupedHeads(model), which has it`;
-  if (/\.hook_resid_mid$/.test(name) && (layoutOf(config).parallel || config.dMlp === 0))
+  if (name.endsWith('.hook_resid_mid') && (layoutOf(config).parallel || config.dMlp === 0))
     return 'nothing stands between attention and MLP in its blocks; take hook_resid_pre or hook_resid_post';
   const inside = /^hook_(pos_|token_type_)?embed$/.test(name) && config.embedding?.norm === 'sum';
   return inside

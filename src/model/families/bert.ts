@@ -98,7 +98,7 @@ export interface HeadNames {
   readonly bias?: string;
 }
 
-/** The masked-LM head. Tied, bias and decoder.bias are one tensor and a file may have either; else the decoder's counts. */
+/** The masked-LM head. A file has decoder.bias or bias or both; the decoder's own counts, as for its weight. */
 export function headSources(
   config: ModelConfig,
   names: ReadonlySet<string>,
@@ -113,7 +113,7 @@ export function headSources(
   map.norm(norm, 'mlm_head.ln', suffixes);
   if (!tied) map.add({ tensor: `${decoder}.weight`, shape: [V, d], gives: { 'unembed.W_U': transposed(V, d) } });
   const own = `${decoder}.bias`;
-  const order = bias === undefined ? [own] : tied ? [bias, own] : [own, bias];
+  const order = bias === undefined ? [own] : [own, bias];
   map.table(order.find((name) => names.has(name)) ?? order[0], 'unembed.b_U');
   return map.list;
 }

@@ -29,7 +29,7 @@ export const gptNeox: Family = {
   matches: (raw) => raw['model_type'] === 'gpt_neox',
   readConfig(raw) {
     const c = parseConfig(schema, raw, 'gpt_neox');
-    refuseUnless(raw, 'gpt_neox', {});
+    refuseUnless(raw, 'gpt_neox', { head_dim: [c.hidden_size / c.num_attention_heads] });
     requireMultiple(['hidden_size', c.hidden_size], ['num_attention_heads', c.num_attention_heads]);
     const dHead = c.hidden_size / c.num_attention_heads;
     // As in transformers, base and share stand in the rotary parameters or under these names, and nowhere else.

@@ -28,7 +28,7 @@ export const phi: Family = {
   matches: (raw) => raw['model_type'] === 'phi',
   readConfig(raw) {
     const c = parseConfig(schema, raw, 'phi');
-    refuseUnless(raw, 'phi', {});
+    refuseUnless(raw, 'phi', { head_dim: [c.hidden_size / c.num_attention_heads] });
     requireMultiple(['hidden_size', c.hidden_size], ['num_attention_heads', c.num_attention_heads]);
     const nKvHeads = c.num_key_value_heads ?? c.num_attention_heads;
     requireMultiple(['num_attention_heads', c.num_attention_heads], ['num_key_value_heads', nKvHeads]);

@@ -29,7 +29,7 @@ export const phi3: Family = {
     const object = ropeObject(raw);
     const type = object['rope_type'] ?? object['type'] ?? 'default';
     refuseUnless({ rope_type: type }, 'phi3', { rope_type: ['default', ...LONGROPE] });
-    const named = LONGROPE.includes(String(type)) ? { ...object, rope_type: 'longrope' } : object;
+    const named = LONGROPE.some((name) => name === type) ? { ...object, rope_type: 'longrope' } : object;
     const read = {
       ...raw,
       rope_scaling: named,

@@ -12,7 +12,7 @@ import { columnsOf, noHeads, planHeads, widened, writtenHeads, type HeadPlan } f
 import type { HookName } from '../hook-points.ts';
 import { linear, perHeadOutput, perHeadProjection, softcap } from './layers.ts';
 import { norm } from './norm.ts';
-import { tensorOf } from '../weights/parameters.ts';
+import { tensorOf, type Parameter } from '../weights/parameters.ts';
 import { takePositions, type Pass } from './pass.ts';
 import { turn } from './rotary.ts';
 
@@ -155,12 +155,13 @@ function normedHeads(
 ): tf.Tensor {
   if (pass.config.attention.qkNormAcrossHeads !== true) return norm(pass, name, x, at, { kind });
   const flat = tf.reshape(x, [x.shape[0], x.shape[1] as number, -1]);
-  const w = pass.parameters[`${name}.w`];
-  const copies = (flat.shape[2] as number) / w.shape[0]; // more than 1 where keys are ungrouped: their weights repeat with them
-  const parameters =
-    copies === 1
-      ? pass.parameters
-      : { ...pass.parameters, [`${name}.w`]: repeatColumns(tensorOf(w), kvHeads(pass.config), copies) };
+  const groups = kvHeads(pass.config);
+  const copies = name.endsWith('.k_norm') ? (flat.shape[2] as number) / (groups * pass.config.dHead) : 1;
+  const parameters = { ...pass.parameters };
+  for (const part of [`${name}.w`, `${name}.b`]) {
+    const weights = pass.parameters[part] as Parameter | undefined;
+    if (copies > 1 && weights !== undefined) parameters[part] = repeatColumns(tensorOf(weights), groups, copies); // ungrouped
+  }
   return tf.reshape(norm({ ...pass, parameters }, name, flat, at, { kind }), x.shape);
 }
 
