@@ -59,6 +59,12 @@ describe('a field that changes the numbers and is not implemented is refused by 
     ],
     ['gemma', { use_bidirectional_attention: true }, /"use_bidirectional_attention" is true/],
     ['gemma', { hidden_activation: 'relu' }, /"hidden_act" is "gelu" and "hidden_activation" "relu"/],
+    [
+      'gemma3',
+      { rope_scaling: { type: 'linear', factor: 2 } },
+      /"rope_scaling" has "type" "linear" and no "rope_type"/,
+    ],
+    ['gpt_neox', { head_dim: 16 }, /"head_dim" is 16/],
     ['gemma3', { attn_logit_softcapping: 50 }, /"attn_logit_softcapping" is 50/],
     [
       'gemma3',
@@ -74,6 +80,7 @@ describe('a field that changes the numbers and is not implemented is refused by 
     [
       'gpt_neo',
       {
+        attention_layers: null,
         attention_types: [
           [['global', 'strided'], 1],
           [['local'], 1],
@@ -81,7 +88,12 @@ describe('a field that changes the numbers and is not implemented is refused by 
       },
       /"attention_types" has "strided"/,
     ],
-    ['gpt_neo', { attention_types: [[['global'], 2]] }, /"attention_types" is for 2 layers; the model has 3/],
+    ['gpt_neo', { attention_layers: ['global'] }, /"attention_layers" is for 1 layers; the model has 3/],
+    [
+      'gpt_neo',
+      { attention_layers: null, attention_types: [[['global'], 2]] },
+      /"attention_types" is for 2 layers; the model has 3/,
+    ],
     ['gpt2', { add_cross_attention: true }, /"add_cross_attention" is true/],
     ['opt', { activation_function: 'mish' }, /"activation_function" is "mish"/],
     ['bert', { is_decoder: true }, /"is_decoder" is true/],
@@ -93,11 +105,14 @@ describe('a field that changes the numbers and is not implemented is refused by 
   });
 });
 
+type Tensors = Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+
 /** The golden checkpoint `name` written again with other names and fields. */
 async function rewritten(
   name: string,
   rename: (tensor: string) => string,
   change: (raw: Record<string, unknown>) => Record<string, unknown>,
+  edit: (tensors: Tensors) => Tensors = (tensors) => tensors,
 ): Promise<string> {
   const folder = join(root, `${name}-${Math.random().toString(36).slice(2)}`);
   await mkdir(folder);
@@ -107,7 +122,7 @@ async function rewritten(
       async ([tensor, { shape }]) => [rename(tensor), { shape: [...shape], data: await source.read(tensor) }] as const,
     ),
   );
-  await writeSafetensors(join(folder, 'model.safetensors'), Object.fromEntries(tensors));
+  await writeSafetensors(join(folder, 'model.safetensors'), edit(Object.fromEntries(tensors)));
   await writeFile(
     join(folder, 'config.json'),
     JSON.stringify(
@@ -174,6 +189,44 @@ describe('other spellings of the same model', () => {
     await sameModel(plain, other);
     plain[Symbol.dispose]();
     other[Symbol.dispose]();
+  });
+
+  it.each(['llama-smol', 'gpt2', 'gpt_neox', 'phi', 'gemma', 'opt', 'bert', 'bloom', 'roberta', 'distilbert'])(
+    '%s: a head of its own in the file wins over tie_word_embeddings',
+    async (name) => {
+      const heads: Record<string, string> = {
+        gpt_neox: 'embed_out.weight',
+        bert: 'cls.predictions.decoder.weight',
+        roberta: 'lm_head.decoder.weight',
+        distilbert: 'vocab_projector.weight',
+      };
+      const folder = await rewritten(
+        name,
+        (t) => t,
+        (raw) => ({ ...raw, tie_word_embeddings: true }),
+        (tensors) => {
+          const width =
+            Object.values(tensors).find(({ shape }) => shape.length === 2 && shape[0] === 29)?.shape[1] ?? 0;
+          return {
+            ...tensors,
+            [heads[name] ?? 'lm_head.weight']: { shape: [29, width], data: new Float32Array(29 * width).fill(0.5) },
+          };
+        },
+      );
+      const model = await loadModel(folder);
+      expect(new Set(await model.parameters['unembed.W_U'].data())).toEqual(new Set([0.5]));
+      expect((await model.parameters['embed.W_E'].data())[0]).not.toBe(0.5);
+      model[Symbol.dispose]();
+    },
+  );
+
+  it('names the missing head of a gpt2 that is not tied', async () => {
+    const folder = await rewritten(
+      'gpt2',
+      (t) => t,
+      (raw) => ({ ...raw, tie_word_embeddings: false }),
+    );
+    await expect(loadModel(folder)).rejects.toThrow(/tensor "lm_head.weight" .* is missing/);
   });
 
   it('names a missing head instead of tying what is not tied', async () => {

@@ -17,7 +17,7 @@ const schema = z.object({
   num_attention_heads: field.size.nullish(),
   layer_norm_epsilon: field.eps.default(1e-5),
   /** ALiBi has no longest row; this is what the model was trained on. */
-  seq_length: field.size.default(2048),
+  seq_length: field.size.nullish(),
 });
 
 export const bloom: Family = {
@@ -39,7 +39,7 @@ export const bloom: Family = {
       nHeads,
       dHead,
       dMlp: 4 * dModel,
-      nCtx: c.seq_length,
+      nCtx: c.seq_length ?? 2048,
       dVocab: c.vocab_size,
       dVocabOut: c.vocab_size,
       norm: { kind: 'layer', eps: c.layer_norm_epsilon, affine: true },

@@ -76,6 +76,12 @@ export const gemma3: Family = {
         'config.json',
         `"rope_parameters" has "${unknown}"; gemma3 reads them by layer type: full_attention, sliding_attention.`,
       );
+    if (c.rope_scaling != null && 'type' in c.rope_scaling && !('rope_type' in c.rope_scaling))
+      throw fail(
+        'checkpoint',
+        'config.json',
+        `"rope_scaling" has "type" ${JSON.stringify(c.rope_scaling['type'])} and no "rope_type", which transformers ignores in gemma3; write "rope_type".`,
+      );
     const turn = (type: LayerType): ReturnType<typeof readRotary> => {
       const scaling = type === 'full_attention' ? c.rope_scaling : undefined;
       const theta = type === 'full_attention' ? c.rope_theta : c.rope_local_base_freq;
