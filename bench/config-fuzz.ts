@@ -8,11 +8,10 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openBackend } from '../src/backend/backend.ts';
+import { openBackend } from '../src/open-backend.ts';
 import { SpexlensError } from '../src/errors.ts';
 import { runWithHooks } from '../src/hooks/run.ts';
 import { loadModel } from '../src/model/model.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
 
 const TOLERANCE = 1e-4;
 
@@ -45,7 +44,7 @@ const largestError = (values: ArrayLike<number>, expected: readonly number[]): n
 
 const [root] = process.argv.slice(2);
 if (root === undefined) throw new Error('config-fuzz: name the folder that config_fuzz_reference.py wrote.');
-const backend = await openBackend('wasm', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+const backend = await openBackend('wasm');
 const counts = {
   same: 0,
   'refused by both': 0,
