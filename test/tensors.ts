@@ -1,10 +1,11 @@
 /** Tensor tests' tools: backends of this machine, small random models, and the leak matcher. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
-import { BACKENDS, openBackend, type Backend, type BackendOptions } from '../src/backend/backend.ts';
+import { BACKENDS, type Backend, type BackendOptions } from '../src/backend/backend.ts';
 import type { ModelConfig } from '../src/model/config.ts';
 import { createModel, type Model } from '../src/model/model.ts';
-import { randomParameters, SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
+import { openBackend } from '../src/open-backend.ts';
+import { randomParameters } from '../src/model/reference/self-check.ts';
 import type { ReferenceParameters } from '../src/model/reference/reference.ts';
 
 /** The backend of tests that run on one: SPEXLENS_TEST_BACKEND, or wasm. */
@@ -44,7 +45,7 @@ export async function open(
   name: string,
   options: BackendOptions = { kernels: process.env['SPEXLENS_TEST_KERNELS'] as BackendOptions['kernels'] },
 ): Promise<Backend> {
-  return openBackend(name, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE }, options);
+  return openBackend(name, options);
 }
 
 const base: ModelConfig = {

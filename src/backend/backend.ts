@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail, SpexlensError } from '../errors.ts';
+import { registerGradients } from './gradients/register.ts';
 import { startCpu, startTensorflow, startWasm, startWebgpu, type OwnKernels, type Started } from './start.ts';
 
 export type { OwnKernels } from './start.ts';
@@ -73,6 +74,7 @@ export async function chooseBackend(
   if (choice !== 'auto' && !(BACKENDS as readonly string[]).includes(choice)) {
     throw fail('backend', 'backend', `"${choice}" is unknown; choose auto, ${BACKENDS.join(', ')}.`);
   }
+  registerGradients();
   const passedOver: { name: string; why: string }[] = [];
   for (const { name, label, start } of CANDIDATES[choice as 'auto' | BackendName]) {
     let started: Started | undefined;

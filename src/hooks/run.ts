@@ -82,16 +82,12 @@ export function runWithCache(
   options: CacheOptions = {},
 ): { readonly logits: tf.Tensor3D; readonly cache: ActivationCache } {
   const stop = stopLayer(model.config, options.stopAtLayer);
-  const reached = reachable(model.config, stop);
-  const kept =
-    options.names === undefined
-      ? reached.filter((point) => !COSTLY_HOOKS.test(point.name))
-      : selectPoints(model.config, options.names, stop);
+  const kept = keptPoints(model.config, options.names, stop);
   const hooks = resolveHooks(model.config, options.hooks ?? [], stop);
   return withTokens(model, input, options, (tokens, given) => {
     const [batch, length] = tokens.shape;
     const positions = options.positions?.map((p) => resolvePosition(p, length));
-    checkBytes(model.config, kept, batch, positions?.length ?? length, options.byteLimit ?? 2 ** 31);
+    checkBytes('runWithCache', model.config, kept, batch, positions?.length ?? length, options.byteLimit ?? 2 ** 31);
     const wanted = new Set(kept.map((point) => point.name));
     const held = new Map<HookName, tf.Tensor>();
     const edit = hookTap(hooks);
@@ -100,13 +96,7 @@ export function runWithCache(
       visit(name, activation, at) {
         const edited = edit.wants(name) ? edit.visit(name, activation, at) : activation;
         if (wanted.has(name)) {
-          const axis = edited.rank === 4 && /hook_(attn_scores|pattern)$/.test(name) ? 2 : 1;
-          held.set(
-            name,
-            tf.keep(
-              positions === undefined ? tf.clone(edited) : tf.gather(edited, tf.tensor1d(positions, 'int32'), axis),
-            ),
-          );
+          held.set(name, tf.keep(atPositions(name, edited, positions)));
         }
         return edited;
       },
@@ -119,6 +109,23 @@ export function runWithCache(
       throw error;
     }
   });
+}
+
+/** The activation at `positions` of its pos (or q_pos) axis; at all without them. A fresh tensor. */
+export function atPositions(
+  name: HookName,
+  activation: tf.Tensor,
+  positions: readonly number[] | undefined,
+): tf.Tensor {
+  if (positions === undefined) return tf.clone(activation);
+  const axis = activation.rank === 4 && /hook_(attn_scores|pattern)$/.test(name) ? 2 : 1;
+  return tf.tidy(() => tf.gather(activation, tf.tensor1d([...positions], 'int32'), axis));
+}
+
+/** The points of `names`; without names all but the costly ones. @throws as selectPoints. */
+export function keptPoints(config: ModelConfig, names: NameFilter | undefined, stopAtLayer: number): HookPoint[] {
+  if (names !== undefined) return selectPoints(config, names, stopAtLayer);
+  return reachable(config, stopAtLayer).filter((point) => !COSTLY_HOOKS.test(point.name));
 }
 
 /** The points of `names`, in forward order. @throws for unknown names, with suggestions, and for filters that match nothing. */
@@ -202,7 +209,8 @@ export function hookTap(hooks: ResolvedHooks, past = 0): Tap {
   };
 }
 
-function checkReplacement(name: HookName, before: tf.Tensor, after: unknown): void {
+/** @throws 'input' unless a hook's result fits where it was. */
+export function checkReplacement(name: HookName, before: tf.Tensor, after: unknown): void {
   if (!(after instanceof tf.Tensor)) {
     const what = after instanceof Promise ? 'a Promise; hooks must be synchronous' : `${typeof after}`;
     throw fail(
@@ -223,14 +231,17 @@ function checkReplacement(name: HookName, before: tf.Tensor, after: unknown): vo
     );
 }
 
-function resolvePosition(position: number, length: number): number {
+/** @throws 'input' for a position that the input does not have. */
+export function resolvePosition(position: number, length: number): number {
   const index = position < 0 ? length + position : position;
   if (!Number.isInteger(index) || index < 0 || index >= length)
     throw fail('input', 'positions', `${position} is outside the ${length} positions of the input.`);
   return index;
 }
 
-function checkBytes(
+/** @throws 'input' in the name of `who` when keeping `points` takes more than `limit` bytes. */
+export function checkBytes(
+  who: string,
   config: ModelConfig,
   points: readonly HookPoint[],
   batch: number,
@@ -244,7 +255,7 @@ function checkBytes(
   if (bytes > limit) {
     throw fail(
       'input',
-      'runWithCache',
+      who,
       `keeping ${points.length} activations takes ${mib(bytes)} MiB, above the limit of ${mib(limit)} MiB; pass names or positions to keep fewer, or raise byteLimit.`,
     );
   }
@@ -254,7 +265,8 @@ function mib(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(0);
 }
 
-function withTokens<T>(
+/** Runs over the tokens of `input`, which are freed afterwards. */
+export function withTokens<T>(
   model: Model,
   input: Input,
   options: RunOptions,

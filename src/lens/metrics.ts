@@ -24,6 +24,8 @@ export interface Metric {
   /** True when more is better for the model on the task. */
   readonly moreIsBetter: boolean;
   readonly needs: { readonly correct: boolean; readonly incorrect: boolean; readonly clean: boolean };
+  /** False where it has no gradient: a share of prompts that are right. Default true. */
+  readonly differentiable?: boolean;
   /** @throws 'input' for a prompt on which it is not defined. */
   readonly check?: ((target: Target, who: string) => void) | undefined;
   /** Positions whose logits it reads. */
@@ -123,6 +125,7 @@ export const METRICS: Readonly<Record<MetricName, Metric>> = {
     name: 'accuracy',
     unit: 'share of prompts',
     moreIsBetter: true,
+    differentiable: false,
     needs: answer,
     positions: answering,
     columns: everything,

@@ -6,13 +6,16 @@
  * (Libraries that pool threads, piscina and tinypool, were looked at: they end the thread to abort a task, which throws
  * its compiled kernels and weights away, and they answer a task once, not batch by batch.)
  */
-import type { MessagePort, Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from '../platform/threads.ts';
 import type { Masks } from '../masks.ts';
 import { fail, SpexlensError, type ErrorKind } from '../errors.ts';
 import type { Game } from '../game.ts';
 
-/** Values as they arrive: values[k] belongs to the run's mask rows[k]. */
-export type TakePart = (rows: Int32Array, values: Float64Array) => void;
+/** Values as they arrive: values[k] belongs to the run's mask rows[k], and so do gradients[k·n] .. where those were asked for. */
+export type TakePart = (rows: Int32Array, values: Float64Array, gradients?: Float32Array) => void;
+
+/** What is asked of masks. */
+export type Wanted = 'values' | 'gradients';
 
 export interface MaskThreads {
   readonly count: number;
@@ -22,7 +25,7 @@ export interface MaskThreads {
    * Has a free thread answer `masks`; waits for one, first come first served. What `part` throws stops the run.
    * @throws 'backend' when the thread died; what the thread's game throws, 'aborted' with `signal`.
    */
-  answer(masks: Masks, part: TakePart, signal: AbortSignal): Promise<void>;
+  answer(masks: Masks, wanted: Wanted, part: TakePart, signal: AbortSignal): Promise<void>;
   /** Ends the threads; work under way fails. */
   close(): void;
 }
@@ -31,10 +34,10 @@ interface Wired {
   readonly kind: ErrorKind | undefined;
   readonly message: string;
 }
-type ToThread = { readonly masks: Masks } | { readonly stop: true };
+type ToThread = { readonly masks: Masks; readonly wanted: Wanted } | { readonly stop: true };
 type FromThread =
   | { readonly ready: true }
-  | { readonly rows: Int32Array; readonly values: Float64Array }
+  | { readonly rows: Int32Array; readonly values: Float64Array; readonly gradients?: Float32Array }
   | { readonly done: true }
   | { readonly error: Wired }
   | { readonly dead: Wired };
@@ -60,10 +63,10 @@ export function createMaskThreads(start: () => Worker, count: number, name: stri
   return {
     count,
     ready,
-    async answer(masks, part, signal) {
+    async answer(masks, wanted, part, signal) {
       const thread = await free();
       try {
-        await thread.answer(masks, part, signal);
+        await thread.answer(masks, wanted, part, signal);
       } finally {
         const next = broken === undefined ? waiting.shift() : undefined;
         if (next === undefined) idle.push(thread);
@@ -82,7 +85,7 @@ export function createMaskThreads(start: () => Worker, count: number, name: stri
 
 interface Thread {
   readonly ready: Promise<void>;
-  answer(masks: Masks, part: TakePart, signal: AbortSignal): Promise<void>;
+  answer(masks: Masks, wanted: Wanted, part: TakePart, signal: AbortSignal): Promise<void>;
   close(error: Error): void;
 }
 
@@ -120,7 +123,7 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
     else if ('error' in message) run?.settle(failed ?? unwire(name, message.error));
     else if (failed === undefined) {
       try {
-        run?.part(message.rows, message.values);
+        run?.part(message.rows, message.values, message.gradients);
       } catch (error) {
         failed = error as Error;
         worker.postMessage({ stop: true } satisfies ToThread);
@@ -129,7 +132,7 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
   });
   return {
     ready: rise.promise,
-    async answer(masks, part, signal) {
+    async answer(masks, wanted, part, signal) {
       if (dead !== undefined) throw dead;
       failed = undefined;
       worker.ref();
@@ -137,7 +140,7 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
       try {
         await new Promise<void>((resolve, reject) => {
           run = { part, settle: (error) => (error === undefined ? resolve() : reject(error)) };
-          worker.postMessage({ masks } satisfies ToThread);
+          worker.postMessage({ masks, wanted } satisfies ToThread);
           if (signal.aborted) stop();
           else signal.addEventListener('abort', stop, { once: true });
         });
@@ -154,24 +157,38 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
   };
 }
 
-/** The thread's end: answers what `port` brings until the thread is ended. `game` tells of values through onValues. */
+/** The thread's end: answers what `port` brings until the thread is ended. `game` tells of values through onValues and onGradients. */
 export function serveMasks(game: Game, port: MessagePort): void {
   const send = (message: FromThread): void => port.postMessage(message);
   let stopping = new AbortController();
   port.on('message', (message: ToThread) => {
     if ('stop' in message) return stopping.abort();
     const { signal } = (stopping = new AbortController());
-    game
-      .value(message.masks, {
-        signal,
-        onValues: (rows, values) => send({ rows: Int32Array.from(rows), values: values.slice() }),
-      })
-      .then(
-        () => send({ done: true }),
-        (error: unknown) => send({ error: wire(error) }),
-      );
+    answerOf(game, message.masks, message.wanted, signal, send).then(
+      () => send({ done: true }),
+      (error: unknown) => send({ error: wire(error) }),
+    );
   });
   send({ ready: true });
+}
+
+async function answerOf(
+  game: Game,
+  masks: Masks,
+  wanted: Wanted,
+  signal: AbortSignal,
+  send: (message: FromThread) => void,
+): Promise<unknown> {
+  if (wanted === 'values')
+    return game.value(masks, {
+      signal,
+      onValues: (rows, values) => send({ rows: Int32Array.from(rows), values: values.slice() }),
+    });
+  return game.gradients?.(masks, {
+    signal,
+    onGradients: (rows, values, gradients) =>
+      send({ rows: Int32Array.from(rows), values: values.slice(), gradients: gradients.slice() }),
+  });
 }
 
 /** Says why the thread cannot serve. */

@@ -7,16 +7,15 @@
  * run is neighbours, which share their early layers: some batches, fewer towards the end. On `auto` the work begins on this
  * thread, and threads are started when what is left is worth it: this thread goes on until they are ready.
  */
-import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { selectRows, type Masks } from '../masks.ts';
 import { fail, SpexlensError, throwIfAborted } from '../errors.ts';
-import { checkPlayers, type ValueOptions } from '../game.ts';
+import { checkPlayers, type Game, type GradientOptions, type ValueOptions } from '../game.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { hasFused } from '../model/forward/fused.ts';
 import type { Model } from '../model/model.ts';
 import { shareWeights, type SharedWeights } from '../model/weights/shared-weights.ts';
-import { startThread } from '../platform/threads.ts';
+import { cores, freeMemory, startThread } from '../platform/threads.ts';
 import {
   createComponentGame,
   reporter,
@@ -26,7 +25,7 @@ import {
 } from '../lens/components/component-game.ts';
 import { isPlain, questionOf } from '../lens/components/question.ts';
 import type { ComponentsQuestion } from '../study.ts';
-import { createMaskThreads, type MaskThreads } from './mask-threads.ts';
+import { createMaskThreads, type MaskThreads, type TakePart, type Wanted } from './mask-threads.ts';
 
 /** What a thread builds its game from: plain data, and the weights. */
 export interface ThreadSetting {
@@ -100,7 +99,7 @@ export function createPooledGame(
     );
   const here = createComponentGame(model, options);
   const { name } = here;
-  const most = threads === 'auto' ? Math.min(availableParallelism(), MOST_THREADS) : threads;
+  const most = threads === 'auto' ? Math.min(cores(), MOST_THREADS) : threads;
   let pool: MaskThreads | undefined;
   let starting: Promise<MaskThreads> | undefined;
   let ready = false;
@@ -133,7 +132,12 @@ export function createPooledGame(
     })());
 
   /** Measures on this thread until all is done or, when that pays, the threads are ready. */
-  const measureHere = async (masks: Masks, into: Gathered, signal: AbortSignal | undefined): Promise<void> => {
+  const measureHere = async (
+    masks: Masks,
+    wanted: Wanted,
+    into: Gathered,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
     const stop = new AbortController();
     const onAbort = (): void => stop.abort();
     let handedOver = false;
@@ -159,10 +163,10 @@ export function createPooledGame(
     const started = performance.now();
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      await here.value(masks, {
+      await ask(here, masks, wanted, {
         signal: stop.signal,
-        onValues(rows, values) {
-          into.accept(Int32Array.from(rows), values);
+        take(rows, values, slopes) {
+          into.accept(Int32Array.from(rows), values, slopes);
           const spent = performance.now() - started;
           if (
             asked ||
@@ -184,14 +188,46 @@ export function createPooledGame(
     }
   };
 
+  const measure = async (
+    masks: Masks,
+    wanted: Wanted,
+    gathered: Gathered,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    if (disposed) throw fail('input', name, 'was disposed; make a new one.');
+    throwIfAborted(signal, name);
+    if (threads === 'auto' && !ready) await measureHere(masks, wanted, gathered, signal);
+    if (gathered.left === 0) return;
+    used = most;
+    await measureOnThreads(await begin(), here, masks, wanted, gathered, leastRun(model), signal);
+  };
+  const differentiate: NonNullable<Game['gradients']> = async (
+    masks,
+    { signal, onGradients }: GradientOptions = {},
+  ) => {
+    const n = options.players.length;
+    checkPlayers(name, n, masks);
+    const gradients = new Float32Array(masks.count * n);
+    const gathered = gather(masks.count, {}, (rows, values, slopes) => {
+      const each = slopes as Float32Array;
+      rows.forEach((row, k) => gradients.set(each.subarray(k * n, (k + 1) * n), row * n));
+      onGradients?.(rows, values, each);
+    });
+    await measure(masks, 'gradients', gathered, signal);
+    return { values: gathered.values, gradients };
+  };
   return {
     name,
     players: here.players,
     get batchSize() {
       return here.batchSize;
     },
+    get gradientBatchSize() {
+      return here.gradientBatchSize;
+    },
     rowsPerMask: here.rowsPerMask,
     ordered: here.ordered,
+    ...(here.gradients === undefined ? {} : { gradients: differentiate, gradientsAt: here.gradientsAt }),
     get threads() {
       return used;
     },
@@ -199,16 +235,9 @@ export function createPooledGame(
       return alone;
     },
     async value(masks, valueOptions: ValueOptions = {}) {
-      const { signal } = valueOptions;
       checkPlayers(name, options.players.length, masks);
-      if (disposed) throw fail('input', name, 'was disposed; make a new one.');
-      throwIfAborted(signal, name);
       const gathered = gather(masks.count, valueOptions);
-      if (threads === 'auto' && !ready) await measureHere(masks, gathered, signal);
-      if (gathered.left > 0) {
-        used = most;
-        await measureOnThreads(await begin(), here, masks, gathered, leastRun(model), signal);
-      }
+      await measure(masks, 'values', gathered, valueOptions.signal);
       return gathered.values;
     },
     [Symbol.dispose]() {
@@ -219,9 +248,26 @@ export function createPooledGame(
   };
 }
 
+/** Has this thread's game answer; `take` hears of answers as they come. */
+async function ask(
+  game: Game,
+  masks: Masks,
+  wanted: Wanted,
+  { signal, take }: { readonly signal: AbortSignal; readonly take: (...part: Parameters<TakePart>) => void },
+): Promise<void> {
+  if (wanted === 'values') {
+    await game.value(masks, { signal, onValues: (rows, values) => take(Int32Array.from(rows), values) });
+    return;
+  }
+  await game.gradients?.(masks, {
+    signal,
+    onGradients: (rows, values, gradients) => take(Int32Array.from(rows), values, gradients),
+  });
+}
+
 /** Why the weights once more, and a batch for each of so many threads, would not fit; undefined where they would. */
 function lackOfMemory(model: Model, threads: number): string | undefined {
-  const [needed, free] = [4 * model.parameterCount + threads * THREAD_BYTES, process.availableMemory()];
+  const [needed, free] = [4 * model.parameterCount + threads * THREAD_BYTES, freeMemory()];
   const mebibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
   return needed <= free
     ? undefined
@@ -231,13 +277,16 @@ function lackOfMemory(model: Model, threads: number): string | undefined {
 /** Has the threads measure what is left. When one fails all stop, and the first failure is thrown. */
 async function measureOnThreads(
   pool: MaskThreads,
-  { name, batchSize, ordered }: ComponentGame,
+  { name, players, ordered, ...sizes }: ComponentGame,
   all: Masks,
+  wanted: Wanted,
   into: Gathered,
   least: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const open = into.open();
+  const n = players.length;
+  const batchSize = wanted === 'values' ? sizes.batchSize : sizes.gradientBatchSize;
   const { masks, origins, from } = ordered(open.length === all.count ? all : selectRows(all, open));
   const stop = new AbortController();
   const onAbort = (): void => stop.abort();
@@ -252,14 +301,16 @@ async function measureOnThreads(
         masks,
         Array.from({ length: next - start }, (_, k) => start + k),
       );
-      const take = (rows: Int32Array, values: Float64Array): void => {
+      const take: TakePart = (rows, values, slopes) => {
         const answered = Array.from(rows, (row) => origins.subarray(from[start + row], from[start + row + 1])); // equal masks are one
+        const places = answered.flatMap((originals, k) => Array.from(originals, () => k));
         into.accept(
           Int32Array.from(answered.flatMap((originals) => Array.from(originals, (row) => open[row]))),
-          Float64Array.from(answered.flatMap((originals, k) => Array.from(originals, () => values[k]))),
+          Float64Array.from(places, (k) => values[k]),
+          slopes && repeated(slopes, places, n),
         );
       };
-      await pool.answer(run, take, stop.signal);
+      await pool.answer(run, wanted, take, stop.signal);
     }
   };
   try {
@@ -279,6 +330,13 @@ async function measureOnThreads(
   if (failure !== undefined) throw failure as Error;
 }
 
+/** Rows of a matrix [.., width], by place. */
+function repeated(matrix: Float32Array, places: readonly number[], width: number): Float32Array {
+  const rows = new Float32Array(places.length * width);
+  places.forEach((place, k) => rows.set(matrix.subarray(place * width, (place + 1) * width), k * width));
+  return rows;
+}
+
 /** Masks of a run, at least: of a large model few take as long as many of a small one, and threads should end together. */
 function leastRun(model: Model): number {
   return model.parameterCount > LARGE_PARAMETERS ? RUN_MASKS / 2 : RUN_MASKS;
@@ -294,13 +352,14 @@ function runLength(left: number, threads: number, batchSize: number, least: numb
 }
 
 /** A reporter that knows what is missing. */
-interface Gathered extends Reporter {
+interface Gathered extends Omit<Reporter, 'accept'> {
+  readonly accept: TakePart;
   readonly left: number;
   /** The masks without a value, increasing. */
   open(): Int32Array;
 }
 
-function gather(count: number, options: ValueOptions): Gathered {
+function gather(count: number, options: ValueOptions, told: TakePart = () => {}): Gathered {
   const inner = reporter(count, options);
   let left = count;
   return {
@@ -309,9 +368,10 @@ function gather(count: number, options: ValueOptions): Gathered {
     get left() {
       return left;
     },
-    accept(rows, values) {
+    accept(rows, values, slopes) {
       left -= rows.length;
       inner.accept(rows, values);
+      told(rows, values, slopes);
     },
     open() {
       const rows = new Int32Array(left);

@@ -38,9 +38,11 @@ export interface ModelDescription {
 /** The hook table of a model (then also what its tokenizer puts before a text) or of a configuration alone. */
 export function describeModel({
   config,
+  notes = [],
   tokenizer,
 }: {
   readonly config: ModelConfig;
+  readonly notes?: readonly string[];
   readonly tokenizer?: Tokenizer | undefined;
 }): ModelDescription {
   const beyond = tokenizer === undefined ? undefined : beyondEmbeddingText(tokenizer, config.dVocab);
@@ -62,7 +64,8 @@ export function describeModel({
   const table = hooks.map(
     ({ hook, shape, formula }) => `${hook.padEnd(width('hook'))}  ${shape.padEnd(width('shape'))}  ${formula}`,
   );
-  return { facts, hooks, text: [...facts, '', ...table, ''].join('\n') };
+  const all = [...facts, ...notes];
+  return { facts: all, hooks, text: [...all, '', ...table, ''].join('\n') };
 }
 
 function factsOf(config: ModelConfig): string[] {

@@ -16,6 +16,7 @@ import type { Tap } from '../../model/forward/forward.ts';
 import { hookPoints, type HookName } from '../../model/hook-points.ts';
 import type { Ablation, Baselines } from './ablations.ts';
 import { componentName, siteOf, type ComponentPlayer } from './components.ts';
+import type { Cells } from './mask-factors.ts';
 import { ancestors, maskMatrix, type MaskBlock } from './mask-order.ts';
 
 interface Site {
@@ -30,6 +31,8 @@ interface Site {
   /** P: 1 when no player here is tied to a position. */
   readonly positions: number;
   readonly elements: number;
+  /** The player of every cell, [P·E]. */
+  readonly cells: Cells;
   readonly baseline: tf.Tensor | undefined;
   /** The player that holds each head, whole; undefined where heads are kept. Only of heads. */
   readonly heads: readonly (number | undefined)[] | undefined;
@@ -46,6 +49,15 @@ export interface Ablator {
    * heads that a mask ablates.
    */
   tap(block: MaskBlock, skip?: { readonly heads: boolean }): Tap;
+  /** The cells of each hook point's factors. */
+  readonly cells: readonly Cells[];
+  /**
+   * The same for factors of any value: of every hook point a tensor [rows, P, E] that the caller owns, which z' = factor·z +
+   * (1 - factor)·baseline then is a differentiable function of. All rows begin at the first hook point and share nothing.
+   */
+  tapFactors(factors: readonly tf.Tensor[]): Tap;
+  /** A tensor for each hook point from the factors of its cells, [rows · cells]; the caller owns them. */
+  toTensors(factors: readonly Float32Array[]): tf.Tensor[];
   [Symbol.dispose](): void;
 }
 
@@ -130,6 +142,7 @@ export function createAblator(
       index: plain ? undefined : tf.tensor1d(index, 'int32'),
       positions: rows.length,
       elements,
+      cells: index.map((column) => columns[column] ?? -1),
       baseline,
       heads,
     };
@@ -166,23 +179,11 @@ export function createAblator(
           const bits = tf.tensor2d(matrix, [firsts.length, matrix.length / firsts.length]);
           const on = index === undefined ? bits : tf.gather(bits, index, 1); // [rows, P·E]
           const factors = rescale ? tf.mul(on, shareOut(on)) : on;
-          if (hasFused('SpexlensMaskRows')) {
-            const parents = stay ? undefined : tf.tensor1d(lineage(activation.shape[0], firsts.length), 'int32');
-            return fused(
-              'SpexlensMaskRows',
-              {
-                x: activation,
-                parents,
-                factors: tf.reshape(factors, [firsts.length, positions, elements]),
-                base: baseline,
-              },
-              {},
-            );
-          }
-          const x = stay ? activation : expand(activation, firsts.length);
-          const m = tf.reshape(factors, [firsts.length, positions, elements, ...(x.rank === 4 ? [1] : [])]);
-          const kept = tf.mul(x, m);
-          return baseline === undefined ? kept : tf.add(kept, tf.mul(baseline, tf.sub(1, m)));
+          const shaped = tf.reshape(factors, [firsts.length, positions, elements]);
+          if (stay || !hasFused('SpexlensMaskRows'))
+            return blend(stay ? activation : expand(activation, firsts.length), shaped, baseline);
+          const parents = tf.tensor1d(lineage(activation.shape[0], firsts.length), 'int32');
+          return fused('SpexlensMaskRows', { x: activation, parents, factors: shaped, base: baseline }, {});
         },
         expand,
         liveHeads(layer) {
@@ -208,9 +209,29 @@ export function createAblator(
         },
       };
     },
+    cells: sites.map(({ cells }) => cells),
+    tapFactors: (factors) => ({
+      wants: (name) => stageOf.has(name),
+      visit(name, activation) {
+        const stage = stageOf.get(name) as number;
+        return blend(activation, factors[stage], sites[stage].baseline);
+      },
+    }),
+    toTensors: (factors) =>
+      sites.map(({ cells, positions, elements }, stage) =>
+        tf.tensor(factors[stage], [factors[stage].length / cells.length, positions, elements]),
+      ),
     [Symbol.dispose]: () =>
       tf.dispose(sites.flatMap(({ index, baseline }) => [index, baseline].filter((tensor) => tensor !== undefined))),
   };
+}
+
+/** factors·x + (1 - factors)·baseline: x [1 or rows, S, E·w] or [.., S, E, w], factors [rows, 1 or S, E]. */
+function blend(x: tf.Tensor, factors: tf.Tensor, baseline: tf.Tensor | undefined): tf.Tensor {
+  if (hasFused('SpexlensMaskRows')) return fused('SpexlensMaskRows', { x, factors, base: baseline }, {});
+  const m = tf.reshape(factors, [...factors.shape, ...(x.rank === 4 ? [1] : [])]);
+  const kept = tf.mul(x, m);
+  return baseline === undefined ? kept : tf.add(kept, tf.mul(baseline, tf.sub(1, m)));
 }
 
 /** 1 where a mask keeps a head: its player, or that nobody holds it. */

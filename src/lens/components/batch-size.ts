@@ -69,6 +69,29 @@ export function bytesPerRow(model: Model, length: number, scoredPositions: numbe
   return 4 * (block + 3 * scoredPositions * columns);
 }
 
+/**
+ * Bytes that one row takes between a forward and a backward pass: what each layer keeps for its gradient, and as much again
+ * on the way back.
+ */
+export function gradientBytesPerRow(model: Model, length: number, scoredPositions: number, columns: number): number {
+  return 2 * model.config.nLayers * bytesPerRow(model, length, scoredPositions, columns);
+}
+
+/** As chooseBatch for blocks that are differentiated. */
+export function chooseGradientBatch(model: Model, tasks: readonly Task[], metric: Metric, limit: number): number {
+  const perRow = Math.max(
+    ...tasks.map((task) =>
+      gradientBytesPerRow(
+        model,
+        task.tokens.length,
+        metric.positions(task).length,
+        metric.columns(task)?.length ?? model.config.dVocabOut,
+      ),
+    ),
+  );
+  return Math.max(1, Math.min(32, Math.floor(limit / perRow)));
+}
+
 /** As many rows as `limit` bytes hold, up to what the backend gains from. @throws 'input' when not even one fits. */
 export function chooseBatch(model: Model, tasks: readonly Task[], metric: Metric, limit: number): number {
   const perRow = Math.max(

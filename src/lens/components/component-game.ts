@@ -8,11 +8,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Masks } from '../../masks.ts';
 import { fail, throwIfAborted } from '../../errors.ts';
-import { checkPlayers, type Game, type ValueOptions } from '../../game.ts';
+import { checkPlayers, type Game, type GradientOptions, type MaskGradients, type ValueOptions } from '../../game.ts';
 import type { Model } from '../../model/model.ts';
-import { chooseBatch, isOutOfMemory } from './batch-size.ts';
+import { chooseBatch, chooseGradientBatch, isOutOfMemory } from './batch-size.ts';
 import type { ComponentPlayer } from './components.ts';
-import { asGiven, blockOf, sortByStage, type OrderedMasks } from './mask-order.ts';
+import { differentiateMasks, type BlockSize } from './mask-gradients.ts';
+import { asGiven, blockOf, maskMatrix, sortByStage, type OrderedMasks } from './mask-order.ts';
 import { placesOf, preparePrompts, type PromptOptions, type PromptRun } from './prompt-run.ts';
 
 export interface ComponentGameOptions extends PromptOptions {
@@ -28,8 +29,14 @@ export interface ComponentGame extends Game {
   readonly players: readonly ComponentPlayer[];
   /** Masks per forward pass; less than what was asked for once that did not fit into memory. */
   readonly batchSize: number;
+  /** The same where gradients are taken, which keeps more for each mask. */
+  readonly gradientBatchSize: number;
   /** Forward rows that one mask costs: the number of prompts. */
   readonly rowsPerMask: number;
+  /** f and ∂f/∂m at masks; absent for a metric that has no gradient. A mask costs one forward and one backward row per prompt. */
+  gradients?(masks: Masks, options?: GradientOptions): Promise<MaskGradients>;
+  /** The same between masks: at rows of m [rows · players] of numbers from 0 to 1, as integrated gradients take. */
+  gradientsAt?(m: Float32Array, options?: GradientOptions): Promise<MaskGradients>;
   /** Masks in the order in which they are measured, each once. */
   readonly ordered: (masks: Masks) => OrderedMasks;
   [Symbol.dispose](): void;
@@ -46,6 +53,27 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
     throw fail('input', 'batch size', `${batchSize} is not a whole number >= 1.`);
   const prompts = preparePrompts(model, options);
   const name = `${model.name} ${metric.name}`;
+  const n = players.length;
+  const block: BlockSize = {
+    size: Math.min(batchSize, chooseGradientBatch(model, tasks, metric, options.byteLimit ?? 2 ** 28)),
+  };
+  const gradientsAt = async (m: Float32Array, gradientOptions: GradientOptions = {}): Promise<MaskGradients> => {
+    checkNumbers(name, m, n);
+    const rows = (start: number, end: number): Float32Array => m.subarray(start * n, end * n);
+    return differentiateMasks(name, prompts, { count: m.length / n, players: n, rows }, block, gradientOptions);
+  };
+  const everyPlayer = Array.from({ length: n }, (_, i) => i);
+  const gradients = async (masks: Masks, gradientOptions: GradientOptions = {}): Promise<MaskGradients> => {
+    checkPlayers(name, n, masks);
+    const rows = (start: number, end: number): Float32Array =>
+      maskMatrix(
+        masks,
+        Int32Array.from({ length: end - start }, (_, k) => start + k),
+        everyPlayer,
+        0,
+      );
+    return differentiateMasks(name, prompts, { count: masks.count, players: n, rows }, block, gradientOptions);
+  };
   const ordered = (masks: Masks): OrderedMasks =>
     without.includes('sharing') || without.includes('trunk') ? asGiven(masks) : sortByStage(masks, prompts[0].stages);
   return {
@@ -54,8 +82,12 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
     get batchSize() {
       return batchSize;
     },
+    get gradientBatchSize() {
+      return block.size;
+    },
     rowsPerMask: tasks.length,
     ordered,
+    ...(metric.differentiable === false ? {} : { gradients, gradientsAt }),
     async value(masks, valueOptions: ValueOptions = {}) {
       checkPlayers(name, players.length, masks);
       const report = reporter(masks.count, valueOptions);
@@ -83,6 +115,19 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
       for (const prompt of prompts) prompt[Symbol.dispose]();
     },
   };
+}
+
+/** @throws 'input' unless `m` is rows of `players` numbers from 0 to 1. */
+function checkNumbers(who: string, m: Float32Array, players: number): void {
+  if (m.length % players !== 0)
+    throw fail('input', who, `${m.length} numbers were given; rows of ${players}, one for each player, are needed.`);
+  const odd = m.findIndex((x) => !(x >= 0 && x <= 1));
+  if (odd !== -1)
+    throw fail(
+      'input',
+      who,
+      `row ${Math.floor(odd / players)} has ${m[odd]} for player ${odd % players}; 0 to 1 is needed.`,
+    );
 }
 
 interface Flight {

@@ -7,6 +7,8 @@
  * read, and only the vocabulary columns that are read are unembedded. Each can be switched off, for measuring it.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { fail } from '../../errors.ts';
+import { record } from '../../hooks/backward.ts';
 import { layerOf } from '../../hooks/run.ts';
 import { forward, type Tap } from '../../model/forward/forward.ts';
 import type { HookName } from '../../model/hook-points.ts';
@@ -15,6 +17,7 @@ import { columnsOf } from '../../model/weights/parameters.ts';
 import { createAblator, requireRescalable, sitesOf, type Ablator } from './ablation.ts';
 import type { Ablation, BaselineSource } from './ablations.ts';
 import type { ComponentPlayer } from './components.ts';
+import { addSlopes, factorsOf } from './mask-factors.ts';
 import { sharedStages, type MaskBlock, type OrderedMasks } from './mask-order.ts';
 import type { Metric } from '../metrics.ts';
 import { createPrefixStates, type PrefixStates } from './prefix-states.ts';
@@ -57,6 +60,11 @@ export interface PromptRun {
   states(byteLimit: number): PrefixStates;
   /** The metric of every mask of the block, [masks]; the caller owns it. */
   run(block: MaskBlock, place: BlockPlace, states: PrefixStates): tf.Tensor1D;
+  /**
+   * The metric of every row of m [rows · players], whose entries may be anything from 0 to 1, and its gradient with respect to
+   * that row, [rows · players]. @throws 'input' for a metric that has no gradient.
+   */
+  differentiate(m: Float32Array): Promise<{ readonly values: Float32Array; readonly slopes: Float64Array }>;
   [Symbol.dispose](): void;
 }
 
@@ -134,11 +142,54 @@ function preparePrompt(
         // A prompt that no mask changes keeps batch 1: every mask has the same value.
         return tf.add(metric.value(read(logits), task, clean), tf.zeros([masks])) as tf.Tensor1D;
       }),
+    async differentiate(m) {
+      const n = players.length;
+      const rows = m.length / n;
+      const { cells } = ablator;
+      const rescaled = rescale === true;
+      const factors = ablator.toTensors(cells.map((here) => factorsOf(here, m, n, rescaled)));
+      let passed: Passed | undefined;
+      try {
+        passed = passBack(factors, metric, () => {
+          const input = saves('trunk') ? tokens : (tf.tile(tokens, [rows, 1]) as tf.Tensor2D);
+          const tap = ablator.tapFactors(factors);
+          const logits = forward(config, parameters, input, { tap, scored: visible, unembed });
+          return tf.add(metric.value(read(logits), task, clean), tf.zeros([rows])) as tf.Tensor1D;
+        });
+        const slopes = new Float64Array(rows * n);
+        for (const [stage, gradient] of passed.gradients.entries())
+          if (gradient !== undefined) addSlopes(cells[stage], m, n, rescaled, await gradient.data(), slopes);
+        return { values: (await passed.value.data()) as Float32Array, slopes };
+      } finally {
+        const found = passed?.gradients.filter((gradient) => gradient !== undefined) ?? [];
+        tf.dispose([...factors, ...found, ...(passed === undefined ? [] : [passed.value])]);
+      }
+    },
     [Symbol.dispose]() {
       tf.dispose([tokens, unembed?.W, unembed?.b, clean].filter((tensor) => tensor !== undefined));
       ablator[Symbol.dispose]();
     },
   };
+}
+
+interface Passed {
+  readonly value: tf.Tensor1D;
+  /** Of each of the factors; undefined where nothing depends on them. */
+  readonly gradients: readonly (tf.Tensor | undefined)[];
+}
+
+/** The values that `run` returns and their gradients; the caller owns both. */
+function passBack(factors: readonly tf.Tensor[], { name }: Metric, run: () => tf.Tensor1D): Passed {
+  const recording = record(run);
+  try {
+    const gradients = recording.gradients(recording.value, factors);
+    if (gradients.every((gradient) => gradient === undefined))
+      throw fail('input', `metric ${name}`, 'has no gradient: it does not vary smoothly with the logits.');
+    return { value: recording.value, gradients };
+  } catch (error) {
+    recording.value.dispose();
+    throw error;
+  }
 }
 
 /** Where every block of `ordered` stands, in order; `starts` has one more entry than there are blocks. */

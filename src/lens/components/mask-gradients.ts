@@ -1,0 +1,56 @@
+/**
+ * Values and gradients of many masks, block by block: ∂f/∂m_i where z' = m·z + (1 - m)·baseline at every player.
+ *
+ * A block is one forward and one backward pass for each prompt. Everything before the first player runs on one row and is not
+ * differentiated. Rows share nothing after it: the gradient of a row that several masks go through would be that of their sum. A block that does not
+ * fit into memory is run again by halves.
+ */
+import { throwIfAborted } from '../../errors.ts';
+import type { GradientOptions, MaskGradients } from '../../game.ts';
+import { isOutOfMemory } from './batch-size.ts';
+import type { PromptRun } from './prompt-run.ts';
+
+/** Masks of a block; smaller once a block did not fit into memory. */
+export interface BlockSize {
+  size: number;
+}
+
+/** Rows [start, end) of masks as numbers, [(end - start) · players]. */
+export type MaskRows = (start: number, end: number) => Float32Array;
+
+/** The mean over `prompts` of values and gradients of `count` masks over `players` players. */
+export async function differentiateMasks(
+  name: string,
+  prompts: readonly Pick<PromptRun, 'differentiate'>[],
+  { count, players, rows }: { readonly count: number; readonly players: number; readonly rows: MaskRows },
+  block: BlockSize,
+  { signal, onGradients }: GradientOptions,
+): Promise<MaskGradients> {
+  const values = new Float64Array(count);
+  const gradients = new Float32Array(count * players);
+  for (let start = 0; start < count; ) {
+    throwIfAborted(signal, name);
+    // Blocks of equal size, so that no small one is left over.
+    const end = start + Math.ceil((count - start) / Math.ceil((count - start) / block.size));
+    try {
+      const m = rows(start, end);
+      const slopes = new Float64Array(m.length);
+      for (const prompt of prompts) {
+        const one = await prompt.differentiate(m);
+        one.values.forEach((value, k) => (values[start + k] += value / prompts.length));
+        one.slopes.forEach((slope, k) => (slopes[k] += slope / prompts.length));
+      }
+      gradients.set(slopes, start * players);
+    } catch (error) {
+      values.fill(0, start, end);
+      if (block.size === 1 || !isOutOfMemory(error)) throw error;
+      block.size = Math.ceil(Math.min(block.size, end - start) / 2);
+      continue;
+    }
+    const told = Array.from({ length: end - start }, (_, k) => start + k);
+    onGradients?.(told, values.slice(start, end), gradients.slice(start * players, end * players));
+    start = end;
+    await new Promise((resolve) => setImmediate(resolve)); // signals and progress bars get their turn
+  }
+  return { values, gradients };
+}
