@@ -20,6 +20,7 @@ export { bosOf } from './model/bos.ts';
 export { hookPoints, type HookName, type HookPoint } from './model/hook-points.ts';
 export { toSingleToken, toStrTokens, toTokens, type Input, type TokenBatch } from './model/tokens.ts';
 export { createTokenizer, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
+export { chatPrompt, type ChatMessage } from './tokenizer/chat.ts';
 export { centerUnembed } from './model/processing/center-unembed.ts';
 export { centerWritingWeights } from './model/processing/center-writing-weights.ts';
 export { foldLayerNorm } from './model/processing/fold-layer-norm.ts';

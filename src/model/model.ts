@@ -21,6 +21,7 @@ import {
 import { interpretCheckpoint } from './weights/interpret-checkpoint.ts';
 import { readParameters, requireRoom } from './weights/read-parameters.ts';
 import { createTokenizer, loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { requireTokenizerFits } from './beyond-embedding.ts';
 
 export interface Model {
   /** The folder's name, the GGUF file's without its ending, or the hub id's without its organisation. */
@@ -70,13 +71,7 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
   try {
     const unusedTensors = await readParameters(checkpoint, family, config, names, storage, parameters);
     const tokenizer = await tokenizerFor(checkpoint);
-    if (tokenizer !== undefined && tokenizer.vocabSize > config.dVocab) {
-      throw fail(
-        'checkpoint',
-        `checkpoint ${folder}`,
-        `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${config.dVocab} rows; they belong to different models.`,
-      );
-    }
+    if (tokenizer !== undefined) requireTokenizerFits(tokenizer, config.dVocab, `checkpoint ${folder}`);
     return createModel(config, parameters, { name, folder, tokenizer, unusedTensors, notes });
   } catch (error) {
     disposeParameters(parameters);

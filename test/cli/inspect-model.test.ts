@@ -97,7 +97,7 @@ describe('inspect-model', () => {
       expect(error).toBeGreaterThan(0);
       expect(error).toBeLessThan(1e-5);
     }
-    expect(inspection.golden?.made).toContain('transformers 5.23.0');
+    expect(inspection.golden?.made).toMatch(/transformers 5\.2[34]\.0/);
     expect(inspection.tokenizer).toBeUndefined();
     model[Symbol.dispose]();
   });
