@@ -151,7 +151,7 @@ describe('fitStack', () => {
       solver: 'proxyspex',
       why: expect.stringContaining('2100 players x 1000 masks would take minutes') as unknown,
     });
-  });
+  }, 120_000);
 });
 
 solverContract('stack', () => createStackSolver({ grid: { ...QUICK, numIterations: [50] }, cap: 40 }), {
