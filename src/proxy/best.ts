@@ -65,8 +65,8 @@ export interface BestFit extends Answer {
 }
 
 /**
- * R² up to which a lead over a simpler contender may be what fitting the processes' parameters to the same rows brings: on
- * weighted majorities of 20 players, where the stack is no better, .01 to .02 from 173 and 346 masks.
+ * R² up to which a lead over a simpler contender may be what fitting the processes' parameters to the same rows
+ * brings, as on weighted majorities of 20 players, where the stack is no better (docs/benchmarks.md).
  */
 const HARDLY_BETTER = 0.03;
 /** Players x masks of a stack beyond its processes: above, growing parities takes minutes. */
