@@ -41,7 +41,7 @@ interface Row {
 }
 
 /** Bytes read at a time. */
-const CHUNK = 2 ** 20;
+const CHUNK = 2 ** 18;
 /** No line is longer: a header holds prompts as token ids, an entry at most 6 bytes a player. */
 const LONGEST = 2 ** 26;
 /** Masks, and numbers in gradients, handed out at a time. */
@@ -138,25 +138,28 @@ function entryReader(players: number, who: string): (line: Buffer, number: numbe
 
 /** The lines in the first `length` bytes of a file. */
 function* linesOf(file: number, length: number, who: string): Generator<Line> {
-  const chunk = Buffer.alloc(CHUNK);
-  let rest: Buffer = Buffer.alloc(0);
-  let [position, number] = [0, 0];
+  const chunk = Buffer.allocUnsafe(CHUNK);
+  let begun: Buffer[] = []; // what was read of a line whose end was not
+  let [position, number, long] = [0, 0, 0];
   while (position < length) {
-    const read = readSync(file, chunk, 0, Math.min(CHUNK, length - position), position);
-    if (read === 0) break;
-    const bytes: Buffer = rest.length === 0 ? chunk.subarray(0, read) : Buffer.concat([rest, chunk.subarray(0, read)]);
-    const begin = position - rest.length;
+    const bytes = chunk.subarray(0, readSync(file, chunk, 0, Math.min(CHUNK, length - position), position));
+    if (bytes.length === 0) break;
     let start = 0;
-    for (let at; (at = bytes.indexOf(10, start)) !== -1; start = at + 1)
-      yield { bytes: bytes.subarray(start, at), number: ++number, end: begin + at + 1, isWhole: true };
-    rest = Buffer.from(bytes.subarray(start));
-    position += read;
-    if (rest.length > LONGEST)
+    for (let at; (at = bytes.indexOf(10, start)) !== -1; start = at + 1) {
+      const line = bytes.subarray(start, at);
+      const whole = begun.length === 0 ? line : Buffer.concat([...begun, line]);
+      [begun, long] = [[], 0];
+      yield { bytes: whole, number: ++number, end: position + at + 1, isWhole: true };
+    }
+    if (start < bytes.length) begun.push(Buffer.from(bytes.subarray(start)));
+    position += bytes.length;
+    long += bytes.length - start;
+    if (long > LONGEST)
       throw number === 0
         ? fail('log', who, 'does not begin with a run-log header; choose another --out folder or remove the file.')
         : damaged(who, number + 1, `is longer than ${LONGEST} bytes, and no entry is`);
   }
-  if (rest.length > 0) yield { bytes: rest, number: number + 1, end: position, isWhole: false };
+  if (begun.length > 0) yield { bytes: Buffer.concat(begun), number: number + 1, end: position, isWhole: false };
 }
 
 /** A whole line with another byte for its newline was not torn: something happened to that byte. */
