@@ -105,6 +105,7 @@ describe('the run log', () => {
       lost.close();
       const entries = bytes === ends[2] ? { '00': 1.5, '01': -2 } : bytes >= ends[1] ? { '00': 1.5 } : {};
       expect([bytes, found]).toEqual([bytes, entries]);
+      expect(readFileSync(path).at(-1)).toBe(10); // nothing is left of what was torn
       expect([bytes, reopenedAt(path, LETTERS)]).toEqual([bytes, { ...entries, '03': 4 }]);
     }
   });
