@@ -19,6 +19,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: 'which parts of a model act together, and the circuit that remains',
     run: async (args, streams) => (await import('./circuits/main.ts')).circuitsCommand(args, streams),
   },
+  tasks: {
+    about: 'prompts of the tasks of the literature, for any tokenizer',
+    run: async (args, streams) => (await import('./tasks/main.ts')).tasksCommand(args, streams),
+  },
   inspect: {
     about: 'what a model is: its record, files, memory, hooks, tokenizer, and how true its numbers are',
     run: async (args, streams) => (await import('./inspect/main.ts')).inspectCommand(args, streams),

@@ -19,6 +19,7 @@ export { bosOf } from './model/bos.ts';
 export { hookPoints, type HookName, type HookPoint } from './model/hook-points.ts';
 export { toSingleToken, toStrTokens, toTokens, type Input, type TokenBatch } from './model/tokens.ts';
 export { createTokenizer, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
+export { chatPrompt, type ChatMessage } from './tokenizer/chat.ts';
 export { centerUnembed } from './model/processing/center-unembed.ts';
 export { centerWritingWeights } from './model/processing/center-writing-weights.ts';
 export { foldLayerNorm } from './model/processing/fold-layer-norm.ts';
@@ -59,6 +60,7 @@ export { r2Interval, type R2Interval } from './spectrum/r2.ts';
 
 // interactions become a circuit
 export { findCircuit, type Circuit } from './circuit/find-circuit.ts';
+export { judge, type Finding } from './circuit/findings.ts';
 export { removalCurve, type RemovalCurve } from './circuit/removal.ts';
 export { SELECTORS } from './circuit/selectors.ts';
 export { type Selector } from './circuit/selector.ts';

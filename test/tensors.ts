@@ -155,9 +155,37 @@ export const CONFIGS: Readonly<Record<string, ModelConfig>> = {
     layout: 'post',
     activation: 'gelu',
     attention: { ...base.attention, causal: false },
-    embedding: { tokenTypes: 2, norm: true },
+    embedding: { tokenTypes: 2, norm: 'sum' },
     mlmHead: true,
     biases: { ...base.biases, unembed: true },
+  },
+  'norms of what is written, query norms across heads, clipped, adjacent pairs': {
+    ...llama,
+    layout: 'output',
+    activation: 'relu2',
+    rotary: [
+      { ...rotary, pairs: 'adjacent' },
+      { ...rotary, dims: 4, pairs: 'adjacent', amplitude: 1.2, scaling: { kind: 'yarn', factor: 4, low: 0, high: 2 } },
+      { ...rotary, scaling: { kind: 'yarn', factor: 2, low: 0.5, high: 1.5 }, amplitude: 0.9 },
+    ],
+    attention: { ...llama.attention, qkNorm: rms, qkNormAcrossHeads: true, clip: 0.9 },
+  },
+  'alibi, normed token embedding, RMS norms without weights': {
+    ...base,
+    norm: { ...rms, affine: false },
+    positions: 'alibi',
+    activation: 'quick_gelu',
+    attention: { ...base.attention, windows: [3, null, 2] },
+    embedding: { norm: 'token', scale: 2 },
+  },
+  'dynamic and longrope frequencies within their context, solu': {
+    ...llama,
+    activation: 'solu',
+    rotary: [
+      { ...rotary, scaling: { kind: 'dynamic', factor: 3, originalContext: 12 } },
+      { ...rotary, scaling: { kind: 'longrope', short: [1, 1.1, 1.5], long: [1.3, 2, 4], originalContext: 12 } },
+      rotary,
+    ],
   },
   'post-norm, causal, narrow embedding': { ...base, layout: 'post', activation: 'relu', embedding: { width: 10 } },
   'no last norm, windows both ways': {

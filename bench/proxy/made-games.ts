@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { hierarchical, orderThree, staircases } from '../synthetic.ts';
 import { allMasks, type Masks } from '../../src/masks.ts';
+import { ABLATIONS } from '../../src/lens/components/ablations.ts';
 import { createComponentGame } from '../../src/lens/components/component-game.ts';
 import { parsePlayers } from '../../src/lens/components/components.ts';
 import { metricOf } from '../../src/lens/metrics.ts';
@@ -14,7 +15,6 @@ import { loadModel } from '../../src/model/model.ts';
 import { evaluate, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense } from '../../src/spectrum/walsh-hadamard.ts';
 import { fromRoot } from '../../cli/package-root.ts';
-import { ABLATIONS } from '../../src/lens/components/ablations.ts';
 
 export interface MadeGame {
   readonly name: string;

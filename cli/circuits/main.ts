@@ -7,7 +7,9 @@ import { findCircuits } from '../../src/find-circuits.ts';
 import { ablationOf, ABLATIONS } from '../../src/lens/components/ablations.ts';
 import { metricOf, METRICS } from '../../src/lens/metrics.ts';
 import { readPrompts, type Prompt } from '../../src/lens/prompts.ts';
-import { loadModel } from '../../src/model/model.ts';
+import { promptsOfTask, taskOf } from '../../src/lens/tasks/task.ts';
+import { TASKS } from '../../src/lens/tasks/tasks.ts';
+import { loadModel, tokenizerOf, type Model } from '../../src/model/model.ts';
 import { requireStorage, STORAGES } from '../../src/model/weights/parameters.ts';
 import { formatResult } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
@@ -45,6 +47,8 @@ const describe = (): Command =>
       '--prompts <file>',
       'JSONL of {prompt, correct, incorrect, corrupted?}; the value of a mask is the mean over them',
     )
+    .option('--task <name>', `prompts of a task of the literature, for this tokenizer: ${namesOf(TASKS)}`)
+    .option('--pairs <n>', 'pairs of prompts that --task makes', '4')
     .optionsGroup('How to ablate and measure:')
     .option(
       '--players <list>',
@@ -52,7 +56,11 @@ const describe = (): Command =>
       'heads',
     )
     .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
-    .option('--ablation <kind>', namesOf(ABLATIONS), 'zero')
+    .option(
+      '--ablation <kind>',
+      `auto | ${namesOf(ABLATIONS)}; auto: by a pilot, the first sound one of resample, mean, zero`,
+      'auto',
+    )
     .option('--rescale', "with zero ablation of heads: multiply a layer's heads that stay on by its heads / those on")
     .option(
       '--mean-prompts <file>',
@@ -109,6 +117,8 @@ interface Flags {
   readonly incorrect?: string;
   readonly corrupted?: string;
   readonly prompts?: string;
+  readonly task?: string;
+  readonly pairs: string;
   readonly players: string;
   readonly layers?: string;
   readonly ablation: string;
@@ -171,7 +181,15 @@ function adaptiveOf({
   return { targetR2: target, maxBudget: maxBudget === undefined ? undefined : whole('--max-budget', maxBudget) };
 }
 
-async function promptsOf(flags: Flags): Promise<Prompt[]> {
+async function promptsOf(flags: Flags, model: Model): Promise<Prompt[]> {
+  if (flags.task !== undefined) {
+    const clash = (['prompts', 'prompt', 'correct', 'incorrect', 'corrupted'] as const).find(
+      (name) => flags[name] !== undefined,
+    );
+    if (clash !== undefined) throw fail('input', '--task', `makes its own prompts; leave --${clash} out.`);
+    const pairs = whole('--pairs', flags.pairs);
+    return promptsOfTask(taskOf(flags.task, TASKS), tokenizerOf(model), pairs, whole('--seed', flags.seed));
+  }
   if (flags.prompts !== undefined) {
     const clash = (['prompt', 'correct', 'incorrect', 'corrupted'] as const).find((name) => flags[name] !== undefined);
     if (clash !== undefined)
@@ -214,7 +232,7 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
     const adaptive = adaptiveOf(flags);
     const asked = {
       metric: metricOf(flags.metric),
-      ablation: ablationOf(flags.ablation),
+      ablation: flags.ablation === 'auto' ? undefined : ablationOf(flags.ablation),
       rescale: flags.rescale === true,
       solver: solverOf(flags.solver),
       selector: flags.selector === 'auto' ? undefined : selectorOf(flags.selector),
@@ -237,7 +255,7 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
         },
       });
       try {
-        const prompts = await promptsOf(flags);
+        const prompts = await promptsOf(flags, model);
         const result = await findCircuits(model, backend, {
           ...asked,
           ...numbers,

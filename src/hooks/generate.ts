@@ -8,8 +8,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
 import { padRows, type PaddingMask } from '../model/forward/attention-mask.ts';
+import type { ModelConfig } from '../model/config.ts';
 import { forward } from '../model/forward/forward.ts';
 import { createKeyValueCache } from '../model/forward/key-value-cache.ts';
+import { keepsFrequencies } from '../model/forward/rotary.ts';
 import type { Model } from '../model/model.ts';
 import { toSequences, toSingleToken, type Input, type TokenOptions } from '../model/tokens.ts';
 import { createRandom } from '../random.ts';
@@ -28,7 +30,7 @@ export interface GenerateOptions extends TokenOptions {
   readonly seed?: number;
   /** A row ends after any of these, ids or texts of one token, and is padding from then on. Default: the tokenizer's end-of-text token, if it has one. */
   readonly stopTokens?: readonly (number | string)[];
-  /** Fire at every step, on the columns that are new in it. */
+  /** Fire at every step, on the columns that are new in it; on all where a row's rotary frequencies change with its length. */
   readonly hooks?: readonly Hook[];
   /** 1 = token, 0 = padding, for rows of ids that are padded already; they are padded on the left again. */
   readonly attentionMask?: PaddingMask;
@@ -203,11 +205,21 @@ async function* steps(run: Run): AsyncGenerator<GeneratedStep, void, undefined> 
   }
 }
 
+/** Whether keys of the first `past` columns are still turned as the whole rows would turn them (not where LongRoPE or dynamic scaling changes). */
+function keysStay({ rotary = [] }: ModelConfig, mask: PaddingMask, past: number): boolean {
+  const count = (row: readonly number[]): number => row.reduce((sum, kept) => sum + kept, 0);
+  return (
+    past === 0 ||
+    rotary.every((spec) => mask.every((row) => keepsFrequencies(spec, count(row.slice(0, past)), count(row))))
+  );
+}
+
 /** Logits of the next token of every row, [batch][d_vocab], from the columns that the cache has not seen. */
 async function lastLogits(
   { model: { config, parameters }, hooks, tokens, mask }: Run,
   cache: ReturnType<typeof createKeyValueCache> | undefined,
 ): Promise<Float32Array[]> {
+  if (cache !== undefined && !keysStay(config, mask, cache.length)) cache.clear();
   const past = cache?.length ?? 0;
   const columns = tokens[0].length - past;
   const padded = mask.some((row) => row.includes(0));

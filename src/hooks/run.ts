@@ -9,7 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { closest, fail } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { forward, type ForwardOptions, type Tap } from '../model/forward/forward.ts';
-import { hookPoints, hookShape, type HookName, type HookPoint } from '../model/hook-points.ts';
+import { hookPoints, hookShape, whyAbsent, type HookName, type HookPoint } from '../model/hook-points.ts';
 import type { Model } from '../model/model.ts';
 import { tokenTensor, toTokens, type BatchOptions, type Input, type TokenBatch } from '../model/tokens.ts';
 import { createCache, type ActivationCache } from './cache.ts';
@@ -140,12 +140,10 @@ export function selectPoints(config: ModelConfig, names: NameFilter, stopAtLayer
   const wanted = new Set<HookName>(typeof names === 'string' ? [names] : names);
   const known = new Set(all.map((point) => point.name));
   for (const name of wanted) {
-    if (!known.has(name))
-      throw fail(
-        'input',
-        'hooks',
-        `"${name}" is not a hook point of this model; did you mean ${closest(name, known).join(', ')}?`,
-      );
+    if (known.has(name)) continue;
+    const why = whyAbsent(name, config);
+    const instead = why === undefined ? `; did you mean ${closest(name, known).join(', ')}?` : `: ${why}.`;
+    throw fail('input', 'hooks', `"${name}" is not a hook point of this model${instead}`);
   }
   const reached = reachable(config, stopAtLayer).filter((point) => wanted.has(point.name));
   if (reached.length < wanted.size) {
@@ -162,7 +160,9 @@ export function selectPoints(config: ModelConfig, names: NameFilter, stopAtLayer
 function reachable(config: ModelConfig, stopAtLayer: number): HookPoint[] {
   const all = hookPoints(config);
   if (stopAtLayer >= config.nLayers) return all;
-  return all.filter(({ name }) => (layerOf(name) ?? (name.startsWith('ln_final') ? Infinity : -1)) < stopAtLayer);
+  return all.filter(
+    ({ name }) => (layerOf(name) ?? (/^(ln_final|mlm_head|unembed)\./.test(name) ? Infinity : -1)) < stopAtLayer,
+  );
 }
 
 /** The layer in a hook's name; undefined outside the blocks. */

@@ -7,26 +7,38 @@
  * Shape letters used across model/ and hooks/: B batch, S positions, d d_model, H heads, K key/value heads,
  * e d_head, m d_mlp, V vocabulary.
  */
+import { layoutOf, type BlockNorm, type LayoutName } from './layout.ts';
 
 export type Norm =
   /** Activations pass through unchanged. */
   | { readonly kind: 'none' }
   /** (x - mean) / sqrt(var + eps), then ·w + b where `affine`. */
   | { readonly kind: 'layer'; readonly eps: number; readonly affine: boolean }
-  /** x / sqrt(mean(x²) + eps), then ·(w + offset); the offset is 1 in Gemma, whose checkpoints store w - 1. */
-  | { readonly kind: 'rms'; readonly eps: number; readonly offset: 0 | 1 };
+  /**
+   * x / sqrt(mean(x²) + eps), then ·(w + offset); the offset is 1 in Gemma, whose checkpoints store w - 1. With affine
+   * false there is no w.
+   */
+  | { readonly kind: 'rms'; readonly eps: number; readonly offset: 0 | 1; readonly affine?: false };
 
-/** How positions enter: added to the embedding, (shortformer) to the inputs of queries and keys only, or by turning queries and keys. */
-export type Positions = 'learned' | 'shortformer' | 'rotary';
+/**
+ * How positions enter: added to the embedding, (shortformer) to the inputs of queries and keys only, by turning queries
+ * and keys, or (alibi) as a penalty on scores that grows with the distance.
+ */
+export type Positions = 'learned' | 'shortformer' | 'rotary' | 'alibi';
 
-export type Activation = 'relu' | 'gelu' | 'gelu_new' | 'silu' | 'solu_ln';
+/** solu is x·softmax(x), solu_ln that and a norm over it; relu2 is relu(x)², quick_gelu x·sigmoid(1.702 x). */
+export type Activation = 'relu' | 'relu2' | 'gelu' | 'gelu_new' | 'quick_gelu' | 'silu' | 'solu' | 'solu_ln';
 
-/** Rotary positions of one layer: dimension i of a head turns with i + dims/2 by position · frequency_i. */
+/** Rotary positions of one layer: two dimensions of a head turn together by position · frequency_i. */
 export interface Rotary {
   /** Leading dimensions of a head that turn; the rest pass. */
   readonly dims: number;
   /** frequency_i = theta^(-2i/dims), before scaling. */
   readonly theta: number;
+  /** Which two: i and i + dims/2 ('halves', when absent), or 2i and 2i + 1 (GPT-J). */
+  readonly pairs?: 'halves' | 'adjacent' | undefined;
+  /** Turned queries and keys are multiplied by it (YaRN, LongRoPE); 1 when absent. */
+  readonly amplitude?: number | undefined;
   readonly scaling?: RotaryScaling | undefined;
 }
 
@@ -40,20 +52,21 @@ export type RotaryScaling =
       readonly lowFrequency: number;
       readonly highFrequency: number;
       readonly originalContext: number;
+    }
+  /**
+   * NTK-aware (YaRN, Peng et al. 2023, section 3.2): frequencies / factor from dimension pair `high` on, kept before
+   * `low`, a ramp between.
+   */
+  | { readonly kind: 'yarn'; readonly factor: number; readonly low: number; readonly high: number }
+  /** Rows longer than the context have theta · (factor · length / context - (factor - 1))^(dims / (dims - 2)). */
+  | { readonly kind: 'dynamic'; readonly factor: number; readonly originalContext: number }
+  /** Each frequency over a factor of its own: `long` for rows longer than the original context, `short` for others. */
+  | {
+      readonly kind: 'longrope';
+      readonly short: readonly number[];
+      readonly long: readonly number[];
+      readonly originalContext: number;
     };
-
-/** Where the norms of a block stand and what its MLP reads. */
-export type Layout =
-  /** x + attn(ln1 x), then + mlp(ln2 ·). The default. */
-  | 'pre'
-  /** As pre, and what each part writes is normed first: ln1_post, ln2_post (Gemma 2 and 3). */
-  | 'sandwich'
-  /** ln1(x + attn x), then ln2(· + mlp ·); no ln_final (BERT, OPT-350m). */
-  | 'post'
-  /** x + attn(ln1 x) + mlp(ln2 x) (GPT-NeoX). */
-  | 'parallel'
-  /** As parallel, with ln1's parameters in ln2 (Phi). */
-  | 'parallel-shared';
 
 export interface ModelConfig {
   /** The reader that made this record: 'gpt2', 'llama', ... */
@@ -71,7 +84,8 @@ export interface ModelConfig {
   /** Rows of the output; differs from dVocab in some algorithmic models. */
   readonly dVocabOut: number;
   readonly norm: Norm;
-  readonly layout?: Layout;
+  /** Where the norms of a block stand and what its parts read; see LAYOUTS. */
+  readonly layout?: LayoutName;
   /** False where a pre-norm model ends without ln_final. */
   readonly finalNorm?: boolean;
   readonly positions: Positions;
@@ -90,6 +104,10 @@ export interface ModelConfig {
     readonly softcap?: number | undefined;
     /** Over each head's queries and keys, before they turn. */
     readonly qkNorm?: Norm | undefined;
+    /** qkNorm stands over all heads together (OLMo 2) instead of over each. */
+    readonly qkNormAcrossHeads?: boolean;
+    /** Queries, keys and values are cut to -clip..clip, behind their hooks and norms (OLMo). */
+    readonly clip?: number | undefined;
     /** hook_k and hook_v once per query head instead of once per key/value head; see withUngroupedHeads. */
     readonly ungrouped?: boolean;
   };
@@ -106,11 +124,13 @@ export interface ModelConfig {
     readonly width?: number | undefined;
     /** Kinds of token, each with an embedding of its own (BERT). */
     readonly tokenTypes?: number;
-    /** A norm stands over the sum of all embeddings (BERT). */
-    readonly norm?: boolean;
+    /** A norm stands over the sum of all embeddings (BERT), or over the token embedding alone (BLOOM). */
+    readonly norm?: 'sum' | 'token' | undefined;
   };
   /** Dense, activation and norm before the unembedding: BERT's masked-LM head. */
   readonly mlmHead?: boolean;
+  /** The activation there, where it is not the MLP's (RoBERTa). */
+  readonly mlmActivation?: Activation;
   /** Logits become cap·tanh(logit / cap). */
   readonly logitSoftcap?: number | undefined;
 }
@@ -119,13 +139,18 @@ export function kvHeads(config: ModelConfig): number {
   return config.nKvHeads ?? config.nHeads;
 }
 
-/** Whether attention and MLP read the same residual. */
-export function isParallel(config: ModelConfig): boolean {
-  return config.layout === 'parallel' || config.layout === 'parallel-shared';
+export function hasFinalNorm(config: ModelConfig): boolean {
+  return layoutOf(config).mlp.stream === undefined && config.finalNorm !== false;
 }
 
-export function hasFinalNorm(config: ModelConfig): boolean {
-  return config.layout !== 'post' && config.finalNorm !== false;
+/** Whether a table of positions is added somewhere. */
+export function hasPositionTable({ positions }: ModelConfig): boolean {
+  return positions === 'learned' || positions === 'shortformer';
+}
+
+/** Whether the norm multiplies by weights. */
+export function hasWeights(norm: Norm): boolean {
+  return norm.kind !== 'none' && norm.affine !== false;
 }
 
 /**
@@ -134,13 +159,17 @@ export function hasFinalNorm(config: ModelConfig): boolean {
  * W_out [m, d], W_U [d, V].
  */
 export function parameterShapes(config: ModelConfig): Record<string, readonly number[]> {
-  const { dModel: d, nHeads, dHead, dMlp: m, dVocab, dVocabOut, biases, layout = 'pre', embedding = {} } = config;
+  const { dModel: d, nHeads, dHead, dMlp: m, dVocab, dVocabOut, biases, embedding = {} } = config;
+  const { attn: around, mlp: aroundMlp } = layoutOf(config);
   const width = embedding.width ?? d;
   const shapes: Record<string, readonly number[]> = {};
   const norm = (name: string, size: number, kind: Norm = config.norm): void => {
-    if (kind.kind === 'none' || (kind.kind === 'layer' && !kind.affine)) return;
+    if (!hasWeights(kind)) return;
     shapes[`${name}.w`] = [size];
     if (kind.kind === 'layer') shapes[`${name}.b`] = [size];
+  };
+  const norms = (block: string, ...names: (BlockNorm | undefined)[]): void => {
+    for (const name of names) if (name !== undefined) norm(`${block}.${name}`, d);
   };
   const linear = (name: string, letter: string, rows: number, cols: number, biased: boolean): void => {
     shapes[`${name}.W_${letter}`] = [rows, cols];
@@ -148,28 +177,29 @@ export function parameterShapes(config: ModelConfig): Record<string, readonly nu
   };
   shapes['embed.W_E'] = [dVocab, width];
   if (width !== d) shapes['embed.W_in'] = [width, d];
-  if (config.positions !== 'rotary') shapes['pos_embed.W_pos'] = [config.nCtx, d];
+  if (hasPositionTable(config)) shapes['pos_embed.W_pos'] = [config.nCtx, d];
   if (embedding.tokenTypes !== undefined) shapes['token_type_embed.W_token_type'] = [embedding.tokenTypes, d];
-  if (embedding.norm === true) norm('embed.ln', d);
+  if (embedding.norm !== undefined) norm('embed.ln', d);
   for (let l = 0; l < config.nLayers; l++) {
     const block = `blocks.${l}`;
-    norm(`${block}.ln1`, d);
+    norms(block, around.input, around.stream);
     linear(`${block}.attn`, 'Q', d, nHeads * dHead, biases.qkv);
     linear(`${block}.attn`, 'K', d, kvHeads(config) * dHead, biases.qkv);
     linear(`${block}.attn`, 'V', d, kvHeads(config) * dHead, biases.qkv);
     if (config.attention.qkNorm !== undefined) {
-      norm(`${block}.attn.q_norm`, dHead, config.attention.qkNorm);
-      norm(`${block}.attn.k_norm`, dHead, config.attention.qkNorm);
+      const across = config.attention.qkNormAcrossHeads === true;
+      norm(`${block}.attn.q_norm`, across ? nHeads * dHead : dHead, config.attention.qkNorm);
+      norm(`${block}.attn.k_norm`, across ? kvHeads(config) * dHead : dHead, config.attention.qkNorm);
     }
     linear(`${block}.attn`, 'O', nHeads * dHead, d, biases.attnOut);
-    if (layout === 'sandwich') norm(`${block}.ln1_post`, d);
+    norms(block, around.output);
     if (m === 0) continue;
-    if (layout !== 'parallel-shared') norm(`${block}.ln2`, d);
+    norms(block, aroundMlp.inputWeights === undefined ? aroundMlp.input : undefined, aroundMlp.stream);
     if (config.gated === true) linear(`${block}.mlp`, 'gate', d, m, biases.mlp);
     linear(`${block}.mlp`, 'in', d, m, biases.mlp);
     if (config.activation === 'solu_ln') norm(`${block}.mlp.ln`, m);
     linear(`${block}.mlp`, 'out', m, d, biases.mlp);
-    if (layout === 'sandwich') norm(`${block}.ln2_post`, d);
+    norms(block, aroundMlp.output);
   }
   if (hasFinalNorm(config)) norm('ln_final', d);
   if (config.mlmHead === true) {

@@ -4,17 +4,20 @@
  * One row per kind of hook point, with the layers that have it; formulas are this model's own (its norm, its
  * activation, its masks), in the order in which the forward pass reaches them. Purely a reading of the record.
  */
+import { beyondEmbeddingText } from './beyond-embedding.ts';
 import { bosOf } from './bos.ts';
 import {
   hasFinalNorm,
-  isParallel,
+  hasWeights,
   kvHeads,
   parameterCount,
   type ModelConfig,
   type Norm,
   type Rotary,
+  type RotaryScaling,
 } from './config.ts';
 import { hookPoints, hookShape } from './hook-points.ts';
+import { handedOn, layoutOf, type Layout } from './layout.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export interface HookRow {
@@ -37,12 +40,19 @@ export interface ModelDescription {
 /** The hook table of a model (then also what its tokenizer puts before a text) or of a configuration alone. */
 export function describeModel({
   config,
+  notes = [],
   tokenizer,
 }: {
   readonly config: ModelConfig;
+  readonly notes?: readonly string[];
   readonly tokenizer?: Tokenizer | undefined;
 }): ModelDescription {
-  const facts = [...factsOf(config), ...(tokenizer === undefined ? [] : [bosOf({ config, tokenizer }).text])];
+  const beyond = tokenizer === undefined ? undefined : beyondEmbeddingText(tokenizer, config.dVocab);
+  const facts = [
+    ...factsOf(config),
+    ...(beyond === undefined ? [] : [beyond]),
+    ...(tokenizer === undefined ? [] : [bosOf({ config, tokenizer }).text]),
+  ];
   const rows = new Map<string, HookRow>();
   for (const point of hookPoints(config)) {
     const hook = point.name.replace(/^blocks\.\d+\./, 'blocks.{l}.');
@@ -56,7 +66,8 @@ export function describeModel({
   const table = hooks.map(
     ({ hook, shape, formula }) => `${hook.padEnd(width('hook'))}  ${shape.padEnd(width('shape'))}  ${formula}`,
   );
-  return { facts, hooks, text: [...facts, '', ...table, ''].join('\n') };
+  const all = [...facts, ...notes];
+  return { facts: all, hooks, text: [...all, '', ...table, ''].join('\n') };
 }
 
 function factsOf(config: ModelConfig): string[] {
@@ -65,7 +76,7 @@ function factsOf(config: ModelConfig): string[] {
     kvHeads(config) === nHeads ? `${nHeads} heads` : `${nHeads} heads on ${kvHeads(config)} key/value heads`;
   const facts = [
     `${config.family}: ${nLayers} layers, ${heads} of ${dHead}, d_model ${dModel}, ${dMlp === 0 ? 'attention only' : `d_mlp ${dMlp}`}, vocabulary ${dVocab}${dVocabOut === dVocab ? '' : ` -> ${dVocabOut}`}, context ${nCtx}`,
-    `${parameterCount(config)} parameters; ${attention.causal ? 'causal' : 'bidirectional'}; ${{ pre: 'norms before each part', sandwich: 'norms before and after each part', post: 'norms after each part', parallel: 'attention and MLP in parallel', 'parallel-shared': 'attention and MLP in parallel behind one norm' }[config.layout ?? 'pre']}`,
+    `${parameterCount(config)} parameters; ${attention.causal ? 'causal' : 'bidirectional'}; ${layoutOf(config).text}`,
   ];
   if (rotary !== undefined) {
     const kinds = groupLayers(rotary.map(rotaryText));
@@ -82,15 +93,33 @@ function factsOf(config: ModelConfig): string[] {
   }
   if (embedding.width !== undefined && embedding.width !== dModel)
     facts.push(`token embeddings are ${embedding.width} wide; a matrix takes them to d_model and another back`);
+  if (attention.clip !== undefined) facts.push(`queries, keys and values are cut to ±${attention.clip}`);
   facts.push(`logits = ${logitFormula(config)}`);
   return facts;
 }
 
-function rotaryText({ dims, theta, scaling }: Rotary): string {
-  const base = `${dims} dimensions, theta ${theta}`;
-  if (scaling === undefined) return base;
-  if (scaling.kind === 'linear') return `${base}, frequencies / ${scaling.factor}`;
-  return `${base}, llama3 scaling by ${scaling.factor} from a context of ${scaling.originalContext}`;
+function rotaryText({ dims, theta, pairs = 'halves', amplitude = 1, scaling }: Rotary): string {
+  const base = `${dims} dimensions${pairs === 'halves' ? '' : ' in adjacent pairs'}, theta ${theta}`;
+  return `${base}${scalingText(scaling)}${amplitude === 1 ? '' : `, times ${Number(amplitude.toPrecision(6))}`}`;
+}
+
+function scalingText(scaling: RotaryScaling | undefined): string {
+  switch (scaling?.kind) {
+    case undefined:
+      return '';
+    case 'linear':
+      return `, frequencies / ${scaling.factor}`;
+    case 'llama3':
+      return `, llama3 scaling by ${scaling.factor} from a context of ${scaling.originalContext}`;
+    case 'yarn':
+      return `, yarn: frequencies / ${scaling.factor} from pair ${scaling.high} on, kept before ${scaling.low}`;
+    case 'dynamic':
+      return `, a larger theta in rows longer than ${scaling.originalContext} (dynamic, factor ${scaling.factor})`;
+    case 'longrope':
+      return `, longrope: each frequency over a factor of its own, others in rows longer than ${scaling.originalContext}`;
+    default:
+      return scaling satisfies never;
+  }
 }
 
 /** Equal texts together, each with its layers (none named where all are equal). */
@@ -114,13 +143,26 @@ function ranges(layers: readonly number[]): string {
   return runs.map((run) => (run.length < 3 ? run.join(', ') : `${run[0]}-${run[run.length - 1]}`)).join(', ');
 }
 
-const ACTIVATION_TEXT = { relu: 'relu', gelu: 'gelu', gelu_new: 'gelu_tanh', silu: 'silu', solu_ln: 'solu' } as const;
+const ACTIVATION_TEXT = {
+  relu: 'relu',
+  relu2: 'relu²',
+  gelu: 'gelu',
+  gelu_new: 'gelu_tanh',
+  quick_gelu: 'quick_gelu',
+  silu: 'silu',
+  solu: 'solu',
+  solu_ln: 'solu',
+} as const;
 
 function formulaOf(hook: string, config: ModelConfig): string {
-  const { biases, layout = 'pre', embedding = {}, attention, positions } = config;
-  const name = hook.replace('blocks.{l}.', '');
+  const { biases, embedding = {}, attention, positions } = config;
+  const layout = layoutOf(config);
+  const name = hook.replace(/^(blocks\.\{l\}|embed)\.(?!ln\.)/, '');
   const bias = (present: boolean, text: string): string => (present ? ` + ${text}` : '');
-  const input = layout === 'post' || config.norm.kind === 'none' ? 'resid_pre' : 'ln1(resid_pre)';
+  /** `x` behind the norm, where there is one. */
+  const under = (norm: string | undefined, x: string): string =>
+    norm === undefined || config.norm.kind === 'none' ? x : `${norm}(${x})`;
+  const input = under(layout.attn.input, 'resid_pre');
   const project = (letter: string): string =>
     `${positions === 'shortformer' && letter !== 'V' ? `(${input} + pos_embed)` : input}·W_${letter}${bias(biases.qkv, `b_${letter}`)}`;
   const normed = /^(.*)\.hook_(scale|normalized)$/.exec(name);
@@ -136,8 +178,8 @@ function formulaOf(hook: string, config: ModelConfig): string {
   const k = positions === 'rotary' ? 'rot_k' : turned('k');
   const [scale] = attention.scales;
   const scores = `${q}·${k}${attention.scales.every((other) => other === scale) ? (scale === 1 ? '' : ` · ${Number(scale.toPrecision(6))}`) : ' · scale of the layer'}`;
-  const parallel = isParallel(config);
-  const read = layout === 'post' ? 'mlp_in' : config.norm.kind === 'none' ? 'mlp_in' : 'ln2(mlp_in)';
+  const read = under(layout.mlp.input, 'mlp_in');
+  const mid = under(layout.attn.stream, 'resid_mid');
   const into = config.gated === true ? 'gate' : 'in';
   const sums = [
     'hook_embed',
@@ -146,11 +188,13 @@ function formulaOf(hook: string, config: ModelConfig): string {
   ]
     .map((part) => part.replace('hook_', ''))
     .join(' + ');
+  const looked = `W_E[token]${embedding.width === undefined || embedding.width === config.dModel ? '' : '·embed.W_in'}${embedding.scale === undefined ? '' : ` · ${embedding.scale.toFixed(4)}`}`;
   const formulas: Record<string, string> = {
-    hook_embed: `W_E[token]${embedding.width === undefined || embedding.width === config.dModel ? '' : '·embed.W_in'}${embedding.scale === undefined ? '' : ` · ${embedding.scale.toFixed(4)}`}`,
+    hook_embed: embedding.norm === 'token' ? under('embed.ln', looked) : looked,
+    hook_full_embed: under('embed.ln', sums),
     hook_pos_embed: 'W_pos[position]',
     hook_token_type_embed: 'W_token_type[type]',
-    hook_resid_pre: `${embedding.norm === true ? `embed.ln(${sums})` : sums} in layer 0, then ${layout === 'post' ? 'normalized_resid_post' : 'resid_post'} of the layer before`,
+    hook_resid_pre: `${embedding.norm === 'sum' ? 'full_embed' : sums} in layer 0, then ${handedOn(layout).replace('hook_', '')} of the layer before`,
     hook_attn_in: 'resid_pre, a copy for each head',
     hook_q_input: 'resid_pre, a copy for each head',
     hook_k_input: 'resid_pre, a copy for each head',
@@ -160,14 +204,13 @@ function formulaOf(hook: string, config: ModelConfig): string {
     'attn.hook_v': project('V'),
     'attn.hook_rot_q': `${turned('q')} turned by its position`,
     'attn.hook_rot_k': `${turned('k')} turned by its position`,
-    'attn.hook_attn_scores': `${attention.softcap === undefined ? scores : `${attention.softcap}·tanh(${scores} / ${attention.softcap})`}, -1e30 where hidden`,
+    'attn.hook_attn_scores': `${attention.softcap === undefined ? scores : `${attention.softcap}·tanh(${scores} / ${attention.softcap})`}${positions === 'alibi' ? ' - slope of the head · distance' : ''}, -1e30 where hidden`,
     'attn.hook_pattern': 'softmax(attn_scores) over k_pos',
     'attn.hook_z': 'pattern·v',
     'attn.hook_result': 'z·W_O, head by head',
-    hook_attn_out:
-      layout === 'sandwich' ? `ln1_post(z·W_O${bias(biases.attnOut, 'b_O')})` : `z·W_O${bias(biases.attnOut, 'b_O')}`,
+    hook_attn_out: under(layout.attn.output, `z·W_O${bias(biases.attnOut, 'b_O')}`),
     hook_resid_mid: 'resid_pre + attn_out',
-    hook_mlp_in: layout === 'post' ? 'ln1(resid_mid)' : parallel ? 'resid_pre' : 'resid_mid',
+    hook_mlp_in: layout.parallel ? 'resid_pre' : mid,
     'mlp.hook_pre': `${read}·W_${into}${bias(biases.mlp, `b_${into}`)}`,
     'mlp.hook_pre_linear': `${read}·W_in${bias(biases.mlp, 'b_in')}`,
     'mlp.hook_mid': 'pre · softmax(pre)',
@@ -175,55 +218,60 @@ function formulaOf(hook: string, config: ModelConfig): string {
       config.activation === 'solu_ln'
         ? 'mlp.ln(mid)'
         : `${ACTIVATION_TEXT[config.activation]}(pre)${config.gated === true ? ' · pre_linear' : ''}`,
-    hook_mlp_out:
-      layout === 'sandwich'
-        ? `ln2_post(post·W_out${bias(biases.mlp, 'b_out')})`
-        : `post·W_out${bias(biases.mlp, 'b_out')}`,
-    hook_resid_post:
-      config.dMlp === 0
-        ? 'resid_pre + attn_out'
-        : parallel
-          ? 'resid_pre + attn_out + mlp_out'
-          : layout === 'post'
-            ? 'ln1(resid_mid) + mlp_out'
-            : 'resid_mid + mlp_out',
-    hook_normalized_resid_post: 'ln2(resid_post)',
+    hook_mlp_out: under(layout.mlp.output, `post·W_out${bias(biases.mlp, 'b_out')}`),
+    hook_resid_post: `${config.dMlp === 0 || layout.parallel ? 'resid_pre + attn_out' : mid}${config.dMlp === 0 ? '' : ' + mlp_out'}`,
+    'unembed.hook_in': `what the logits are read from: ${readOut(config)}`,
+    'unembed.hook_out': 'the logits, before any soft cap',
+    hook_normalized_resid_post: under(layout.mlp.stream, 'resid_post'),
   };
   return formulas[name];
 }
 
 /** What stands at a norm's two hooks. */
-function normFormula(norm: string, part: string, kind: Norm, layout: string): string {
+function normFormula(norm: string, part: string, kind: Norm, layout: Layout): string {
   const inputs: Record<string, string> = {
-    'embed.ln': 'the sum of embeddings',
-    ln1: layout === 'post' ? 'resid_mid' : 'resid_pre',
-    ln1_post: 'z·W_O',
-    ln2: layout === 'post' ? 'resid_post' : 'mlp_in',
-    ln2_post: 'post·W_out',
+    'embed.ln': 'the embedding',
     'attn.q_norm': 'q',
     'attn.k_norm': 'k',
     'mlp.ln': 'mid',
     ln_final: 'the last resid_post',
     'mlm_head.ln': 'the masked-LM head',
   };
+  for (const [{ input, output, stream }, read, written, after] of [
+    [layout.attn, 'resid_pre', 'z·W_O', 'resid_mid'],
+    [layout.mlp, 'mlp_in', 'post·W_out', 'resid_post'],
+  ] as const) {
+    if (input !== undefined) inputs[input] = read;
+    if (output !== undefined) inputs[output] = written;
+    if (stream !== undefined) inputs[stream] = after;
+  }
   const x = inputs[norm];
   if (kind.kind === 'none') return x;
-  const shared = layout === 'parallel-shared' && norm === 'ln2' ? ", with ln1's w and b" : '';
+  const { mlp } = layout;
+  const whose = mlp.inputWeights !== undefined && norm === mlp.input ? `${mlp.inputWeights}'s ` : '';
   if (part === 'scale')
     return `sqrt(${kind.kind === 'rms' ? 'mean(x²)' : 'var(x)'} + ${kind.eps.toExponential()}), x = ${x}`;
-  if (kind.kind === 'rms') return `x / scale, before ·${kind.offset === 0 ? 'w' : '(1 + w)'}`;
-  return `(x - mean(x)) / scale${kind.affine ? ' · w + b' : ''}${shared}`;
+  const quotient = kind.kind === 'rms' ? 'x / scale' : '(x - mean(x)) / scale';
+  if (!hasWeights(kind)) return quotient;
+  return `${quotient}, before ·${whose}${kind.kind === 'layer' ? 'w + b' : kind.offset === 0 ? 'w' : '(1 + w)'}`;
 }
 
 /** From the last residual to the logits. */
 function logitFormula(config: ModelConfig): string {
   const { embedding = {}, dModel } = config;
-  let x = config.layout === 'post' ? 'normalized_resid_post' : 'resid_post';
-  if (hasFinalNorm(config) && config.norm.kind !== 'none') x = `ln_final(${x})`;
-  if (config.mlmHead === true) x = `mlm_head.ln(${ACTIVATION_TEXT[config.activation]}(${x}·W + b))`;
+  let x = readOut(config);
   if (embedding.width !== undefined && embedding.width !== dModel) x = `${x}·unembed.W_in`;
   const logits = `${x}·W_U${config.biases.unembed ? ' + b_U' : ''}`;
   return config.logitSoftcap === undefined
     ? logits
     : `${config.logitSoftcap}·tanh((${logits}) / ${config.logitSoftcap})`;
+}
+
+/** What stands at unembed.hook_in. */
+function readOut(config: ModelConfig): string {
+  let x: string = handedOn(layoutOf(config)).replace('hook_', '');
+  if (hasFinalNorm(config) && config.norm.kind !== 'none') x = `ln_final(${x})`;
+  if (config.mlmHead === true)
+    x = `mlm_head.ln(${ACTIVATION_TEXT[config.mlmActivation ?? config.activation]}(${x}·W + b))`;
+  return x;
 }

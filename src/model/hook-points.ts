@@ -1,10 +1,13 @@
 /**
- * The frozen hook vocabulary: TransformerLens's names, each with its shape beside it.
+ * The frozen hook vocabulary: the names and meanings of TransformerLens 3 (HookedTransformer, and HookedEncoder for
+ * BERT), each with its shape beside it.
  *
- * The forward pass visits a point only when somebody asks for it, so the costly ones (hook_result,
+ * As there, every hook_normalized stands before the norm's weight and bias (TransformerLens 2 had layer norms' behind
+ * them), and hook_attn_out and hook_mlp_out are what is added to the residual. The forward pass visits a point only when somebody asks for it, so the costly ones (hook_result,
  * hook_attn_in, split q/k/v inputs) need no flags: naming them switches them on.
  */
-import { hasFinalNorm, isParallel, kvHeads, type ModelConfig } from './config.ts';
+import { hasFinalNorm, hasPositionTable, kvHeads, type ModelConfig } from './config.ts';
+import { layoutOf, type BlockNorm } from './layout.ts';
 
 type BlockHook =
   | 'hook_resid_pre' // [batch, pos, d_model]
@@ -15,7 +18,7 @@ type BlockHook =
   | 'hook_q_input' // [batch, pos, head, d_model]
   | 'hook_k_input' // [batch, pos, kv_head, d_model]
   | 'hook_v_input' // [batch, pos, kv_head, d_model]
-  | 'hook_mlp_in' // [batch, pos, d_model]
+  | 'hook_mlp_in' // [batch, pos, d_model], what the MLP alone reads (in TransformerLens's BERT: the residual before ln1)
   | 'hook_attn_out' // [batch, pos, d_model]
   | 'hook_mlp_out' // [batch, pos, d_model]
   | 'attn.hook_q' // [batch, pos, head, d_head]
@@ -34,26 +37,49 @@ type BlockHook =
 
 /** Every norm has hook_scale [batch, pos, 1] and hook_normalized [batch, pos, width]; q_norm and k_norm also a head axis. */
 export type NormName =
-  | 'embed.ln' // BERT
-  | `blocks.${number}.ln1`
-  | `blocks.${number}.ln1_post` // four-norm blocks (Gemma 2 and 3)
-  | `blocks.${number}.ln2`
-  | `blocks.${number}.ln2_post` // four-norm blocks
-  | `blocks.${number}.attn.q_norm` // [..., head, d_head]
-  | `blocks.${number}.attn.k_norm` // [..., kv_head, d_head]
+  | 'embed.ln' // BERT, BLOOM
+  | `blocks.${number}.${BlockNorm}` // those of the model's layout (layout.ts)
+  | `blocks.${number}.attn.q_norm` // [..., head, d_head], or [..., head·d_head] over all heads together
+  | `blocks.${number}.attn.k_norm` // [..., kv_head, d_head], or [..., kv_head·d_head]
   | `blocks.${number}.mlp.ln` // solu_ln only, [..., d_mlp]
   | 'ln_final'
   | 'mlm_head.ln'; // BERT
 
-export type HookName =
+/** What enters the residual; in models that norm the sum (BERT) these stand inside `embed.`. */
+type EmbeddingHook =
   | 'hook_embed' // [batch, pos, d_model]
-  | 'hook_pos_embed' // [batch, pos, d_model], absent with rotary positions
-  | 'hook_token_type_embed' // [batch, pos, d_model], BERT
+  | 'hook_pos_embed' // [batch, pos, d_model], absent with rotary positions and alibi
+  | 'hook_token_type_embed'; // [batch, pos, d_model], BERT
+
+export type HookName =
+  | EmbeddingHook
+  | `embed.${EmbeddingHook}` // BERT
+  | 'hook_full_embed' // [batch, pos, d_model], BERT: behind embed.ln
   | `blocks.${number}.${BlockHook}`
   | `${NormName}.hook_scale`
-  | `${NormName}.hook_normalized`;
+  | `${NormName}.hook_normalized`
+  | 'unembed.hook_in' // [batch, pos, d_model]
+  | 'unembed.hook_out'; // [batch, pos, d_vocab], before a soft cap
 
-export type Axis = 'batch' | 'pos' | 'q_pos' | 'k_pos' | 'head' | 'kv_head' | 'd_model' | 'd_head' | 'd_mlp' | '1';
+/** The name that the embedding hook `hook` has in this model. */
+export function embeddingHook<H extends EmbeddingHook>(config: ModelConfig, hook: H): H | `embed.${H}` {
+  return config.embedding?.norm === 'sum' ? `embed.${hook}` : hook;
+}
+
+export type Axis =
+  | 'batch'
+  | 'pos'
+  | 'q_pos'
+  | 'k_pos'
+  | 'head'
+  | 'kv_head'
+  | 'head·d_head'
+  | 'kv_head·d_head'
+  | 'd_model'
+  | 'd_head'
+  | 'd_mlp'
+  | 'd_vocab'
+  | '1';
 
 export interface HookPoint {
   readonly name: HookName;
@@ -72,23 +98,32 @@ export function hookPoints(config: ModelConfig): HookPoint[] {
     add(`${name}.hook_scale`, 'pos', ...width.slice(0, -1), '1');
     add(`${name}.hook_normalized`, 'pos', ...width);
   };
-  const { layout = 'pre', embedding = {} } = config;
-  add('hook_embed', 'pos', 'd_model');
-  if (config.positions !== 'rotary') add('hook_pos_embed', 'pos', 'd_model');
-  if (embedding.tokenTypes !== undefined) add('hook_token_type_embed', 'pos', 'd_model');
-  if (embedding.norm === true) addNorm('embed.ln', 'd_model');
+  const { embedding = {} } = config;
+  const layout = layoutOf(config);
+  const own = (hook: EmbeddingHook): HookName => embeddingHook(config, hook);
+  if (embedding.norm === 'token') addNorm('embed.ln', 'd_model');
+  add(own('hook_embed'), 'pos', 'd_model');
+  if (hasPositionTable(config)) add(own('hook_pos_embed'), 'pos', 'd_model');
+  if (embedding.tokenTypes !== undefined) add(own('hook_token_type_embed'), 'pos', 'd_model');
+  if (embedding.norm === 'sum') {
+    addNorm('embed.ln', 'd_model');
+    add('hook_full_embed', 'pos', 'd_model');
+  }
   for (let l = 0; l < config.nLayers; l++) {
     const b: `blocks.${number}` = `blocks.${l}`;
+    const addBlockNorm = (name: BlockNorm | undefined): void => {
+      if (name !== undefined) addNorm(`${b}.${name}`, 'd_model');
+    };
     add(`${b}.hook_resid_pre`, 'pos', 'd_model');
-    if (layout !== 'post') addNorm(`${b}.ln1`, 'd_model');
+    addBlockNorm(layout.attn.input);
     addAttention(config, b, add, addNorm);
-    if (layout === 'sandwich') addNorm(`${b}.ln1_post`, 'd_model');
+    addBlockNorm(layout.attn.output);
     add(`${b}.hook_attn_out`, 'pos', 'd_model');
     if (config.dMlp > 0) {
-      if (!isParallel(config)) add(`${b}.hook_resid_mid`, 'pos', 'd_model');
-      if (layout === 'post') addNorm(`${b}.ln1`, 'd_model');
+      if (!layout.parallel) add(`${b}.hook_resid_mid`, 'pos', 'd_model');
+      addBlockNorm(layout.attn.stream);
       add(`${b}.hook_mlp_in`, 'pos', 'd_model');
-      if (layout !== 'post') addNorm(`${b}.ln2`, 'd_model');
+      addBlockNorm(layout.mlp.input);
       add(`${b}.mlp.hook_pre`, 'pos', 'd_mlp');
       if (config.gated === true) add(`${b}.mlp.hook_pre_linear`, 'pos', 'd_mlp');
       if (config.activation === 'solu_ln') {
@@ -96,16 +131,18 @@ export function hookPoints(config: ModelConfig): HookPoint[] {
         addNorm(`${b}.mlp.ln`, 'd_mlp');
       }
       add(`${b}.mlp.hook_post`, 'pos', 'd_mlp');
-      if (layout === 'sandwich') addNorm(`${b}.ln2_post`, 'd_model');
+      addBlockNorm(layout.mlp.output);
       add(`${b}.hook_mlp_out`, 'pos', 'd_model');
     }
     add(`${b}.hook_resid_post`, 'pos', 'd_model');
-    if (layout !== 'post') continue;
-    addNorm(`${b}.ln2`, 'd_model');
+    if (config.dMlp === 0 || layout.mlp.stream === undefined) continue;
+    addBlockNorm(layout.mlp.stream);
     add(`${b}.hook_normalized_resid_post`, 'pos', 'd_model');
   }
   if (hasFinalNorm(config)) addNorm('ln_final', 'd_model');
   if (config.mlmHead === true) addNorm('mlm_head.ln', 'd_model');
+  add('unembed.hook_in', 'pos', 'd_model');
+  add('unembed.hook_out', 'pos', 'd_vocab');
   return points;
 }
 
@@ -128,13 +165,27 @@ function addAttention(
     ['q', 'head'],
     ['k', kv],
   ] as const) {
-    addNorm(`${b}.attn.${letter}_norm`, heads, 'd_head');
+    if (config.attention.qkNormAcrossHeads === true)
+      addNorm(`${b}.attn.${letter}_norm`, heads === 'head' ? 'head·d_head' : 'kv_head·d_head');
+    else addNorm(`${b}.attn.${letter}_norm`, heads, 'd_head');
     if (config.positions === 'rotary') add(`${b}.attn.hook_rot_${letter}`, 'pos', heads, 'd_head');
   }
   add(`${b}.attn.hook_attn_scores`, 'head', 'q_pos', 'k_pos');
   add(`${b}.attn.hook_pattern`, 'head', 'q_pos', 'k_pos');
   add(`${b}.attn.hook_z`, 'pos', 'head', 'd_head');
   add(`${b}.attn.hook_result`, 'pos', 'head', 'd_model');
+}
+
+/** Why this model has no hook point of TransformerLens's that it could be expected to have, and what to take instead. */
+export function whyAbsent(name: string, config: ModelConfig): string | undefined {
+  if (name.endsWith('.hook_attn_in') && kvHeads(config) < config.nHeads)
+    return `its ${config.nHeads} heads share ${kvHeads(config)} key/value heads, so they have no input of one shape; take hook_q_input, hook_k_input and hook_v_input, or withUngroupedHeads(model), which has it`;
+  if (name.endsWith('.hook_resid_mid') && (layoutOf(config).parallel || config.dMlp === 0))
+    return 'nothing stands between attention and MLP in its blocks; take hook_resid_pre or hook_resid_post';
+  const inside = /^hook_(pos_|token_type_)?embed$/.test(name) && config.embedding?.norm === 'sum';
+  return inside
+    ? `its embeddings are added inside embed; take embed.${name}, or hook_full_embed for their normed sum`
+    : undefined;
 }
 
 /** The shape of a hook point for `batch` rows of `positions` tokens. */
@@ -146,9 +197,12 @@ export function hookShape(point: HookPoint, config: ModelConfig, batch: number, 
     k_pos: positions,
     head: config.nHeads,
     kv_head: kvHeads(config),
+    'head·d_head': config.nHeads * config.dHead,
+    'kv_head·d_head': kvHeads(config) * config.dHead,
     d_model: config.dModel,
     d_head: config.dHead,
     d_mlp: config.dMlp,
+    d_vocab: config.dVocabOut,
     '1': 1,
   };
   return point.axes.map((axis) => sizes[axis]);

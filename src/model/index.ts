@@ -1,5 +1,6 @@
 /** spexlens/model: the forward pass, parameters and what they are made of, for who builds on them. */
 export { padRows, type PaddingMask } from './forward/attention-mask.ts';
+export { LAYOUTS, layoutOf, type Layout, type LayoutName } from './layout.ts';
 export { forward, type ForwardOptions, type KeyValueCache, type Parameters, type Tap } from './forward/forward.ts';
 export { cacheBytesPerToken, createKeyValueCache, type GrowingCache } from './forward/key-value-cache.ts';
 export { bosOf, type BosReport } from './bos.ts';

@@ -1,16 +1,20 @@
 /**
  * What a user may pass as input, made into rows of token ids, one padded batch, or an int32 tensor.
  *
- * Texts of different lengths become one batch by padding, with the mask that hides it; rows of ids are never
+ * Texts of different lengths become one batch by padding, with the mask that hides it; rows of ids alone are never
  * changed. Whether BOS stands before a text is the tokenizer's own policy (bosOf says it) unless `prependBos` is given.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { quote } from '../checkpoint/strict-json.ts';
 import { fail } from '../errors.ts';
 import { padRows, type PaddingMask } from './forward/attention-mask.ts';
 import { tokenizerOf, type Model } from './model.ts';
 
-/** A text or several (through the model's tokenizer), token ids of one row, or rows of them. */
-export type Input = string | readonly string[] | readonly number[] | readonly (readonly number[])[];
+/**
+ * A text (through the model's tokenizer) or the token ids of one, or several of either. Ids need no tokenizer, and are
+ * taken as they are: no BOS is put before them.
+ */
+export type Input = string | readonly number[] | readonly (string | readonly number[])[];
 
 export interface TokenOptions {
   /** Whether texts begin with BOS (BERT: stand between [CLS] and [SEP]); default: as the tokenizer's files say. Token ids are taken as they are. */
@@ -40,23 +44,25 @@ export function toSequences(
   input: Input,
   { prependBos }: TokenOptions = {},
 ): readonly (readonly number[])[] {
-  const encode = (text: string): number[] =>
-    tokenizerOf(model).encode(text, prependBos === undefined ? {} : { bos: prependBos });
-  const rows =
-    typeof input === 'string'
-      ? [encode(input)]
-      : isTexts(input)
-        ? input.map(encode)
-        : isRow(input)
-          ? [input]
-          : (input as readonly (readonly number[])[]);
+  const rowOf = (given: string | readonly number[]): readonly number[] =>
+    typeof given === 'string'
+      ? tokenizerOf(model).encode(given, prependBos === undefined ? {} : { bos: prependBos })
+      : given;
+  const rows = typeof input === 'string' || isRow(input) ? [rowOf(input)] : input.map(rowOf);
   if (rows.length === 0 || rows.some((row) => row.length === 0))
     throw fail('input', model.name, 'the input has no tokens; at least one is needed in every row.');
   const { dVocab } = model.config;
   rows.forEach((row, r) => {
     const odd = row.find((id) => !Number.isInteger(id) || id < 0 || id >= dVocab);
-    if (odd !== undefined)
+    if (odd === undefined) return;
+    const token = model.tokenizer?.addedTokens.find(({ id }) => id === odd);
+    if (token === undefined)
       throw fail('input', model.name, `token id ${odd} in row ${r} is outside the vocabulary 0..${dVocab - 1}.`);
+    throw fail(
+      'input',
+      model.name,
+      `${quote(token.content)} in row ${r} is the added token ${odd}, but the embedding has ${dVocab} rows; leave it out.`,
+    );
   });
   return rows;
 }
@@ -74,7 +80,7 @@ export function toTokens(
 ): TokenBatch {
   const rows = toSequences(model, input, prependBos === undefined ? {} : { prependBos });
   const other = rows.findIndex((row) => row.length !== rows[0].length);
-  if (other >= 0 && !isTexts(input)) {
+  if (other >= 0 && !hasText(input)) {
     throw fail(
       'input',
       model.name,
@@ -108,15 +114,16 @@ export function toStrTokens(model: Model, input: string | readonly number[], opt
   return tokenizerOf(model).toStrTokens(ids);
 }
 
-/** The id of a text that is exactly one token, BOS apart. @throws 'input' when it is not, showing what it became. */
-export function toSingleToken(model: Model, text: string): number {
-  return tokenizerOf(model).toSingleToken(text);
+/** The id of a text that is exactly one token, BOS apart, or of an id. @throws 'input' when it is not, showing what it became. */
+export function toSingleToken(model: Model, token: string | number): number {
+  if (typeof token === 'number') return toSequences(model, [token])[0][0];
+  return tokenizerOf(model).toSingleToken(token);
 }
 
-function isTexts(input: Input): input is readonly string[] {
-  return typeof input !== 'string' && typeof input[0] === 'string';
+function hasText(input: Input): boolean {
+  return typeof input === 'string' || input.some((row) => typeof row === 'string');
 }
 
-function isRow(input: Input): input is readonly number[] {
+function isRow(input: Exclude<Input, string>): input is readonly number[] {
   return typeof input[0] === 'number';
 }

@@ -9,10 +9,10 @@ import { layerOf } from '../place.ts';
 import { aboutPlatform } from '../platform/about.ts';
 import { directSubsetRate, energyByOrder, energySplit, staircaseRate } from '../spectrum/energy.ts';
 import { banzhaf, shapley } from '../spectrum/indices.ts';
-import { setKey, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import type { FourierSpectrum } from '../spectrum/spectrum.ts';
 import type { Explanation } from '../explain.ts';
 import { VERSION } from '../version.ts';
-import { capSpectrum, listInteractions } from './interactions.ts';
+import { capSpectrum, knownTerms, listInteractions } from './interactions.ts';
 import { RESULT_SCHEMA, type Result } from './result.ts';
 
 /** What a reader is told of a game beside its numbers. */
@@ -23,6 +23,8 @@ export interface RecordFacts {
   readonly model?: Result['model'];
   readonly backend?: Result['backend'];
   readonly task?: Partial<Result['task']> | undefined;
+  readonly behaviour?: Result['behaviour'];
+  readonly pilot?: Result['pilot'];
   /** The command that repeats the run, and every option with its default filled in. */
   readonly command?: string | undefined;
   readonly options?: Readonly<Record<string, unknown>> | undefined;
@@ -36,7 +38,7 @@ const HIERARCHY_TERMS = 200;
 
 /** The record of an explained game. */
 export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Result {
-  const { ledger, solution, settings, clean, ablated, heldOut, circuit, removal } = explanation;
+  const { ledger, solution, settings, clean, ablated, heldOut, circuit, removal, findings } = explanation;
   const { spectrum, evidence } = solution;
   const { players } = ledger;
   const [banzhafs, shapleys] = [banzhaf(spectrum), shapley(spectrum)];
@@ -45,7 +47,6 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
     spectrum,
     players.map(({ place }) => layerOf(place)),
   );
-  const belowNoise = new Set((evidence?.belowNoise ?? []).map(setKey));
   return {
     schema: RESULT_SCHEMA,
     software: { name: 'spexlens', version: VERSION, ...aboutPlatform() },
@@ -59,6 +60,8 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
     }),
     task: { prompts: [], metric: ledger.name, units: '', ablation: '', players: 'players', ...facts.task },
     players: players.map(playerOf),
+    ...present({ behaviour: facts.behaviour, pilot: facts.pilot }),
+    findings,
     clean,
     ablated,
     masks: masksOf(explanation, facts),
@@ -72,7 +75,7 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
       staircaseRate: staircaseRate(spectrum, HIERARCHY_TERMS),
     },
     values,
-    interactions: listInteractions(spectrum, players, values, belowNoise),
+    interactions: listInteractions(spectrum, players, values, knownTerms(spectrum, evidence)),
     ...present({ circuit: circuit && circuitOf(circuit), removal }),
     files: [],
   };

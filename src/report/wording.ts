@@ -179,3 +179,19 @@ function grouped(digits: string): string {
 export function readsAs({ meaning, belowNoise }: Pick<ResultInteraction, 'meaning' | 'belowNoise'>): string {
   return belowNoise === true ? 'below noise' : meaningWords(meaning);
 }
+
+/** Whether the evidence carries an answer at all: where it does not, interactions and circuit are not shown. */
+export function isAnswer({ findings }: Pick<Result, 'findings'>): boolean {
+  return !findings.some(({ kind }) => kind === 'broken question' || kind === 'predicts nothing');
+}
+
+/** Whether the set is called a circuit; records without a verdict are from before there was one. */
+export function isCircuit({ verdict }: NonNullable<Result['circuit']>): boolean {
+  return verdict === undefined || verdict.kind === 'found';
+}
+
+/** How well the model does what the prompts ask, in one line. */
+export function behaviourText({ prompts, accuracy, rank, probability }: NonNullable<Result['behaviour']>): string {
+  const of = prompts === 1 ? 'the prompt' : `${whole(prompts)} prompts`;
+  return `the model is right on ${percent(accuracy)} of ${of}; the right answer has rank ${whole(rank)}, probability ${probability.toPrecision(2)}`;
+}

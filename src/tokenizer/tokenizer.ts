@@ -1,27 +1,42 @@
 /**
- * Text to token ids and back, through the tokenizers of `@xenova/transformers`.
+ * Text to token ids and back, with Hugging Face's ids, from the files that stand beside a model.
  *
- * The files are read and checked here and handed over as objects, so the library never touches the
- * network, a cache folder or node_modules. Only its tokenizers module is imported, and only on
- * first use: it starts faster than the whole package and leaves image code out.
- *
- * BOS is never implicit: `bosByDefault` says what `encode` does, `{bos}` overrides it. A word that
- * is not in the vocabulary is an error, never a silent unknown token.
+ * The pipeline of tokenizer.json runs here (pipeline/); nothing touches the network. What is ours is the policy: BOS
+ * is never implicit (`bosByDefault` says what `encode` does, `{ bos }` overrides it), and what a vocabulary does not
+ * know never disappears silently: it is the unknown token where the model learned with one, else an error.
  */
-import { fail } from '../errors.ts';
-import { hasFile, readJsonObject, requireFolder } from '../checkpoint/model-folder.ts';
 import { quote } from '../checkpoint/strict-json.ts';
-import { parseTokenizerFiles } from './tokenizer-files.ts';
-import { buildTokenizer, type LibraryTokenizer } from './tokenizer-library.ts';
+import { fail } from '../errors.ts';
+import type { EncodedToken, Engine } from './engine.ts';
+import { isPeerTokenizer, peerEngine } from './peer.ts';
+import type { AddedToken } from './pipeline/added-tokens.ts';
+import { pipelineOf } from './pipeline/pipeline.ts';
+import { parseTokenizerConfig, parseTokenizerFiles, type Special, type TokenizerConfig } from './tokenizer-files.ts';
+import { readTokenizerFolder } from './tokenizer-folder.ts';
 
 export interface EncodeOptions {
-  /** Whether the text is wrapped in the special tokens that begin a sequence (BERT: and end it); default `bosByDefault`. */
+  /** Whether special tokens that begin a sequence (BERT: and end it) are put around; default `bosByDefault`. */
   readonly bos?: boolean;
+  /**
+   * What becomes of text that the vocabulary does not know: the unknown token, as in Hugging Face's tokenizers (a
+   * character without one is left out), or an error that names it. Default: the token where there is one and the model
+   * cuts words into pieces; an error for word-level vocabularies, whose models never saw their unknown token.
+   */
+  readonly unknown?: 'token' | 'error';
 }
 
 export interface DecodeOptions {
   /** Whether special tokens such as BOS are written out; default false. */
   readonly special?: boolean;
+}
+
+export interface Encoding {
+  readonly ids: number[];
+  /**
+   * For each id where its text stands: `text.slice(start, end)`, in UTF-16 units. Several tokens of one character each
+   * have the whole character; special tokens that were added have [0, 0].
+   */
+  readonly offsets: (readonly [start: number, end: number])[];
 }
 
 export interface Tokenizer {
@@ -37,8 +52,16 @@ export interface Tokenizer {
   readonly bosByDefault: boolean;
   /** Why `bosByDefault` is what it is, e.g. "add_bos_token is true". */
   readonly bosPolicy: string;
-  /** @throws 'input' for words that are not in the vocabulary, naming them, and for `bos: true` without a BOS token. */
+  /** Tokens added to the vocabulary of the model, by id: special ones, and ones that users added. */
+  readonly addedTokens: readonly AddedToken[];
+  /** bos_token, eos_token, ... of tokenizer_config.json. */
+  readonly specialTokens: Readonly<Partial<Record<Special, string>>>;
+  /** Jinja templates of conversations, by name (see chatPrompt); empty for a model that has none. */
+  readonly chatTemplates: ReadonlyMap<string, string>;
+  /** @throws 'input' for text that the vocabulary lacks (see `unknown`), and for `bos: true` without a BOS token. */
   encode(text: string, options?: EncodeOptions): number[];
+  /** The ids of `encode`, and the text of each. @throws 'input' as `encode`, and for an object without offsets. */
+  encodeWithOffsets(text: string, options?: EncodeOptions): Encoding;
   /** @throws 'input' for an id outside the vocabulary. */
   decode(ids: readonly number[], options?: DecodeOptions): string;
   /** One string per token, leading spaces kept: ["<|bos|>", "When", " Mary"]. Text is encoded as by `encode`. */
@@ -48,92 +71,118 @@ export interface Tokenizer {
 }
 
 /**
- * The tokenizer of the model in `folder`: tokenizer.json, and tokenizer_config.json when it is there.
+ * The tokenizer of the model in `folder`: tokenizer.json, and tokenizer_config.json and chat_template.jinja when they
+ * are there.
  *
- * @throws 'checkpoint' when a file is missing, damaged or of a kind the library cannot run.
+ * @throws 'checkpoint' when a file is missing, damaged, too large, or asks for what is not supported, naming it.
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const who = `tokenizer ${folder}`;
-  await requireFolder(folder, who);
-  const json = await readJsonObject(folder, 'tokenizer.json', who);
-  const hasConfig = await hasFile(folder, 'tokenizer_config.json', who);
-  const config = hasConfig ? await readJsonObject(folder, 'tokenizer_config.json', who) : {};
+  const { json, config } = await readTokenizerFolder(folder, who);
   return createTokenizer(json, config, who);
 }
 
 /**
- * A tokenizer from the contents of tokenizer.json and tokenizer_config.json.
+ * A tokenizer from the contents of tokenizer.json and tokenizer_config.json, or from a tokenizer object of
+ * `@xenova/transformers` (whose own configuration is used when `config` is left out).
  *
  * @throws 'checkpoint' as `loadTokenizer`.
  */
-export async function createTokenizer(json: object, config: object, who = 'tokenizer'): Promise<Tokenizer> {
-  const files = parseTokenizerFiles(json, config, who);
-  const { kind, addBosToken } = files;
-  const library = await buildTokenizer(files, who);
-  const vocabSize = library.vocab.length;
-  const special = new Set(library.specialIds);
+export async function createTokenizer(json: object, config?: object, who = 'tokenizer'): Promise<Tokenizer> {
+  if (isPeerTokenizer(json))
+    return tokenizerOf(peerEngine(json, who), parseTokenizerConfig(config ?? json._tokenizer_config ?? {}, who), who);
+  const files = parseTokenizerFiles(json, config ?? {}, who);
+  return tokenizerOf(pipelineOf(files, who), files, who);
+}
+
+function tokenizerOf(engine: Engine, config: TokenizerConfig, who: string): Tokenizer {
+  const { kind, specials, addBosToken } = config;
+  const vocabSize = engine.tokens.length;
+  const { special } = engine;
+  const idOf = (name: Special): number | undefined => {
+    const token = specials[name];
+    return token === undefined ? undefined : engine.ids.get(token);
+  };
 
   // What the tokenizer's own template puts around an empty text.
-  const template = library.encode('', true);
-  const bosId = library.bosId ?? (template.length > 0 ? template[0] : undefined);
-  const templated = bosId !== undefined && template[0] === bosId;
+  const template = engine.encode('', true);
+  const bosId = idOf('bos_token') ?? idOf('cls_token') ?? template[0]?.id;
+  const templated = bosId !== undefined && template[0]?.id === bosId;
   const bosByDefault = bosId !== undefined && (addBosToken ?? templated);
   const bosPolicy = describePolicy(bosId, addBosToken, templated);
+  const unknownByDefault = engine.wordLevel || engine.unkId === undefined ? 'error' : 'token';
 
-  const encodePlain = (text: string): number[] => {
-    const ids = library.encode(text, false);
-    const unknown = unknownWords(library, text, ids);
-    if (unknown.length > 0) {
+  const encodeTokens = (
+    text: string,
+    { bos = bosByDefault, unknown = unknownByDefault }: EncodeOptions,
+  ): readonly (EncodedToken & { readonly id: number })[] => {
+    if (bos && bosId === undefined)
+      throw fail('input', who, 'bos: true was asked for, but the tokenizer has no BOS token; leave bos out.');
+    const tokens = engine.encode(text, bos && templated);
+    const words = unknown === 'error' ? unknownWords(tokens, text, engine.offsets) : [];
+    if (words.length > 0) {
+      const more = words.length > 8 ? ` and ${words.length - 8} more` : '';
+      const are = words.length === 1 ? 'is' : 'are';
       throw fail(
         'input',
         who,
-        `${unknown.slice(0, 8).map(quote).join(', ')}${unknown.length > 8 ? ` and ${unknown.length - 8} more` : ''} ${unknown.length === 1 ? 'is' : 'are'} not in the vocabulary of ${vocabSize} tokens; use words that are.`,
+        `${words.slice(0, 8).map(quote).join(', ')}${more} ${are} not in the vocabulary of ${vocabSize} tokens; ` +
+          'use words that are.',
       );
     }
-    return ids;
+    const known = tokens.filter((token): token is EncodedToken & { readonly id: number } => token.id !== undefined);
+    if (!bos || templated || bosId === undefined) return known;
+    return [{ id: bosId, unknown: false, text: engine.tokens[bosId] ?? '', offsets: [0, 0] }, ...known];
   };
-  const encode = (text: string, { bos = bosByDefault }: EncodeOptions = {}): number[] => {
-    const ids = encodePlain(text);
-    if (!bos) return ids;
-    if (bosId === undefined)
-      throw fail('input', who, 'bos: true was asked for, but the tokenizer has no BOS token; leave bos out.');
-    return templated ? library.encode(text, true) : [bosId, ...ids];
+  const encode = (text: string, options: EncodeOptions = {}): number[] =>
+    encodeTokens(text, options).map(({ id }) => id);
+  const encodeWithOffsets = (text: string, options: EncodeOptions = {}): Encoding => {
+    if (!engine.offsets)
+      throw fail(
+        'input',
+        who,
+        "the tokenizer object that was passed has no offsets; pass the files' contents instead.",
+      );
+    const tokens = encodeTokens(text, options);
+    return { ids: tokens.map(({ id }) => id), offsets: tokens.map(({ offsets }) => offsets) };
   };
   const checked = (ids: readonly number[]): number[] => {
     for (const id of ids) {
-      if (library.vocab[id] === undefined)
+      if (engine.tokens[id] === undefined)
         throw fail('input', who, `there is no token with id ${id}; ids are integers in [0, ${vocabSize}).`);
     }
     return [...ids];
   };
   const decode = (ids: readonly number[], options: DecodeOptions = {}): string =>
-    library.decode(checked(ids), options.special ?? false);
+    engine.decode(checked(ids), options.special ?? false);
 
   // A token's text depends on whether something stands before it ("Mary", " Mary"), so it is what
   // the token adds to the one before. Where that fails (bytes of one character cut in two) it is decoded alone.
   const strTokens = (ids: readonly number[]): string[] =>
     checked(ids).map((id, i) => {
-      if (special.has(id)) return library.vocab[id];
-      const alone = library.decode([id], true);
+      if (special.has(id)) return engine.tokens[id] ?? '';
+      const alone = engine.decode([id], true);
       if (i === 0 || special.has(ids[i - 1])) return alone;
-      const before = library.decode([ids[i - 1]], true);
-      const both = library.decode([ids[i - 1], id], true);
+      const before = engine.decode([ids[i - 1]], true);
+      const both = engine.decode([ids[i - 1], id], true);
       return both.startsWith(before) && !before.endsWith('\uFFFD') ? both.slice(before.length) : alone;
     });
   const toStrTokens = (input: string | readonly number[], options: EncodeOptions = {}): string[] =>
     strTokens(typeof input === 'string' ? encode(input, options) : input);
 
   const toSingleToken = (text: string): number => {
-    const ids = encodePlain(text);
+    const plain = { bos: false, unknown: 'error' } as const;
+    const ids = encode(text, plain);
     if (ids.length === 1) return ids[0];
     if (ids.length === 0) throw fail('input', who, `${quote(text)} is no token at all; pass a text that is one token.`);
     const pieces = strTokens(ids).slice(0, 12).map(quote).join(', ');
-    const other = text.startsWith(' ') ? text.slice(1) : ` ${text}`;
-    const otherIds = library.encode(other, false);
+    const spaced = text.startsWith(' ');
+    const other = spaced ? text.slice(1) : ` ${text}`;
+    const count = engine.encode(other, false).filter(({ unknown }) => !unknown).length;
     const hint =
-      otherIds.length === 1 && unknownWords(library, other, otherIds).length === 0
-        ? `${quote(other)} ${text.startsWith(' ') ? 'without the' : 'with a'} leading space is one.`
-        : `with and without a leading space it is ${ids.length} and ${otherIds.length}; choose a text that is one token.`;
+      count === 1
+        ? `${quote(other)} ${spaced ? 'without the' : 'with a'} leading space is one.`
+        : `with and without a leading space it is ${ids.length} and ${count}; choose a text that is one token.`;
     throw fail('input', who, `${quote(text)} is ${ids.length} tokens (${pieces}), not one; ${hint}`);
   };
 
@@ -141,10 +190,14 @@ export async function createTokenizer(json: object, config: object, who = 'token
     kind,
     vocabSize,
     bosId,
-    eosId: library.eosId,
+    eosId: idOf('eos_token'),
     bosByDefault,
     bosPolicy,
+    addedTokens: engine.added,
+    specialTokens: specials,
+    chatTemplates: config.chatTemplates,
     encode,
+    encodeWithOffsets,
     decode,
     toStrTokens,
     toSingleToken,
@@ -157,18 +210,9 @@ function describePolicy(bosId: number | undefined, addBosToken: boolean | undefi
   return templated ? "the tokenizer's own template begins with BOS" : "the tokenizer's own template adds no BOS";
 }
 
-/** The words of `text` that `ids` hold no token for; empty when everything is known. */
-function unknownWords(library: LibraryTokenizer, text: string, ids: readonly number[]): string[] {
-  const isUnknown = (list: readonly number[]): boolean => list.some((id) => id === undefined || id === library.unkId);
-  if (!isUnknown(ids)) return [];
-  // The unknown token itself may be written in the text, as GPT-2's <|endoftext|> is.
-  const unkToken = library.unkId === undefined ? undefined : library.vocab[library.unkId];
-  const written = unkToken === undefined ? 0 : text.split(unkToken).length - 1;
-  if (ids.filter((id) => id === undefined || id === library.unkId).length <= written) return [];
-  const pieces = library.unknownPieces(text);
-  if (pieces.length > 0) return [...new Set(pieces)];
-  const words = text
-    .split(/\s+/)
-    .filter((word) => word !== '' && word !== unkToken && isUnknown(library.encode(word, false)));
-  return words.length > 0 ? [...new Set(words)] : [text];
+/** The parts of `text` that no token stands for, each once; empty when everything is known. */
+function unknownWords(tokens: readonly EncodedToken[], text: string, offsets: boolean): string[] {
+  const unknown = tokens.filter((token) => token.unknown);
+  if (unknown.length === 0) return [];
+  return offsets ? [...new Set(unknown.map(({ offsets: [start, end] }) => text.slice(start, end)))] : [text];
 }

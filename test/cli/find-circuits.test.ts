@@ -337,7 +337,7 @@ describe('a failure is one line, exit code 1, and leaves nothing behind', () => 
         { model_type: 'mamba' },
         /unknown architecture \(model_type "mamba"\); supported: gpt2, gpt_neo, .*, transformer-lens\./,
       ],
-      [{ gated_mlp: true }, /"gated_mlp" is true, which changes the numbers and is not implemented/],
+      [{ use_attention_sinks: true }, /"use_attention_sinks" is true, which changes the numbers and is not implemented/],
       [
         { positional_embedding_type: 'rotary' },
         /"positional_embedding_type" is "rotary"; transformer-lens supports standard, shortformer/,

@@ -97,7 +97,7 @@ describe('inspect-model', () => {
       expect(error).toBeGreaterThan(0);
       expect(error).toBeLessThan(1e-5);
     }
-    expect(inspection.golden?.made).toContain('transformers 5.23.0');
+    expect(inspection.golden?.made).toMatch(/transformers 5\.2[34]\.0/);
     expect(inspection.tokenizer).toBeUndefined();
     model[Symbol.dispose]();
   });
@@ -147,7 +147,7 @@ describe('inspect-model', () => {
   it.each([
     [
       ['no/such/model'],
-      /^model no\/such\/model: there is no such folder; pass a folder with config\.json and weights, or a hub id/,
+      /^model no\/such\/model: there is no such folder; pass a folder with config\.json and weights, a \.gguf file, or a hub id/,
     ],
     [['test'], /looked for config\.json and did not find it/],
     [[], /missing required argument 'folder\|id'/],

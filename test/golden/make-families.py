@@ -1,6 +1,7 @@
 """Tiny random checkpoints of every family and their numbers in Hugging Face transformers, float32, eager attention.
 
-    python test/golden/make-families.py      (needs torch and transformers; writes test/golden/families/<case>/)
+    python test/golden/make-families.py [case ...]    (needs torch and transformers; writes test/golden/families/<case>/;
+                                                       all cases when none is named)
 
 A case is a folder: config.json and model.safetensors (bfloat16) from save_pretrained, and golden.safetensors with,
 for rows r = 0, 1 of different lengths, tokens.r, logits.r [S, V] and residuals.r [layers + 1, S, d]: what enters
@@ -8,11 +9,13 @@ every block, then what leaves the last one (before a final norm). BERT rows also
 
 Made sure of here, so that a test can fail and the reference is what it says:
   attention is far from uniform; float32 is within 8e-6 of float64 (a larger error would be the reference's own); a padded batch, left and right, with positions counted by the mask, gives the same
-  numbers; a config.json rewritten in the spelling of transformers 4 gives the same numbers.
+  numbers (not where rotary frequencies depend on the longest row: there transformers has no answer for a row alone in a
+batch); a config.json rewritten in the spelling of transformers 4 gives the same numbers.
 """
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -61,7 +64,25 @@ CASES = {
     "opt-bare": ("opt", dict(OPT, enable_bias=False, layer_norm_elementwise_affine=False, _remove_final_layer_norm=True)),
     "bert": ("bert", dict(DECODER, type_vocab_size=2, max_position_embeddings=16)),
     "bert-tanh": ("bert", dict(DECODER, num_attention_heads=2, type_vocab_size=3, hidden_act="gelu_new", layer_norm_eps=1e-5, max_position_embeddings=16, tie_word_embeddings=False)),
+    "olmo": ("olmo", dict(DECODER, num_key_value_heads=2, clip_qkv=1.2, rope_parameters=dict(rope_type="default", rope_theta=500.0))),
+    "olmo2": ("olmo2", dict(DECODER, num_key_value_heads=2, rope_parameters=dict(rope_type="default", rope_theta=500.0))),
+    "phi3": ("phi3", dict(DECODER, num_key_value_heads=2, sliding_window=4, pad_token_id=0, rope_parameters=dict(rope_type="default", rope_theta=100.0, partial_rotary_factor=0.75), head_dim=8)),
+    "phi3-longrope": ("phi3", dict(DECODER, pad_token_id=0, original_max_position_embeddings=8, rope_parameters=dict(rope_type="longrope", rope_theta=100.0, short_factor=[1.0, 1.1, 1.3, 2.0], long_factor=[1.2, 2.0, 3.5, 5.0]))),
+    "gptj": ("gptj", dict(GPT2, rotary_dim=4)),
+    "gptj-tied": ("gptj", dict(GPT2, n_inner=40, n_head=2, rotary_dim=16, activation_function="quick_gelu", tie_word_embeddings=True)),
+    "stablelm": ("stablelm", dict(DECODER, num_key_value_heads=2, use_qkv_bias=True, rope_parameters=dict(rope_type="default", rope_theta=100.0, partial_rotary_factor=0.25))),
+    "stablelm-parallel": ("stablelm", dict(DECODER, num_key_value_heads=4, use_parallel_residual=True, hidden_act="relu2", rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=100.0, partial_rotary_factor=0.5))),
+    "bloom": ("bloom", dict(vocab_size=VOCAB, hidden_size=32, n_layer=2, n_head=4, seq_length=16)),
+    "bloom-six": ("bloom", dict(vocab_size=VOCAB, hidden_size=36, n_layer=2, n_head=6, seq_length=16)),
+    "roberta": ("roberta", dict(DECODER, type_vocab_size=2, max_position_embeddings=18, pad_token_id=1, hidden_act="relu", layer_norm_eps=1e-5)),
+    "distilbert": ("distilbert", dict(vocab_size=VOCAB, dim=32, hidden_dim=44, n_layers=2, n_heads=4, max_position_embeddings=16)),
+    "llama-yarn": ("llama", dict(DECODER, num_key_value_heads=2, rope_parameters=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=8, beta_fast=4.0, beta_slow=1.0, rope_theta=100.0))),
+    "qwen2-yarn": ("qwen2", dict(DECODER, num_key_value_heads=2, hidden_act="quick_gelu", rope_parameters=dict(rope_type="yarn", factor=4.0, attention_factor=1.3, truncate=False, original_max_position_embeddings=8, beta_fast=3.0, rope_theta=100.0))),
+    "llama-dynamic": ("llama", dict(DECODER, num_key_value_heads=2, hidden_act="relu2", max_position_embeddings=8, rope_parameters=dict(rope_type="dynamic", factor=4.0, rope_theta=100.0))),
 }
+# Here transformers turns every row of a batch by the frequencies of the longest.
+BY_LONGEST_ROW = ("phi3-longrope", "llama-dynamic")
+MASKED = ("bert", "roberta", "distilbert")
 
 
 def rope_to_v4(config):
@@ -101,7 +122,7 @@ def gemma2_to_v4(config):
     del config["layer_types"]
 
 
-V4 = {"llama": rope_to_v4, "llama-smol": rope_to_v4, "gpt_neox": neox_to_v4, "gemma3": gemma3_to_v4, "gemma": gemma_to_v4, "gemma2": gemma2_to_v4, "phi": rope_to_v4, "qwen2-sliding": rope_to_v4}
+V4 = {"olmo": rope_to_v4, "stablelm": rope_to_v4, "phi3-longrope": rope_to_v4, "qwen2-yarn": rope_to_v4, "llama": rope_to_v4, "llama-smol": rope_to_v4, "gpt_neox": neox_to_v4, "gemma3": gemma3_to_v4, "gemma": gemma_to_v4, "gemma2": gemma2_to_v4, "phi": rope_to_v4, "qwen2-sliding": rope_to_v4}
 
 
 def randomise(model, seed):
@@ -119,13 +140,13 @@ def randomise(model, seed):
             elif "embed" in name or "wte" in name or "wpe" in name:
                 p.copy_(0.5 * noise)
             else:
-                sharp = 0.8 if model.config.model_type == "gpt_neo" else 1.6 if any(part in name for part in ("q_proj", "k_proj", "query", "key", "c_attn")) else 1.0
+                sharp = 0.8 if model.config.model_type == "gpt_neo" else 1.6 if any(part in name for part in ("q_proj", "k_proj", "query", "key", "c_attn", "q_lin", "k_lin", "qkv_proj")) else 1.0
                 p.copy_(noise * sharp / p.shape[-1] ** 0.5)
             p.copy_(p.to(torch.bfloat16).float())
 
 
 def blocks_of(model):
-    for path in ("transformer.h", "gpt_neox.layers", "model.layers", "model.decoder.layers", "bert.encoder.layer"):
+    for path in ("transformer.h", "gpt_neox.layers", "model.layers", "model.decoder.layers", "bert.encoder.layer", "roberta.encoder.layer", "distilbert.transformer.layer"):
         try:
             return model.get_submodule(path)
         except AttributeError:
@@ -167,15 +188,15 @@ def check_padding(model, rows, types, results):
     for side in ("right",) if types else ("left", "right"):
         ids, mask, kinds = [], [], []
         for r, row in enumerate(rows):
-            pad = [0] * (longest - len(row))
+            pad = [getattr(model.config, "pad_token_id", 0) or 0] * (longest - len(row))
             ids.append(pad + row if side == "left" else row + pad)
-            mask.append(pad + [1] * len(row) if side == "left" else [1] * len(row) + pad)
-            kinds.append(types[r] + pad if types else [])
+            mask.append([0] * len(pad) + [1] * len(row) if side == "left" else [1] * len(row) + [0] * len(pad))
+            kinds.append(types[r] + [0] * len(pad) if types else [])
         mask = torch.tensor(mask)
         inputs = dict(input_ids=torch.tensor(ids), attention_mask=mask)
         if types:
             inputs["token_type_ids"] = torch.tensor(kinds)
-        else:
+        elif model.config.model_type != "bloom":
             inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
         logits, _, _ = run(model, **inputs)
         for r in range(len(rows)):
@@ -184,10 +205,13 @@ def check_padding(model, rows, types, results):
 
 
 made = f"python test/golden/make-families.py; torch {torch.__version__.split('+')[0]}, transformers {transformers.__version__}, float32, eager"
-shutil.rmtree(OUT, ignore_errors=True)
+wanted = sys.argv[1:] or list(CASES)
 for seed, (case, (model_type, settings)) in enumerate(CASES.items()):
+    if case not in wanted:
+        continue
     folder = OUT / case
-    auto = AutoModelForMaskedLM if model_type == "bert" else AutoModelForCausalLM
+    shutil.rmtree(folder, ignore_errors=True)
+    auto = AutoModelForMaskedLM if model_type in MASKED else AutoModelForCausalLM
     config = transformers.AutoConfig.for_model(model_type, **settings, attn_implementation="eager")
     model = auto.from_config(config, attn_implementation="eager")
     randomise(model, seed)
@@ -205,7 +229,9 @@ for seed, (case, (model_type, settings)) in enumerate(CASES.items()):
 
     generator = torch.Generator().manual_seed(1000 + seed)
     rows = [torch.randint(0, VOCAB, (n,), generator=generator).tolist() for n in LENGTHS]
-    types = [torch.randint(0, settings["type_vocab_size"], (n,), generator=generator).tolist() for n in LENGTHS] if model_type == "bert" else None
+    if model_type == "roberta":  # a pad token in a text would have no position of its own
+        rows = [[token if token != config.pad_token_id else VOCAB - 1 for token in row] for row in rows]
+    types = [torch.randint(0, settings["type_vocab_size"], (n,), generator=generator).tolist() for n in LENGTHS] if "type_vocab_size" in settings else None
     double = auto.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
     tensors, results, sharp, own = {}, [], [], 0.0
     for r, row in enumerate(rows):
@@ -223,7 +249,7 @@ for seed, (case, (model_type, settings)) in enumerate(CASES.items()):
         tensors[f"logits.{r}"] = logits[0].contiguous()
         tensors[f"residuals.{r}"] = residuals[:, 0].contiguous()
         sharp += [p[0, :, -1].max(-1).values.mean().item() * len(row) for p in patterns]
-    padded = check_padding(model, rows, types, results)
+    padded = 0.0 if case in BY_LONGEST_ROW else check_padding(model, rows, types, results)
     assert padded <= 1e-5, f"{case}: padding changes the reference by {padded}"
     assert own <= 8e-6, f"{case}: float32 itself is off by {own}"
     assert min(sharp) > 1.5, f"{case}: attention is nearly uniform"

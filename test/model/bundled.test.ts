@@ -64,12 +64,12 @@ describe.each(backends)('ioi-tiny against Hugging Face transformers, on %s', (ba
     for (const { prompt, ids, lastLogits, hidden } of golden.cases) {
       expect(tokenizerOf(model).encode(prompt)).toEqual(ids);
       const { logits, cache } = runWithCache(model, ids, {
-        names: (hook) => /hook_resid_pre$|ln_final.hook_normalized/.test(hook),
+        names: (hook) => /hook_resid_pre$|unembed.hook_in/.test(hook),
         positions: [-2, -1],
       });
       expect((await logits.data()).slice(-model.config.dVocabOut)).toBeAllClose(lastLogits, 1e-5);
       for (const [l, expected] of hidden.entries()) {
-        const ours = l < model.config.nLayers ? cache.get('resid_pre', l) : cache.get('ln_final.hook_normalized');
+        const ours = l < model.config.nLayers ? cache.get('resid_pre', l) : cache.get('unembed.hook_in');
         expect(await ours.data()).toBeAllClose(expected, 1e-5);
       }
       logits.dispose();

@@ -22,16 +22,30 @@ describe('a field that changes the numbers and is not implemented is refused by 
   it.each([
     [
       'llama',
-      { rope_scaling: { rope_type: 'yarn', factor: 4 } },
-      /"rope_type" is "yarn".*not implemented for llama; supported: default, linear, llama3/,
+      { rope_scaling: { rope_type: 'proportional', factor: 4 } },
+      /"rope_type" is "proportional".*not implemented for llama; supported: default, linear, dynamic, yarn, longrope, llama3/,
     ],
-    ['llama', { rope_scaling: { type: 'dynamic', factor: 2 } }, /"rope_type" is "dynamic"/],
+    ['llama', { rope_scaling: { type: 'dynamic' } }, /"factor": .*expected number/],
     ['llama', { rope_scaling: 'linear' }, /"rope_scaling": .*expected record/],
-    ['mistral', { rope_parameters: { rope_type: 'longrope', rope_theta: 1e4 } }, /"rope_type" is "longrope"/],
+    ['mistral', { rope_parameters: { rope_type: 'longrope', rope_theta: 1e4 } }, /"short_factor": .*expected array/],
+    [
+      'mistral',
+      { rope_parameters: { rope_type: 'longrope', short_factor: [1], long_factor: [1] } },
+      /"short_factor" has 1 numbers; mistral turns 8 dimensions of a head, so 4 are needed/,
+    ],
+    [
+      'phi3',
+      { rope_parameters: { rope_type: 'linear', factor: 2 } },
+      /"rope_type" is "linear".*supported: absent or "default", "su"/,
+    ],
     ['llama', { rope_scaling: { rope_type: 'llama3', factor: 8 } }, /"low_freq_factor"/],
-    ['llama', { rope_scaling: { rope_type: 'linear', factor: 2, attention_factor: 1.2 } }, /"attention_factor"/],
     ['llama', { partial_rotary_factor: 0.5 }, /"partial_rotary_factor" is 0.5, which is not implemented for llama/],
-    ['llama', { hidden_act: 'quick_gelu' }, /"hidden_act" is "quick_gelu"; llama supports relu, gelu/],
+    ['llama', { hidden_act: 'xielu' }, /"hidden_act" is "xielu"; llama supports relu, gelu/],
+    ['olmo2', { clip_qkv: 8 }, /"clip_qkv" is 8/],
+    ['stablelm', { qk_layernorm: true }, /"qk_layernorm" is true/],
+    ['gptj', { rotary_dim: 64 }, /64 of 8 dimensions of a head would turn/],
+    ['bloom', { apply_residual_connection_post_layernorm: true }, /"apply_residual_connection_post_layernorm" is true/],
+    ['roberta', { max_position_embeddings: 2 }, /positions begin at row 2 \(pad_token_id \+ 1\)/],
     ['llama', { quantization_config: { bits: 4 } }, /"quantization_config" is .*it must be absent/],
     ['llama', { num_key_value_heads: 3 }, /num_attention_heads 4 is not a multiple of num_key_value_heads 3/],
     ['llama', { hidden_size: 30 }, /hidden_size 30 is not a multiple of num_attention_heads 4/],
@@ -45,6 +59,12 @@ describe('a field that changes the numbers and is not implemented is refused by 
     ],
     ['gemma', { use_bidirectional_attention: true }, /"use_bidirectional_attention" is true/],
     ['gemma', { hidden_activation: 'relu' }, /"hidden_act" is "gelu" and "hidden_activation" "relu"/],
+    [
+      'gemma3',
+      { rope_scaling: { type: 'linear', factor: 2 } },
+      /"rope_scaling" has "type" "linear" and no "rope_type"/,
+    ],
+    ['gpt_neox', { head_dim: 16 }, /"head_dim" is 16/],
     ['gemma3', { attn_logit_softcapping: 50 }, /"attn_logit_softcapping" is 50/],
     [
       'gemma3',
@@ -56,10 +76,11 @@ describe('a field that changes the numbers and is not implemented is refused by 
       { rope_parameters: { chunked_attention: {} } },
       /"rope_parameters" has "chunked_attention"; gemma3 reads them by layer type/,
     ],
-    ['gpt_neox', { rotary_pct: 0.4 }, /3 of 8 dimensions of a head would turn; an even number is needed/],
+    ['gpt_neox', { rotary_pct: 0.4 }, /3 of 8 dimensions of a head would turn; an even number of at most 8 is needed/],
     [
       'gpt_neo',
       {
+        attention_layers: null,
         attention_types: [
           [['global', 'strided'], 1],
           [['local'], 1],
@@ -67,23 +88,31 @@ describe('a field that changes the numbers and is not implemented is refused by 
       },
       /"attention_types" has "strided"/,
     ],
-    ['gpt_neo', { attention_types: [[['global'], 2]] }, /"attention_types" is for 2 layers; the model has 3/],
+    ['gpt_neo', { attention_layers: ['global'] }, /"attention_layers" is for 1 layers; the model has 3/],
+    [
+      'gpt_neo',
+      { attention_layers: null, attention_types: [[['global'], 2]] },
+      /"attention_types" is for 2 layers; the model has 3/,
+    ],
     ['gpt2', { add_cross_attention: true }, /"add_cross_attention" is true/],
     ['opt', { activation_function: 'mish' }, /"activation_function" is "mish"/],
     ['bert', { is_decoder: true }, /"is_decoder" is true/],
     ['bert', { position_embedding_type: 'relative_key' }, /"position_embedding_type" is "relative_key"/],
-    ['phi', { model_type: 'phi3' }, /unknown architecture \(model_type "phi3"\); supported: gpt2, gpt_neo/],
+    ['phi', { model_type: 'phimoe' }, /unknown architecture \(model_type "phimoe"\); supported: gpt2, gpt_neo/],
   ])('%s with %j', (name, change, message) => {
     const raw = { ...rawOf(name), ...change };
     expect(() => familyOf(raw).readConfig(raw, new Set())).toThrow(message);
   });
 });
 
+type Tensors = Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+
 /** The golden checkpoint `name` written again with other names and fields. */
 async function rewritten(
   name: string,
   rename: (tensor: string) => string,
   change: (raw: Record<string, unknown>) => Record<string, unknown>,
+  edit: (tensors: Tensors) => Tensors = (tensors) => tensors,
 ): Promise<string> {
   const folder = join(root, `${name}-${Math.random().toString(36).slice(2)}`);
   await mkdir(folder);
@@ -93,7 +122,7 @@ async function rewritten(
       async ([tensor, { shape }]) => [rename(tensor), { shape: [...shape], data: await source.read(tensor) }] as const,
     ),
   );
-  await writeSafetensors(join(folder, 'model.safetensors'), Object.fromEntries(tensors));
+  await writeSafetensors(join(folder, 'model.safetensors'), edit(Object.fromEntries(tensors)));
   await writeFile(
     join(folder, 'config.json'),
     JSON.stringify(
@@ -160,6 +189,44 @@ describe('other spellings of the same model', () => {
     await sameModel(plain, other);
     plain[Symbol.dispose]();
     other[Symbol.dispose]();
+  });
+
+  it.each(['llama-smol', 'gpt2', 'gpt_neox', 'phi', 'gemma', 'opt', 'bert', 'bloom', 'roberta', 'distilbert'])(
+    '%s: a head of its own in the file wins over tie_word_embeddings',
+    async (name) => {
+      const heads: Record<string, string> = {
+        gpt_neox: 'embed_out.weight',
+        bert: 'cls.predictions.decoder.weight',
+        roberta: 'lm_head.decoder.weight',
+        distilbert: 'vocab_projector.weight',
+      };
+      const folder = await rewritten(
+        name,
+        (t) => t,
+        (raw) => ({ ...raw, tie_word_embeddings: true }),
+        (tensors) => {
+          const width =
+            Object.values(tensors).find(({ shape }) => shape.length === 2 && shape[0] === 29)?.shape[1] ?? 0;
+          return {
+            ...tensors,
+            [heads[name] ?? 'lm_head.weight']: { shape: [29, width], data: new Float32Array(29 * width).fill(0.5) },
+          };
+        },
+      );
+      const model = await loadModel(folder);
+      expect(new Set(await model.parameters['unembed.W_U'].data())).toEqual(new Set([0.5]));
+      expect((await model.parameters['embed.W_E'].data())[0]).not.toBe(0.5);
+      model[Symbol.dispose]();
+    },
+  );
+
+  it('names the missing head of a gpt2 that is not tied', async () => {
+    const folder = await rewritten(
+      'gpt2',
+      (t) => t,
+      (raw) => ({ ...raw, tie_word_embeddings: false }),
+    );
+    await expect(loadModel(folder)).rejects.toThrow(/tensor "lm_head.weight" .* is missing/);
   });
 
   it('names a missing head instead of tying what is not tied', async () => {

@@ -30,7 +30,7 @@ describe('describeModel', () => {
     expect(rowsOf('gpt2')).toMatchObject({
       'blocks.{l}.attn.hook_q': '[batch, pos, head 3, d_head 8] ln1(resid_pre)·W_Q + b_Q',
       'blocks.{l}.mlp.hook_post': '[batch, pos, d_mlp 64] gelu_tanh(pre)',
-      'blocks.{l}.ln1.hook_normalized': '[batch, pos, d_model 24] (x - mean(x)) / scale · w + b',
+      'blocks.{l}.ln1.hook_normalized': '[batch, pos, d_model 24] (x - mean(x)) / scale, before ·w + b',
     });
     expect(rowsOf('llama: rotary, gated, grouped heads')).toMatchObject({
       'blocks.{l}.attn.hook_k': '[batch, pos, kv_head 2, d_head 6] ln1(resid_pre)·W_K',

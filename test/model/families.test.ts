@@ -7,7 +7,8 @@ import { runWithCache } from '../../src/hooks/run.ts';
 import { padRows } from '../../src/model/forward/attention-mask.ts';
 import { families } from '../../src/model/families/families.ts';
 import { forward } from '../../src/model/forward/forward.ts';
-import { loadModel, type Model } from '../../src/model/model.ts';
+import { handedOn, layoutOf } from '../../src/model/layout.ts';
+import { loadModel } from '../../src/model/model.ts';
 import { float32Parameters } from '../../src/model/weights/parameters.ts';
 import { referenceForward } from '../../src/model/reference/reference.ts';
 import { openSafetensors } from '../../src/checkpoint/safetensors.ts';
@@ -40,7 +41,6 @@ async function goldenRows(name: string): Promise<GoldenRow[]> {
 const largestError = (ours: ArrayLike<number>, expected: ArrayLike<number>): number =>
   Array.from(expected).reduce((worst, x, i) => Math.max(worst, Math.abs(ours[i] - x) / Math.max(1, Math.abs(x))), 0);
 const tolerance = (backend: string): number => (backend === 'webgpu' ? 1e-3 : 1e-5);
-const handedOn = ({ config }: Model): string => (config.layout === 'post' ? 'normalized_resid_post' : 'resid_post');
 const backends = await availableBackends();
 
 describe.each(backends)('families on %s', (backend) => {
@@ -65,7 +65,8 @@ describe.each(backends)('families on %s', (backend) => {
       });
       const size = tokens.length * model.config.dModel;
       for (let l = 0; l <= nLayers; l++) {
-        const layer = l < nLayers ? ours.cache.get('resid_pre', l) : ours.cache.get(handedOn(model), -1);
+        const layer =
+          l < nLayers ? ours.cache.get('resid_pre', l) : ours.cache.get(handedOn(layoutOf(model.config)), -1);
         const [values, expected] = [await layer.data(), residuals.subarray(l * size, (l + 1) * size)];
         expect(values, `layer ${l}`).toBeAllClose(expected, tolerance(backend));
         worst = Math.max(worst, largestError(values, expected));

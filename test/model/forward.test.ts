@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forward } from '../../src/model/forward/forward.ts';
 import { hookPoints, hookShape } from '../../src/model/hook-points.ts';
+import { handedOn, layoutOf } from '../../src/model/layout.ts';
 import { referenceForward } from '../../src/model/reference/reference.ts';
 import { erf } from '../../src/model/reference/reference-functions.ts';
 import { runWithCache } from '../../src/hooks/run.ts';
@@ -42,7 +43,7 @@ describe.each(backends)('the forward pass on %s', (backend) => {
           tolerance(backend),
         );
       }
-      const last = await cache.get(config.layout === 'post' ? 'normalized_resid_post' : 'resid_post', -1).data();
+      const last = await cache.get(handedOn(layoutOf(config)), -1).data();
       expect(last.subarray(r * 8 * config.dModel, (r + 1) * 8 * config.dModel)).toBeAllClose(
         truth.residuals[config.nLayers],
         tolerance(backend),

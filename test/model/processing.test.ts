@@ -39,18 +39,20 @@ beforeAll(async () => {
 const REFUSALS = {
   foldLayerNorm({ norm, layout, mlmHead, positions }) {
     if (norm.kind === 'none') return /has no norms/;
-    if (norm.kind === 'layer' && !norm.affine) return /have no weights; there is nothing left to fold/;
+    if (norm.affine === false) return /have no weights; there is nothing left to fold/;
     if (layout === 'post') return /stand on the residual stream/;
     return mlmHead === true || positions === 'shortformer' ? /cannot/ : undefined;
   },
-  centerWritingWeights({ norm, layout, finalNorm }) {
+  centerWritingWeights({ norm, layout, finalNorm, embedding }) {
     if (norm.kind === 'none') return /no norm takes the mean away/;
     if (norm.kind === 'rms') return /RMS norms do not take the mean away/;
     if (layout === 'post') return /norms stand on the residual stream/;
+    if (embedding?.norm !== undefined) return /a norm stands behind the embeddings/;
     return finalNorm === false ? /reads the residual without a norm/ : undefined;
   },
   centerUnembed: ({ logitSoftcap }) => (logitSoftcap === undefined ? undefined : /caps its logits at/),
-  foldValueBiases: ({ biases }) => (biases.qkv ? undefined : /values have no biases/),
+  foldValueBiases: ({ biases, attention }) =>
+    !biases.qkv ? /values have no biases/ : attention.clip === undefined ? undefined : /cut to/,
 } satisfies Record<string, (config: Model['config']) => RegExp | undefined>;
 const STEPS = { foldLayerNorm, centerWritingWeights, centerUnembed, foldValueBiases };
 

@@ -160,7 +160,9 @@ describe('heads without groups', () => {
     );
     single[Symbol.dispose]();
     expect(await runWithHooks(model, ROWS, []).data()).toBeAllClose(await grouped.logits.data(), 1e-6);
-    expect(() => runWithHooks(model, ROWS, [['blocks.0.hook_attn_in', () => undefined]])).toThrow(/not a hook point/);
+    expect(() => runWithHooks(model, ROWS, [['blocks.0.hook_attn_in', () => undefined]])).toThrow(
+      /not a hook point of this model: its 4 heads share 2 key\/value heads.*hook_q_input.*withUngroupedHeads/,
+    );
   });
 
   it('let one head lose its keys while the other of its group keeps them', async () => {

@@ -1,5 +1,7 @@
 /** Texts, ids and rows as input; what stands before a text; padding that changes nothing. */
-import { readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runWithCache, runWithHooks } from '../../src/hooks/run.ts';
@@ -149,26 +151,75 @@ describe('the BOS policy', () => {
 });
 
 describe('merges as pairs', () => {
-  it('may hold spaces inside a token, as long as no two pairs read the same', async () => {
+  it('may hold spaces inside a token, also where two pairs read the same', async () => {
     const bpe = (merges: [string, string][]): object => ({
       model: { type: 'BPE', vocab: { a: 0, ' ': 1, b: 2, 'a ': 3, 'a b': 4, ' b': 5 }, merges },
     });
-    const tokenizer = await createTokenizer(
+    const spaced = await createTokenizer(
       bpe([
         ['a', ' '],
         ['a ', 'b'],
       ]),
       {},
     );
-    expect(tokenizer.encode('a b')).toEqual([4]);
-    await expect(
-      createTokenizer(
-        bpe([
-          ['a', ' b'],
-          ['a ', 'b'],
-        ]),
-        {},
-      ),
-    ).rejects.toThrow(/merges \["a"," b"\] and \["a ","b"\] cannot be told apart/);
+    expect(spaced.encode('a b')).toEqual([4]);
+    const twins = await createTokenizer(
+      bpe([
+        ['a', ' b'],
+        ['a ', 'b'],
+        [' ', 'b'],
+      ]),
+      {},
+    );
+    expect(twins.encode('a b')).toEqual([4]);
+  });
+});
+
+describe('token ids', () => {
+  it('are taken wherever text is, beside texts and without a tokenizer', () => {
+    const [text] = toTokens(model, SHORT).tokens;
+    const mixed = toTokens(model, [SHORT, [3, 4]]);
+    expect(mixed).toEqual(padRows([text, [3, 4]], 'left'));
+    expect(toSingleToken(model, 3)).toBe(3);
+    const { model: bare } = randomModel(CONFIGS['gpt2']);
+    expect(toTokens(bare, [1, 2]).tokens).toEqual([[1, 2]]);
+    expect(toSingleToken(bare, 5)).toBe(5);
+    expect(() => toSingleToken(bare, 99)).toThrow(/token id 99 in row 0 is outside the vocabulary 0\.\.16/);
+    bare[Symbol.dispose]();
+  });
+});
+
+describe('a tokenizer larger than the embedding', () => {
+  const added = (id: number): object => ({ id, content: `<extra ${id}>`, special: true, normalized: false });
+  async function copyWith(count: number): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'larger-'));
+    await cp('models/ioi-tiny', folder, { recursive: true });
+    const path = join(folder, 'tokenizer.json');
+    const json = JSON.parse(await readFile(path, 'utf8')) as { added_tokens: object[]; model: { vocab: object } };
+    const size = Object.keys(json.model.vocab).length;
+    json.added_tokens.push(...Array.from({ length: count }, (_, i) => added(size + i)));
+    await writeFile(path, JSON.stringify(json));
+    return folder;
+  }
+
+  it('by an added pad token loads and says so; using the token is an error that names it', async () => {
+    const folder = await copyWith(1);
+    const larger = await loadModel(folder);
+    const { dVocab } = larger.config;
+    expect(larger.tokenizer?.vocabSize).toBe(dVocab + 1);
+    const line = `the embedding has ${dVocab} rows, none for the added token "<extra ${dVocab}>" (id ${dVocab}): a text that uses one is an error`;
+    expect(describeModel(larger).facts).toContain(line);
+    expect(toTokens(larger, SHORT)).toEqual(toTokens(model, SHORT));
+    expect(() => toTokens(larger, `Mary<extra ${dVocab}>`)).toThrow(
+      `"<extra ${dVocab}>" in row 0 is the added token ${dVocab}, but the embedding has ${dVocab} rows; leave it out.`,
+    );
+    larger[Symbol.dispose]();
+    await rm(folder, { recursive: true });
+  });
+
+  it('by more than a few is another model’s', async () => {
+    const folder = await copyWith(65);
+    await expect(loadModel(folder)).rejects.toThrow(/tokens, the embedding \d+ rows; they belong to different models/);
+    await rm(folder, { recursive: true });
   });
 });

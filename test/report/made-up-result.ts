@@ -188,6 +188,7 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
       },
     }),
     ...(removal && { removal }),
+    findings: [],
     files: [
       { path: 'out/result.json', what: 'this record' },
       { path: 'out/report.html', what: 'the page' },

@@ -79,10 +79,11 @@ describe('a record of version 2', () => {
   });
 
   it('keeps everything else as it was', () => {
-    const changed = ['schema', 'name', 'model', 'players', 'energy', 'circuit'];
+    const changed = ['schema', 'name', 'model', 'players', 'energy', 'circuit', 'findings'];
     const rest = (record: object): object =>
       Object.fromEntries(Object.entries(record).filter(([key]) => !changed.includes(key)));
     expect(rest(upgraded)).toEqual(rest(old));
+    expect(upgraded.findings).toEqual([]); // version 2 knew of none
     const { energy: _, members: __, ...circuit } = old.circuit as Record<string, unknown>;
     expect(upgraded.circuit).toMatchObject(circuit);
   });

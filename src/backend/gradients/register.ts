@@ -9,9 +9,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { STOCK_GRADIENTS } from './stock.ts';
 
-/** What registerGradient takes, by kernel name. */
-export type GradientTable = Readonly<Record<string, Omit<tf.GradConfig, 'kernelName'>>>;
-
 /** Gradients belong to operations, not to backends: one registration serves all of them. */
 export function registerGradients(): void {
   for (const [kernelName, config] of Object.entries(STOCK_GRADIENTS))

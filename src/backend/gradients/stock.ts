@@ -7,7 +7,9 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
-import type { GradientTable } from './register.ts';
+
+/** What registerGradient takes, by kernel name. */
+export type GradientTable = Readonly<Record<string, Omit<tf.GradConfig, 'kernelName'>>>;
 
 type Tensors = readonly tf.Tensor[];
 type Attributes = Readonly<Record<string, unknown>>;

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import { kvHeads } from '../../model/config.ts';
 import { hasFused } from '../../model/forward/fused.ts';
+import { layoutOf } from '../../model/layout.ts';
 import type { Model } from '../../model/model.ts';
 import type { Metric } from '../metrics.ts';
 import type { Task } from '../prompts.ts';
@@ -56,15 +57,17 @@ const FUSED: Held = {
  * MLP, and three copies of the logits. With kernels of our own (model/fused.ts) there are fewer.
  */
 export function bytesPerRow(model: Model, length: number, scoredPositions: number, columns: number): number {
-  const { dModel, nHeads, dHead, dMlp, attention, positions, gated, layout, activation } = model.config;
+  const { dModel, nHeads, dHead, dMlp, attention, positions, gated, activation } = model.config;
+  const { attn, mlp } = layoutOf(model.config);
   const held = hasFused('SpexlensLinear') && hasFused('SpexlensAttention') ? FUSED : STOCK;
   const readers = attention.ungrouped === true ? nHeads : kvHeads(model.config);
   const onBoth = (positions === 'rotary' ? held.turned : 0) + (attention.qkNorm === undefined ? 0 : held.normed);
   const heads = length * dHead * (held.heads * nHeads + held.readers * readers + onBoth * (nHeads + readers));
-  const scores = (attention.softcap === undefined ? held.scores : held.capped) * nHeads * length * length;
-  const hidden = activation === 'solu_ln' ? held.solu : gated === true ? held.gated : held.mlp;
+  const atScores = positions === 'alibi' ? STOCK : held; // the fused kernel has no alibi
+  const scores = (attention.softcap === undefined ? atScores.scores : atScores.capped) * nHeads * length * length;
+  const hidden = activation === 'solu_ln' || activation === 'solu' ? held.solu : gated === true ? held.gated : held.mlp;
   const block =
-    (layout === 'sandwich' ? held.sandwich : held.residual) * length * dModel +
+    (attn.output !== undefined || mlp.output !== undefined ? held.sandwich : held.residual) * length * dModel +
     Math.max(heads + scores, hidden * length * dMlp);
   return 4 * (block + 3 * scoredPositions * columns);
 }

@@ -8,7 +8,7 @@ import { closest, fail } from '../../errors.ts';
 import type { Player } from '../../game.ts';
 import type { ModelPlace, Place } from '../../place.ts';
 import type { ModelConfig } from '../../model/config.ts';
-import type { HookName } from '../../model/hook-points.ts';
+import { embeddingHook, type HookName } from '../../model/hook-points.ts';
 
 export type ComponentKind = 'head' | 'neuron' | 'mlp' | 'attn' | 'embed';
 
@@ -79,7 +79,7 @@ export function siteOf(
     case 'attn':
       return { hook: `${b}.hook_attn_out`, elements: 1 };
     case 'embed':
-      return { hook: 'hook_embed', elements: 1 };
+      return { hook: embeddingHook(config, 'hook_embed'), elements: 1 };
     default:
       return component.kind satisfies never;
   }

@@ -61,6 +61,11 @@ export function transposed(rows: number, cols: number): Take {
   };
 }
 
+/** Rows [from, to) of [.., cols], transposed: a part of a fused nn.Linear. */
+export function transposedRows(cols: number, from: number, to: number): Take {
+  return (data, into) => transposed(to - from, cols)(data.subarray(from * cols, to * cols), into);
+}
+
 /** Columns [from, to) of [rows, cols]. */
 export function columns(rows: number, cols: number, from: number, to: number): Take {
   return (data, into) => {
@@ -118,6 +123,23 @@ export function refuseUnless(
   }
 }
 
+/**
+ * Whether the unembedding is the token embedding: a head of its own in the file wins over tie_word_embeddings, as in
+ * transformers 5 (a model that was fine-tuned has another head than its configuration says).
+ */
+export function isTied(
+  raw: Readonly<Record<string, unknown>>,
+  tensorNames: ReadonlySet<string>,
+  head: string,
+  byDefault: boolean,
+): boolean {
+  if (tensorNames.has(head)) return false;
+  const said = raw['tie_word_embeddings'];
+  if (said === undefined || said === null) return byDefault;
+  if (typeof said === 'boolean') return said;
+  throw fail('checkpoint', 'config.json', `"tie_word_embeddings" is ${JSON.stringify(said)}; true or false is needed.`);
+}
+
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   relu: 'relu',
   gelu: 'gelu',
@@ -127,6 +149,8 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   gelu_accurate: 'gelu_new',
   gelu_pytorch_tanh: 'gelu_new',
   gelu_python_tanh: 'gelu_new',
+  quick_gelu: 'quick_gelu',
+  relu2: 'relu2',
   silu: 'silu',
   swish: 'silu',
 };

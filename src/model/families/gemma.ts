@@ -51,6 +51,6 @@ export const gemma: Family = {
     }
     return gemmaConfig(raw, c, 'gemma', activation);
   },
-  sources: (config, names, raw) => decoderSources(config, names, raw['tie_word_embeddings'] !== false),
+  sources: (config, names, raw) => decoderSources(config, names, raw, { tied: true }),
   isBuffer: isDecoderBuffer,
 };

@@ -49,6 +49,6 @@ export const gemma2: Family = {
       logitSoftcap: c.final_logit_softcapping ?? undefined,
     };
   },
-  sources: (config, names, raw) => decoderSources(config, names, raw['tie_word_embeddings'] !== false, FOUR_NORMS),
+  sources: (config, names, raw) => decoderSources(config, names, raw, { ...FOUR_NORMS, tied: true }),
   isBuffer: isDecoderBuffer,
 };

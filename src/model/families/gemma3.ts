@@ -76,6 +76,12 @@ export const gemma3: Family = {
         'config.json',
         `"rope_parameters" has "${unknown}"; gemma3 reads them by layer type: full_attention, sliding_attention.`,
       );
+    if (c.rope_scaling != null && 'type' in c.rope_scaling && !('rope_type' in c.rope_scaling))
+      throw fail(
+        'checkpoint',
+        'config.json',
+        `"rope_scaling" has "type" ${JSON.stringify(c.rope_scaling['type'])} and no "rope_type", which transformers ignores in gemma3; write "rope_type".`,
+      );
     const turn = (type: LayerType): ReturnType<typeof readRotary> => {
       const scaling = type === 'full_attention' ? c.rope_scaling : undefined;
       const theta = type === 'full_attention' ? c.rope_theta : c.rope_local_base_freq;
@@ -95,8 +101,9 @@ export const gemma3: Family = {
     };
   },
   sources: (config, names, raw) =>
-    decoderSources(config, names, raw['tie_word_embeddings'] !== false, {
+    decoderSources(config, names, raw, {
       ...FOUR_NORMS,
+      tied: true,
       prefixes: ['model.', 'language_model.model.', 'model.language_model.', ''],
     }),
   isBuffer: isDecoderBuffer,

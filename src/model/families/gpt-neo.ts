@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
-import { activationOf, field, parseConfig, refuseUnless, requireMultiple, type Family } from './family.ts';
+import { activationOf, field, isTied, parseConfig, refuseUnless, requireMultiple, type Family } from './family.ts';
 import { blocks, nameMap, prefixOf } from './name-map.ts';
 
 const schema = z.object({
@@ -17,8 +17,8 @@ const schema = z.object({
   window_size: field.size.default(256),
   layer_norm_epsilon: field.eps.default(1e-5),
   activation_function: z.string().default('gelu_new'),
-  attention_layers: z.array(z.string()).optional(),
-  attention_types: z.array(z.tuple([z.array(z.string()), field.count])).optional(),
+  attention_layers: z.array(z.string()).nullish(),
+  attention_types: z.array(z.tuple([z.array(z.string()), field.count])).nullish(),
 });
 
 export const gptNeo: Family = {
@@ -29,21 +29,21 @@ export const gptNeo: Family = {
     const c = parseConfig(schema, raw, 'gpt_neo');
     refuseUnless(raw, 'gpt_neo', {});
     requireMultiple(['hidden_size', c.hidden_size], ['num_heads', c.num_heads]);
-    // transformers expands attention_types; attention_layers is only its record of that.
+    // A list of layers counts before attention_types, which is expanded where there is none, as in transformers.
     const listed =
-      c.attention_types?.reduce((sum, [pattern, times]) => sum + pattern.length * times, 0) ??
-      c.attention_layers?.length;
+      c.attention_layers?.length ??
+      c.attention_types?.reduce((sum, [pattern, times]) => sum + pattern.length * times, 0);
     if (listed !== c.num_layers)
       throw fail(
         'checkpoint',
         'config.json',
-        `"attention_types" is for ${listed ?? 'no'} layers; the model has ${c.num_layers}.`,
+        `"${c.attention_layers ? 'attention_layers' : 'attention_types'}" is for ${listed ?? 'no'} layers; the model has ${c.num_layers}.`,
       );
     const kinds =
+      c.attention_layers ??
       c.attention_types?.flatMap(([pattern, times]) =>
         pattern.length === 0 ? [] : Array.from({ length: times }, () => pattern).flat(),
       ) ??
-      c.attention_layers ??
       [];
     const odd = kinds.find((kind) => kind !== 'global' && kind !== 'local');
     if (odd !== undefined)
@@ -71,7 +71,7 @@ export const gptNeo: Family = {
   },
   sources(config, names, raw) {
     const map = nameMap(config, prefixOf(names, 'wte.weight', ['transformer.', '']));
-    map.vocabulary('wte', 'lm_head', raw['tie_word_embeddings'] !== false);
+    map.vocabulary('wte', 'lm_head', isTied(raw, names, 'lm_head.weight', true));
     map.table('wpe.weight', 'pos_embed.W_pos');
     for (const { l, b } of blocks(config)) {
       map.norm(`h.${l}.ln_1`, `${b}.ln1`);

@@ -4,9 +4,9 @@
  * Checked against transformers' modeling_gpt_neox.
  */
 import { z } from 'zod';
-import { activationOf, field, parseConfig, refuseUnless, requireMultiple, transposed, type Family } from './family.ts';
+import { activationOf, field, isTied, parseConfig, refuseUnless, requireMultiple, type Family } from './family.ts';
 import { blocks, nameMap, prefixOf } from './name-map.ts';
-import { readRotary, ropeObject } from './rope.ts';
+import { contextOf, readRotary, ropeObject } from './rope.ts';
 
 const schema = z.object({
   vocab_size: field.size,
@@ -29,10 +29,12 @@ export const gptNeox: Family = {
   matches: (raw) => raw['model_type'] === 'gpt_neox',
   readConfig(raw) {
     const c = parseConfig(schema, raw, 'gpt_neox');
-    refuseUnless(raw, 'gpt_neox', {});
+    refuseUnless(raw, 'gpt_neox', { head_dim: [c.hidden_size / c.num_attention_heads] });
     requireMultiple(['hidden_size', c.hidden_size], ['num_attention_heads', c.num_attention_heads]);
     const dHead = c.hidden_size / c.num_attention_heads;
-    const rotary = readRotary(raw, ropeObject(raw), {
+    // As in transformers, base and share stand in the rotary parameters or under these names, and nowhere else.
+    const elsewhere = { ...raw, rope_theta: undefined, partial_rotary_factor: undefined };
+    const rotary = readRotary(elsewhere, ropeObject(raw), {
       family: 'gpt_neox',
       dHead,
       theta: c.rotary_emb_base,
@@ -47,7 +49,7 @@ export const gptNeox: Family = {
       nHeads: c.num_attention_heads,
       dHead,
       dMlp: c.intermediate_size,
-      nCtx: c.max_position_embeddings,
+      nCtx: contextOf(c.max_position_embeddings, rotary),
       dVocab: c.vocab_size,
       dVocabOut: c.vocab_size,
       norm: { kind: 'layer', eps: c.layer_norm_eps, affine: true },
@@ -60,33 +62,11 @@ export const gptNeox: Family = {
     };
   },
   sources(config, names, raw) {
-    const { nHeads, dHead, dModel: d, biases } = config;
-    const prefix = prefixOf(names, 'embed_in.weight', ['gpt_neox.', '']);
-    const map = nameMap(config, prefix);
-    map.vocabulary('embed_in', 'embed_out', raw['tie_word_embeddings'] === true);
-    const letters = ['Q', 'K', 'V'];
+    const map = nameMap(config, prefixOf(names, 'embed_in.weight', ['gpt_neox.', '']));
+    map.vocabulary('embed_in', 'embed_out', isTied(raw, names, 'embed_out.weight', false));
     for (const { l, b } of blocks(config)) {
-      const fused = `${prefix}layers.${l}.attention.query_key_value`;
       map.norm(`layers.${l}.input_layernorm`, `${b}.ln1`);
-      map.add({
-        tensor: `${fused}.weight`,
-        shape: [3 * d, d],
-        gives: Object.fromEntries(
-          letters.map((x, i) => [
-            `${b}.attn.W_${x}`,
-            (data, into) => transposed(d, d)(everyThird(data, i, nHeads, dHead * d), into),
-          ]),
-        ),
-      });
-      if (biases.qkv) {
-        map.add({
-          tensor: `${fused}.bias`,
-          shape: [3 * d],
-          gives: Object.fromEntries(
-            letters.map((x, i) => [`${b}.attn.b_${x}`, (data) => everyThird(data, i, nHeads, dHead)]),
-          ),
-        });
-      }
+      map.fusedHeads(`layers.${l}.attention.query_key_value`, `${b}.attn`);
       map.linear(`layers.${l}.attention.dense`, `${b}.attn`, 'O');
       map.norm(`layers.${l}.post_attention_layernorm`, `${b}.ln2`);
       map.linear(`layers.${l}.mlp.dense_h_to_4h`, `${b}.mlp`, 'in');
@@ -97,10 +77,3 @@ export const gptNeox: Family = {
   },
   isBuffer: (name) => /\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/.test(name),
 };
-
-/** [heads, 3, size] -> [heads, size], the i-th of each three. */
-function everyThird(data: Float32Array, i: number, heads: number, size: number): Float32Array {
-  const out = new Float32Array(heads * size);
-  for (let h = 0; h < heads; h++) out.set(data.subarray((3 * h + i) * size, (3 * h + i + 1) * size), h * size);
-  return out;
-}

@@ -8,6 +8,7 @@ import {
   activationOf,
   columns,
   field,
+  isTied,
   parseConfig,
   refuseUnless,
   requireMultiple,
@@ -65,10 +66,10 @@ export const gpt2: Family = {
     return config;
   },
 
-  sources(config, names) {
+  sources(config, names, raw) {
     const { dModel: d, dMlp: m, dVocab: V } = config;
     const prefix = names.has('transformer.wte.weight') ? 'transformer.' : '';
-    const untied = names.has('lm_head.weight');
+    const untied = !isTied(raw, names, 'lm_head.weight', true);
     const list: Source[] = [];
     const add = (tensor: string, shape: number[], gives: Source['gives']): void => {
       list.push({ tensor: tensor.startsWith('lm_head') ? tensor : prefix + tensor, shape, gives });

@@ -4,9 +4,18 @@
  */
 import { z } from 'zod';
 import type { ModelConfig } from '../config.ts';
-import { activationOf, field, parseConfig, refuseUnless, requireMultiple, type Family, type Source } from './family.ts';
+import {
+  activationOf,
+  field,
+  isTied,
+  parseConfig,
+  refuseUnless,
+  requireMultiple,
+  type Family,
+  type Source,
+} from './family.ts';
 import { blocks, nameMap, prefixOf } from './name-map.ts';
-import { readRotary, ropeObject, type RopeDefaults } from './rope.ts';
+import { contextOf, readRotary, ropeObject, type RopeDefaults } from './rope.ts';
 
 type Raw = Readonly<Record<string, unknown>>;
 
@@ -53,7 +62,7 @@ export function decoderConfig(
     nKvHeads,
     dHead,
     dMlp: c.intermediate_size,
-    nCtx: c.max_position_embeddings,
+    nCtx: contextOf(c.max_position_embeddings, rotary),
     dVocab: c.vocab_size,
     dVocabOut: c.vocab_size,
     norm: { kind: 'rms', eps: c.rms_norm_eps, offset: 0 },
@@ -66,9 +75,12 @@ export function decoderConfig(
   };
 }
 
-/** Where llama-like checkpoints keep the decoder, and how gemma 2 and 3 name the norms around the MLP. */
+/** Where llama-like checkpoints keep the decoder, how they name the norms of a block, and what they say of the head. */
 export interface DecoderNames {
   readonly prefixes?: readonly string[];
+  /** What an absent tie_word_embeddings means; false when absent. */
+  readonly tied?: boolean;
+  readonly ln1?: string;
   readonly ln1Post?: string;
   readonly ln2?: string;
   readonly ln2Post?: string;
@@ -77,15 +89,23 @@ export interface DecoderNames {
 export function decoderSources(
   config: ModelConfig,
   names: ReadonlySet<string>,
-  tied: boolean,
-  { prefixes = ['model.', ''], ln1Post, ln2 = 'post_attention_layernorm', ln2Post }: DecoderNames = {},
+  raw: Raw,
+  {
+    prefixes = ['model.', ''],
+    tied = false,
+    ln1 = 'input_layernorm',
+    ln1Post,
+    ln2 = 'post_attention_layernorm',
+    ln2Post,
+  }: DecoderNames = {},
 ): readonly Source[] {
   const prefix = prefixOf(names, 'embed_tokens.weight', prefixes);
   const map = nameMap(config, prefix);
-  map.vocabulary('embed_tokens', `${prefix.replace(/(^|\.)model\.(language_model\.)?$/, '$1')}lm_head`, tied);
+  const head = `${prefix.replace(/(^|\.)model\.(language_model\.)?$/, '$1')}lm_head`;
+  map.vocabulary('embed_tokens', head, isTied(raw, names, `${head}.weight`, tied));
   for (const { l, b } of blocks(config)) {
     const layer = `layers.${l}`;
-    map.norm(`${layer}.input_layernorm`, `${b}.ln1`);
+    map.norm(`${layer}.${ln1}`, `${b}.ln1`);
     for (const letter of ['Q', 'K', 'V', 'O'])
       map.linear(`${layer}.self_attn.${letter.toLowerCase()}_proj`, `${b}.attn`, letter);
     map.norm(`${layer}.self_attn.q_norm`, `${b}.attn.q_norm`);
@@ -118,6 +138,6 @@ export const llama: Family = {
       biases: { ...config.biases, mlp: c.mlp_bias },
     };
   },
-  sources: (config, names, raw) => decoderSources(config, names, raw['tie_word_embeddings'] === true),
+  sources: (config, names, raw) => decoderSources(config, names, raw),
   isBuffer: isDecoderBuffer,
 };

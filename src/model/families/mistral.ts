@@ -26,6 +26,6 @@ export const mistral: Family = {
       attention: { ...config.attention, windows },
     };
   },
-  sources: (config, names, raw) => decoderSources(config, names, raw['tie_word_embeddings'] === true),
+  sources: (config, names, raw) => decoderSources(config, names, raw),
   isBuffer: isDecoderBuffer,
 };

@@ -3,7 +3,7 @@
  * of its names is which of ours. nn.Linear weights are [out, in] in the file and [in, out] here.
  */
 import { parameterShapes, type ModelConfig } from '../config.ts';
-import { same, transposed, type Source } from './family.ts';
+import { same, transposed, type Source, type Take } from './family.ts';
 
 export interface NameMap {
   readonly list: readonly Source[];
@@ -13,6 +13,8 @@ export interface NameMap {
   linear(tensor: string, part: string, letter: string): void;
   /** `tensor`.weight -> `name`.w and `tensor`.bias -> `name`.b, those that the norm has. */
   norm(tensor: string, name: string, suffixes?: readonly [w: string, b: string]): void;
+  /** nn.Linear `tensor` whose rows are (head, q | k | v, d_head) -> W_Q, W_K, W_V of `part`, and their biases. */
+  fusedHeads(tensor: string, part: string): void;
   /** Token embedding and unembedding: one tensor where `tied`, else `embedding` and `head`, a full name without .weight. */
   vocabulary(embedding: string, head: string, tied: boolean): void;
   add(source: Source): void;
@@ -42,6 +44,23 @@ export function nameMap(config: ModelConfig, prefix: string): NameMap {
       if (shapes[`${name}.w`] !== undefined) table(`${tensor}.${w}`, `${name}.w`);
       if (shapes[`${name}.b`] !== undefined) table(`${tensor}.${b}`, `${name}.b`);
     },
+    fusedHeads(tensor, part) {
+      const { nHeads, dHead, dModel: d, biases } = config;
+      const letters = ['Q', 'K', 'V'];
+      const each = (make: (i: number) => Take, letter: string): Source['gives'] =>
+        Object.fromEntries(letters.map((x, i) => [`${part}.${letter}_${x}`, make(i)]));
+      list.push({
+        tensor: `${prefix}${tensor}.weight`,
+        shape: [3 * d, d],
+        gives: each((i) => (data, into) => transposed(d, d)(everyThird(data, i, nHeads, dHead * d), into), 'W'),
+      });
+      if (!biases.qkv) return;
+      list.push({
+        tensor: `${prefix}${tensor}.bias`,
+        shape: [3 * d],
+        gives: each((i) => (data) => everyThird(data, i, nHeads, dHead), 'b'),
+      });
+    },
     vocabulary(embedding, head, tied) {
       const [width, rows] = shapes['unembed.W_U'];
       const unembedding = { 'unembed.W_U': transposed(rows, width) };
@@ -65,4 +84,11 @@ export function prefixOf(names: ReadonlySet<string>, tensor: string, prefixes: r
 /** 0..n-1 with their names here. */
 export function blocks(config: ModelConfig): { readonly l: number; readonly b: string }[] {
   return Array.from({ length: config.nLayers }, (_, l) => ({ l, b: `blocks.${l}` }));
+}
+
+/** [heads, 3, size] -> [heads, size], the i-th of each three. */
+function everyThird(data: Float32Array, i: number, heads: number, size: number): Float32Array {
+  const out = new Float32Array(heads * size);
+  for (let h = 0; h < heads; h++) out.set(data.subarray((3 * h + i) * size, (3 * h + i + 1) * size), h * size);
+  return out;
 }

@@ -4,7 +4,16 @@
  * Checked against transformers' modeling_opt.
  */
 import { z } from 'zod';
-import { activationOf, field, parseConfig, refuseUnless, requireMultiple, transposed, type Family } from './family.ts';
+import {
+  activationOf,
+  field,
+  isTied,
+  parseConfig,
+  refuseUnless,
+  requireMultiple,
+  transposed,
+  type Family,
+} from './family.ts';
 import { blocks, nameMap, prefixOf } from './name-map.ts';
 
 const schema = z.object({
@@ -58,7 +67,7 @@ export const opt: Family = {
     const { dModel: d, nCtx, embedding: { width = d } = {} } = config;
     const prefix = prefixOf(names, 'embed_tokens.weight', ['model.decoder.', 'decoder.']);
     const map = nameMap(config, prefix);
-    map.vocabulary('embed_tokens', 'lm_head', raw['tie_word_embeddings'] !== false);
+    map.vocabulary('embed_tokens', 'lm_head', isTied(raw, names, 'lm_head.weight', true));
     map.add({
       tensor: `${prefix}embed_positions.weight`,
       shape: [nCtx + OFFSET, d],

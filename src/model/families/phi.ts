@@ -5,9 +5,9 @@
  */
 import { z } from 'zod';
 import type { Norm } from '../config.ts';
-import { activationOf, field, parseConfig, refuseUnless, requireMultiple, type Family } from './family.ts';
+import { activationOf, field, isTied, parseConfig, refuseUnless, requireMultiple, type Family } from './family.ts';
 import { blocks, nameMap, prefixOf } from './name-map.ts';
-import { readRotary, ropeObject } from './rope.ts';
+import { contextOf, readRotary, ropeObject } from './rope.ts';
 
 const schema = z.object({
   vocab_size: field.size,
@@ -28,7 +28,7 @@ export const phi: Family = {
   matches: (raw) => raw['model_type'] === 'phi',
   readConfig(raw) {
     const c = parseConfig(schema, raw, 'phi');
-    refuseUnless(raw, 'phi', {});
+    refuseUnless(raw, 'phi', { head_dim: [c.hidden_size / c.num_attention_heads] });
     requireMultiple(['hidden_size', c.hidden_size], ['num_attention_heads', c.num_attention_heads]);
     const nKvHeads = c.num_key_value_heads ?? c.num_attention_heads;
     requireMultiple(['num_attention_heads', c.num_attention_heads], ['num_key_value_heads', nKvHeads]);
@@ -44,7 +44,7 @@ export const phi: Family = {
       nKvHeads,
       dHead,
       dMlp: c.intermediate_size,
-      nCtx: c.max_position_embeddings,
+      nCtx: contextOf(c.max_position_embeddings, rotary),
       dVocab: c.vocab_size,
       dVocabOut: c.vocab_size,
       norm,
@@ -58,7 +58,7 @@ export const phi: Family = {
   },
   sources(config, names, raw) {
     const map = nameMap(config, prefixOf(names, 'embed_tokens.weight', ['model.', '']));
-    map.vocabulary('embed_tokens', 'lm_head', raw['tie_word_embeddings'] === true);
+    map.vocabulary('embed_tokens', 'lm_head', isTied(raw, names, 'lm_head.weight', false));
     for (const { l, b } of blocks(config)) {
       const layer = `layers.${l}`;
       map.norm(`${layer}.input_layernorm`, `${b}.ln1`);

@@ -44,6 +44,6 @@ export const qwen2: Family = {
     const config = qwenConfig(raw, c, 'qwen2');
     return { ...config, biases: { ...config.biases, qkv: true, attnOut: false } };
   },
-  sources: (config, names, raw) => decoderSources(config, names, raw['tie_word_embeddings'] === true),
+  sources: (config, names, raw) => decoderSources(config, names, raw),
   isBuffer: isDecoderBuffer,
 };

@@ -15,6 +15,6 @@ export const qwen3: Family = {
     const config = qwenConfig(raw, c, 'qwen3');
     return { ...config, attention: { ...config.attention, qkNorm: config.norm } };
   },
-  sources: (config, names, raw) => decoderSources(config, names, raw['tie_word_embeddings'] === true),
+  sources: (config, names, raw) => decoderSources(config, names, raw),
   isBuffer: isDecoderBuffer,
 };

@@ -14,13 +14,31 @@ const rope = z.object({
   type: z.string().optional(),
   rope_theta: z.number().positive().nullish(),
   partial_rotary_factor: z.number().positive().max(1).nullish(),
-  attention_factor: z.null().optional(),
 });
-const linear = z.object({ factor: z.number().positive() });
+const scaledBy = z.object({ factor: z.number().positive() });
 const llama3 = z.object({
   factor: z.number().positive(),
   low_freq_factor: z.number().positive(),
   high_freq_factor: z.number().positive(),
+  original_max_position_embeddings: field.size.optional(),
+});
+
+const yarn = z.object({
+  factor: z.number().positive().nullish(),
+  attention_factor: z.number().positive().nullish(),
+  beta_fast: z.number().nonnegative().nullish(),
+  beta_slow: z.number().nonnegative().nullish(),
+  mscale: z.number().nonnegative().nullish(),
+  mscale_all_dim: z.number().nonnegative().nullish(),
+  truncate: field.flag.default(true),
+  original_max_position_embeddings: field.size.optional(),
+});
+const factors = z.array(z.number().positive());
+const longrope = z.object({
+  factor: z.number().positive().nullish(),
+  attention_factor: z.number().positive().nullish(),
+  short_factor: factors,
+  long_factor: factors,
   original_max_position_embeddings: field.size.optional(),
 });
 
@@ -52,7 +70,13 @@ export function ropeObject(raw: Raw): Raw {
     raw,
     'rotary',
   );
-  return objects.rope_scaling ?? objects.rope_parameters ?? {};
+  const { rope_scaling: first, rope_parameters: second } = objects;
+  return (first && Object.keys(first).length > 0 ? first : second) ?? {};
+}
+
+/** Tokens that a model has room for: with dynamic scaling, `factor` times its context. */
+export function contextOf(context: number, { scaling }: Rotary): number {
+  return scaling?.kind === 'dynamic' ? Math.floor(context * scaling.factor) : context;
 }
 
 /** One layer's rotary positions from its parameter object. @throws naming what is not implemented. */
@@ -70,55 +94,115 @@ export function readRotary(
       'config.json',
       `"partial_rotary_factor" is ${factor}, which is not implemented for ${family}; supported: absent or 1.`,
     );
-  const dims = Math.trunc(dHead * factor);
-  if (dims < 2 || dims % 2 !== 0)
-    throw fail(
-      'checkpoint',
-      'config.json',
-      `${dims} of ${dHead} dimensions of a head would turn; an even number is needed.`,
-    );
-  return {
+  const dims = turningDims(Math.trunc(dHead * factor), dHead);
+  const base = own.rope_theta ?? top.rope_theta ?? theta;
+  const given: Given = {
+    object,
+    family,
     dims,
-    theta: own.rope_theta ?? top.rope_theta ?? theta,
-    scaling: readScaling(
-      top.original_max_position_embeddings ?? undefined,
-      top.max_position_embeddings,
-      object,
-      own.rope_type ?? own.type ?? 'default',
-      family,
-    ),
+    theta: base,
+    context: top.max_position_embeddings,
+    original: top.original_max_position_embeddings ?? undefined,
   };
+  return { dims, theta: base, ...readScaling(own.rope_type ?? own.type ?? 'default', given) };
 }
 
-function readScaling(
-  original: number | undefined,
-  context: number,
-  object: Raw,
-  type: string,
-  family: string,
-): RotaryScaling | undefined {
+/** `dims` itself. @throws unless it is an even number of a head's dimensions. */
+export function turningDims(dims: number, dHead: number): number {
+  if (dims >= 2 && dims % 2 === 0 && dims <= dHead) return dims;
+  throw fail(
+    'checkpoint',
+    'config.json',
+    `${dims} of ${dHead} dimensions of a head would turn; an even number of at most ${dHead} is needed.`,
+  );
+}
+
+interface Given {
+  readonly object: Raw;
+  readonly family: string;
+  readonly dims: number;
+  readonly theta: number;
+  readonly context: number;
+  /** The context of pretraining, where the file gives it outside the rotary parameters: it counts first. */
+  readonly original: number | undefined;
+}
+
+function readScaling(type: string, given: Given): Pick<Rotary, 'scaling' | 'amplitude'> {
+  const { object, family, context, original } = given;
+  const parse = <T>(schema: z.ZodType<T>): T => parseConfig(schema, object, `${family}, rope parameters`);
   switch (type) {
     case 'default':
-      return undefined;
+      return {};
     case 'linear':
-      return { kind: 'linear', factor: parseConfig(linear, object, `${family}, rope parameters`).factor };
+      return { scaling: { kind: 'linear', factor: parse(scaledBy).factor } };
+    case 'dynamic':
+      return { scaling: { kind: 'dynamic', factor: parse(scaledBy).factor, originalContext: context } };
     case 'llama3': {
-      const c = parseConfig(llama3, object, `${family}, rope parameters`);
-      return {
+      const c = parse(llama3);
+      const scaling: RotaryScaling = {
         kind: 'llama3',
         factor: c.factor,
         lowFrequency: c.low_freq_factor,
         highFrequency: c.high_freq_factor,
         originalContext: original ?? c.original_max_position_embeddings ?? context,
       };
+      return { scaling };
     }
+    case 'yarn':
+      return yarnScaling(parse(yarn), given);
+    case 'longrope':
+      return longropeScaling(parse(longrope), given);
     default:
       throw fail(
         'checkpoint',
         'config.json',
-        `"rope_type" is "${type}", which changes the numbers and is not implemented for ${family}; supported: default, linear, llama3.`,
+        `"rope_type" is "${type}", which changes the numbers and is not implemented for ${family}; supported: default, linear, dynamic, yarn, longrope, llama3.`,
       );
   }
+}
+
+/** YaRN (Peng et al. 2023, sections 3.2 and 3.4): between which pairs of dimensions the ramp stands, and the temperature. */
+function yarnScaling(
+  c: z.infer<typeof yarn>,
+  { dims, theta, context, original = c.original_max_position_embeddings ?? context }: Given,
+): Pick<Rotary, 'scaling' | 'amplitude'> {
+  const factor = c.factor ?? context / original;
+  const temperature = (mscale: number): number => (factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1);
+  const { mscale, mscale_all_dim: all } = c;
+  const inferred = mscale && all ? temperature(mscale) / temperature(all) : temperature(1);
+  const pairOf = (turns: number): number => (dims * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const [low, high] = [pairOf(c.beta_fast || 32), pairOf(c.beta_slow || 1)];
+  return {
+    scaling: {
+      kind: 'yarn',
+      factor,
+      low: Math.max(0, c.truncate ? Math.floor(low) : low),
+      high: Math.min(dims - 1, c.truncate ? Math.ceil(high) : high),
+    },
+    amplitude: c.attention_factor ?? inferred,
+  };
+}
+
+/** LongRoPE (Ding et al. 2024). */
+function longropeScaling(
+  c: z.infer<typeof longrope>,
+  { family, dims, context, original = c.original_max_position_embeddings ?? context }: Given,
+): Pick<Rotary, 'scaling' | 'amplitude'> {
+  for (const [name, list] of [
+    ['short_factor', c.short_factor],
+    ['long_factor', c.long_factor],
+  ] as const)
+    if (list.length !== dims / 2)
+      throw fail(
+        'checkpoint',
+        'config.json',
+        `"${name}" has ${list.length} numbers; ${family} turns ${dims} dimensions of a head, so ${dims / 2} are needed.`,
+      );
+  const factor = c.factor ?? context / original;
+  return {
+    scaling: { kind: 'longrope', short: c.short_factor, long: c.long_factor, originalContext: original },
+    amplitude: c.attention_factor ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))),
+  };
 }
 
 export type LayerType = 'full_attention' | 'sliding_attention';

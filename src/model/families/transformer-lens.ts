@@ -1,49 +1,88 @@
 /**
- * The TransformerLens format: its own config fields (d_model, n_layers, ...) and tensor names
- * (blocks.0.attn.W_Q [head, d_model, d_head]). Attention-only, GELU, SoLU and ReLU toys; missing biases are zero.
+ * The TransformerLens format: HookedTransformer's own config fields (d_model, n_layers, ...) and tensor names
+ * (blocks.0.attn.W_Q [head, d_model, d_head]); missing biases are zero. Checked against TransformerLens 3.9.
+ *
+ * A field that is not in FIELDS below is refused: a list of what is known sees what a newer version adds.
  */
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
-import type { Activation, ModelConfig, Norm } from '../config.ts';
-import {
-  field,
-  MOST_LAYERS,
-  parseConfig,
-  refuseUnless,
-  same,
-  swapLeading,
-  type Family,
-  type Source,
-} from './family.ts';
+import type { Activation, ModelConfig, Norm, Positions, Rotary } from '../config.ts';
+import { field, MOST_LAYERS, parseConfig, refuseUnless, type Family } from './family.ts';
+import { turningDims } from './rope.ts';
+import { refuseUnknown } from './transformer-lens-fields.ts';
+import { lensSources } from './transformer-lens-names.ts';
 
 const schema = z.object({
   d_model: field.size,
   n_layers: z.number().int().nonnegative().max(MOST_LAYERS),
-  n_heads: field.count.optional(),
+  n_heads: z.number().int().optional(),
+  n_key_value_heads: field.size.nullish(),
   d_head: field.size,
   d_mlp: field.size.nullish(),
   n_ctx: field.size,
   d_vocab: field.size,
   d_vocab_out: z.number().int().nullish(),
-  act_fn: z.string().nullish(),
+  act_fn: z.string().nullable().default('relu'),
   attn_only: field.flag.default(false),
-  normalization_type: z.string().nullish(),
+  gated_mlp: field.flag.default(false),
+  parallel_attn_mlp: field.flag.default(false),
+  normalization_type: z.string().nullable().default('LN'),
+  use_normalization_before_and_after: field.flag.default(false),
+  use_qk_norm: field.flag.default(false),
+  post_embedding_ln: field.flag.default(false),
   eps: field.eps.default(1e-5),
   positional_embedding_type: z.string().default('standard'),
+  rotary_dim: field.size.nullish(),
+  rotary_base: z.number().positive().default(10000),
+  rotary_base_local: z.number().positive().nullish(),
+  rotary_scaling_factor: z.number().positive().default(1),
+  rotary_adjacent_pairs: field.flag.default(false),
   attention_dir: z.enum(['causal', 'bidirectional']).default('causal'),
   use_attn_scale: field.flag.default(true),
   attn_scale: z.number().nullish(),
   scale_attn_by_inverse_layer_idx: field.flag.default(false),
+  use_local_attn: field.flag.default(false),
+  window_size: field.size.nullish(),
+  attn_types: z.array(z.enum(['global', 'local'])).nullish(),
+  attn_scores_soft_cap: z.number().nullish(),
+  output_logits_soft_cap: z.number().nullish(),
+  clip_qkv: z.number().positive().nullish(),
 });
+type Fields = z.infer<typeof schema>;
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   relu: 'relu',
+  relu2: 'relu2',
   gelu: 'gelu',
   gelu_new: 'gelu_new',
+  gelu_fast: 'gelu_new', // the same function, its constant rounded
+  gelu_pytorch_tanh: 'gelu_new',
   silu: 'silu',
+  solu: 'solu',
   solu_ln: 'solu_ln',
 };
-const NORMS: Readonly<Record<string, boolean>> = { LN: true, LNPre: false };
+const POSITIONS: Readonly<Record<string, Positions>> = {
+  standard: 'learned',
+  shortformer: 'shortformer',
+  rotary: 'rotary',
+  alibi: 'alibi',
+};
+const NORMS: Readonly<Record<string, (eps: number) => Norm>> = {
+  LN: (eps) => ({ kind: 'layer', eps, affine: true }),
+  LNPre: (eps) => ({ kind: 'layer', eps, affine: false }),
+  RMS: (eps) => ({ kind: 'rms', eps, offset: 0 }),
+  RMSPre: (eps) => ({ kind: 'rms', eps, offset: 0, affine: false }),
+};
+
+/** What `table` has for the value of a field. @throws naming both. */
+function lookUp<T>(table: Readonly<Record<string, T>>, name: string, value: string | null | undefined): T {
+  if (value != null && Object.hasOwn(table, value)) return table[value];
+  throw fail(
+    'checkpoint',
+    'config.json',
+    `"${name}" is ${JSON.stringify(value ?? null)}; transformer-lens supports ${Object.keys(table).join(', ')}.`,
+  );
+}
 
 export const transformerLens: Family = {
   name: 'transformer-lens',
@@ -53,70 +92,51 @@ export const transformerLens: Family = {
     (raw['model_type'] === undefined && 'd_model' in raw && 'd_head' in raw && 'd_vocab' in raw),
 
   readConfig(raw, names) {
+    refuseUnknown(raw);
     const c = parseConfig(schema, raw, 'transformer-lens');
-    refuseUnless(raw, 'transformer-lens', {
-      parallel_attn_mlp: [false],
-      gated_mlp: [false],
-      use_local_attn: [false],
-      window_size: [],
-      n_key_value_heads: [c.n_heads],
-      attn_scores_soft_cap: [-1, 0],
-      output_logits_soft_cap: [-1, 0],
-      use_qk_norm: [false],
-      post_embedding_ln: [false],
-      use_normalization_before_and_after: [false],
-      final_rms: [false],
-      num_experts: [],
-      tie_word_embeddings: [false],
-    });
-    const positions = c.positional_embedding_type === 'standard' ? 'learned' : c.positional_embedding_type;
-    if (positions !== 'learned' && positions !== 'shortformer') {
-      throw fail(
-        'checkpoint',
-        'config.json',
-        `"positional_embedding_type" is "${positions}"; transformer-lens supports standard, shortformer.`,
-      );
-    }
-    if (c.normalization_type != null && !Object.hasOwn(NORMS, c.normalization_type)) {
-      throw fail(
-        'checkpoint',
-        'config.json',
-        `"normalization_type" is "${c.normalization_type}"; transformer-lens supports null, LN, LNPre.`,
-      );
-    }
-    const activation = c.attn_only ? 'relu' : (c.act_fn ?? '');
-    if (!Object.hasOwn(ACTIVATIONS, activation)) {
-      throw fail(
-        'checkpoint',
-        'config.json',
-        `"act_fn" is ${JSON.stringify(c.act_fn ?? null)}; transformer-lens supports ${Object.keys(ACTIVATIONS).join(', ')}.`,
-      );
-    }
+    const positions = lookUp(POSITIONS, 'positional_embedding_type', c.positional_embedding_type);
     const norm: Norm =
-      c.normalization_type == null
+      c.normalization_type === null
         ? { kind: 'none' }
-        : { kind: 'layer', eps: c.eps, affine: NORMS[c.normalization_type] };
+        : lookUp(NORMS, 'normalization_type', c.normalization_type)(c.eps);
+    refuseMixtures(raw, c, norm);
+    const nHeads = c.n_heads !== undefined && c.n_heads > 0 ? c.n_heads : Math.floor(c.d_model / c.d_head);
+    const nKvHeads = c.n_key_value_heads ?? nHeads;
+    if (nHeads % nKvHeads !== 0)
+      throw fail('checkpoint', 'config.json', `n_heads ${nHeads} is not a multiple of n_key_value_heads ${nKvHeads}.`);
+    // There and in BLOOM, slopes differ for other counts.
+    if (positions === 'alibi' && 2 ** Math.round(Math.log2(nHeads)) !== nHeads)
+      throw fail('checkpoint', 'config.json', `n_heads is ${nHeads}; with alibi a power of two is needed.`);
+    const each = <T>(make: (layer: number) => T): T[] => Array.from({ length: c.n_layers }, (_, l) => make(l));
     const scale = c.use_attn_scale
       ? 1 / (c.attn_scale != null && c.attn_scale > 0 ? c.attn_scale : Math.sqrt(c.d_head))
       : 1;
+    const local = localLayers(c);
     const config: ModelConfig = {
       family: 'transformer-lens',
       nLayers: c.n_layers,
       dModel: c.d_model,
-      nHeads: c.n_heads !== undefined && c.n_heads > 0 ? c.n_heads : Math.floor(c.d_model / c.d_head),
+      nHeads,
+      ...(nKvHeads === nHeads ? {} : { nKvHeads }),
       dHead: c.d_head,
       dMlp: c.attn_only ? 0 : (c.d_mlp ?? 4 * c.d_model),
       nCtx: c.n_ctx,
       dVocab: c.d_vocab,
       dVocabOut: c.d_vocab_out != null && c.d_vocab_out > 0 ? c.d_vocab_out : c.d_vocab,
       norm,
+      ...(c.parallel_attn_mlp ? { layout: 'parallel' } : {}),
+      ...(c.use_normalization_before_and_after ? { layout: 'sandwich' } : {}),
       positions,
-      activation: ACTIVATIONS[activation],
+      ...(positions === 'rotary' ? { rotary: each((l) => rotaryOf(c, local?.[l] === true)) } : {}),
+      activation: c.attn_only ? 'relu' : lookUp(ACTIVATIONS, 'act_fn', c.act_fn),
+      ...(c.gated_mlp && !c.attn_only ? { gated: true } : {}),
       attention: {
-        scales: Array.from({ length: c.n_layers }, (_, l) =>
-          c.scale_attn_by_inverse_layer_idx ? scale / (l + 1) : scale,
-        ),
+        scales: each((l) => (c.scale_attn_by_inverse_layer_idx ? scale / (l + 1) : scale)),
         causal: c.attention_dir === 'causal',
+        ...(local === undefined ? {} : { windows: local.map((is) => (is ? (c.window_size ?? null) : null)) }),
+        ...(above0(c.attn_scores_soft_cap) ? { softcap: c.attn_scores_soft_cap } : {}),
+        ...(c.use_qk_norm ? { qkNorm: NORMS['RMS'](c.eps) } : {}),
+        ...(c.clip_qkv == null ? {} : { clip: c.clip_qkv }),
       },
       biases: {
         qkv: names.has('blocks.0.attn.b_Q'),
@@ -124,46 +144,82 @@ export const transformerLens: Family = {
         mlp: names.has('blocks.0.mlp.b_in'),
         unembed: names.has('unembed.b_U'),
       },
+      ...(c.post_embedding_ln ? { embedding: { norm: 'token' } } : {}),
+      ...(above0(c.output_logits_soft_cap) ? { logitSoftcap: c.output_logits_soft_cap } : {}),
     };
     return config;
   },
-
-  sources(config) {
-    const { dModel: d, nHeads: h, dHead: e, dMlp: m, biases } = config;
-    const list: Source[] = [];
-    const add = (name: string, shape: number[], take = same): void => {
-      list.push({ tensor: name, shape, gives: { [name]: take } });
-    };
-    const affine = config.norm.kind === 'layer' && config.norm.affine;
-    const norm = (name: string, width: number): void => {
-      if (!affine) return;
-      add(`${name}.w`, [width]);
-      add(`${name}.b`, [width]);
-    };
-    add('embed.W_E', [config.dVocab, d]);
-    add('pos_embed.W_pos', [config.nCtx, d]);
-    for (let l = 0; l < config.nLayers; l++) {
-      const b = `blocks.${l}`;
-      norm(`${b}.ln1`, d);
-      for (const x of ['Q', 'K', 'V']) {
-        add(`${b}.attn.W_${x}`, [h, d, e], swapLeading(h, d, e));
-        if (biases.qkv) add(`${b}.attn.b_${x}`, [h, e]);
-      }
-      add(`${b}.attn.W_O`, [h, e, d]);
-      if (biases.attnOut) add(`${b}.attn.b_O`, [d]);
-      if (m === 0) continue;
-      norm(`${b}.ln2`, d);
-      add(`${b}.mlp.W_in`, [d, m]);
-      if (biases.mlp) add(`${b}.mlp.b_in`, [m]);
-      if (config.activation === 'solu_ln') norm(`${b}.mlp.ln`, m);
-      add(`${b}.mlp.W_out`, [m, d]);
-      if (biases.mlp) add(`${b}.mlp.b_out`, [d]);
-    }
-    norm('ln_final', d);
-    add('unembed.W_U', [d, config.dVocabOut]);
-    if (biases.unembed) add('unembed.b_U', [config.dVocabOut]);
-    return list;
-  },
-
-  isBuffer: (name) => /\.attn\.(mask|IGNORE)$/.test(name),
+  sources: lensSources,
+  isBuffer: (name) => /\.attn\.(mask|IGNORE|rotary_(sin|cos))$/.test(name),
 };
+
+const above0 = (cap: number | null | undefined): cap is number => cap != null && cap > 0;
+
+/** @throws for fields that are known, and for combinations that the record cannot say. */
+function refuseMixtures(raw: Readonly<Record<string, unknown>>, c: Fields, norm: Norm): void {
+  const who = 'transformer-lens';
+  refuseUnless(raw, who, {
+    num_experts: [],
+    use_logn_attn: [false],
+    use_attention_sinks: [false],
+    use_dynamic_ntk_rope: [false],
+    use_yarn_rope: [false],
+    use_NTK_by_parts_rope: [false],
+    load_in_4bit: [false],
+    quantization_method: [],
+    tie_word_embeddings: [false],
+    layer_norm_folding: [false],
+    uses_rms_norm: norm.kind === 'rms' ? [true, false] : [false],
+    // ln_final is of the blocks' kind here, and norms over queries, keys and embeddings have weights of theirs.
+    final_rms: norm.kind === 'rms' ? [true, false] : [false],
+    original_architecture: ARCHITECTURES,
+    ...(norm.kind === 'layer' && norm.affine ? {} : { post_embedding_ln: [false] }),
+    ...(c.parallel_attn_mlp || norm.kind !== 'rms' || norm.affine === false
+      ? { use_normalization_before_and_after: [false] }
+      : {}),
+    ...(c.attn_only ? { parallel_attn_mlp: [false] } : {}),
+    ...(c.act_fn === 'solu_ln' ? { gated_mlp: [false] } : {}),
+    // TransformerLens norms solu_ln's layer in its own way where the blocks' norms are no layer norms.
+    ...(c.act_fn === 'solu_ln' && norm.kind !== 'layer' ? { act_fn: [] } : {}),
+    ...(c.positional_embedding_type === 'alibi' || c.use_local_attn ? { attention_dir: ['causal'] } : {}),
+  });
+}
+
+/** Architectures that HookedTransformer treats as any other; OLMo 2 and 3, for one, move their norms without a field saying so. */
+const ARCHITECTURES = [
+  'GPT2LMHeadModel',
+  'GPTNeoForCausalLM',
+  'GPTNeoXForCausalLM',
+  'GPTJForCausalLM',
+  'LlamaForCausalLM',
+  'MistralForCausalLM',
+  'Qwen2ForCausalLM',
+  'Qwen3ForCausalLM',
+  'PhiForCausalLM',
+  'Phi3ForCausalLM',
+  'BloomForCausalLM',
+  'neel',
+  'neel-solu-old',
+  'mingpt',
+];
+
+/** Which layers see a window only; undefined when none does. */
+function localLayers(c: Fields): boolean[] | undefined {
+  if (!c.use_local_attn) return undefined;
+  if (c.attn_types?.length !== c.n_layers || c.window_size == null)
+    throw fail(
+      'checkpoint',
+      'config.json',
+      `"use_local_attn" is true with ${c.attn_types?.length ?? 'no'} "attn_types" and "window_size" ${c.window_size ?? null}; a type for each of ${c.n_layers} layers and a size are needed.`,
+    );
+  return c.attn_types.map((type) => type === 'local');
+}
+
+function rotaryOf(c: Fields, local: boolean): Rotary {
+  return {
+    dims: turningDims(c.rotary_dim ?? c.d_head, c.d_head),
+    theta: local ? (c.rotary_base_local ?? c.rotary_base) : c.rotary_base,
+    ...(c.rotary_adjacent_pairs ? { pairs: 'adjacent' } : {}),
+    ...(c.rotary_scaling_factor === 1 || local ? {} : { scaling: { kind: 'linear', factor: c.rotary_scaling_factor } }),
+  };
+}

@@ -5,13 +5,14 @@
  * more queries of it, so keys and values are never copied.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { kvHeads } from '../config.ts';
+import { kvHeads, type Norm } from '../config.ts';
+import { layoutOf } from '../layout.ts';
 import { fused, hasFused } from './fused.ts';
 import { columnsOf, noHeads, planHeads, widened, writtenHeads, type HeadPlan } from './live-heads.ts';
 import type { HookName } from '../hook-points.ts';
 import { linear, perHeadOutput, perHeadProjection, softcap } from './layers.ts';
 import { norm } from './norm.ts';
-import { tensorOf } from '../weights/parameters.ts';
+import { tensorOf, type Parameter } from '../weights/parameters.ts';
 import { takePositions, type Pass } from './pass.ts';
 import { turn } from './rotary.ts';
 
@@ -68,10 +69,12 @@ function mix(
   const { config, visit, wants } = pass;
   const attn: `blocks.${number}.attn` = `blocks.${layer}.attn`;
   const { softcap: cap, scales } = config.attention;
-  if (!wants(`${attn}.hook_attn_scores`) && !wants(`${attn}.hook_pattern`) && hasFused('SpexlensAttention')) {
+  const mask = maskOf(pass, layer, plan);
+  const alike = mask === undefined || mask.shape[1] === 1; // one mask for all heads is all that the kernel takes
+  if (alike && !wants(`${attn}.hook_attn_scores`) && !wants(`${attn}.hook_pattern`) && hasFused('SpexlensAttention')) {
     return fused(
       'SpexlensAttention',
-      { q, k, v, mask: pass.masks[layer], live: plan.kind === 'rows' ? plan.heads : undefined },
+      { q, k, v, mask, live: plan.kind === 'rows' ? plan.heads : undefined },
       { scale: scales[layer], softcap: cap ?? 0 },
     );
   }
@@ -83,11 +86,23 @@ function mix(
   );
   const scaled = scales[layer] === 1 ? product : tf.mul(product, scales[layer]);
   const raw = cap === undefined ? scaled : softcap(scaled, cap);
-  const mask = pass.masks[layer];
   const scores = visit(`${attn}.hook_attn_scores`, mask === undefined ? raw : tf.add(raw, mask), queries);
   const pattern = visit(`${attn}.hook_pattern`, tf.softmax(scores), queries); // [B, H, Sq, S]
   const mixed = spread(tf.matMul(grouped(pattern, shared), tf.transpose(v, [0, 2, 1, 3])), shared); // [B, H, Sq, e]
   return tf.transpose(mixed, [0, 2, 1, 3]);
+}
+
+/** What is added to the scores of the plan's heads. */
+function maskOf(pass: Pass, layer: number, plan: HeadPlan): tf.Tensor | undefined {
+  const mask = pass.masks[layer];
+  if (mask === undefined || mask.shape[1] === 1 || plan.kind !== 'groups') return mask;
+  return tf.gather(mask, tf.tensor1d(headsIn(pass, plan.groups), 'int32'), 1);
+}
+
+/** The query heads that read these key/value heads. */
+function headsIn({ config }: Pass, groups: readonly number[]): number[] {
+  const copies = config.nHeads / kvHeads(config);
+  return groups.flatMap((group) => Array.from({ length: copies }, (_, c) => group * copies + c));
 }
 
 /** x [B, H, n, c] -> [B, K, shared·n, c]: the heads of one key/value head as more rows. */
@@ -112,19 +127,42 @@ function keysAndQueries(
 ): Record<'q' | 'k' | 'v', tf.Tensor> {
   const { config, visit, everywhere } = pass;
   const attn: `blocks.${number}.attn` = `blocks.${layer}.attn`;
-  const { qkNorm } = config.attention;
+  const { qkNorm, clip } = config.attention;
+  const cut = (x: tf.Tensor): tf.Tensor => (clip === undefined ? x : tf.clipByValue(x, -clip, clip));
   const projected = projections(pass, layer, residual, queries, plan);
   const finish = (letter: 'q' | 'k'): tf.Tensor => {
     const at = letter === 'q' ? queries : everywhere;
     let x = projected[letter];
-    if (qkNorm !== undefined) x = norm(pass, `${attn}.${letter}_norm`, x, at, { kind: qkNorm });
+    if (qkNorm !== undefined) x = normedHeads(pass, `${attn}.${letter}_norm`, x, at, qkNorm);
+    x = cut(x);
     const table = pass.turns[layer];
     if (table === undefined || config.rotary === undefined) return x;
     const here = { cos: takePositions(table.cos, at, everywhere), sin: takePositions(table.sin, at, everywhere) };
-    return visit(`${attn}.hook_rot_${letter}`, turn(x, config.rotary[layer].dims, here), at);
+    const { dims, pairs } = config.rotary[layer];
+    return visit(`${attn}.hook_rot_${letter}`, turn(x, dims, here, pairs), at);
   };
-  const [q, k, v] = [finish('q'), finish('k'), projected.v];
+  const [q, k, v] = [finish('q'), finish('k'), cut(projected.v)];
   return { q, ...(pass.cache?.extend(layer, k, v) ?? { k, v }) };
+}
+
+/** q or k [B, S, heads, e] normed over each head, or over all heads together. */
+function normedHeads(
+  pass: Pass,
+  name: `blocks.${number}.attn.${'q' | 'k'}_norm`,
+  x: tf.Tensor,
+  at: readonly number[],
+  kind: Norm,
+): tf.Tensor {
+  if (pass.config.attention.qkNormAcrossHeads !== true) return norm(pass, name, x, at, { kind });
+  const flat = tf.reshape(x, [x.shape[0], x.shape[1] as number, -1]);
+  const groups = kvHeads(pass.config);
+  const copies = name.endsWith('.k_norm') ? (flat.shape[2] as number) / (groups * pass.config.dHead) : 1;
+  const parameters = { ...pass.parameters };
+  for (const part of [`${name}.w`, `${name}.b`]) {
+    const weights = pass.parameters[part] as Parameter | undefined;
+    if (copies > 1 && weights !== undefined) parameters[part] = repeatColumns(tensorOf(weights), groups, copies); // ungrouped
+  }
+  return tf.reshape(norm({ ...pass, parameters }, name, flat, at, { kind }), x.shape);
 }
 
 /** Raw q, k, v from the shared normalised residual or, when someone hooks them, from per-head inputs. */
@@ -142,10 +180,11 @@ function projections(
   const copies = nHeads / groups;
   const ungroups = config.attention.ungrouped === true && copies > 1;
   const perHead = (x: tf.Tensor, heads: number): tf.Tensor => tf.tile(tf.expandDims(x, 2), [1, 1, heads, 1]); // [B, S, H, d]
+  const { input: first } = layoutOf(config).attn;
   const before = (silent: boolean, x: tf.Tensor): tf.Tensor =>
-    config.layout === 'post'
+    first === undefined
       ? x
-      : norm(silent ? { ...pass, visit: (_name, y) => y, wants: () => false } : pass, `${b}.ln1`, x, everywhere);
+      : norm(silent ? { ...pass, visit: (_name, y) => y, wants: () => false } : pass, `${b}.${first}`, x, everywhere);
   const normed = before(false, residual);
   const single = copies === 1 || ungroups; // each head then has keys and values of its own
   const shared =
@@ -165,10 +204,7 @@ function projections(
       const x = shift === undefined ? normed : tf.add(normed, shift);
       const read = takePositions(x, at, everywhere);
       if (plan.kind === 'groups') {
-        const some =
-          letter === 'q'
-            ? plan.groups.flatMap((group) => Array.from({ length: copies }, (_, c) => group * copies + c))
-            : plan.groups;
+        const some = letter === 'q' ? headsIn(pass, plan.groups) : plan.groups;
         const flat = linear(
           read,
           columnsOf(tensorOf(W), some, dHead),

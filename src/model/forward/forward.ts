@@ -6,11 +6,12 @@
  * Batches broadcast: while nothing differs between rows, activations have batch 1; the first tap that
  * returns B rows makes everything after it B rows, so work before the first ablated part is done once.
  * The parts are embedding.ts, block.ts (attention.ts, mlp.ts, norm.ts) and, for positions and masks,
- * rotary.ts and attention-mask.ts.
+ * rotary.ts, alibi.ts and attention-mask.ts.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { attentionMask, checkPadding, tokenPositions, type PaddingMask } from './attention-mask.ts';
 import { block } from './block.ts';
+import { alibiPenalties } from './alibi.ts';
 import { hasFinalNorm, type ModelConfig } from '../config.ts';
 import { embed, positionEmbedding } from './embedding.ts';
 import { activate, linear, softcap } from './layers.ts';
@@ -91,25 +92,29 @@ function begin(
   if (padding !== undefined) checkPadding(padding, batch, past + length);
   const everywhere = Array.from({ length }, (_, p) => p);
   const positions = tokenPositions(length, past, padding);
+  const count = (row: readonly number[]): number => row.reduce((sum, kept) => sum + kept, 0);
+  const lengths = padding?.map((row) => ({ before: count(row.slice(0, past)), after: count(row) })) ?? [
+    { before: past, after: past + length },
+  ];
   const turns = new Map<string, Turn>();
   const masks = new Map<string, tf.Tensor | undefined>();
   const layers = Array.from({ length: config.nLayers }, (_, layer) => {
     const queries = scored !== undefined && layer === config.nLayers - 1 ? scored : everywhere;
     const window = config.attention.windows?.[layer] ?? null;
     const key = `${window} ${queries.length}`;
-    if (!masks.has(key))
-      masks.set(
-        key,
-        attentionMask(
-          queries.map((q) => past + q),
-          past + length,
-          { causal: config.attention.causal, window, padding },
-        ),
-      );
+    if (!masks.has(key)) {
+      const columns = queries.map((q) => past + q);
+      const mask = attentionMask(columns, past + length, { causal: config.attention.causal, window, padding });
+      const penalties =
+        config.positions === 'alibi'
+          ? alibiPenalties(config.nHeads, tokenPositions(past + length, 0, padding), columns)
+          : undefined;
+      masks.set(key, mask === undefined || penalties === undefined ? (penalties ?? mask) : tf.add(mask, penalties));
+    }
     const rotary = config.rotary?.[layer];
     if (rotary === undefined) return { turn: undefined, mask: masks.get(key) };
     const spec = JSON.stringify(rotary);
-    const turn = turns.get(spec) ?? turnTables(rotary, config.dHead, positions);
+    const turn = turns.get(spec) ?? turnTables(rotary, config.dHead, positions, lengths);
     turns.set(spec, turn);
     return { turn, mask: masks.get(key) };
   });
@@ -141,13 +146,17 @@ function unembed(
     x = norm(
       pass,
       'mlm_head.ln',
-      activate(linear(x, parameters['mlm_head.W'], parameters['mlm_head.b']), config.activation),
+      activate(
+        linear(x, parameters['mlm_head.W'], parameters['mlm_head.b']),
+        config.mlmActivation ?? config.activation,
+      ),
       at,
     );
   }
+  x = pass.visit('unembed.hook_in', x, at);
   const W_in = parameters['unembed.W_in'];
   if (W_in !== undefined) x = linear(x, W_in, undefined);
   const { W, b } = restricted ?? { W: parameters['unembed.W_U'], b: parameters['unembed.b_U'] };
-  const logits = linear(x, W, b);
+  const logits = pass.visit('unembed.hook_out', linear(x, W, b), at);
   return config.logitSoftcap === undefined ? logits : softcap(logits, config.logitSoftcap);
 }

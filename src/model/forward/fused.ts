@@ -9,8 +9,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from '../config.ts';
 
-/** Activations that a fused kernel may have: pointwise ones. */
-export type PointwiseActivation = Exclude<Activation, 'solu_ln'>;
+/** Activations that the kernels have. */
+const POINTWISE = ['relu', 'gelu', 'gelu_new', 'silu'] as const satisfies readonly Activation[];
+export type PointwiseActivation = (typeof POINTWISE)[number];
+
+/** The activation, where the kernels have it. */
+export function pointwise(activation: Activation): PointwiseActivation | undefined {
+  return POINTWISE.find((name) => name === activation);
+}
 
 /** What each kernel takes and gives. Tensors are float32; `?` may be left out. */
 export interface FusedKernels {

@@ -13,6 +13,8 @@ export interface GrowingCache extends KeyValueCache {
   readonly bytes: number;
   /** Counts the tokens of a call that has ended as seen: they are the past of the next one. */
   advance(tokens: number): void;
+  /** Forgets everything: the next call begins with the first token again. */
+  clear(): void;
   /** Frees all that is held. */
   [Symbol.dispose](): void;
 }
@@ -23,6 +25,10 @@ export function createKeyValueCache(): GrowingCache {
   let length = 0;
   const extended = (old: tf.Tensor | undefined, fresh: tf.Tensor): tf.Tensor =>
     tf.keep(old === undefined ? tf.clone(fresh) : tf.concat([old, fresh], 1));
+  const clear = (): void => {
+    tf.dispose(held.splice(0).flatMap(({ k, v }) => [k, v]));
+    length = 0;
+  };
   return {
     get length() {
       return length;
@@ -40,10 +46,8 @@ export function createKeyValueCache(): GrowingCache {
     advance(tokens) {
       length += tokens;
     },
-    [Symbol.dispose]() {
-      tf.dispose(held.splice(0).flatMap(({ k, v }) => [k, v]));
-      length = 0;
-    },
+    clear,
+    [Symbol.dispose]: clear,
   };
 }
 

@@ -53,18 +53,23 @@ export function softcap(x: tf.Tensor, cap: number): tf.Tensor {
 
 const SQRT_8_OVER_PI = 2 * Math.sqrt(2 / Math.PI);
 
-/** The pointwise nonlinearity (solu_ln: x·softmax(x); its layer norm is applied by the caller). */
+/** The nonlinearity (solu_ln: x·softmax(x); its layer norm is applied by the caller). */
 export function activate(x: tf.Tensor, kind: Activation): tf.Tensor {
   switch (kind) {
     case 'relu':
       return tf.relu(x);
+    case 'relu2':
+      return tf.square(tf.relu(x));
     case 'silu':
       return tf.mul(x, tf.sigmoid(x));
+    case 'quick_gelu':
+      return tf.mul(x, tf.sigmoid(tf.mul(x, 1.702)));
     case 'gelu':
       return tf.mul(x, tf.add(tf.mul(tf.erf(tf.mul(x, Math.SQRT1_2)), 0.5), 0.5));
     case 'gelu_new':
       // 2u = sqrt(8/pi) · x · (1 + 0.044715 x²)
       return tf.mul(x, tf.sigmoid(tf.mul(x, tf.add(tf.mul(tf.square(x), 0.044715 * SQRT_8_OVER_PI), SQRT_8_OVER_PI))));
+    case 'solu':
     case 'solu_ln':
       return tf.mul(x, tf.softmax(x));
     default:

@@ -33,6 +33,7 @@ export function planHeads({ config, liveHeads, everywhere }: Pass, layer: number
   const live = config.attention.ungrouped === true ? undefined : liveHeads(layer)?.read(rows);
   if (live === undefined || !live.includes(0)) return { kind: 'all' };
   if (!live.includes(1)) return { kind: 'none' };
+  if (config.attention.qkNormAcrossHeads === true) return { kind: 'all' }; // every head's numbers are in the norm of the others
   const [heads, groups] = [config.nHeads, kvHeads(config)];
   const byGroup = new Uint8Array(rows * groups);
   live.forEach((is, i) => {

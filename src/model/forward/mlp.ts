@@ -1,6 +1,6 @@
 /** The MLP of one layer, plain or gated. */
 import * as tf from '@tensorflow/tfjs-core';
-import { fused, hasFused } from './fused.ts';
+import { fused, hasFused, pointwise } from './fused.ts';
 import { activate, linear, type LinearOptions } from './layers.ts';
 import { norm } from './norm.ts';
 import type { Pass } from './pass.ts';
@@ -32,12 +32,13 @@ function hidden(
   const { config, visit, wants } = pass;
   const name: `blocks.${number}.mlp` = `blocks.${layer}.mlp`;
   const { activation } = config;
-  if (config.gated !== true && activation !== 'solu_ln' && !wants(`${name}.hook_pre`))
-    return project('in', input, { activation });
+  const inKernel = pointwise(activation);
+  if (config.gated !== true && inKernel !== undefined && !wants(`${name}.hook_pre`))
+    return project('in', input, { activation: inKernel });
   const pre = visit(`${name}.hook_pre`, project(config.gated === true ? 'gate' : 'in', input), positions);
   const up = config.gated === true ? visit(`${name}.hook_pre_linear`, project('in', input), positions) : undefined;
-  if (up !== undefined && activation !== 'solu_ln' && hasFused('SpexlensGate') && up.shape[0] === pre.shape[0])
-    return fused('SpexlensGate', { gate: pre, up }, { activation });
+  if (up !== undefined && inKernel !== undefined && hasFused('SpexlensGate') && up.shape[0] === pre.shape[0])
+    return fused('SpexlensGate', { gate: pre, up }, { activation: inKernel });
   const activated = tf.tidy(() => activate(pre, activation));
   const active = up === undefined ? activated : tf.mul(activated, up);
   return activation === 'solu_ln'

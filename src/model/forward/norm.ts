@@ -1,6 +1,6 @@
 /** Norms over the last axis, each with its hook_scale and hook_normalized. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Norm } from '../config.ts';
+import { hasWeights, type Norm } from '../config.ts';
 import { fused, hasFused } from './fused.ts';
 import type { HookName, NormName } from '../hook-points.ts';
 import { tensorOf } from '../weights/parameters.ts';
@@ -10,12 +10,12 @@ export interface NormOptions {
   /** The model's norm when absent. */
   readonly kind?: Norm;
   /** Take w and b from this norm instead. */
-  readonly parametersOf?: NormName;
+  readonly weightsOf?: NormName | undefined;
 }
 
 /**
- * The norm `name` of x [B, S, ..., width]: hook_scale [B, S, ..., 1] divides, hook_normalized sees
- * the result (before ·w for RMS norms, after ·w + b for layer norms, as in TransformerLens).
+ * The norm `name` of x [B, S, ..., width]: hook_scale [B, S, ..., 1] divides, hook_normalized sees the quotient, before
+ * ·w and + b (as in TransformerLens 3; its version 2 had layer norms' behind them).
  */
 export function norm(
   { config, parameters, visit, wants }: Pick<Pass, 'config' | 'parameters' | 'visit' | 'wants'>,
@@ -26,10 +26,11 @@ export function norm(
 ): tf.Tensor {
   const kind = options.kind ?? config.norm;
   if (kind.kind === 'none') return x;
-  const from = options.parametersOf ?? name;
+  const from = options.weightsOf ?? name;
   return tf.tidy(() => {
     const seen = wants(`${name}.hook_scale` as HookName) || wants(`${name}.hook_normalized` as HookName);
-    if (!seen && hasFused('SpexlensNorm')) {
+    const fits = kind.kind === 'layer' || hasWeights(kind); // the kernel's RMS norm has weights
+    if (!seen && fits && hasFused('SpexlensNorm')) {
       const given = (letter: 'w' | 'b', is: boolean): tf.Tensor | undefined =>
         is ? tensorOf(parameters[`${from}.${letter}`]) : undefined;
       if (kind.kind === 'rms')
@@ -42,10 +43,11 @@ export function norm(
     }
     const centred = kind.kind === 'rms' ? x : tf.sub(x, tf.mean(x, -1, true));
     const scale = tf.sqrt(tf.add(tf.mean(tf.square(centred), -1, true), kind.eps));
-    const out = tf.div(centred, visit(`${name}.hook_scale` as HookName, scale, positions));
-    const see = (y: tf.Tensor): tf.Tensor => visit(`${name}.hook_normalized` as HookName, y, positions);
+    const quotient = tf.div(centred, visit(`${name}.hook_scale` as HookName, scale, positions));
+    const out = visit(`${name}.hook_normalized` as HookName, quotient, positions);
     const at = (letter: 'w' | 'b'): tf.Tensor => tensorOf(parameters[`${from}.${letter}`]);
-    if (kind.kind === 'rms') return tf.mul(see(out), kind.offset === 0 ? at('w') : tf.add(at('w'), kind.offset));
-    return see(kind.affine ? tf.add(tf.mul(out, at('w')), at('b')) : out);
+    if (!hasWeights(kind)) return out;
+    if (kind.kind === 'rms') return tf.mul(out, kind.offset === 0 ? at('w') : tf.add(at('w'), kind.offset));
+    return tf.add(tf.mul(out, at('w')), at('b'));
   });
 }

@@ -23,11 +23,14 @@ export interface Pass {
   readonly everywhere: readonly number[];
   /** The position of every token, [1 or B][S]. */
   readonly positions: readonly (readonly number[])[];
-  /** W_pos there, [1 or B, S, d]; undefined for rotary models. */
+  /** W_pos there, [1 or B, S, d]; undefined for models without such a table. */
   readonly positional: tf.Tensor | undefined;
   /** By layer; undefined where nothing turns. */
   readonly turns: readonly (Turn | undefined)[];
-  /** What is added to the scores of a layer, [1 or B, 1, |queries|, P + S]; undefined where every key is seen. */
+  /**
+   * What is added to the scores of a layer, [1 or B, 1, |queries|, P + S], or [.., H, .., ..] with alibi; undefined where
+   * every key is seen.
+   */
   readonly masks: readonly (tf.Tensor | undefined)[];
   readonly cache: KeyValueCache | undefined;
   /** As the tap's. */

@@ -7,6 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import { hasFinalNorm, type ModelConfig } from '../config.ts';
+import { layoutOf } from '../layout.ts';
 import type { Model } from '../model.ts';
 import { processed, type Edit, type Processed, type ProcessOptions, type Tensors } from './processed.ts';
 
@@ -47,12 +48,13 @@ function center(config: ModelConfig, parameters: Tensors): Edit {
 
 /** Who reads the mean of the residual stream; undefined when nobody does. */
 function whyRead(config: ModelConfig): string | undefined {
-  const { norm, layout = 'pre' } = config;
+  const { norm } = config;
+  const { attn, mlp } = layoutOf(config);
   if (norm.kind === 'none') return 'no norm takes the mean away';
   if (norm.kind === 'rms') return 'RMS norms do not take the mean away';
-  if (layout === 'post') return 'norms stand on the residual stream itself';
-  if (layout === 'sandwich') return 'a norm stands behind what each part writes';
-  if (config.embedding?.norm === true) return 'a norm stands behind the embeddings';
+  if (attn.stream !== undefined || mlp.stream !== undefined) return 'norms stand on the residual stream itself';
+  if (attn.output !== undefined || mlp.output !== undefined) return 'a norm stands behind what each part writes';
+  if (config.embedding?.norm !== undefined) return 'a norm stands behind the embeddings';
   if (!hasFinalNorm(config)) return 'the unembedding reads the residual without a norm';
   return undefined;
 }

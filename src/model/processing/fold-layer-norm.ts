@@ -7,7 +7,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
-import { hasFinalNorm, type ModelConfig } from '../config.ts';
+import { hasFinalNorm, hasWeights, type ModelConfig } from '../config.ts';
+import { layoutOf } from '../layout.ts';
 import { linear } from '../forward/layers.ts';
 import type { Model } from '../model.ts';
 import { processed, type Edit, type Processed, type ProcessOptions, type Tensors } from './processed.ts';
@@ -26,11 +27,12 @@ export function foldLayerNorm(model: Model, options: ProcessOptions = {}): Promi
 const refuse = (what: string): Error => fail('input', 'foldLayerNorm', what);
 
 function fold(config: ModelConfig, parameters: Tensors): Edit {
-  const { norm, layout = 'pre' } = config;
+  const { norm } = config;
+  const { attn, mlp } = layoutOf(config);
   if (norm.kind === 'none') throw refuse(`this ${config.family} model has no norms; there is nothing to fold.`);
-  if (norm.kind === 'layer' && !norm.affine)
+  if (!hasWeights(norm))
     throw refuse(`the norms of this ${config.family} model have no weights; there is nothing left to fold.`);
-  if (layout === 'post')
+  if (attn.stream !== undefined || mlp.stream !== undefined)
     throw refuse(
       `the norms of this ${config.family} model stand on the residual stream, which is read by more than one matrix; leave them.`,
     );
@@ -69,13 +71,10 @@ function fold(config: ModelConfig, parameters: Tensors): Edit {
   };
   for (let l = 0; l < config.nLayers; l++) {
     const b = `blocks.${l}`;
-    into(`${b}.ln1`, `${b}.attn`, ['Q', 'K', 'V']);
+    if (attn.input !== undefined) into(`${b}.${attn.input}`, `${b}.attn`, ['Q', 'K', 'V']);
     if (config.dMlp === 0) continue;
-    into(
-      layout === 'parallel-shared' ? `${b}.ln1` : `${b}.ln2`,
-      `${b}.mlp`,
-      config.gated === true ? ['gate', 'in'] : ['in'],
-    );
+    if (mlp.input !== undefined)
+      into(`${b}.${mlp.inputWeights ?? mlp.input}`, `${b}.mlp`, config.gated === true ? ['gate', 'in'] : ['in']);
     if (config.activation === 'solu_ln') into(`${b}.mlp.ln`, `${b}.mlp`, ['out']);
   }
   if (hasFinalNorm(config))
@@ -89,7 +88,7 @@ function fold(config: ModelConfig, parameters: Tensors): Edit {
         unembed: hasFinalNorm(config) || config.biases.unembed,
       }
     : config.biases;
-  const others = layout === 'sandwich' || config.embedding?.norm === true; // norms of the same kind that keep their weights
+  const others = attn.output !== undefined || mlp.output !== undefined || config.embedding?.norm !== undefined; // norms of the same kind that keep their weights
   if (isLayer && !others) return { config: { ...config, biases, norm: { ...norm, affine: false } }, changed };
   for (const name of folded) {
     const width = parameters[`${name}.w`].shape;

@@ -14,7 +14,7 @@ import { processed, type Edit, type Processed, type ProcessOptions, type Tensors
 /**
  * The model with b_V = 0 and b_O + b_V·W_O in place of b_O. Ablating a head to zero then keeps what its bias added.
  *
- * @throws 'input' where values have no bias.
+ * @throws 'input' where values have no bias, or are cut to a range with it (clip).
  */
 export function foldValueBiases(model: Model, options: ProcessOptions = {}): Promise<Processed> {
   return processed('foldValueBiases', model, options, fold);
@@ -26,6 +26,12 @@ function fold(config: ModelConfig, parameters: Tensors): Edit {
       'input',
       'foldValueBiases',
       `values have no biases in this ${config.family} model; there is nothing to fold.`,
+    );
+  if (config.attention.clip !== undefined)
+    throw fail(
+      'input',
+      'foldValueBiases',
+      `values of this ${config.family} model are cut to ±${config.attention.clip} with their biases, which cannot be moved behind that; leave them.`,
     );
   const { nHeads, dHead } = config;
   const groups = kvHeads(config);

@@ -1,30 +1,62 @@
-/** The scalar functions of the Float64 twin: softmax, activations, rotary turns, erf to full precision. */
+/** The scalar functions of the Float64 twin: softmax, activations, rotary turns, ALiBi's slopes, erf to full precision. */
 import type { Activation, Rotary } from '../config.ts';
 
-/** x [S, heads, e] with pairs (i, i + dims/2) turned by position · frequency_i. */
-export function turned(x: Float64Array, S: number, dHead: number, { dims, theta, scaling }: Rotary): Float64Array {
+/** x [S, heads, e] with pairs of dimensions turned by position · frequency_i and multiplied by the amplitude. */
+export function turned(x: Float64Array, S: number, dHead: number, rotary: Rotary): Float64Array {
+  const { dims, pairs = 'halves', amplitude = 1 } = rotary;
   const out = Float64Array.from(x);
   const stride = x.length / S;
   for (let i = 0; i < dims / 2; i++) {
-    let frequency = theta ** ((-2 * i) / dims);
-    if (scaling?.kind === 'linear') frequency /= scaling.factor;
-    if (scaling?.kind === 'llama3') {
-      const wavelength = (2 * Math.PI) / frequency;
-      const ramp =
-        (scaling.originalContext / wavelength - scaling.lowFrequency) / (scaling.highFrequency - scaling.lowFrequency);
-      const kept = Math.min(1, Math.max(0, ramp));
-      frequency = ((1 - kept) * frequency) / scaling.factor + kept * frequency;
-    }
+    const frequency = frequencyOf(rotary, i, S);
+    const [one, other] = pairs === 'halves' ? [i, i + dims / 2] : [2 * i, 2 * i + 1];
     for (let s = 0; s < S; s++) {
-      const [cos, sin] = [Math.cos(s * frequency), Math.sin(s * frequency)];
+      const [cos, sin] = [amplitude * Math.cos(s * frequency), amplitude * Math.sin(s * frequency)];
       for (let h = s * stride; h < (s + 1) * stride; h += dHead) {
-        const [a, b] = [x[h + i], x[h + i + dims / 2]];
-        out[h + i] = a * cos - b * sin;
-        out[h + i + dims / 2] = b * cos + a * sin;
+        const [a, b] = [x[h + one], x[h + other]];
+        out[h + one] = a * cos - b * sin;
+        out[h + other] = b * cos + a * sin;
       }
     }
   }
   return out;
+}
+
+/** In radians per position, in a row of S tokens. */
+function frequencyOf({ dims, theta, scaling }: Rotary, i: number, S: number): number {
+  const plain = theta ** ((-2 * i) / dims);
+  switch (scaling?.kind) {
+    case undefined:
+      return plain;
+    case 'linear':
+      return plain / scaling.factor;
+    case 'llama3': {
+      const wavelength = (2 * Math.PI) / plain;
+      const ramp =
+        (scaling.originalContext / wavelength - scaling.lowFrequency) / (scaling.highFrequency - scaling.lowFrequency);
+      const kept = Math.min(1, Math.max(0, ramp));
+      return ((1 - kept) * plain) / scaling.factor + kept * plain;
+    }
+    case 'yarn': {
+      const high = scaling.high === scaling.low ? scaling.low + 0.001 : scaling.high;
+      const divided = Math.min(1, Math.max(0, (i - scaling.low) / (high - scaling.low)));
+      return plain * (divided / scaling.factor + 1 - divided);
+    }
+    case 'dynamic': {
+      const longer = Math.max(1, S / scaling.originalContext);
+      return (theta * (scaling.factor * longer - scaling.factor + 1) ** (dims / (dims - 2))) ** ((-2 * i) / dims);
+    }
+    case 'longrope':
+      return plain / (S > scaling.originalContext ? scaling.long : scaling.short)[i];
+    default:
+      return scaling satisfies never;
+  }
+}
+
+/** ALiBi's slope of head h of n: the powers of 2^(-8/m) for the power of two m below n, then every second of 2m's. */
+export function slopeOf(h: number, n: number): number {
+  let m = 1;
+  while (2 * m <= n) m *= 2;
+  return h < m ? 2 ** ((-8 * (h + 1)) / m) : 2 ** ((-8 * (2 * (h - m) + 1)) / (2 * m));
 }
 
 /** Over the whole of x. */
@@ -40,12 +72,17 @@ export function activation(x: Float64Array, kind: Activation): Float64Array {
   switch (kind) {
     case 'relu':
       return x.map((u) => Math.max(u, 0));
+    case 'relu2':
+      return x.map((u) => Math.max(u, 0) ** 2);
     case 'silu':
       return x.map((u) => u / (1 + Math.exp(-u)));
+    case 'quick_gelu':
+      return x.map((u) => u / (1 + Math.exp(-1.702 * u)));
     case 'gelu':
       return x.map((u) => 0.5 * u * (1 + erf(u / Math.SQRT2)));
     case 'gelu_new':
       return x.map((u) => 0.5 * u * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (u + 0.044715 * u ** 3))));
+    case 'solu':
     case 'solu_ln': {
       const weights = softmax(x);
       return x.map((u, i) => u * weights[i]);

@@ -4,8 +4,9 @@
  * It shares no operation with forward.ts and is written for clarity: the backend self-check and the tests
  * measure every backend against it. Cost O(S·params) scalar operations: for small models only.
  */
+import { layoutOf, type BlockNorm } from '../layout.ts';
 import type { ModelConfig, Norm } from '../config.ts';
-import { activation, softmax, turned } from './reference-functions.ts';
+import { activation, slopeOf, softmax, turned } from './reference-functions.ts';
 
 /** Row-major matrices by canonical parameter name. */
 export type ReferenceParameters = Readonly<
@@ -37,7 +38,8 @@ export function referenceForward(
   tokens: readonly number[],
   options: ReferenceOptions = {},
 ): ReferenceRun {
-  const { dModel: d, nHeads, dHead, dMlp: m, layout = 'pre', embedding = {} } = config;
+  const { dModel: d, nHeads, dHead, dMlp: m, embedding = {} } = config;
+  const layout = layoutOf(config);
   const S = tokens.length;
   const at = (name: string): ArrayLike<number> => parameters[name].values;
   const bias = (name: string): ArrayLike<number> | undefined => parameters[name]?.values;
@@ -69,8 +71,9 @@ export function referenceForward(
       const scale = Math.sqrt(row.reduce((a, b) => a + (b - mean) ** 2, 0) / width + kind.eps);
       for (let i = 0; i < width; i++) {
         const value = (row[i] - mean) / scale;
-        if (kind.kind === 'rms') out[r + i] = value * (at(`${name}.w`)[i] + kind.offset);
-        else out[r + i] = kind.affine ? value * at(`${name}.w`)[i] + at(`${name}.b`)[i] : value;
+        if (kind.affine === false) out[r + i] = value;
+        else if (kind.kind === 'rms') out[r + i] = value * (at(`${name}.w`)[i] + kind.offset);
+        else out[r + i] = value * at(`${name}.w`)[i] + at(`${name}.b`)[i];
       }
     }
     return out;
@@ -86,18 +89,20 @@ export function referenceForward(
   let residual = rowsOf(at('embed.W_E'), tokens, width);
   if (width !== d) residual = product(residual, width, at('embed.W_in'), d);
   residual = residual.map((x) => x * (embedding.scale ?? 1));
+  if (embedding.norm === 'token') residual = normalise(residual, 'embed.ln');
+  const table = bias('pos_embed.W_pos');
   const positions =
-    config.positions === 'rotary'
+    table === undefined
       ? undefined
       : rowsOf(
-          at('pos_embed.W_pos'),
+          table,
           tokens.map((_, s) => s),
           d,
         );
   if (config.positions === 'learned' && positions !== undefined) residual = sum(residual, positions);
   if (embedding.tokenTypes !== undefined)
     residual = sum(residual, rowsOf(at('token_type_embed.W_token_type'), options.tokenTypes ?? tokens.map(() => 0), d));
-  if (embedding.norm === true) residual = normalise(residual, 'embed.ln');
+  if (embedding.norm === 'sum') residual = normalise(residual, 'embed.ln');
 
   const attend = (l: number, input: Float64Array): Float64Array => {
     const attn = `blocks.${l}.attn`;
@@ -105,10 +110,15 @@ export function referenceForward(
     const shifted = config.positions === 'shortformer' && positions !== undefined ? sum(input, positions) : input;
     let q = product(shifted, d, at(`${attn}.W_Q`), nHeads * dHead, bias(`${attn}.b_Q`));
     let k = product(shifted, d, at(`${attn}.W_K`), groups * dHead, bias(`${attn}.b_K`));
-    const v = product(input, d, at(`${attn}.W_V`), groups * dHead, bias(`${attn}.b_V`));
-    const { qkNorm, softcap, windows, causal } = config.attention;
-    if (qkNorm !== undefined)
-      [q, k] = [normalise(q, `${attn}.q_norm`, dHead, qkNorm), normalise(k, `${attn}.k_norm`, dHead, qkNorm)];
+    let v = product(input, d, at(`${attn}.W_V`), groups * dHead, bias(`${attn}.b_V`));
+    const { qkNorm, softcap, windows, causal, clip = Infinity } = config.attention;
+    if (qkNorm !== undefined) {
+      const [wide, narrow] =
+        config.attention.qkNormAcrossHeads === true ? [nHeads * dHead, groups * dHead] : [dHead, dHead];
+      q = normalise(q, `${attn}.q_norm`, wide, qkNorm);
+      k = normalise(k, `${attn}.k_norm`, narrow, qkNorm);
+    }
+    [q, k, v] = [q, k, v].map((x) => x.map((value) => Math.min(clip, Math.max(-clip, value))));
     const rotary = config.rotary?.[l];
     if (rotary !== undefined) [q, k] = [turned(q, S, dHead, rotary), turned(k, S, dHead, rotary)];
     const z = new Float64Array(S * nHeads * dHead);
@@ -120,7 +130,8 @@ export function referenceForward(
           let dot = 0;
           for (let e = 0; e < dHead; e++) dot += q[(i * nHeads + h) * dHead + e] * k[(j * groups + g) * dHead + e];
           const score = dot * config.attention.scales[l];
-          return softcap === undefined ? score : softcap * Math.tanh(score / softcap);
+          const capped = softcap === undefined ? score : softcap * Math.tanh(score / softcap);
+          return config.positions === 'alibi' ? capped - slopeOf(h, nHeads) * (i - j) : capped;
         });
         const weights = softmax(scores);
         seen.forEach((j, n) => {
@@ -151,29 +162,22 @@ export function referenceForward(
   const zs: Float64Array[] = [];
   for (let l = 0; l < config.nLayers; l++) {
     residuals.push(residual);
-    const b = `blocks.${l}`;
+    const normed = (name: BlockNorm | undefined, x: Float64Array, weights = name): Float64Array =>
+      name === undefined ? x : normalise(x, `blocks.${l}.${weights}`);
     const before = residual;
-    let attention = attend(l, layout === 'post' ? residual : normalise(residual, `${b}.ln1`));
-    if (layout === 'sandwich') attention = normalise(attention, `${b}.ln1_post`);
-    residual = sum(residual, attention);
+    residual = sum(residual, normed(layout.attn.output, attend(l, normed(layout.attn.input, residual))));
     if (m === 0) continue;
-    if (layout === 'post') residual = normalise(residual, `${b}.ln1`);
-    const input = { pre: residual, sandwich: residual, post: residual, parallel: before, 'parallel-shared': before }[
-      layout
-    ];
-    let out = mlp(
-      l,
-      layout === 'post' ? input : normalise(input, layout === 'parallel-shared' ? `${b}.ln1` : `${b}.ln2`),
-    );
-    if (layout === 'sandwich') out = normalise(out, `${b}.ln2_post`);
-    residual = sum(residual, options.editMlpOut?.(l, out) ?? out);
-    if (layout === 'post') residual = normalise(residual, `${b}.ln2`);
+    residual = normed(layout.attn.stream, residual);
+    const read = layout.parallel ? before : residual;
+    const out = normed(layout.mlp.output, mlp(l, normed(layout.mlp.input, read, layout.mlp.inputWeights)));
+    residual = normed(layout.mlp.stream, sum(residual, options.editMlpOut?.(l, out) ?? out));
   }
   residuals.push(residual);
-  let last = layout === 'post' || config.finalNorm === false ? residual : normalise(residual, 'ln_final');
+  const bare = layout.mlp.stream !== undefined || config.finalNorm === false;
+  let last = bare ? residual : normalise(residual, 'ln_final');
   if (config.mlmHead === true)
     last = normalise(
-      activation(product(last, d, at('mlm_head.W'), d, bias('mlm_head.b')), config.activation),
+      activation(product(last, d, at('mlm_head.W'), d, bias('mlm_head.b')), config.mlmActivation ?? config.activation),
       'mlm_head.ln',
     );
   if (width !== d) last = product(last, d, at('unembed.W_in'), width);

@@ -13,7 +13,7 @@ import type { Model } from '../../../src/model/model.ts';
 import { tensorOf } from '../../../src/model/weights/parameters.ts';
 import { referenceForward } from '../../../src/model/reference/reference.ts';
 import { runWithHooks, type Hook } from '../../../src/hooks/run.ts';
-import type { HookName } from '../../../src/model/hook-points.ts';
+import { embeddingHook, type HookName } from '../../../src/model/hook-points.ts';
 import { createRandom } from '../../../src/random.ts';
 import { availableBackends, CONFIGS, open, randomModel, TEST_BACKEND } from '../../tensors.ts';
 
@@ -58,7 +58,7 @@ async function singleRun(
         neuron: `${b}.mlp.hook_post`,
         mlp: `${b}.hook_mlp_out`,
         attn: `${b}.hook_attn_out`,
-        embed: 'hook_embed',
+        embed: embeddingHook(model.config, 'hook_embed'),
       } as const
     )[c.kind] as HookName;
     return [

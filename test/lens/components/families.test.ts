@@ -1,4 +1,5 @@
 /** Ablation masks in every family: the golden checkpoints as games. */
+import { embeddingHook } from '../../../src/model/hook-points.ts';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
@@ -65,7 +66,7 @@ describe.each(CASES)('masks in %s', (name) => {
             head: `blocks.${layer}.attn.hook_z`,
             neuron: `blocks.${layer}.mlp.hook_post`,
             mlp: `blocks.${layer}.hook_mlp_out`,
-            embed: 'hook_embed',
+            embed: embeddingHook(model.config, 'hook_embed'),
           } as Record<string, string>
         )[kind] as 'hook_embed';
         const [from, size] =
