@@ -66,7 +66,7 @@ function appendToLog(path: string, players: number, batches: readonly Batch[]): 
   rmSync(path, { force: true });
   const log = openRunLog(path, studyOf(players));
   try {
-    return timed(batches, log.append);
+    return timed(batches, (batch) => log.append(batch));
   } finally {
     log.close();
   }
@@ -110,8 +110,8 @@ function reportAppends(folder: string, batch: number, rounds: number): void {
 
 /** Writes a log of at least `megabytes`, reads it in another process. */
 function reportReading(folder: string, megabytes: number): void {
-  say('\n| players | what | MB | masks | opening, s | reading, s | peak memory, MiB |');
-  say('| --- | --- | --- | --- | --- | --- | --- |');
+  say('\n| players | what | MB | masks | opening, s | reading, s | of them processor, s | peak memory, MiB |');
+  say('| --- | --- | --- | --- | --- | --- | --- | --- |');
   for (const [players, gradients] of [
     [32, false],
     [1000, true],
@@ -134,10 +134,10 @@ function reportReading(folder: string, megabytes: number): void {
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
     );
     if (child.status !== 0) throw fail('log', 'bench-run-log', `reading ended with code ${child.status}.`);
-    const { masks, opening, reading, peak } = JSON.parse(child.stdout) as Reading;
+    const { masks, opening, reading, processor, peak } = JSON.parse(child.stdout) as Reading;
     const size = (statSync(path).size / 1e6).toFixed(0);
     say(
-      `| ${players} | ${gradients ? 'values and gradients' : 'values'} | ${size} | ${masks} | ${opening.toFixed(1)} | ${reading.toFixed(1)} | ${peak.toFixed(0)} |`,
+      `| ${players} | ${gradients ? 'values and gradients' : 'values'} | ${size} | ${masks} | ${opening.toFixed(1)} | ${reading.toFixed(1)} | ${processor.toFixed(1)} | ${peak.toFixed(0)} |`,
     );
     rmSync(path);
   }
@@ -147,19 +147,28 @@ interface Reading {
   readonly masks: number;
   readonly opening: number;
   readonly reading: number;
+  readonly processor: number;
   readonly peak: number;
 }
 
 function read(path: string, players: number): Reading {
   const start = performance.now();
+  const before = process.cpuUsage();
   const log = openRunLog(path, studyOf(players));
   const opened = performance.now();
   let masks = 0;
   for (const piece of log.entries()) masks += piece.masks.count;
   const end = performance.now();
+  const { user, system } = process.cpuUsage(before);
   log.close();
   const peak = process.resourceUsage().maxRSS / 1024;
-  return { masks, opening: (opened - start) / 1000, reading: (end - opened) / 1000, peak };
+  return {
+    masks,
+    opening: (opened - start) / 1000,
+    reading: (end - opened) / 1000,
+    processor: (user + system) / 1e6,
+    peak,
+  };
 }
 
 interface Flags {

@@ -18,7 +18,7 @@ export interface Entry {
   readonly gradient: string | undefined;
 }
 
-/** `,"crc":"01234567"}` */
+const SEAL = /^,"crc":"[0-9a-f]{8}"\}$/;
 const SEAL_LENGTH = 18;
 
 /** `{...}` as a line with its checksum. */
@@ -27,16 +27,17 @@ export function sealLine(json: string): string {
   return `${body},"crc":"${checksum(body)}"}\n`;
 }
 
-/** A line without its newline, and without its checksum; undefined where the checksum is another or missing. */
+/** `{...` of a line without its newline, its checksum and its last brace; undefined where the checksum is another or missing. */
 export function unsealLine(line: Buffer): string | undefined {
   const end = line.length - SEAL_LENGTH;
   if (end < 1) return undefined;
-  const body = line.subarray(0, end);
   const seal = line.toString('latin1', end);
-  return seal === `,"crc":"${checksum(body)}"}` ? `${body.toString()}}` : undefined;
+  if (!SEAL.test(seal)) return undefined;
+  const body = line.subarray(0, end);
+  return crc32(body) === Number.parseInt(seal.slice(8, 16), 16) ? body.toString() : undefined;
 }
 
-function checksum(body: string | Buffer): string {
+function checksum(body: string): string {
   return crc32(body).toString(16).padStart(8, '0');
 }
 
@@ -46,17 +47,17 @@ export function entryLine(masks: Masks, row: number, value: number, gradient: Fl
   return sealLine(`{"mask":"${maskHex(masks, row)}","value":${numberText(value)}${slopes}}`);
 }
 
-const ENTRY = /^\{"mask":"([0-9a-f]*)","value":([-+.\de]+)(?:,"gradient":"([A-Za-z0-9+/]*={0,2})")?\}$/;
+const ENTRY =
+  /^\{"mask":"([0-9a-f]*)","value":(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)(?:,"gradient":"([A-Za-z0-9+/]*={0,2})")?$/;
 
 /** The entry in an unsealed line, or what is wrong with it. */
-export function parseEntry(json: string): Entry | string {
-  const match = ENTRY.exec(json);
+export function parseEntry(body: string): Entry | string {
+  const match = ENTRY.exec(body);
   if (match === null) return 'is not {"mask", "value"} with a number for its value';
-  const [, mask, text, gradient] = match;
-  const value = Number(text);
-  if (numberText(value) !== text)
-    return `has the value ${text}, which is not a finite number as this program writes it`;
-  return { mask, value, gradient };
+  const value = Number(match[2]);
+  const isLost = value === 0 && match[2] !== '0' && match[2] !== '-0'; // a number that is too small to be another than 0
+  if (isLost || !Number.isFinite(value)) return `has the value ${match[2]}, which no number of 64 bits has`;
+  return { mask: match[1], value, gradient: match[3] };
 }
 
 /** The shortest text that is this number again; of the two zeros too. */

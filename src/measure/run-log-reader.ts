@@ -88,29 +88,37 @@ export function checkContents(
 /** The entries in the first `length` bytes, in pieces of one kind each: with gradients, or without. */
 export function* piecesOf(file: number, players: number, length: number, who: string): Generator<Entries> {
   const read = entryReader(players, who);
-  const most = Math.max(1, Math.min(PIECE.masks, Math.floor(PIECE.slopes / players)));
-  let rows: Row[] = [];
+  let piece = newPiece(players, false);
   for (const { bytes, number } of linesOf(file, length, who)) {
     if (number === 1) continue;
     const { mask, value, gradient } = read(bytes, number);
-    const isOfAKind = rows.length === 0 || (rows[0].gradient === undefined) === (gradient === undefined);
-    if (rows.length >= (gradient === undefined ? PIECE.masks : most) || !isOfAKind) {
-      yield pieceOf(rows, players);
-      rows = [];
+    if (piece.count === piece.values.length || (piece.gradients === undefined) !== (gradient === undefined)) {
+      if (piece.count > 0) yield cut(piece);
+      piece = newPiece(players, gradient !== undefined);
     }
-    rows.push({ mask: { ...mask, words: mask.words.slice() }, value, gradient });
+    const row = piece.count++;
+    piece.masks.words.set(mask.words, row * mask.stride);
+    piece.values[row] = value;
+    if (gradient !== undefined) piece.gradients?.set(gradient, row * players);
   }
-  if (rows.length > 0) yield pieceOf(rows, players);
+  if (piece.count > 0) yield cut(piece);
 }
 
-function pieceOf(rows: readonly Row[], players: number): Entries {
-  const masks = emptyMasks(players, rows.length);
-  rows.forEach(({ mask }, row) => masks.words.set(mask.words, row * masks.stride));
-  const values = Float64Array.from(rows, ({ value }) => value);
-  if (rows[0].gradient === undefined) return { masks, values };
-  const gradients = new Float32Array(rows.length * players);
-  rows.forEach(({ gradient }, row) => gradients.set(gradient ?? [], row * players));
-  return { masks, values, gradients };
+/** Room for entries, the first `count` of which are there. */
+interface Piece extends Entries {
+  count: number;
+}
+
+function newPiece(players: number, gradients: boolean): Piece {
+  const most = gradients ? Math.max(1, Math.min(PIECE.masks, Math.floor(PIECE.slopes / players))) : PIECE.masks;
+  const slopes = gradients ? new Float32Array(most * players) : undefined;
+  return { masks: emptyMasks(players, most), values: new Float64Array(most), gradients: slopes, count: 0 };
+}
+
+function cut({ masks, values, gradients, count }: Piece): Entries {
+  const words = masks.words.slice(0, count * masks.stride);
+  const rows = { masks: { ...masks, count, words }, values: values.slice(0, count) };
+  return gradients === undefined ? rows : { ...rows, gradients: gradients.slice(0, count * masks.players) };
 }
 
 /** Reads lines that are entries over `players` players. */

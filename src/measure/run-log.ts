@@ -238,9 +238,9 @@ function checkHeader(line: Buffer, isWhole: boolean, wanted: Buffer, study: Stud
     );
   if (version !== VERSION) throw fail('log', who, `is of version ${version}; this program reads ${VERSION}.`);
   if (!isWhole) throw fail('log', who, `holds half a header of another run and no values; ${START_OVER}`);
-  const json = unsealLine(line);
-  if (json === undefined) throw fail('log', who, `line 1 is damaged (its checksum says so); ${START_OVER}`);
-  const found = JSON.parse(json) as { readonly study?: unknown };
+  const body = unsealLine(line);
+  if (body === undefined) throw fail('log', who, `line 1 is damaged (its checksum says so); ${START_OVER}`);
+  const found = JSON.parse(`${body}}`) as { readonly study?: unknown };
   const shown = differencesOf(found.study, study).join('; ') || 'the header differs';
   throw fail('log', who, `belongs to another run (${shown}); ${START_OVER}`);
 }

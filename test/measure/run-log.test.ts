@@ -195,7 +195,7 @@ describe('the run log', () => {
     [
       'a value past the largest number',
       '{"mask":"01","value":1e999}',
-      /line 3 has the value 1e999, which is not a finite number/,
+      /line 3 has the value 1e999, which no number of 64 bits has/,
     ],
     ['NaN', '{"mask":"01","value":NaN}', /line 3 is not \{"mask", "value"\} with a number/],
     ['a number too small to be one', '{"mask":"01","value":1e-999}', /line 3 has the value 1e-999/],
@@ -374,20 +374,20 @@ describe('the run log', () => {
 
   const mounts = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', tmpdir()]).status === 0;
   if (!mounts) process.stderr.write('skipped: the run log on a full disk (no small disk can be mounted here)\n');
+  const inMount = (at: string, size: string): string[] => {
+    const shell = `mount -t tmpfs -o size=${size} none '${at}' && exec "$@"`;
+    return ['-rm', 'bash', '-c', shell, '-', process.execPath];
+  };
   it.runIf(mounts)(
     'says that the disk is full',
     () => {
       const small = join(folder, 'small');
       mkdirSync(small);
       const inside = join(small, 'log.jsonl');
-      const out = execFileSync(
-        'unshare',
-        [
-          ...['-rm', 'bash', '-c', `mount -t tmpfs -o size=64k none '${small}' && exec "$@"`, '-'],
-          ...[process.execPath, ...NODE_ARGUMENTS, scriptOf(inside, untilFull)],
-        ],
-        { encoding: 'utf8', cwd: ROOT },
-      );
+      const out = execFileSync('unshare', [...inMount(small, '64k'), ...NODE_ARGUMENTS, scriptOf(inside, untilFull)], {
+        encoding: 'utf8',
+        cwd: ROOT,
+      });
       expectFull(out, 'ENOSPC', 'the disk is full', inside);
     },
     60_000,
@@ -399,8 +399,8 @@ describe('the run log', () => {
       const out = execFileSync(
         'unshare',
         [
-          ...['-rm', 'bash', '-c', `mount -t tmpfs -o size=8k none '${folder}' && exec "$@"`, '-'],
-          ...[process.execPath, ...NODE_ARGUMENTS],
+          ...inMount(folder, '8k'),
+          ...NODE_ARGUMENTS,
           scriptOf(
             path,
             `fs.writeFileSync(path + '.filler', 'x'.repeat(4096));
