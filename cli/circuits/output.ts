@@ -13,7 +13,7 @@ import { renderReport } from '../../src/report/html.ts';
 import { formatResult, type Result } from '../../src/report/result.ts';
 
 export interface Output {
-  openLog(study: Study): RunLog;
+  readonly openLog: (study: Study) => RunLog;
   /** Writes result.json and report.html; returns the result with its files listed. */
   write(result: Result): Promise<Result>;
   /** Removes what this run made and did not use. */
