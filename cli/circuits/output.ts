@@ -15,7 +15,7 @@ import { formatResult, type Result } from '../../src/report/result.ts';
 
 export interface Output {
   /** The log of `study` in the folder. Its close() leaves the folder to this run, which has its record to write yet. */
-  openLog(study: Study): RunLog;
+  readonly openLog: (study: Study) => RunLog;
   /** Writes result.json and report.html; returns the result with its files listed. */
   write(result: Result): Promise<Result>;
   /** Closes the log, which lets others have the folder, and removes what this run made and did not use. */
