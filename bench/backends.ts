@@ -11,17 +11,20 @@
 import { cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
-import { openBackend, type Backend, type OwnKernels } from '../src/backend/backend.ts';
+import { type Backend, type OwnKernels } from '../src/backend/backend.ts';
+import { openBackend } from '../src/open-backend.ts';
 import { fail } from '../src/errors.ts';
 import { createComponentGame } from '../src/lens/components/component-game.ts';
 import { parsePlayers } from '../src/lens/components/components.ts';
 import { metricOf } from '../src/lens/metrics.ts';
 import { readPrompts, toTasks } from '../src/lens/prompts.ts';
 import { runWithHooks } from '../src/hooks/run.ts';
-import { loadModel, tokenizerOf } from '../src/model/model.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
+import { loadModel } from '../src/model/model.ts';
+import { toSequences } from '../src/model/tokens.ts';
 import { proxyMasks } from '../src/proxy/proxyspex.ts';
-import { fromRoot, runCommand, terminal, whole } from '../cli/command.ts';
+import { runCommand, terminal, whole } from '../cli/command.ts';
+import { fromRoot } from '../cli/package-root.ts';
+import { ABLATIONS } from '../src/lens/components/ablations.ts';
 
 /** Products timed: [rows, inner] · [inner, columns]. The second is the MLP of a batch of 64 masks on ioi-tiny. */
 const PRODUCTS = [
@@ -51,9 +54,9 @@ async function ablations({ masks, batchSize }: Job, into: Measured): Promise<voi
   const prompts = (await readPrompts(`${model.folder}/prompts.jsonl`)).slice(0, 2);
   const game = createComponentGame(model, {
     players: parsePlayers('heads', model.config),
-    tasks: toTasks(model, prompts, metric, false),
+    tasks: toTasks(model, prompts, { metric, corrupted: false }),
     metric,
-    ablation: 'zero',
+    ablation: ABLATIONS.zero,
     batchSize,
   });
   await game.value(proxyMasks(16, masks, 1)); // warm, and the shapes of every batch seen
@@ -64,7 +67,7 @@ async function ablations({ masks, batchSize }: Job, into: Measured): Promise<voi
   into.rows.push((1000 * rows) / (performance.now() - clock));
   into.perCpu.push((1e6 * rows) / (user + system));
   game[Symbol.dispose]();
-  const tokens = tokenizerOf(model).encode(prompts[0].prompt);
+  const [tokens] = toSequences(model, prompts[0].prompt);
   const times: number[] = [];
   for (let pass = 0; pass < 40; pass++) {
     const started = performance.now();
@@ -102,11 +105,7 @@ async function products(into: Measured): Promise<void> {
 
 async function open(name: string): Promise<Backend> {
   const [backend, kernels] = name.split(':');
-  return openBackend(
-    backend,
-    { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE },
-    { kernels: kernels as OwnKernels | undefined },
-  );
+  return openBackend(backend, { kernels: kernels as OwnKernels | undefined });
 }
 
 const command = new Command('bench-backends')

@@ -12,20 +12,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { SHAPES, writeCheckpoint } from './shapes.ts';
-import { openBackend } from '../src/backend/backend.ts';
-import { emptyMasks, keep, maskHex, selectRows, uniformMasks, type Masks } from '../src/masks.ts';
+import { openBackend } from '../src/open-backend.ts';
+import { emptyMasks, keep, maskHex, selectRows, type Masks } from '../src/masks.ts';
+import { uniformMasks } from '../src/uniform-masks.ts';
 import { createComponentGame, type ComponentGame } from '../src/lens/components/component-game.ts';
 import { parsePlayers } from '../src/lens/components/components.ts';
 import { sortByStage } from '../src/lens/components/mask-order.ts';
 import { metricOf } from '../src/lens/metrics.ts';
 import { readPrompts, toTasks, type Task } from '../src/lens/prompts.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
+import { layerOf } from '../src/place.ts';
 import { fitProxySpex } from '../src/proxy/fit.ts';
 import { createRandom } from '../src/random.ts';
 import { r2 } from '../src/spectrum/r2.ts';
 import { evaluate } from '../src/spectrum/spectrum.ts';
-import { fromRoot, runCommand, terminal, whole } from '../cli/command.ts';
+import { runCommand, terminal, whole } from '../cli/command.ts';
+import { fromRoot } from '../cli/package-root.ts';
+import { ABLATIONS } from '../src/lens/components/ablations.ts';
 
 /** How many distinct prefixes `count` masks have up to and with each layer. */
 type Design = (layer: number, layers: number, count: number) => number;
@@ -48,11 +51,11 @@ const DESIGNS: Readonly<Record<string, Design>> = {
 };
 
 /** Distinct masks of a design: where two share a prefix, they share its bits. */
-function masksOf(design: Design, layerOf: readonly number[], layers: number, count: number, seed: number): Masks {
+function masksOf(design: Design, playerLayers: readonly number[], layers: number, count: number, seed: number): Masks {
   const random = createRandom(seed, 'design');
-  const masks = emptyMasks(layerOf.length, count);
+  const masks = emptyMasks(playerLayers.length, count);
   for (let layer = 0; layer < layers; layer++) {
-    const here = layerOf.flatMap((l, player) => (l === layer ? [player] : []));
+    const here = playerLayers.flatMap((l, player) => (l === layer ? [player] : []));
     const prefixes = Math.min(count, design(layer, layers, count));
     const bits = Array.from({ length: prefixes }, () => here.map(() => random.uniform() < 0.5));
     for (let row = 0; row < count; row++) {
@@ -69,8 +72,8 @@ function masksOf(design: Design, layerOf: readonly number[], layers: number, cou
 }
 
 /** Rows that pass the layers, as the engine shares them within the whole request; the last layer, at one position, counts a quarter. */
-function costOf(masks: Masks, layerOf: readonly number[], layers: number): number {
-  const { differs } = sortByStage(masks, layerOf);
+function costOf(masks: Masks, playerLayers: readonly number[], layers: number): number {
+  const { differs } = sortByStage(masks, playerLayers);
   let cost = 0;
   for (let layer = 0; layer < layers; layer++) {
     const rows = differs.filter((at, i) => i === 0 || at <= layer).length;
@@ -80,14 +83,14 @@ function costOf(masks: Masks, layerOf: readonly number[], layers: number): numbe
 }
 
 /** As many masks of a design as cost `cost`, by bisection. */
-function masksFor(design: Design, layerOf: readonly number[], layers: number, cost: number, seed: number): Masks {
+function masksFor(design: Design, playerLayers: readonly number[], layers: number, cost: number, seed: number): Masks {
   let [low, high] = [1, 2 ** 17];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (costOf(masksOf(design, layerOf, layers, middle, seed), layerOf, layers) <= cost) low = middle;
+    if (costOf(masksOf(design, playerLayers, layers, middle, seed), playerLayers, layers) <= cost) low = middle;
     else high = middle - 1;
   }
-  return masksOf(design, layerOf, layers, low, seed);
+  return masksOf(design, playerLayers, layers, low, seed);
 }
 
 async function timed(
@@ -108,12 +111,10 @@ async function bundledTask(folder: string, count: number): Promise<Setting> {
   const model = await loadModel(folder);
   return {
     model,
-    tasks: toTasks(
-      model,
-      (await readPrompts(`${folder}/prompts.jsonl`)).slice(0, count),
-      metricOf('logit-diff'),
-      false,
-    ),
+    tasks: toTasks(model, (await readPrompts(`${folder}/prompts.jsonl`)).slice(0, count), {
+      metric: metricOf('logit-diff'),
+      corrupted: false,
+    }),
   };
 }
 
@@ -129,7 +130,15 @@ async function randomTask(shape: string): Promise<Setting> {
     return {
       model,
       tasks: [
-        { tokens, correct, incorrect, corrupted: undefined, prompt: { prompt: shape }, strTokens: tokens.map(String) },
+        {
+          tokens,
+          correct,
+          incorrect,
+          corrupted: undefined,
+          label: shape,
+          text: { prompt: shape },
+          strTokens: tokens.map(String),
+        },
       ],
     };
   } finally {
@@ -172,15 +181,15 @@ const command = new Command('bench-design')
   .option('--debug', 'show stack traces');
 
 process.exitCode = await runCommand<Flags>(command, process.argv.slice(2), terminal, async (flags, { signal }) => {
-  const backend = await openBackend(flags.backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+  const backend = await openBackend(flags.backend);
   const metric = metricOf('logit-diff');
   const { model, tasks } = Object.hasOwn(SHAPES, flags.model)
     ? await randomTask(flags.model)
     : await bundledTask(flags.model, whole('--prompts', flags.prompts));
   const players = parsePlayers(flags.players, model.config);
   const { nLayers } = model.config;
-  const layerOf = players.map((player) => player.layer ?? 0);
-  const game = createComponentGame(model, { players, tasks, metric, ablation: 'zero' });
+  const playerLayers = players.map(({ place }) => layerOf(place) ?? 0);
+  const game = createComponentGame(model, { players, tasks, metric, ablation: ABLATIONS.zero });
   const n = players.length;
   const fresh = uniformMasks(
     n,
@@ -198,16 +207,20 @@ process.exitCode = await runCommand<Flags>(command, process.argv.slice(2), termi
       const rows: { readonly masks: number; readonly cost: number; readonly seconds: number; readonly r2: number }[] =
         [];
       for (let seed = 1; seed <= whole('--seeds', flags.seeds); seed++) {
-        const cost = costOf(masksOf(DESIGNS['independent'], layerOf, nLayers, budget, seed), layerOf, nLayers);
+        const cost = costOf(
+          masksOf(DESIGNS['independent'], playerLayers, nLayers, budget, seed),
+          playerLayers,
+          nLayers,
+        );
         const masks =
           name === 'independent'
-            ? masksOf(design, layerOf, nLayers, budget, seed)
-            : masksFor(design, layerOf, nLayers, cost, seed);
+            ? masksOf(design, playerLayers, nLayers, budget, seed)
+            : masksFor(design, playerLayers, nLayers, cost, seed);
         const { values, seconds } = await timed(game, masks);
         const { spectrum } = await fitProxySpex(masks, values, { seed, signal });
         rows.push({
           masks: masks.count,
-          cost: costOf(masks, layerOf, nLayers),
+          cost: costOf(masks, playerLayers, nLayers),
           seconds,
           r2: r2(truth, evaluate(spectrum, fresh)),
         });

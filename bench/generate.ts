@@ -10,10 +10,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { BACKENDS, openBackend } from '../src/backend/backend.ts';
+import { BACKENDS } from '../src/backend/backend.ts';
+import { openBackend } from '../src/open-backend.ts';
 import { generateSteps } from '../src/hooks/generate.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
 import { SHAPES, writeCheckpoint } from './shapes.ts';
 import { runCommand, terminal, whole } from '../cli/command.ts';
 
@@ -58,7 +58,7 @@ process.exitCode = await runCommand(
   ) => {
     const [length, tokens] = [whole('--prompt', flags.prompt), Math.max(3, whole('--tokens', flags.tokens))];
     const batches = flags.rows.split(',').map((rows) => whole('--rows', rows));
-    const backend = await openBackend(flags.backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+    const backend = await openBackend(flags.backend);
     const folder = await mkdtemp(join(tmpdir(), 'spexlens-generate-'));
     const say = (text: string): void => terminal.out(`${text}\n`);
     try {

@@ -9,14 +9,13 @@
 import { cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
-import { openBackend } from '../src/backend/backend.ts';
+import { openBackend } from '../src/open-backend.ts';
 import { registerWasmKernels, unregisterWasmKernels } from '../src/backend/wasm-kernels.ts';
 import { fail } from '../src/errors.ts';
 import type { Norm } from '../src/model/config.ts';
 import { fused, hasFused } from '../src/model/forward/fused.ts';
 import { activate, linear } from '../src/model/forward/layers.ts';
 import { norm } from '../src/model/forward/norm.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
 import { runCommand, terminal, whole } from '../cli/command.ts';
 
 const WAYS = ['fma', 'simd', 'stock'] as const;
@@ -193,7 +192,7 @@ process.exitCode = await runCommand(
       Math.max(1, whole('--rounds', flags.rounds)),
       whole('--milliseconds', flags.milliseconds),
     ];
-    const { device } = await openBackend('wasm', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+    const { device } = await openBackend('wasm');
     say(
       `Node ${process.version}, ${cpus().length} x ${cpus()[0].model}, tfjs ${tf.version_core}; ${device}; ${rounds} rounds of ${milliseconds} ms`,
     );

@@ -13,25 +13,30 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
-import { openBackend, type BackendName } from '../src/backend/backend.ts';
+import { type BackendName } from '../src/backend/backend.ts';
+import { openBackend } from '../src/open-backend.ts';
 import { allMasks, masksFromMembers, selectRows } from '../src/masks.ts';
-import { gameFromFunction, memoise } from '../src/game.ts';
+import { gameFromFunction } from '../src/game.ts';
+import { openLedger } from '../src/ledger.ts';
 import { createComponentGame, type ComponentGame } from '../src/lens/components/component-game.ts';
 import { parsePlayers } from '../src/lens/components/components.ts';
 import { metricOf } from '../src/lens/metrics.ts';
 import { readPrompts, toTasks } from '../src/lens/prompts.ts';
 import { runWithCache } from '../src/hooks/run.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
+import { toSequences } from '../src/model/tokens.ts';
+import { layerOf } from '../src/place.ts';
 import { referenceForward, type ReferenceParameters } from '../src/model/reference/reference.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
-import { solve } from '../src/solve/solve.ts';
+import { solve, SOLVERS, type SolverName } from '../src/solve/solve.ts';
 import { energyByOrder, topInteractions } from '../src/spectrum/energy.ts';
 import { fitFirstOrder } from '../src/proxy/first-order.ts';
 import { proxyMasks } from '../src/proxy/proxyspex.ts';
 import { r2 } from '../src/spectrum/r2.ts';
 import { evaluate, setKey, type FourierSpectrum } from '../src/spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense } from '../src/spectrum/walsh-hadamard.ts';
-import { fromRoot, runCommand, terminal } from '../cli/command.ts';
+import { runCommand, terminal } from '../cli/command.ts';
+import { fromRoot } from '../cli/package-root.ts';
+import { ABLATIONS } from '../src/lens/components/ablations.ts';
 
 /** Masks up to which the stack has its processes. */
 const MOST_STACKED = 1500;
@@ -40,7 +45,7 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const folderOf = (name: string): string => fromRoot(`models/${name}`);
 
 async function onBackend<T>(name: BackendName, work: () => Promise<T>): Promise<T> {
-  const backend = await openBackend(name, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+  const backend = await openBackend(name);
   try {
     return await work();
   } finally {
@@ -52,9 +57,9 @@ async function gameOf(model: Model, metric: string, prompts: number): Promise<Co
   const chosen = (await readPrompts(join(model.folder ?? '', 'prompts.jsonl'))).slice(0, prompts);
   return createComponentGame(model, {
     players: parsePlayers('heads', model.config),
-    tasks: toTasks(model, chosen, metricOf(metric), false),
+    tasks: toTasks(model, chosen, { metric: metricOf(metric), corrupted: false }),
     metric: metricOf(metric),
-    ablation: 'zero',
+    ablation: ABLATIONS.zero,
   });
 }
 
@@ -106,10 +111,12 @@ async function ioi(prompts: number): Promise<void> {
   const oracle = gameFromFunction('table', game.players, (row, masks) => table[masks.words[row]]);
   say('  solver     masks  seed  R² on all others  first-order LASSO  true top ten found');
   for (const [solver, budget] of [256, 512, 1024, 2048].flatMap((masks) =>
-    (masks > MOST_STACKED ? ['proxyspex'] : ['proxyspex', 'stack']).map((name) => [name, masks] as const),
+    (masks > MOST_STACKED ? (['proxyspex'] as const) : (['proxyspex', 'stack'] as const)).map(
+      (name: SolverName) => [name, masks] as const,
+    ),
   )) {
     for (const seed of [0, 1, 2]) {
-      const { solution } = await solve(memoise(oracle), { solver, budget, seed, heldOut: 0 });
+      const { solution } = await solve(openLedger(oracle), { solver: SOLVERS[solver], budget, seed, heldOut: 0 });
       const fitted = proxyMasks(16, budget, seed);
       const seen = new Set(fitted.words);
       const others = selectRows(
@@ -142,7 +149,7 @@ async function induction(): Promise<void> {
     const model = await loadModel(folderOf(name));
     const game = await gameOf(model, 'accuracy', 64);
     const n = game.players.length;
-    const { solution } = await solve(memoise(game), { solver: 'exact', budget: 2 ** n, seed: 0, heldOut: 0 });
+    const { solution } = await solve(openLedger(game), { solver: SOLVERS.exact, budget: 2 ** n, seed: 0, heldOut: 0 });
     const orders = energyByOrder(solution.spectrum);
     const total = orders.reduce((a, b) => a + b, 0);
     say(
@@ -154,10 +161,12 @@ async function induction(): Promise<void> {
     const all = game.players.map((_, i) => i);
     for (const layer of [0, 1]) {
       const inside = {
-        terms: solution.spectrum.terms.filter(({ members }) => members.every((i) => game.players[i].layer === layer)),
+        terms: solution.spectrum.terms.filter(({ members }) =>
+          members.every((i) => layerOf(game.players[i].place) === layer),
+        ),
       };
       const top = topInteractions(inside, 1)[0];
-      const singles = all.filter((i) => game.players[i].layer === layer);
+      const singles = all.filter((i) => layerOf(game.players[i].place) === layer);
       const values = await game.value(
         masksFromMembers(n, [
           all,
@@ -184,7 +193,7 @@ async function precision(): Promise<void> {
         const reference = await hostParameters(model);
         let [logitError, residualError] = [0, 0];
         for (const { prompt } of (await readPrompts(join(folderOf(name), 'prompts.jsonl'))).slice(0, 4)) {
-          const tokens = model.tokenizer?.encode(prompt) ?? [];
+          const [tokens] = toSequences(model, prompt);
           const { logits, cache } = runWithCache(model, tokens, {
             names: (hook) => /hook_resid_(pre|post)$/.test(hook),
           });

@@ -11,12 +11,13 @@ import { cpus } from 'node:os';
 import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { orderThree } from './synthetic.ts';
-import { openBackend } from '../src/backend/backend.ts';
-import { selectRows, uniformMasks, type Masks } from '../src/masks.ts';
+import { openBackend } from '../src/open-backend.ts';
+import { selectRows, type Masks } from '../src/masks.ts';
+import { uniformMasks } from '../src/uniform-masks.ts';
 import { fail, SpexlensError } from '../src/errors.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
 import { boost } from '../src/proxy/trees/boost.ts';
 import { fitProxySpex } from '../src/proxy/fit.ts';
+import { endOf } from '../src/proxy/measured.ts';
 import { fitStack } from '../src/proxy/stack.ts';
 import { predict } from '../src/proxy/trees/tree.ts';
 import { REFERENCE_GRID, type TuneGrid } from '../src/proxy/trees/tune.ts';
@@ -24,7 +25,7 @@ import { createRandom } from '../src/random.ts';
 import { r2 } from '../src/spectrum/r2.ts';
 import { createSpectrum, evaluate, setKey, type FourierSpectrum } from '../src/spectrum/spectrum.ts';
 import { MADE_GAMES, type MadeGame } from './proxy/made-games.ts';
-import { cpuSeconds, METHODS, REFERENCE } from './proxy/methods.ts';
+import { cpuSeconds, METHODS, REFERENCE, REFERENCE_INSIDE, REFERENCES } from './proxy/methods.ts';
 import { pythonLacks, runPython, type PythonAnswer, type PythonCase } from './proxy/python.ts';
 import { openResults, type Results, type Score } from './proxy/results.ts';
 import { masksOf, scoreOf, storedGames, valuesOf } from './proxy/stored-games.ts';
@@ -115,7 +116,7 @@ async function* madeCells(settings: Settings, only: readonly string[]): AsyncGen
 
 async function madeCell(game: MadeGame, alpha: number, seed: number): Promise<Cell> {
   const masks = masksOf(game.players, alpha, seed);
-  const held = uniformMasks(game.players, HELD, createRandom(seed, 'held'), new Set());
+  const held = uniformMasks(game.players, HELD, createRandom(seed, 'held'));
   const truth = await game.value(held);
   const largest = game.truth === undefined ? undefined : topOf(game.truth);
   return {
@@ -173,8 +174,9 @@ async function scoreCells(cells: AsyncIterable<Cell>, settings: Settings): Promi
     const missing = methods.filter((method) => !results.has(game, alpha, seed, method));
     for (const method of missing) {
       const known = { game, family, alpha, seed, method };
-      if (method === REFERENCE) {
-        if (python !== undefined) results.add({ ...known, ...(await reference(python, cell, settings)) });
+      if (REFERENCES.includes(method)) {
+        const given = method === REFERENCE ? cell : withoutEnds(cell);
+        if (python !== undefined) results.add({ ...known, ...(await reference(python, given, settings)) });
         continue;
       }
       try {
@@ -188,6 +190,14 @@ async function scoreCells(cells: AsyncIterable<Cell>, settings: Settings): Promi
     }
     if (missing.length > 0) process.stderr.write(`${game}, α = ${alpha}, seed ${seed}\n`);
   }
+}
+
+/** The cell without the masks that keep nothing or everything; scored as before. */
+function withoutEnds(cell: Cell): Cell {
+  const inner = Array.from({ length: cell.masks.count }, (_, row) => row).filter(
+    (row) => endOf(cell.masks, row) === undefined,
+  );
+  return { ...cell, masks: selectRows(cell.masks, inner), values: Float64Array.from(inner, (row) => cell.values[row]) };
 }
 
 async function reference(
@@ -259,6 +269,7 @@ function report(
     ['proxyspex', REFERENCE],
     ['proxyspex, same grid', REFERENCE],
     ['stack', REFERENCE],
+    ['stack', REFERENCE_INSIDE],
     ['stack', 'proxyspex'],
   ])
     duel(scores, ours, theirs, alphas).forEach(print);
@@ -313,7 +324,7 @@ const command = new Command('bench-proxy')
   .option('--alphas <list>', 'masks as multiples of n log2 n', '1,2,4,8')
   .option('--seeds <list>', 'seeds of the masks', '0')
   .option('--every <k>', 'only every k-th stored game', '1')
-  .option('--methods <list>', `of ${[...Object.keys(METHODS), REFERENCE].join(', ')} (default: all)`)
+  .option('--methods <list>', `of ${[...Object.keys(METHODS), ...REFERENCES].join(', ')} (default: all)`)
   .option('--made <list>', `made-up games, of ${Object.keys(MADE_GAMES).join(', ')} (default: all)`)
   .option('--results <file>', 'JSONL of scores: read first, and written as they come')
   .option('--redo <list>', 'methods whose scores in --results are measured anew')
@@ -358,7 +369,7 @@ process.exitCode = await runCommand<Flags>(
     const parts = names('--only', flags.only, PARTS).filter(
       (part) => flags.only !== undefined || part !== 'games' || flags.games !== undefined,
     );
-    const every = [...Object.keys(METHODS), REFERENCE];
+    const every = [...Object.keys(METHODS), ...REFERENCES];
     const methods = names('--methods', flags.methods, every);
     let python: string | undefined;
     if (flags.compare !== undefined) {
@@ -381,7 +392,7 @@ process.exitCode = await runCommand<Flags>(
     if (parts.includes('fits')) await singleFits(python);
     if (parts.includes('made')) {
       const made = names('--made', flags.made, Object.keys(MADE_GAMES));
-      const backend = await openBackend('wasm', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+      const backend = await openBackend('wasm');
       try {
         await scoreCells(madeCells(settings, made), settings);
       } finally {

@@ -14,19 +14,20 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
-import { openBackend } from '../src/backend/backend.ts';
-import { uniformMasks } from '../src/masks.ts';
+import { openBackend } from '../src/open-backend.ts';
+import { uniformMasks } from '../src/uniform-masks.ts';
 import { fail } from '../src/errors.ts';
-import { memoise } from '../src/game.ts';
+import { openLedger } from '../src/ledger.ts';
 import { createComponentGame } from '../src/lens/components/component-game.ts';
 import { parsePlayers } from '../src/lens/components/components.ts';
 import { metricOf } from '../src/lens/metrics.ts';
 import { readPrompts, toTasks } from '../src/lens/prompts.ts';
 import { openRunLog } from '../src/measure/run-log.ts';
 import { loadModel } from '../src/model/model.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
 import { createRandom } from '../src/random.ts';
-import { fromRoot, runCommand, terminal, whole } from '../cli/command.ts';
+import { runCommand, terminal, whole } from '../cli/command.ts';
+import { fromRoot } from '../cli/package-root.ts';
+import { ABLATIONS } from '../src/lens/components/ablations.ts';
 
 interface Sample {
   readonly masks: number;
@@ -51,7 +52,7 @@ function backendBytes(): number {
 }
 
 async function measure(masks: number, path: string, backendName: string): Promise<Report> {
-  const backend = await openBackend(backendName, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+  const backend = await openBackend(backendName);
   const before = tf.memory().numTensors;
   const model = await loadModel(fromRoot('models/ioi-tiny'));
   const metric = metricOf('logit-diff');
@@ -59,16 +60,12 @@ async function measure(masks: number, path: string, backendName: string): Promis
   const players = parsePlayers('heads,mlps', model.config);
   const game = createComponentGame(model, {
     players,
-    tasks: toTasks(model, prompts, metric, false),
+    tasks: toTasks(model, prompts, { metric, corrupted: false }),
     metric,
-    ablation: 'zero',
+    ablation: ABLATIONS.zero,
   });
-  const log = openRunLog(
-    path,
-    players.map(({ name }) => name),
-    { soak: masks },
-  );
-  const memo = memoise(game, log);
+  const log = openRunLog(path, { players: players.map(({ name }) => name), soak: masks });
+  const memo = openLedger(game, log);
   const samples: Sample[] = [];
   let done = 0;
   const note = (): void =>

@@ -10,7 +10,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { uniformMasks } from '../src/masks.ts';
+import { uniformMasks } from '../src/uniform-masks.ts';
 import { fail } from '../src/errors.ts';
 import { fitProxySpex } from '../src/proxy/fit.ts';
 import { createRandom } from '../src/random.ts';

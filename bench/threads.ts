@@ -10,8 +10,8 @@
 import { cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
-import { openBackend } from '../src/backend/backend.ts';
-import { uniformMasks } from '../src/masks.ts';
+import { openBackend } from '../src/open-backend.ts';
+import { uniformMasks } from '../src/uniform-masks.ts';
 import { fail } from '../src/errors.ts';
 import {
   createComponentGame,
@@ -25,9 +25,10 @@ import { readPrompts, toTasks, type Task } from '../src/lens/prompts.ts';
 import { parameterShapes, type ModelConfig } from '../src/model/config.ts';
 import { toDevice } from '../src/model/weights/device-memory.ts';
 import { createModel, loadModel, type Model } from '../src/model/model.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../src/model/reference/self-check.ts';
 import { createRandom } from '../src/random.ts';
-import { fromRoot, runCommand, terminal, whole } from '../cli/command.ts';
+import { runCommand, terminal, whole } from '../cli/command.ts';
+import { fromRoot } from '../cli/package-root.ts';
+import { ABLATIONS } from '../src/lens/components/ablations.ts';
 
 const say = (text: string): void => terminal.out(`${text}\n`);
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
@@ -81,12 +82,19 @@ async function setting(
       correct: 5,
       incorrect: 7,
       corrupted: undefined,
-      prompt: { prompt: '16 tokens' },
+      label: '16 tokens',
+      text: { prompt: '16 tokens' },
       strTokens: tokens.map(String),
     };
     return {
       model,
-      options: { players: parsePlayers('heads', model.config), tasks: [task], metric, ablation: 'zero', batchSize },
+      options: {
+        players: parsePlayers('heads', model.config),
+        tasks: [task],
+        metric,
+        ablation: ABLATIONS.zero,
+        batchSize,
+      },
     };
   }
   if (name !== 'ioi-tiny') throw fail('input', '--model', `"${name}" is unknown; there are ioi-tiny and gpt2.`);
@@ -96,9 +104,9 @@ async function setting(
     model,
     options: {
       players: parsePlayers('heads', model.config),
-      tasks: toTasks(model, prompts, metric, false),
+      tasks: toTasks(model, prompts, { metric, corrupted: false }),
       metric,
-      ablation: 'zero',
+      ablation: ABLATIONS.zero,
       batchSize,
     },
   };
@@ -157,7 +165,7 @@ interface Flags {
 process.exitCode = await runCommand(command, process.argv.slice(2), terminal, async (flags: Flags, { signal }) => {
   const [count, rounds] = [Math.max(1, whole('--masks', flags.masks)), Math.max(1, whole('--rounds', flags.rounds))];
   const sizes = flags.threads.split(',').map((size) => whole('--threads', size));
-  const backend = await openBackend(flags.backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+  const backend = await openBackend(flags.backend);
   say(`Node ${process.version}, ${cpus().length} x ${cpus()[0].model}, tfjs ${tf.version_core}, ${backend.device}`);
   if (flags.copies === true) return copies();
   const { model, options } = await setting(

@@ -1,13 +1,11 @@
 /**
  * What every command does alike: parse, run, one-line errors with exit code 1, stop cleanly on Ctrl-C.
  */
-import { fileURLToPath } from 'node:url';
-import { relative } from 'node:path';
 import { CommanderError, type Command } from 'commander';
 import pc from 'picocolors';
 import { fail, SpexlensError } from '../src/errors.ts';
-
-const ROOT = new URL('../', import.meta.url);
+import { printable, printableLines } from '../src/printable.ts';
+import { fromRoot } from './package-root.ts';
 
 export interface Running {
   /** Fires on Ctrl-C; a second Ctrl-C ends the process at once. */
@@ -16,9 +14,9 @@ export interface Running {
   readonly line: string;
 }
 
-/** A path inside this package, given from its root, as seen from the working directory. */
-export function fromRoot(path: string): string {
-  return relative(process.cwd(), fileURLToPath(new URL(path, ROOT))) || '.';
+/** How the command is called from here: from source in a checkout, by its name where it is installed. */
+function invocation(): string[] {
+  return import.meta.url.endsWith('.ts') ? ['npx tsx', fromRoot('cli/spexlens.ts')] : ['npx spexlens'];
 }
 
 /** A whole number >= 0 from an option. @throws 'input' naming the option. */
@@ -37,11 +35,25 @@ export interface Streams {
   readonly color?: boolean;
 }
 
+/** The process's own streams. */
 export const terminal: Streams = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   color: process.stdout.isTTY && pc.isColorSupported,
 };
+
+/**
+ * Whoever reads our output may stop (`| head -1`): that ends the process quietly, as it ends other programs. A disk that is full
+ * is one line and exit code 1.
+ */
+export function guardStreams(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0);
+      if (stream === process.stdout) process.stderr.write(`spexlens: the output cannot be written (${error.code}).\n`);
+      process.exit(1);
+    });
+}
 
 /**
  * Parses `args` and runs `main`; the result is the exit code. Any failure is one line on stderr and code 1
@@ -53,7 +65,8 @@ export async function runCommand<Flags extends { readonly debug?: boolean }>(
   streams: Streams,
   main: (flags: Flags, running: Running) => Promise<void>,
 ): Promise<number> {
-  command.exitOverride().configureOutput({ writeOut: streams.out, writeErr: streams.err });
+  const writeErr = (text: string): void => streams.err(printableLines(text));
+  command.exitOverride().configureOutput({ writeOut: streams.out, writeErr });
   try {
     command.parse([...args], { from: 'user' });
   } catch (error) {
@@ -71,14 +84,14 @@ export async function runCommand<Flags extends { readonly debug?: boolean }>(
   };
   process.on('SIGINT', stop);
   try {
-    const line = ['npx tsx', fromRoot(`scripts/${command.name()}.ts`), ...args.map(quoteArgument)].join(' ');
+    const line = [...invocation(), command.name(), ...args.map(quoteArgument)].join(' ');
     await main(flags, { signal: controller.signal, line });
     return 0;
   } catch (error) {
     const known = error instanceof SpexlensError;
-    const text = error instanceof Error ? error.message : String(error);
+    const text = printable(error instanceof Error ? error.message.split('\n')[0] : String(error));
     streams.err(
-      `${pc.createColors(streams.color ?? false).red(known ? text : `${command.name()}: unexpected error: ${text.split('\n')[0]} (--debug shows where).`)}\n`,
+      `${pc.createColors(streams.color ?? false).red(known ? text : `${command.name()}: unexpected error: ${text} (--debug shows where).`)}\n`,
     );
     if (flags.debug === true && error instanceof Error) streams.err(`${error.stack}\n`);
     return known && error.kind === 'aborted' ? 130 : 1;

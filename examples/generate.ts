@@ -4,18 +4,9 @@
  *     npx tsx examples/generate.ts
  */
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  bosOf,
-  generate,
-  generateSteps,
-  loadModel,
-  openBackend,
-  selfCheck,
-  SELF_CHECK_TOLERANCE,
-  type Hook,
-} from '../src/index.ts';
+import { bosOf, generate, generateSteps, loadModel, openBackend, type Hook } from '../src/index.ts';
 
-const backend = await openBackend('auto', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+const backend = await openBackend();
 const model = await loadModel('models/ioi-tiny');
 const tokenizer = model.tokenizer!;
 console.log(bosOf({ config: model.config, tokenizer }).text);

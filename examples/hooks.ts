@@ -4,17 +4,9 @@
  *     npx tsx examples/hooks.ts
  */
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  loadModel,
-  openBackend,
-  runWithCache,
-  runWithHooks,
-  selfCheck,
-  SELF_CHECK_TOLERANCE,
-  type Hook,
-} from '../src/index.ts';
+import { loadModel, openBackend, runWithCache, runWithHooks, type Hook } from '../src/index.ts';
 
-const backend = await openBackend('auto', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+const backend = await openBackend();
 const model = await loadModel('models/ioi-tiny');
 const tokenizer = model.tokenizer!;
 const prompt = 'When Mary and John went to the store, John gave a drink to';

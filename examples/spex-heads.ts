@@ -5,44 +5,44 @@
  */
 import { join } from 'node:path';
 import {
+  ABLATIONS,
   createComponentGame,
-  exactSolver,
   loadModel,
-  memoise,
-  metricOf,
+  METRICS,
   openBackend,
+  openLedger,
   parsePlayers,
-  planSpex,
   readPrompts,
-  SELF_CHECK_TOLERANCE,
-  selfCheck,
-  spex,
+  SOLVERS,
   toTasks,
   topInteractions,
-  type SpexTerm,
+  type Metric,
 } from '../src/index.ts';
+import { planSpex, spex, type SpexTerm } from '../src/solvers.ts';
 
-const backend = await openBackend('auto', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+const backend = await openBackend();
 
 async function study(
   folder: string,
-  metricName: string,
+  metric: Metric,
   prompts: number,
   plan: { readonly b: number; readonly t: number },
 ): Promise<void> {
   const model = await loadModel(folder);
-  const metric = metricOf(metricName);
   const game = createComponentGame(model, {
     players: parsePlayers('heads', model.config),
-    tasks: toTasks(model, (await readPrompts(join(folder, 'prompts.jsonl'))).slice(0, prompts), metric, false),
+    tasks: toTasks(model, (await readPrompts(join(folder, 'prompts.jsonl'))).slice(0, prompts), {
+      metric,
+      corrupted: false,
+    }),
     metric,
-    ablation: 'zero',
+    ablation: ABLATIONS.zero,
   });
   const n = game.players.length;
-  const measured = memoise(game); // the exact solver below measures only what SPEX did not
+  const measured = openLedger(game); // the exact solver below measures only what SPEX did not
   const { masks } = planSpex(n, plan);
   const solution = await spex(plan).solve(measured, { budget: masks.unique, seed: 0 });
-  const exact = await exactSolver.solve(measured, { budget: 2 ** n, seed: 0 });
+  const exact = await SOLVERS.exact.solve(measured, { budget: 2 ** n, seed: 0 });
   const truth = new Map(exact.spectrum.terms.map(({ members, value }) => [members.join(), value]));
   const evidence = new Map((solution.details['terms'] as SpexTerm[]).map((term) => [term.members.join(), term]));
 
@@ -61,6 +61,6 @@ async function study(
   model[Symbol.dispose]();
 }
 
-await study('models/induction-2l-h4', 'accuracy', 64, { b: 4, t: 4 });
-await study('models/ioi-tiny', 'logit-diff', 1, { b: 6, t: 5 });
+await study('models/induction-2l-h4', METRICS.accuracy, 64, { b: 4, t: 4 });
+await study('models/ioi-tiny', METRICS['logit-diff'], 1, { b: 6, t: 5 });
 backend.close();

@@ -12,7 +12,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { fail } from '../src/errors.ts';
-import { fromRoot, runCommand, terminal } from '../cli/command.ts';
+import { runCommand, terminal } from '../cli/command.ts';
+import { fromRoot } from '../cli/package-root.ts';
 
 const COMPILER = 'assemblyscript@0.28.20';
 const FLAGS = ['-O3', '--noAssert', '--enable', 'simd', '--runtime', 'stub'];

@@ -3,7 +3,8 @@
  *
  *     npx tsx scripts/find-circuits.ts [--model FOLDER --prompt TEXT --correct " a" --incorrect " b" ...]
  */
-import { terminal } from '../cli/command.ts';
-import { findCircuitsCommand } from '../cli/circuits/main.ts';
+import { guardStreams, terminal } from '../cli/command.ts';
+import { circuitsCommand } from '../cli/circuits/main.ts';
 
-process.exitCode = await findCircuitsCommand(process.argv.slice(2), terminal);
+guardStreams();
+process.exitCode = await circuitsCommand(process.argv.slice(2), terminal);

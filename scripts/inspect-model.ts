@@ -3,7 +3,8 @@
  *
  *     npx tsx scripts/inspect-model.ts FOLDER|ID [--backend wasm --json]
  */
-import { terminal } from '../cli/command.ts';
-import { inspectModelCommand } from '../cli/inspect/main.ts';
+import { guardStreams, terminal } from '../cli/command.ts';
+import { inspectCommand } from '../cli/inspect/main.ts';
 
-process.exitCode = await inspectModelCommand(process.argv.slice(2), terminal);
+guardStreams();
+process.exitCode = await inspectCommand(process.argv.slice(2), terminal);

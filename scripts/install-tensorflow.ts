@@ -3,7 +3,8 @@
  *
  *     npx tsx scripts/install-tensorflow.ts [--cuda | --dry-run | --undo ...]
  */
-import { terminal } from '../cli/command.ts';
+import { guardStreams, terminal } from '../cli/command.ts';
 import { installTensorflowCommand } from '../cli/install-tensorflow/main.ts';
 
+guardStreams();
 process.exitCode = await installTensorflowCommand(process.argv.slice(2), terminal);

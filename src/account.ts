@@ -4,7 +4,7 @@
  * A budget counts distinct masks, whoever measured them before.
  */
 import { fail } from './errors.ts';
-import type { Game, GradientOptions } from './game.ts';
+import { checkPlayers, type Game, type GradientOptions } from './game.ts';
 import { createMaskTable } from './mask-table.ts';
 import type { Masks } from './masks.ts';
 
@@ -29,6 +29,7 @@ export function openAccount(ledger: Remembering, budget = Infinity): Account {
   const { name, players, rowsPerMask, gradients } = ledger;
   const table = createMaskTable(players.length);
   const admit = (masks: Masks): void => {
+    checkPlayers(name, players.length, masks);
     const fresh = createMaskTable(masks.players);
     for (let row = 0; row < masks.count; row++) if (table.find(masks, row) === -1) fresh.add(masks, row);
     const total = table.count + fresh.count;

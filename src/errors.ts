@@ -5,6 +5,7 @@
  * `who: what was wrong, with the numbers; what would be right.` The `kind` lets a program branch
  * without reading the text. Anything else that is thrown is a defect of ours.
  */
+import { printable } from './printable.ts';
 
 /** What sort of thing went wrong: decides nothing by itself, lets a caller branch. */
 export type ErrorKind =
@@ -31,7 +32,7 @@ const MESSAGE_LIMIT = 1000;
 function oneLine(message: string): string {
   const text =
     message.length <= MESSAGE_LIMIT ? message : `${message.slice(0, MESSAGE_LIMIT - 201)}…${message.slice(-200)}`;
-  return text.replaceAll(/\p{Cc}+/gu, ' ');
+  return printable(text);
 }
 
 /** The error for `kind`, `who` and `what`; `throw fail(...)` keeps control flow visible to the type checker. */

@@ -4,6 +4,7 @@
  *
  * The driver of every lens, and of games that no lens knows: a function of words is explained by the same call.
  */
+import { judge, type Finding } from './circuit/findings.ts';
 import { findCircuit, type Circuit } from './circuit/find-circuit.ts';
 import { removalCurve, type RemovalCurve } from './circuit/removal.ts';
 import type { Selector } from './circuit/selector.ts';
@@ -31,6 +32,10 @@ export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgres
   readonly selector?: Selector | undefined;
   /** Default 0. */
   readonly seed?: number | undefined;
+  /** Whether more of the metric is better; undefined (default) where that has no meaning. */
+  readonly moreIsBetter?: boolean | undefined;
+  /** What is known of the question before it is asked; a broken one gets no circuit. */
+  readonly findings?: readonly Finding[] | undefined;
 }
 
 /** ExplainOptions with their defaults. */
@@ -53,6 +58,8 @@ export interface Explanation extends ScoredSolution {
   readonly circuit: Circuit | undefined;
   /** Absent where f(all) is 0 and no share of it can be lost. */
   readonly removal: RemovalCurve | undefined;
+  /** What a reader has to know before the answer, the most serious first; empty where the evidence carries it. */
+  readonly findings: readonly Finding[];
 }
 
 /** What the additive answer is called where its choices are measured beside ours. */
@@ -72,11 +79,17 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
   const ledger = ledgerOf(game);
   const scored = await solve(ledger, { ...settings, signal, onProgress });
   const [ablated, clean] = await ledger.value(endsOf(game.players.length), { signal });
-  const run: Run = { ledger, scored, settings, clean, ablated, signal, onProgress };
-  return { ...scored, ledger, settings, clean, ablated, circuit: await circuitOf(run), removal: await removalOf(run) };
+  const { moreIsBetter } = options;
+  const run: Run = { ledger, scored, settings, clean, ablated, moreIsBetter, signal, onProgress };
+  const known = options.findings ?? [];
+  const broken = known.some(({ kind }) => kind === 'broken question');
+  const circuit = broken ? undefined : await circuitOf(run);
+  const removal = broken ? undefined : await removalOf(run);
+  const findings = [...known, ...judge(scored, circuit)];
+  return { ...scored, ledger, settings, clean, ablated, circuit, removal, findings };
 }
 
-interface Run extends Pick<ExplainOptions, 'signal' | 'onProgress'> {
+interface Run extends Pick<ExplainOptions, 'moreIsBetter' | 'signal' | 'onProgress'> {
   readonly ledger: Ledger;
   readonly scored: ScoredSolution;
   readonly settings: ExplainSettings;
@@ -90,6 +103,7 @@ async function circuitOf({
   settings,
   clean,
   ablated,
+  moreIsBetter,
   signal,
   onProgress,
 }: Run): Promise<Circuit | undefined> {
@@ -100,6 +114,7 @@ async function circuitOf({
     seed,
     ...(selector === undefined ? {} : { selector }),
     rivals: { [FIRST_ORDER]: scored.firstOrder },
+    moreIsBetter,
     signal,
     onProgress: (progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }),
   });

@@ -5,14 +5,18 @@
  * command line (cli/circuits) and notebooks call this; it writes nothing but the run log.
  */
 import type { Backend } from './backend/backend.ts';
+import { fail } from './errors.ts';
 import { explain, type ExplainOptions } from './explain.ts';
 import { openLedger, type ValueLog } from './ledger.ts';
-import { ABLATIONS, type Ablation } from './lens/components/ablations.ts';
+import type { Finding } from './circuit/findings.ts';
+import { behaviourOf, type Behaviour } from './lens/behaviour.ts';
+import type { Ablation } from './lens/components/ablations.ts';
+import { chooseAblation, twinned, type Choice } from './lens/components/choose-ablation.ts';
 import type { ComponentGameOptions } from './lens/components/component-game.ts';
 import { nameParts, parsePlayers, type ComponentPlayer } from './lens/components/components.ts';
 import { questionOf } from './lens/components/question.ts';
 import { METRICS, type Metric } from './lens/metrics.ts';
-import { toTasks, type Prompt, type Task } from './lens/prompts.ts';
+import { requireTwins, toTasks, type Prompt, type Task } from './lens/prompts.ts';
 import { openComponents, type Execution, type OpenedGame } from './measure/open-game.ts';
 import { identifyModel } from './model/identity.ts';
 import type { Model } from './model/model.ts';
@@ -27,7 +31,7 @@ export interface FindCircuitsOptions extends ExplainOptions, Execution {
   readonly players?: readonly ComponentPlayer[] | string | undefined;
   /** Layers that keywords in `players` cover. */
   readonly layers?: readonly number[] | undefined;
-  /** Default ABLATIONS.zero. */
+  /** Default: by a pilot, the first sound one of what the prompts allow: resample, mean, zero. */
   readonly ablation?: Ablation | undefined;
   /** With zero ablation of whole heads: multiply a layer's heads that stay on by its heads / those on. Default false. */
   readonly rescale?: boolean | undefined;
@@ -54,13 +58,21 @@ export interface OpenedLog extends ValueLog {
  */
 export async function findCircuits(model: Model, backend: Backend, options: FindCircuitsOptions): Promise<Result> {
   const startedAt = new Date();
-  const asked = ask(model, options);
+  const draft = ask(model, options);
+  const behaviour = await behaviourOf(model, draft.tasks);
+  const choice = await chooseAblation(model, draft, { ...options, seed: options.seed ?? 0, asked: options.ablation });
+  const asked = { ...draft, ablation: choice.ablation };
   const study = await studyOf(model, backend, asked);
   const game = openComponents(asked, model, options);
   let log: OpenedLog | undefined;
   try {
     log = await options.openLog?.(study);
-    const explanation = await explain(openLedger(game, log), options);
+    const findings = findingsOf(asked, choice, behaviour);
+    const explanation = await explain(openLedger(game, log), {
+      ...options,
+      findings,
+      moreIsBetter: asked.metric.moreIsBetter,
+    });
     return recordOf(explanation, {
       name: model.name,
       study,
@@ -71,6 +83,8 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       model: modelFacts(model, study),
       backend: backendFacts(backend, model, game),
       task: taskFacts(asked),
+      behaviour: behaviour && behaviourFacts(behaviour),
+      pilot: pilotFacts(choice),
     });
   } finally {
     log?.close();
@@ -92,21 +106,18 @@ export async function studyOf(
   };
 }
 
-/** Players, prompts as tokens, metric and ablation, checked against the model. */
-function ask(model: Model, options: FindCircuitsOptions): ComponentGameOptions {
-  const { metric = METRICS['logit-diff'], ablation = ABLATIONS.zero, players = 'heads', rescale = false } = options;
-  const tasks = toTasks(model, options.prompts, { metric, corrupted: ablation.needs.corrupted });
+/** Players, prompts as tokens, metric, and what an ablation may draw on, checked against the model. */
+function ask(model: Model, options: FindCircuitsOptions): Omit<ComponentGameOptions, 'ablation'> {
+  const { metric = METRICS['logit-diff'], ablation, players = 'heads', rescale = false } = options;
+  const given = toTasks(model, options.prompts, { metric, corrupted: false });
+  const tasks = twinned(given);
+  if (ablation?.needs.corrupted === true) requireTwins(tasks);
   const lengths = new Set(tasks.map((task) => task.tokens.length));
   const length = lengths.size === 1 ? tasks[0].tokens.length : undefined;
-  return {
-    players:
-      typeof players === 'string' ? parsePlayers(players, model.config, { layers: options.layers, length }) : players,
-    tasks,
-    metric,
-    ablation,
-    rescale,
-    meanOver: ablation.needs.data ? meanRows(model, options, tasks) : undefined,
-  };
+  const parts =
+    typeof players === 'string' ? parsePlayers(players, model.config, { layers: options.layers, length }) : players;
+  const data = ablation === undefined ? options.meanPrompts !== undefined || tasks.length > 1 : ablation.needs.data;
+  return { players: parts, tasks, metric, rescale, meanOver: data ? meanRows(model, options, tasks) : undefined };
 }
 
 /** Token rows of the data set that mean ablation averages over. */
@@ -115,6 +126,12 @@ function meanRows(
   { meanPrompts }: FindCircuitsOptions,
   tasks: readonly Task[],
 ): readonly (readonly number[])[] {
+  if (meanPrompts === undefined && tasks.length < 2)
+    throw fail(
+      'input',
+      'mean ablation',
+      'needs a data set to average over; give --mean-prompts file.jsonl, or several prompts.',
+    );
   if (meanPrompts === undefined) return tasks.map(({ tokens }) => tokens);
   return meanPrompts.map(({ prompt }) => toSequences(model, prompt)[0]);
 }
@@ -145,6 +162,53 @@ function taskFacts({ tasks, metric, ablation, rescale, players }: ComponentGameO
     ablation: rescale === true ? `rescaled ${ablation.name}` : ablation.name,
     players: nameParts(players),
   };
+}
+
+function behaviourFacts({ prompts, accuracy, rank, probability }: Behaviour): Result['behaviour'] {
+  return { prompts, accuracy, rank, probability };
+}
+
+function pilotFacts({ ablation, why, tried, rows }: Choice): Result['pilot'] {
+  const plain = tried.map(({ ablation: name, pilot: { distance, ...rest } }) => ({
+    ablation: name,
+    pilot: { ...rest, distance: Number.isFinite(distance) ? distance : null },
+  }));
+  return { ablation: ablation.name, why, rows, tried: plain };
+}
+
+/** What the pilot and the prompts say against the question. */
+function findingsOf({ tasks }: ComponentGameOptions, choice: Choice, behaviour: Behaviour | undefined): Finding[] {
+  const findings: Finding[] = [];
+  if (choice.pilot.verdict !== 'sound') findings.push({ kind: 'broken question', text: brokenText(choice, behaviour) });
+  if (tasks.length === 1)
+    findings.push({
+      kind: 'one prompt',
+      text: 'One prompt: parts that merely favour its answer look like parts of the task. Give a pair whose answers are swapped, in which they cancel (--task makes pairs).',
+    });
+  return findings;
+}
+
+function brokenText({ pilot, ablation }: Choice, behaviour: Behaviour | undefined): string {
+  const { clean, ablated, half } = pilot;
+  const number = (value: number): string => value.toFixed(2);
+  const does =
+    behaviour === undefined
+      ? ''
+      : ` The model gives the right answer on ${(100 * behaviour.accuracy).toFixed(0)} % of the prompts.`;
+  const ends = `The metric is ${number(clean)} with everything kept and ${number(ablated)} with everything ablated (${ablation.name})`;
+  const halves = `with random halves kept it is ${number(half.mean)}, spread ${number(half.sd)}`;
+  switch (pilot.verdict) {
+    case 'no better':
+      return `${ends}: keeping everything is no better than keeping nothing, so there is no behaviour to take apart.${does} Ask for something the model can do: other prompts, another answer, a task of \`spexlens tasks\`.`;
+    case 'no range':
+      return `${ends}, and ${halves}: the two ends differ by less than any change does, so a share of their difference means nothing.${does} Ask for something the model can do, or contrast it with another answer or corrupted prompt.`;
+    case 'broken at half':
+      return `${ends}, and ${halves}: half of the parts gone is a broken model, whose values are noise around those of none. Use another ablation: resample with corrupted prompts (--task makes them, or a pair of prompts whose answers are swapped), or fewer players (--layers).${does}`;
+    case 'sound':
+      return '';
+    default:
+      return pilot.verdict satisfies never;
+  }
 }
 
 /** What was asked for, with defaults filled in, as JSON. */

@@ -64,7 +64,9 @@ export function gameFromFunction(
     async value(masks, options = {}) {
       checkPlayers(name, list.length, masks);
       throwIfAborted(options.signal, name);
-      return Float64Array.from({ length: masks.count }, (_, row) => f(row, masks));
+      const values = Float64Array.from({ length: masks.count }, (_, row) => f(row, masks));
+      if (masks.count > 0) options.onValues?.(Array.from(values.keys()), values);
+      return values;
     },
   };
 }

@@ -5,7 +5,7 @@
  * whoever asks for a mask again gets the value that is there. An account is a view of it for one asker, who may be held to a
  * budget of distinct masks and sees only what it asked for.
  */
-import { fail } from './errors.ts';
+import { fail, throwIfAborted } from './errors.ts';
 import { checkPlayers, requireDistinctNames, type Game } from './game.ts';
 import { openAccount, type Account } from './account.ts';
 import { createMaskTable } from './mask-table.ts';
@@ -54,6 +54,7 @@ interface Request {
   /** Hears of rows of `masks` that have an answer now. */
   readonly tell: ((rows: ArrayLike<number>) => void) | undefined;
   readonly count: (measured: number) => void;
+  readonly signal: AbortSignal | undefined;
 }
 type Answers = Omit<Entries, 'masks'>;
 type Take = (rows: ArrayLike<number>, answers: Answers) => void;
@@ -101,8 +102,9 @@ export function openLedger(game: Game, log?: ValueLog): Ledger {
   };
 
   /** Has every mask that lacks an answer measured once. */
-  const serve = async ({ masks, lacks, ask, tell, count }: Request): Promise<void> => {
+  const serve = async ({ masks, lacks, ask, tell, count, signal }: Request): Promise<void> => {
     checkPlayers(name, n, masks);
+    throwIfAborted(signal, name); // a game need not know of signals
     const { first, rowsAt, known } = distinct(masks, (row) => lacks(table.find(masks, row)));
     if (known.length > 0) tell?.(known);
     if (first.length === 0) return;
@@ -138,6 +140,7 @@ export function openLedger(game: Game, log?: ValueLog): Ledger {
 
   const differentiate: NonNullable<Game['gradients']> = async (masks, { signal, onGradients } = {}) => {
     await serve({
+      signal,
       count: (some) => (differentiated += some),
       masks,
       lacks: (number) => number === -1 || slopes[number] === undefined,
@@ -170,6 +173,7 @@ export function openLedger(game: Game, log?: ValueLog): Ledger {
     account: (budget) => openAccount(ledger, budget),
     async value(masks, { signal, onValues } = {}) {
       await serve({
+        signal,
         count: (some) => (measured += some),
         masks,
         lacks: (number) => number === -1,

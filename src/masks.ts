@@ -93,10 +93,14 @@ export function maskBytes(masks: Masks, start = 0, end = masks.count): Uint8Arra
   return bytes;
 }
 
+/** The bytes as two digits each. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** Mask `row` as lower-case hex, 2·ceil(n/8) characters: its identity in memos and run logs. */
 export function maskHex({ players, stride, words }: Masks, row: number): string {
-  // Words are little-endian, as everywhere that JavaScript runs: their bytes are in player order.
-  return Buffer.from(words.buffer, words.byteOffset + 4 * row * stride, Math.ceil(players / 8)).toString('hex');
+  let hex = '';
+  for (let k = 0; k < players; k += 8) hex += HEX[(words[row * stride + (k >>> 5)] >>> (k & 24)) & 255];
+  return hex;
 }
 
 /** The masks named by hex strings, in order. */

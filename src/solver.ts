@@ -3,6 +3,7 @@
  * provenance out. test/solver-contract.ts runs the same laws on every implementation.
  */
 import type { Game } from './game.ts';
+import type { Keep } from './keep.ts';
 import type { R2Interval } from './spectrum/r2.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
 
@@ -11,6 +12,16 @@ export interface SolveOptions {
   readonly budget: number;
   /** Seed of every random choice. */
   readonly seed: number;
+  /**
+   * Probability with which masks keep a player, one for all or one each; default ½. The spectrum, its indices and R² are then those of
+   * such masks (spectrum/measure.ts). SPEX needs ½ and says so.
+   */
+  readonly keep?: Keep | undefined;
+  /**
+   * What rounding may do to one value, in units of f: no larger interaction is claimed for it. Default 2^-23 of the largest |value|,
+   * float32's own; see measureFloor (solve/float-floor.ts) for what a game's arithmetic does.
+   */
+  readonly floor?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Progress: stage names the work, done of total in masks (sampling) or steps. */
   readonly onProgress?:

@@ -1,10 +1,11 @@
 /** spexlens/solvers: SPEX, ProxySPEX and their parts, one by one. Loads no TensorFlow.js. */
 export { solveAdaptively, type AdaptiveOptions } from './solve/adaptive.ts';
 export { autoSolver } from './solve/auto.ts';
+export { measureFloor } from './solve/float-floor.ts';
 export { solve, solverOf, SOLVERS, type ScoredSolution, type SolverName } from './solve/solve.ts';
 export { fitFaithBanzhaf, fitKernelShap, type FaithBanzhafOptions } from './proxy/baselines.ts';
-export { fitBest, type BestFit } from './proxy/best.ts';
-export { fitFirstOrder, type FirstOrderOptions } from './proxy/first-order.ts';
+export { CANDIDATES, fitBest, type BestFit, type Candidate, type Contender } from './proxy/best.ts';
+export { fitBestAdditive, fitFirstOrder, type AdditiveFit, type FirstOrderOptions } from './proxy/first-order.ts';
 export { fitProxySpex, type ProxyFit, type ProxySpexOptions } from './proxy/fit.ts';
 export { fitGreedyParities, type GreedyFit, type GreedyOptions } from './proxy/parities/greedy-parities.ts';
 export { createProxySpexSolver, proxyMasks, proxyspexSolver } from './proxy/proxyspex.ts';

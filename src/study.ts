@@ -79,8 +79,14 @@ export function parseStudy(json: unknown, who = 'study'): Study {
   throw fail('input', who, `${issue.path.map(String).join('.') || 'the study'}: ${issue.message}.`);
 }
 
+/** What a game of somebody's own is asked: its players' names and, as JSON, all else that its values depend on. */
+export interface OwnStudy {
+  readonly players: readonly string[];
+  readonly [field: string]: unknown;
+}
+
 /** SHA-256 of the study's canonical JSON (keys sorted), as hex. */
-export function hashStudy(study: Study): string {
+export function hashStudy(study: Study | OwnStudy): string {
   return sha256(canonicalJson(study));
 }
 
@@ -94,4 +100,35 @@ export function canonicalJson(value: unknown): string {
     .sort()
     .map((key) => `${JSON.stringify(key)}:${canonicalJson(record[key])}`);
   return `{${fields.join(',')}}`;
+}
+
+/** How many players a study has. */
+export function playersOf(study: Study | OwnStudy): number {
+  return isOwn(study) ? study.players.length : study.question.players.length;
+}
+
+function isOwn(study: Study | OwnStudy): study is OwnStudy {
+  return 'players' in study;
+}
+
+/** Where two studies differ, `question.metric.name was "logit", now "prob"`, at most `most` places; empty for equal ones. */
+export function differencesOf(was: unknown, now: unknown, most = 2, path = ''): string[] {
+  if (canonicalJson(was) === canonicalJson(now)) return [];
+  if (!isRecord(was) || !isRecord(now)) return [`${path || 'the study'} was ${brief(was)}, now ${brief(now)}`];
+  const keys = [...new Set([...Object.keys(was), ...Object.keys(now)])];
+  const found: string[] = [];
+  for (const key of keys) {
+    if (found.length >= most) break;
+    found.push(...differencesOf(was[key], now[key], most - found.length, path === '' ? key : `${path}.${key}`));
+  }
+  return found;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'absent';
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

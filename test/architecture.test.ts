@@ -7,33 +7,64 @@ import { VERSION } from '../src/version.ts';
 const SRC = resolve(import.meta.dirname, '../src');
 
 /** Every room and the rooms it may import; files of src itself are rooms named after the file. */
-const SEAMS = ['errors', 'random', 'masks', 'game', 'solver', 'version'];
+const SEAMS = [
+  'printable',
+  'errors',
+  'version',
+  'frozen',
+  'random',
+  'masks',
+  'mask-table',
+  'keep',
+  'uniform-masks',
+  'place',
+  'game',
+  'account',
+  'ledger',
+  'study',
+  'solver',
+  'platform',
+];
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  errors: [],
+  printable: [],
+  errors: ['printable'],
   version: [],
-  random: ['errors'],
-  masks: ['errors', 'random'],
-  kernels: ['errors'],
+  frozen: [],
   platform: ['errors'],
-  game: ['errors', 'masks'],
-  solver: ['game', 'spectrum'],
-  backend: ['errors', 'kernels'],
-  checkpoint: ['errors'],
-  tokenizer: ['errors', 'checkpoint'],
-  model: ['errors', 'random', 'checkpoint', 'tokenizer'],
+  random: ['errors'],
+  masks: ['errors'],
+  'mask-table': ['errors', 'masks'],
+  keep: ['errors'],
+  'uniform-masks': ['errors', 'random', 'masks', 'mask-table', 'keep'],
+  place: [],
+  game: ['errors', 'masks', 'place'],
+  account: ['errors', 'masks', 'mask-table', 'game'],
+  ledger: ['errors', 'masks', 'mask-table', 'game', 'account'],
+  study: ['errors', 'frozen', 'place', 'platform'],
+  solver: ['game', 'keep', 'spectrum'],
+  pilot: ['errors', 'random', 'masks', 'uniform-masks', 'game'],
+  kernels: ['errors'],
+  backend: ['errors', 'platform', 'kernels'],
+  checkpoint: ['errors', 'platform'],
+  tokenizer: ['errors', 'platform', 'checkpoint'],
+  model: ['errors', 'platform', 'random', 'study', 'checkpoint', 'tokenizer'],
   hooks: [...SEAMS, 'model', 'tokenizer'],
-  lens: [...SEAMS, 'model', 'hooks'],
-  measure: [...SEAMS, 'platform', 'model', 'lens'],
+  lens: [...SEAMS, 'pilot', 'model', 'hooks'],
+  measure: [...SEAMS, 'model', 'lens'],
   spectrum: [...SEAMS, 'kernels'],
   spex: [...SEAMS, 'spectrum'],
-  proxy: [...SEAMS, 'kernels', 'platform', 'spectrum'],
+  proxy: [...SEAMS, 'kernels', 'spectrum'],
   solve: [...SEAMS, 'spectrum', 'spex', 'proxy'],
   circuit: [...SEAMS, 'spectrum'],
-  report: [...SEAMS, 'spectrum', 'circuit'],
+  explain: [...SEAMS, 'spectrum', 'solve', 'circuit'],
+  report: [...SEAMS, 'spectrum', 'circuit', 'explain'],
 };
 const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'lens', 'measure'];
-/** The files that put everything together; mask-worker does so in a thread, which opens a backend of its own. */
-const TOP = ['find-circuits.ts', 'index.ts', 'measure/mask-worker.ts'];
+/**
+ * The files that put everything together: the drivers and the public API. mask-worker.ts does so in a thread, which opens a
+ * backend of its own; open-backend.ts joins a backend with the forward pass that checks it.
+ */
+const TOP = ['find-circuits.ts', 'index.ts', 'solvers.ts', 'open-backend.ts', 'measure/mask-worker.ts'];
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
 

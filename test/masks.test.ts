@@ -13,9 +13,9 @@ import {
   maskColumns,
   maskHex,
   selectRows,
-  uniformMasks,
   type Masks,
 } from '../src/masks.ts';
+import { uniformMasks } from '../src/uniform-masks.ts';
 import { createRandom } from '../src/random.ts';
 
 /** Bits past the last player of every row; the invariant says they are 0. */
@@ -114,42 +114,6 @@ describe('all masks', () => {
     expect(keptPlayers(masks, 0b1000000101)).toEqual([0, 2, 9]);
     expect(keptPlayers(masks, 0)).toEqual([]);
     expect(keptPlayers(masks, 1023)).toHaveLength(10);
-  });
-});
-
-describe('uniform masks', () => {
-  it.each([
-    ['sparse', 40, 2000],
-    ['dense', 12, 3000],
-    ['beyond one word', 100, 500],
-  ])('are distinct, fair bit by bit, and the same for a seed (%s)', (_, n, count) => {
-    const masks = uniformMasks(n, count, createRandom(1));
-    expect(new Set(hexes(masks)).size).toBe(count);
-    expect(strayBits(masks)).toBe(0);
-    expect(uniformMasks(n, count, createRandom(1))).toEqual(masks);
-    expect(uniformMasks(n, count, createRandom(2))).not.toEqual(masks);
-    const bytes = maskBytes(masks);
-    for (let i = 0; i < n; i++) {
-      let kept = 0;
-      for (let row = 0; row < count; row++) kept += bytes[row * n + i];
-      expect(Math.abs(kept - count / 2)).toBeLessThan(4.5 * Math.sqrt(count / 4));
-    }
-  });
-
-  it('can be all there are, and none beyond', () => {
-    expect(new Set(hexes(uniformMasks(8, 256, createRandom(3)))).size).toBe(256);
-    expect(() => uniformMasks(8, 257, createRandom(3))).toThrow(
-      '257 distinct masks of 8 players were asked for; only 256 are left',
-    );
-  });
-
-  it('avoid the masks they are told to, to the last one left', () => {
-    const train = new Set(hexes(uniformMasks(6, 60, createRandom(4))));
-    const test = hexes(uniformMasks(6, 4, createRandom(5), train));
-    expect(new Set([...train, ...test]).size).toBe(64);
-    expect(() => uniformMasks(6, 5, createRandom(5), train)).toThrow('only 4 are left');
-    const wide = new Set(hexes(uniformMasks(40, 100, createRandom(6))));
-    expect(hexes(uniformMasks(40, 100, createRandom(6), wide)).some((hex) => wide.has(hex))).toBe(false);
   });
 });
 

@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
-import { BACKENDS, openBackend, type Backend, type BackendName } from '../../src/backend/backend.ts';
+import { BACKENDS, type Backend, type BackendName } from '../../src/backend/backend.ts';
+import { openBackend } from '../../src/open-backend.ts';
 import type { OwnKernels } from '../../src/backend/start.ts';
 import { closest, fail } from '../../src/errors.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/reference/self-check.ts';
 
 const PACKAGES: Readonly<Record<BackendName, string>> = {
   tensorflow: '@tensorflow/tfjs-node-gpu',
@@ -57,7 +57,7 @@ export function parseVariant(text: string): BackendVariant {
 /** Makes it the current backend. @throws as openBackend. */
 export async function openVariant(text: string): Promise<Opened> {
   const { name, kernels } = parseVariant(text);
-  const backend = await openBackend(name, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE }, { kernels });
+  const backend = await openBackend(name, { kernels });
   const from = PACKAGES[name];
   return { ...backend, versions: { 'tfjs-core': tf.version_core, [from]: versionOf(from) } };
 }

@@ -113,8 +113,11 @@ async function promptOf(
   if (length === undefined && existsSync(path)) {
     const [{ prompt, correct, incorrect }] = await readPrompts(path);
     const tokenizer = await loadTokenizer(folder);
-    const pair = [correct, incorrect].map((text) => (text === undefined ? 0 : tokenizer.toSingleToken(text)));
-    return { tokens: tokenizer.encode(prompt), correct: pair[0], incorrect: pair[1] };
+    const pair = [correct, incorrect].map((text = 0) =>
+      typeof text === 'number' ? text : tokenizer.toSingleToken(text),
+    );
+    const tokens = typeof prompt === 'string' ? tokenizer.encode(prompt) : [...prompt];
+    return { tokens, correct: pair[0], incorrect: pair[1] };
   }
   const count = length ?? LENGTH;
   if (count < 1 || count > config.nCtx)
@@ -136,7 +139,8 @@ export function masksOf(job: Job, count = job.masks.length): Masks {
 /** The prompt as a game takes it. */
 export function taskOf({ tokens, correct, incorrect }: Job): Task {
   return {
-    prompt: { prompt: `${tokens.length} tokens` },
+    label: `${tokens.length} tokens`,
+    text: { prompt: `${tokens.length} tokens` },
     tokens,
     correct,
     incorrect,

@@ -15,6 +15,7 @@ import { runWithHooks, type Hook } from '../../src/hooks/run.ts';
 import type { HookName } from '../../src/model/hook-points.ts';
 import type { Model } from '../../src/model/model.ts';
 import { masksOf, playersOf, taskOf, type Job } from './job.ts';
+import { ABLATIONS } from '../../src/lens/components/ablations.ts';
 
 /** What the engine does to be fast and can be told not to do, and how it is told; last, all of the game's own at once. */
 export const WITHOUT: Readonly<Record<string, Partial<ComponentGameOptions>>> = {
@@ -65,7 +66,7 @@ function engine(model: Model, job: Job, without: Partial<ComponentGameOptions>, 
     players: playersOf(job),
     tasks: [taskOf(job)],
     metric: metricOf('logit-diff'),
-    ablation: 'zero',
+    ablation: ABLATIONS.zero,
     batchSize: job.batchSize ?? undefined,
     ...without,
   };

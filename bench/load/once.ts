@@ -7,11 +7,10 @@
  */
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openBackend } from '../../src/backend/backend.ts';
+import { openBackend } from '../../src/open-backend.ts';
 import { familyOf } from '../../src/model/families/families.ts';
 import type { Source } from '../../src/model/families/family.ts';
 import { loadModel } from '../../src/model/model.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/reference/self-check.ts';
 
 export interface Measurement {
   readonly ms: number;
@@ -72,8 +71,7 @@ const halfTable = Float32Array.from({ length: 65536 }, (_, half) => {
 });
 
 const [way, folder, backendName] = process.argv.slice(2);
-const backend =
-  way === 'load' ? await openBackend(backendName, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE }) : undefined;
+const backend = way === 'load' ? await openBackend(backendName) : undefined;
 const before = process.memoryUsage().rss;
 const cpuBefore = process.cpuUsage();
 const started = performance.now();

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { hierarchical, orderThree, staircases } from '../synthetic.ts';
 import { allMasks, type Masks } from '../../src/masks.ts';
+import { ABLATIONS } from '../../src/lens/components/ablations.ts';
 import { createComponentGame } from '../../src/lens/components/component-game.ts';
 import { parsePlayers } from '../../src/lens/components/components.ts';
 import { metricOf } from '../../src/lens/metrics.ts';
@@ -13,7 +14,7 @@ import { readPrompts, toTasks } from '../../src/lens/prompts.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { evaluate, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense } from '../../src/spectrum/walsh-hadamard.ts';
-import { fromRoot } from '../../cli/command.ts';
+import { fromRoot } from '../../cli/package-root.ts';
 
 export interface MadeGame {
   readonly name: string;
@@ -53,9 +54,9 @@ async function onModel(
   const model = await loadModel(fromRoot(`models/${folder}`));
   const metric = metricOf(metricName);
   const chosen = (await readPrompts(join(model.folder ?? '', 'prompts.jsonl'))).slice(0, prompts);
-  const tasks = toTasks(model, chosen, metric, false);
+  const tasks = toTasks(model, chosen, { metric, corrupted: false });
   const parts = parsePlayers(players, model.config, { layers, length: tasks[0].tokens.length });
-  const game = createComponentGame(model, { players: parts, tasks, metric, ablation: 'zero' });
+  const game = createComponentGame(model, { players: parts, tasks, metric, ablation: ABLATIONS.zero });
   return {
     name,
     players: parts.length,

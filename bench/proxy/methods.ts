@@ -1,5 +1,6 @@
 /** The methods that are compared, each from the same masks and values to a spectrum. */
 import type { Masks } from '../../src/masks.ts';
+import { fitBest } from '../../src/proxy/best.ts';
 import { fitFaithBanzhaf, fitKernelShap } from '../../src/proxy/baselines.ts';
 import { fitFirstOrder } from '../../src/proxy/first-order.ts';
 import { fitProxySpex } from '../../src/proxy/fit.ts';
@@ -31,10 +32,15 @@ export const METHODS: Readonly<Record<string, Fit>> = {
     ).spectrum,
   parities: async (masks, values) => (await fitGreedyParities(masks, values)).spectrum,
   stack: async (masks, values) => (await fitStack(masks, values)).spectrum,
+  // What solver auto answers: the best candidate out of sample.
+  auto: async (masks, values) => (await fitBest(masks, values)).spectrum,
 };
 
-/** The reference implementation, run by bench/proxy_reference.py. */
+/** The reference implementation, run by bench/proxy_reference.py: on all masks, as it draws them itself, both ends among them. */
 export const REFERENCE = 'reference';
+/** The same on the masks between the ends: on some games the two ends are outliers, and it fits whatever it is given. */
+export const REFERENCE_INSIDE = 'reference without ends';
+export const REFERENCES: readonly string[] = [REFERENCE, REFERENCE_INSIDE];
 
 /** CPU seconds (this process, all its threads) of `work`. */
 export async function cpuSeconds<T>(work: () => Promise<T> | T): Promise<[T, number]> {

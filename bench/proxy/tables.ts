@@ -1,6 +1,7 @@
 /** The tables and the picture of a benchmark's scores. */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import { REFERENCES } from './methods.ts';
 import type { Score } from './results.ts';
 
 /** Where a method has no answer it is worth the mean: R² 0. Below -1 an R² says nothing more. */
@@ -30,7 +31,7 @@ export function scoreTable(
         const times = cell.flatMap(({ seconds }) => seconds ?? []);
         const time = withSeconds && times.length > 0 ? `, ${mean(times).toPrecision(2)} s` : '';
         return failed === cell.length
-          ? method === 'reference'
+          ? REFERENCES.includes(method)
             ? (cell[0].error ?? 'failed').slice(0, 40)
             : 'not feasible'
           : `${mean(cell.map(worth)).toFixed(3)}${time}${failed > 0 ? ` (${failed} failed)` : ''}`;
@@ -73,7 +74,8 @@ export function budgetPicture(
     methods.flatMap((method) => {
       // What a baseline cannot fit is no point; a reference that fails is worth the mean.
       const these = scores.filter(
-        (score) => groupOf(score) === group && score.method === method && (score.r2 !== null || method === 'reference'),
+        (score) =>
+          groupOf(score) === group && score.method === method && (score.r2 !== null || REFERENCES.includes(method)),
       );
       return [...new Set(these.map(({ alpha }) => alpha))].map((alpha) => ({
         group,

@@ -1,19 +1,23 @@
 /** The find-circuits command: its options, what they mean, and the order in which things happen. */
 import { Command } from 'commander';
-import { BACKENDS, openBackend } from '../../src/backend/backend.ts';
+import { BACKENDS } from '../../src/backend/backend.ts';
+import { openBackend } from '../../src/open-backend.ts';
 import { fail } from '../../src/errors.ts';
 import { findCircuits } from '../../src/find-circuits.ts';
-import { ABLATIONS } from '../../src/lens/components/ablation.ts';
-import { METRICS } from '../../src/lens/metrics.ts';
+import { ablationOf, ABLATIONS } from '../../src/lens/components/ablations.ts';
+import { metricOf, METRICS } from '../../src/lens/metrics.ts';
 import { readPrompts, type Prompt } from '../../src/lens/prompts.ts';
-import { loadModel } from '../../src/model/model.ts';
+import { promptsOfTask, taskOf } from '../../src/lens/tasks/task.ts';
+import { TASKS } from '../../src/lens/tasks/tasks.ts';
+import { loadModel, tokenizerOf, type Model } from '../../src/model/model.ts';
 import { requireStorage, STORAGES } from '../../src/model/weights/parameters.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/reference/self-check.ts';
 import { formatResult } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
-import { SOLVERS } from '../../src/solve/solve.ts';
+import { solverOf, SOLVERS } from '../../src/solve/solve.ts';
+import { selectorOf, SELECTORS } from '../../src/circuit/selectors.ts';
 import { VERSION } from '../../src/version.ts';
-import { fromRoot, runCommand, whole, type Streams } from '../command.ts';
+import { runCommand, whole, type Streams } from '../command.ts';
+import { fromRoot } from '../package-root.ts';
 import { createOutput } from './output.ts';
 import { createProgress } from './progress.ts';
 
@@ -21,8 +25,10 @@ import { createProgress } from './progress.ts';
 const DEFAULT_PROMPTS = 2;
 const DEFAULT_MODEL = fromRoot('models/ioi-tiny');
 
+const namesOf = (table: object): string => Object.keys(table).join(' | ');
+
 const describe = (): Command =>
-  new Command('find-circuits')
+  new Command('circuits')
     .description(
       'Ablate parts of a transformer inside its forward pass, read from the values which parts act together (a sparse Fourier spectrum over masks), and re-measure the smallest set of parts that keeps the metric.',
     )
@@ -41,6 +47,8 @@ const describe = (): Command =>
       '--prompts <file>',
       'JSONL of {prompt, correct, incorrect, corrupted?}; the value of a mask is the mean over them',
     )
+    .option('--task <name>', `prompts of a task of the literature, for this tokenizer: ${namesOf(TASKS)}`)
+    .option('--pairs <n>', 'pairs of prompts that --task makes', '4')
     .optionsGroup('How to ablate and measure:')
     .option(
       '--players <list>',
@@ -48,15 +56,19 @@ const describe = (): Command =>
       'heads',
     )
     .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
-    .option('--ablation <kind>', ABLATIONS.join(' | '), 'zero')
+    .option(
+      '--ablation <kind>',
+      `auto | ${namesOf(ABLATIONS)}; auto: by a pilot, the first sound one of resample, mean, zero`,
+      'auto',
+    )
     .option('--rescale', "with zero ablation of heads: multiply a layer's heads that stay on by its heads / those on")
     .option(
       '--mean-prompts <file>',
       "prompts that mean ablation averages over (default: --prompts, or the model folder's prompts.jsonl)",
     )
-    .option('--metric <name>', METRICS.join(' | '), 'logit-diff')
+    .option('--metric <name>', namesOf(METRICS), 'logit-diff')
     .optionsGroup('How to solve:')
-    .option('--solver <name>', SOLVERS.join(' | '), 'auto')
+    .option('--solver <name>', namesOf(SOLVERS), 'auto')
     .option('--budget <masks>', 'distinct masks the solver may measure (default: 1024)')
     .option(
       '--target-r2 <r2>',
@@ -65,6 +77,7 @@ const describe = (): Command =>
     .option('--max-budget <masks>', 'masks that --target-r2 may take (default: 16 n log2 n)')
     .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
     .option('--target <share>', 'share of the metric the circuit has to keep', '0.9')
+    .option('--selector <name>', `who proposes the circuit's sets: auto | ${namesOf(SELECTORS)}`, 'auto')
     .option('--seed <n>', 'seed of everything random', '0')
     .optionsGroup('Where to run and write:')
     .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
@@ -89,11 +102,11 @@ const describe = (): Command =>
       'after',
       `
 Examples:
-  find-circuits                                              the bundled model, a pair of its prompts
-  find-circuits --budget 65536                               every mask of its 16 heads: the exact spectrum
-  find-circuits --target-r2 0.95                             as many masks as that takes
-  find-circuits --players heads,mlps --ablation mean         heads and MLP layers, mean ablation
-  find-circuits --model models/induction-2l-h2 --prompts models/induction-2l-h2/prompts.jsonl --metric accuracy
+  spexlens circuits                                          the bundled model, a pair of its prompts
+  spexlens circuits --budget 65536                               every mask of its 16 heads: the exact spectrum
+  spexlens circuits --target-r2 0.95                             as many masks as that takes
+  spexlens circuits --players heads,mlps --ablation mean         heads and MLP layers, mean ablation
+  spexlens circuits --model models/induction-2l-h2 --prompts models/induction-2l-h2/prompts.jsonl --metric accuracy
 A run that was stopped goes on where it was when the same command is given again.`,
     );
 
@@ -104,6 +117,8 @@ interface Flags {
   readonly incorrect?: string;
   readonly corrupted?: string;
   readonly prompts?: string;
+  readonly task?: string;
+  readonly pairs: string;
   readonly players: string;
   readonly layers?: string;
   readonly ablation: string;
@@ -111,6 +126,7 @@ interface Flags {
   readonly meanPrompts?: string;
   readonly metric: string;
   readonly solver: string;
+  readonly selector: string;
   readonly budget?: string;
   readonly targetR2?: string;
   readonly maxBudget?: string;
@@ -165,7 +181,15 @@ function adaptiveOf({
   return { targetR2: target, maxBudget: maxBudget === undefined ? undefined : whole('--max-budget', maxBudget) };
 }
 
-async function promptsOf(flags: Flags): Promise<Prompt[]> {
+async function promptsOf(flags: Flags, model: Model): Promise<Prompt[]> {
+  if (flags.task !== undefined) {
+    const clash = (['prompts', 'prompt', 'correct', 'incorrect', 'corrupted'] as const).find(
+      (name) => flags[name] !== undefined,
+    );
+    if (clash !== undefined) throw fail('input', '--task', `makes its own prompts; leave --${clash} out.`);
+    const pairs = whole('--pairs', flags.pairs);
+    return promptsOfTask(taskOf(flags.task, TASKS), tokenizerOf(model), pairs, whole('--seed', flags.seed));
+  }
   if (flags.prompts !== undefined) {
     const clash = (['prompt', 'correct', 'incorrect', 'corrupted'] as const).find((name) => flags[name] !== undefined);
     if (clash !== undefined)
@@ -187,8 +211,15 @@ async function promptsOf(flags: Flags): Promise<Prompt[]> {
   return [{ prompt: flags.prompt, correct: flags.correct, incorrect: flags.incorrect, corrupted: flags.corrupted }];
 }
 
+/** What mean ablation averages over: the file given, else several prompts themselves, else the model folder's. */
+async function meanPromptsOf(flags: Flags, prompts: readonly Prompt[]): Promise<Prompt[] | undefined> {
+  if (flags.meanPrompts !== undefined) return readPrompts(flags.meanPrompts);
+  if (prompts.length > 1) return undefined;
+  return readPrompts(`${flags.model}/prompts.jsonl`).catch(() => undefined);
+}
+
 /** Runs the command with `args`; the result is the exit code. */
-export const findCircuitsCommand = (args: readonly string[], streams: Streams): Promise<number> =>
+export const circuitsCommand = (args: readonly string[], streams: Streams): Promise<number> =>
   runCommand(describe(), args, streams, async (flags: Flags, { signal, line }) => {
     const target = Number(flags.target);
     if (Number.isNaN(target))
@@ -199,11 +230,18 @@ export const findCircuitsCommand = (args: readonly string[], streams: Streams): 
       seed: whole('--seed', flags.seed),
     };
     const adaptive = adaptiveOf(flags);
+    const asked = {
+      metric: metricOf(flags.metric),
+      ablation: flags.ablation === 'auto' ? undefined : ablationOf(flags.ablation),
+      rescale: flags.rescale === true,
+      solver: solverOf(flags.solver),
+      selector: flags.selector === 'auto' ? undefined : selectorOf(flags.selector),
+    };
     const layers = flags.layers === undefined ? undefined : layersOf(flags.layers);
     const batchSize = flags.batchSize === undefined ? undefined : whole('--batch-size', flags.batchSize);
     const threads = flags.threads === 'auto' ? 'auto' : whole('--threads', flags.threads);
 
-    const backend = await openBackend(flags.backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+    const backend = await openBackend(flags.backend);
     const progress = createProgress(process.stderr);
     const output = createOutput(flags.out);
     try {
@@ -217,18 +255,20 @@ export const findCircuitsCommand = (args: readonly string[], streams: Streams): 
         },
       });
       try {
+        const prompts = await promptsOf(flags, model);
         const result = await findCircuits(model, backend, {
-          ...flags,
+          ...asked,
           ...numbers,
           adaptive,
-          prompts: await promptsOf(flags),
-          meanPrompts: flags.meanPrompts === undefined ? undefined : await readPrompts(flags.meanPrompts),
+          players: flags.players,
+          prompts,
+          meanPrompts: await meanPromptsOf(flags, prompts),
           layers,
           target,
           batchSize,
           threads,
           command: line,
-          openLog: (players, identity) => output.openLog(model.name, players, identity),
+          openLog: output.openLog,
           signal,
           onProgress: progress.update,
         });

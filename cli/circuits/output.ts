@@ -4,25 +4,16 @@
  * Files are written beside their place and renamed. A folder or log that this run made and left empty
  * (because the run failed before measuring anything) is removed again.
  */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fail } from '../../src/errors.ts';
-import { identityHash, openRunLog, type RunIdentity, type RunLog } from '../../src/measure/run-log.ts';
+import { openRunLog, type RunLog } from '../../src/measure/run-log.ts';
+import { hashStudy, type Study } from '../../src/study.ts';
 import { renderReport } from '../../src/report/html.ts';
 import { formatResult, type Result } from '../../src/report/result.ts';
 
 export interface Output {
-  openLog(model: string, players: readonly string[], identity: RunIdentity): RunLog;
+  openLog(study: Study): RunLog;
   /** Writes result.json and report.html; returns the result with its files listed. */
   write(result: Result): Promise<Result>;
   /** Removes what this run made and did not use. */
@@ -35,14 +26,15 @@ export function createOutput(given: string | undefined): Output {
   const made: string[] = [];
   if (folder !== undefined) makeFolder(folder, made);
   return {
-    openLog(model, players, identity) {
-      folder ??= join('out', `${model}-${identityHash({ ...identity, players }).slice(0, 8)}`);
+    openLog(study) {
+      folder ??= join('out', `${study.model.id}-${hashStudy(study).slice(0, 8)}`);
       makeFolder(folder, made);
-      log = openRunLog(join(folder, 'run-log.jsonl'), players, identity);
+      log = openRunLog(join(folder, 'run-log.jsonl'), study);
       return log;
     },
     async write(result) {
       if (folder === undefined || log === undefined) throw new Error('write before openLog');
+      clearDrafts(folder);
       const [json, page] = [join(folder, 'result.json'), join(folder, 'report.html')];
       const files = [
         { path: page, what: 'the page' },
@@ -55,7 +47,6 @@ export function createOutput(given: string | undefined): Output {
       return complete;
     },
     async settle() {
-      if (log !== undefined && existsSync(log.path) && log.resumed === 0 && isHeaderOnly(log.path)) rmSync(log.path);
       for (const path of made.reverse()) if (existsSync(path) && readdirSync(path).length === 0) rmdirSync(path);
     },
   };
@@ -66,19 +57,47 @@ function makeFolder(folder: string, made: string[]): void {
   const missing: string[] = [];
   for (let at = folder; !existsSync(at) && at !== dirname(at); at = dirname(at)) missing.unshift(at);
   try {
-    mkdirSync(folder, { recursive: true });
-    made.push(...missing);
+    // One by one: a recursive mkdir below /proc never ends.
+    for (const path of missing) {
+      makeOne(path);
+      made.push(path);
+    }
     const probe = join(folder, `.write-test-${process.pid}`);
     writeFileSync(probe, '');
     rmSync(probe);
   } catch (error) {
-    for (const path of missing.reverse()) if (existsSync(path)) rmdirSync(path);
+    for (const path of missing.toReversed()) if (made.includes(path) && existsSync(path)) rmdirSync(path);
     const isFile = existsSync(folder) && !statSync(folder).isDirectory();
     throw fail(
       'input',
       '--out',
       `${folder} cannot be written to (${isFile ? 'it is a file' : (error as NodeJS.ErrnoException).code}); give a folder that can.`,
     );
+  }
+}
+
+function makeOne(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was quicker
+  }
+}
+
+/** Takes away what processes that were killed while they wrote left behind. */
+function clearDrafts(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const pid = /^(?:result\.json|report\.html)\.(\d+)\.tmp$/.exec(name)?.[1];
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(folder, name), { force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 
@@ -91,9 +110,4 @@ function replace(path: string, text: string): void {
     rmSync(temporary, { force: true });
     throw fail('input', '--out', `${path} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
   }
-}
-
-/** A log that holds its header and nothing else. */
-function isHeaderOnly(path: string): boolean {
-  return statSync(path).size < 2 ** 24 && readFileSync(path, 'utf8').trimEnd().split('\n').length <= 1;
 }

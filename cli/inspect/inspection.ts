@@ -107,7 +107,7 @@ export async function inspect(
     unused: model.unusedTensors,
     parameters: model.parameterCount,
     config,
-    facts: describeModel({ config }).facts,
+    facts: describeModel({ config, notes: model.notes }).facts,
     memory: memoryOf(config),
     cacheBytesPerToken: cacheBytesPerToken(config),
     measured: {

@@ -1,11 +1,11 @@
-/** The inspect-model command: its options and the order in which things happen. */
+/** The inspect command: its options and the order in which things happen. */
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
-import { BACKENDS, openBackend } from '../../src/backend/backend.ts';
+import { BACKENDS } from '../../src/backend/backend.ts';
+import { openBackend } from '../../src/open-backend.ts';
 import { fail } from '../../src/errors.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { requireStorage, STORAGES } from '../../src/model/weights/parameters.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/reference/self-check.ts';
 import { VERSION } from '../../src/version.ts';
 import { runCommand, type Streams } from '../command.ts';
 import { createProgress } from '../circuits/progress.ts';
@@ -13,7 +13,7 @@ import { inspect } from './inspection.ts';
 import { inspectionText } from './text.ts';
 
 const describe = (): Command =>
-  new Command('inspect-model')
+  new Command('inspect')
     .description(
       'Say what a model is: its record, files, memory by backend, hooks, what its tokenizer does; and compare its numbers with golden.safetensors where the folder has it (exit code 1 when they differ).',
     )
@@ -36,10 +36,10 @@ interface Flags {
 }
 
 /** Runs the command with `args`; the result is the exit code. */
-export const inspectModelCommand = (args: readonly string[], streams: Streams): Promise<number> => {
+export const inspectCommand = (args: readonly string[], streams: Streams): Promise<number> => {
   const command = describe();
   return runCommand(command, args, streams, async (flags: Flags, { signal }) => {
-    const backend = await openBackend(flags.backend, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+    const backend = await openBackend(flags.backend);
     const progress = createProgress(process.stderr);
     try {
       const { numTensors, numBytes } = tf.memory();

@@ -8,15 +8,15 @@
  */
 import { existsSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { fail } from '../../src/errors.ts';
 import { reasonOf, run } from './child.ts';
 import { LIBRARIES } from './wheel.ts';
+import { packageFile } from '../package-root.ts';
 
 /** The Node-API version that the package looks its addon up under, on every Node from 20 on. */
 const NODE_API = 8;
 const HEADER_PACKAGE = 'node-api-headers@1.9.0';
-const KERNELS = fileURLToPath(new URL('kernels.cc', import.meta.url));
+const KERNELS = packageFile('cli/install-tensorflow/kernels.cc');
 
 /** A folder with node_api.h: beside this Node, of the distribution, or from npm. @throws 'backend' when npm cannot. */
 async function nodeHeaders(staging: string, signal: AbortSignal): Promise<string> {

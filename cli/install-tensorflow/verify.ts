@@ -4,13 +4,13 @@
  * A child process runs it, because a native library that crashes takes its process along. Prints one line of JSON.
  */
 import { createRequire } from 'node:module';
-import { openBackend } from '../../src/backend/backend.ts';
+import { openBackend } from '../../src/open-backend.ts';
 import { readPrompts } from '../../src/lens/prompts.ts';
 import { runWithHooks } from '../../src/hooks/run.ts';
-import { loadModel, tokenizerOf } from '../../src/model/model.ts';
+import { loadModel } from '../../src/model/model.ts';
+import { toSequences } from '../../src/model/tokens.ts';
 import { referenceForward, type ReferenceParameters } from '../../src/model/reference/reference.ts';
-import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/reference/self-check.ts';
-import { fromRoot } from '../command.ts';
+import { fromRoot } from '../package-root.ts';
 
 export interface Verified {
   readonly device: string;
@@ -25,7 +25,7 @@ export interface Verified {
 const PROMPTS = 4;
 
 async function verify(): Promise<Verified> {
-  const { device, gpu } = await openBackend('tensorflow', { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE });
+  const { device, gpu } = await openBackend('tensorflow');
   const folder = fromRoot('models/ioi-tiny');
   const model = await loadModel(folder);
   const reference: ReferenceParameters = Object.fromEntries(
@@ -38,7 +38,7 @@ async function verify(): Promise<Verified> {
   const prompts = (await readPrompts(`${folder}/prompts.jsonl`)).slice(0, PROMPTS);
   let error = 0;
   for (const { prompt } of prompts) {
-    const tokens = tokenizerOf(model).encode(prompt);
+    const tokens = toSequences(model, prompt)[0];
     const logits = await runWithHooks(model, tokens, []).data();
     referenceForward(model.config, reference, tokens).logits.forEach((expected, i) => {
       const off = Math.abs(logits[i] - expected) / Math.max(1, Math.abs(expected));

@@ -3,12 +3,10 @@
  *
  * Packages are imported lazily: the optional ones may be absent, and loading what is not used costs seconds.
  */
-import { existsSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join, sep } from 'node:path';
-import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
+import { hasGpuDevice, hasVulkanLoader } from '../platform/devices.ts';
+import { folderOfModule, keepingFatalHandlers, restoreUtil, setVariables } from '../platform/runtime.ts';
 import { registerTensorflowKernels, unregisterTensorflowKernels } from './tensorflow-kernels.ts';
 import { guardMemory } from './wasm-memory.ts';
 import { registerWebgpuKernels, unregisterWebgpuKernels } from './webgpu-kernels.ts';
@@ -34,12 +32,13 @@ export async function startCpu(): Promise<Started> {
 
 export async function startWasm(kernels: OwnKernels): Promise<Started> {
   const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
-  const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
-  setWasmPaths(dirname(entry) + sep);
+  setWasmPaths(folderOfModule('@tensorflow/tfjs-backend-wasm'));
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   const device = `CPU, WebAssembly${simd ? ' SIMD' : ' without SIMD'}, one thread`;
-  if (!(await tf.setBackend('wasm'))) throw fail('backend', 'wasm', 'TensorFlow.js could not initialise it.');
-  await tf.ready();
+  await keepingFatalHandlers(async () => {
+    if (!(await tf.setBackend('wasm'))) throw fail('backend', 'wasm', 'TensorFlow.js could not initialise it.');
+    await tf.ready();
+  });
   guardMemory();
   const { registerWasmKernels, unregisterWasmKernels } = await import('./wasm-kernels.ts');
   const plainly = (why: string): string => {
@@ -98,11 +97,8 @@ export async function startTensorflow(
  */
 function prepareTensorflow(): void {
   const defaults = { TF_CPP_MIN_LOG_LEVEL: '2', TF_FORCE_GPU_ALLOW_GROWTH: 'true', NVIDIA_TF32_OVERRIDE: '0' };
-  for (const [name, value] of Object.entries(defaults)) process.env[name] ??= value;
-  Object.assign(util, {
-    isNullOrUndefined: (value: unknown) => value === null || value === undefined,
-    isArray: Array.isArray,
-  });
+  setVariables(defaults);
+  restoreUtil();
 }
 
 /** @throws when the package or an adapter is absent, or when `hardwareOnly` and the adapter is a software one. */
@@ -160,29 +156,6 @@ export async function startWebgpu(
     close: () => device.destroy(),
     plainly,
   };
-}
-
-/** Dawn looks for libvulkan.so.1 on Linux and complains on stderr without it; so it is looked for first. */
-function hasVulkanLoader(): boolean {
-  if (process.platform !== 'linux') return true;
-  const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
-  const given = (process.env['LD_LIBRARY_PATH'] ?? '').split(':').filter((folder) => folder !== '');
-  return [
-    ...given,
-    `/usr/lib/${triplet}`,
-    `/lib/${triplet}`,
-    '/usr/lib64',
-    '/lib64',
-    '/usr/lib',
-    '/usr/local/lib',
-  ].some((folder) => existsSync(join(folder, 'libvulkan.so.1')));
-}
-
-/** Drivers without a device talk on stderr before they say no; so the device is looked for first. */
-function hasGpuDevice(): boolean {
-  if (process.platform !== 'linux') return true;
-  const render = existsSync('/dev/dri') && readdirSync('/dev/dri').some((name) => name.startsWith('renderD'));
-  return render || existsSync('/dev/nvidia0') || existsSync('/dev/dxg');
 }
 
 async function importOptional(packageName: string, backend: string): Promise<unknown> {

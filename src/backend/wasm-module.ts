@@ -4,7 +4,7 @@
  * Relaxed SIMD has a multiply-add that rounds once, which nearly doubles what plain SIMD multiplies a second. Node 20 has it
  * behind a flag of V8, which is set here for as long as the module is compiled.
  */
-import { setFlagsFromString } from 'node:v8';
+import { setFlagsFromString } from '../platform/runtime.ts';
 import { TENSORS_FMA } from '../kernels/tensors-fma-bytes.ts';
 import { TENSORS_SIMD } from '../kernels/tensors-simd-bytes.ts';
 

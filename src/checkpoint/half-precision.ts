@@ -19,10 +19,16 @@ export function widenFloat16(from: Uint16Array, to: Float32Array, at = 0): void 
   for (let i = 0; i < from.length; i++) bits[i] = table[from[i]];
 }
 
-/** Float32 bit patterns by float16 bit pattern; bits and not floats, so that no NaN is rewritten on the way. */
-let float16Table: Uint32Array | undefined;
+/** The float32 value of every float16 bit pattern, by pattern. Shared: not to be written to. */
+export function float16Values(): Float32Array {
+  const { buffer } = (float16Table ??= makeFloat16Table());
+  return new Float32Array(buffer);
+}
 
-function makeFloat16Table(): Uint32Array {
+/** Float32 bit patterns by float16 bit pattern; bits and not floats, so that no NaN is rewritten on the way. */
+let float16Table: Uint32Array<ArrayBuffer> | undefined;
+
+function makeFloat16Table(): Uint32Array<ArrayBuffer> {
   const table = new Uint32Array(65536);
   const value = new Float32Array(1);
   const bits = new Uint32Array(value.buffer);

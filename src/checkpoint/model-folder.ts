@@ -10,11 +10,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../errors.ts';
 
-/** JSON beside the weights is small (the largest tokenizers have 35 MB); a larger file is not what its name says. */
-const JSON_LIMIT = 128 << 20;
+/** Most bytes of a file by its name: the largest tokenizers have 35 MB, indexes 10 MB, configurations 0.1 MB. */
+const BYTES_LIMIT = { tokenizer: 128 << 20, index: 64 << 20, other: 4 << 20 } as const;
 
 /** Configurations have some four levels, tokenizers eight. */
 const DEPTH_LIMIT = 64;
+/** Lists, objects and items of a JSON file: Gemma 3's tokenizer has 0.5 million merges, each a list of two. */
+const ITEMS_LIMIT = 8_000_000;
 
 /** @throws 'checkpoint' unless `folder` is a folder. */
 export async function requireFolder(folder: string, who: string): Promise<void> {
@@ -42,9 +44,9 @@ export async function readText(folder: string, name: string, who: string): Promi
   const found = await statOf(path, who, name);
   if (found === undefined) throw fail('checkpoint', who, `looked for ${name} and did not find it.`);
   if (!found.isFile()) throw fail('checkpoint', who, `${name} is not a file.`);
-  if (found.size > JSON_LIMIT) {
-    throw fail('checkpoint', who, `${name} is ${found.size} bytes, above the limit of ${JSON_LIMIT} for JSON.`);
-  }
+  const limit = limitOf(name);
+  if (found.size > limit)
+    throw fail('checkpoint', who, `${name} is ${found.size} bytes, above the limit of ${limit} for such a file.`);
   const bytes = await readFile(path).catch((error: unknown) => {
     throw fail('checkpoint', who, `${name} cannot be read (${codeOf(error)}).`);
   });
@@ -62,6 +64,8 @@ export async function readText(folder: string, name: string, who: string): Promi
  */
 export async function readJsonObject(folder: string, name: string, who: string): Promise<Record<string, unknown>> {
   const text = await readText(folder, name, who);
+  const bomb = bombIn(text);
+  if (bomb !== undefined) throw fail('checkpoint', who, `${name} ${bomb}; the file is damaged.`);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -69,25 +73,43 @@ export async function readJsonObject(folder: string, name: string, who: string):
     const why = error instanceof Error ? error.message.replaceAll(/\s+/g, ' ').slice(0, 200) : 'unreadable';
     throw fail('checkpoint', who, `${name} is not JSON (${why}).`);
   }
-  if (isDeeperThan(value, DEPTH_LIMIT))
-    throw fail('checkpoint', who, `${name} is nested deeper than ${DEPTH_LIMIT}; the file is damaged.`);
   const object = z.record(z.string(), z.unknown()).safeParse(value);
   if (!object.success) throw fail('checkpoint', who, `${name} is JSON but not an object; it should be {...}.`);
   return object.data;
 }
 
-/** Whether arrays and objects are nested deeper than `limit`: what walks them may recurse, JSON.parse does not. */
-function isDeeperThan(value: unknown, limit: number): boolean {
-  let level: unknown[] = [value];
-  for (let depth = 0; depth <= limit; depth++) {
-    level = level.flatMap((node) =>
-      typeof node === 'object' && node !== null
-        ? Object.values(node).filter((child) => typeof child === 'object' && child !== null)
-        : [],
-    );
-    if (level.length === 0) return false;
+function limitOf(name: string): number {
+  if (name.endsWith('.index.json')) return BYTES_LIMIT.index;
+  return /^(tokenizer|vocab|added_tokens|merges)\b/.test(name) ? BYTES_LIMIT.tokenizer : BYTES_LIMIT.other;
+}
+
+/**
+ * Why parsing `text` would take more time or memory than a model's file may: nested too deep, or too many items. A
+ * scan of the text, before JSON.parse makes anything of it.
+ */
+function bombIn(text: string): string | undefined {
+  let [depth, items] = [0, 0];
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case 0x22: // a string: to its end, escapes passed over
+        for (at++; at < text.length && text.charCodeAt(at) !== 0x22; at++) if (text.charCodeAt(at) === 0x5c) at++;
+        break;
+      case 0x5b:
+      case 0x7b: // [ {
+        if (++depth > DEPTH_LIMIT) return `is nested deeper than ${DEPTH_LIMIT}`;
+        items++;
+        break;
+      case 0x5d:
+      case 0x7d: // ] }
+        depth--;
+        break;
+      case 0x2c: // ,
+        items++;
+        break;
+    }
+    if (items > ITEMS_LIMIT) return `has more than ${ITEMS_LIMIT} items`;
   }
-  return true;
+  return undefined;
 }
 
 /** What is at `path`; undefined when nothing is. @throws 'checkpoint' when that cannot be told. */

@@ -17,7 +17,12 @@ export interface StrictJsonOptions {
   readonly depth: number;
   /** 'unsigned': only 0 and [1-9][0-9]* up to 2^53 - 1, as Rust's usize reads. 'any': every JSON number. */
   readonly numbers: 'unsigned' | 'any';
+  /** Most values of all kinds; default VALUES_LIMIT. */
+  readonly values?: number;
 }
+
+/** A million values are the header of some 100,000 tensors; as small objects they are 0.3 GB. */
+const VALUES_LIMIT = 1_000_000;
 
 /**
  * The value written in `text`; whitespace may surround it, nothing else.
@@ -26,6 +31,8 @@ export interface StrictJsonOptions {
  */
 export function parseStrictJson(text: string, options: StrictJsonOptions): StrictJson {
   let at = 0;
+  let values = 0;
+  const limit = options.values ?? VALUES_LIMIT;
 
   const fault = (what: string): Error =>
     fail('checkpoint', options.who, `bad JSON at character ${at} of ${text.length}: ${what}; the file is damaged.`);
@@ -133,6 +140,7 @@ export function parseStrictJson(text: string, options: StrictJsonOptions): Stric
 
   const parseValue = (depth: number): StrictJson => {
     skipSpace();
+    if (++values > limit) throw fault(`more than ${limit} values`);
     const first = text[at];
     if (first === '{' || first === '[') {
       if (depth === 0) throw fault(`nested deeper than ${options.depth}`);
@@ -153,5 +161,8 @@ export function parseStrictJson(text: string, options: StrictJsonOptions): Stric
 
 /** A name from a file as it may stand in a one-line message: quoted, escaped, at most 120 characters. */
 export function quote(name: string): string {
-  return JSON.stringify(name.length <= 120 ? name : `${name.slice(0, 117)}...`);
+  return JSON.stringify(name.length <= 120 ? name : `${name.slice(0, 117)}...`).replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`,
+  );
 }

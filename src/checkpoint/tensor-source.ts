@@ -37,6 +37,27 @@ export interface TensorSource {
   readIntegers(name: string): Promise<Int32Array>;
 }
 
+/** Contents of tokenizer.json and tokenizer_config.json. */
+export interface TokenizerContents {
+  readonly tokenizer: object;
+  readonly config: object;
+}
+
+/** A model on disk, opened: its configuration and its tensors, whatever files they are in. */
+export interface Checkpoint extends Pick<TensorSource, 'read' | 'readIntegers'> {
+  /** The folder, or the GGUF file. */
+  readonly folder: string;
+  /** config.json, or the same fields from a GGUF file's metadata; not interpreted. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Paths of the weight files, in name order. */
+  readonly files: readonly string[];
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** Contents of tokenizer.json and tokenizer_config.json, where the weight file itself holds the tokenizer (GGUF). */
+  readonly tokenizer?: TokenizerContents | undefined;
+  /** What opening found that the user should know, one sentence each. */
+  readonly notes?: readonly string[];
+}
+
 /** The error for a tensor that is not there, with the names nearest to it. */
 export function noSuchTensor(who: string, name: string, names: Iterable<string>, count: number): Error {
   // Bounded: names come from a file, and the distance is quadratic in their length.

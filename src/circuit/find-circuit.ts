@@ -7,17 +7,19 @@
  * (f(S) - f(∅)) / (f(all) - f(∅)): 0 like everything ablated, 1 like the whole model; it can leave [0, 1].
  * Sources: ProxySPEX (arXiv 2505.17495), section 6; completeness as in Marks et al. (arXiv 2403.19647).
  */
-import { complementOf, masksFromMembers, concatMasks, keptPlayers, type Masks } from '../masks.ts';
+import { complementOf, masksFromMembers, concatMasks, maskHex, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
 import type { Game, Player } from '../game.ts';
 import { ledgerOf } from '../ledger.ts';
 import { createRandom } from '../random.ts';
 import { energyInside } from '../spectrum/energy.ts';
-import { evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import type { FourierSpectrum } from '../spectrum/spectrum.ts';
 import { randomSets, summariseRandomSets, type RandomSets } from './random-sets.ts';
 import { autoSelector } from './enumeration.ts';
 import type { Selector } from './selector.ts';
 import { sizesOfCurve, smallestSize, spread } from './sizes.ts';
+import { createProposer, namedPlayers } from './proposer.ts';
+import { verdictOf, type Verdict } from './verdict.ts';
 
 export interface CircuitOptions {
   /** Share of the metric to keep, in (0, 1]; default 0.9. */
@@ -31,6 +33,8 @@ export interface CircuitOptions {
   readonly rivals?: Readonly<Record<string, FourierSpectrum>>;
   /** Who proposes the sets; default enumeration up to 20 players, greedy with swaps above. */
   readonly selector?: Selector;
+  /** Whether the metric is better when larger; where it is known, a metric that is worse with everything kept is no signal. */
+  readonly moreIsBetter?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?:
     | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
@@ -80,14 +84,18 @@ export interface Circuit {
   /** f(all) and f(∅), measured. */
   readonly full: number;
   readonly empty: number;
+  /** Whether the chosen set deserves the name, and why (verdict.ts). */
+  readonly verdict: Verdict;
+  /** Players that some term of the spectrum names: no larger set is proposed. */
+  readonly named: number;
   /** The smallest size whose PREDICTED faithfulness reaches the target; null when f̂ never gets there. */
   readonly predictedSize: number | null;
-  /** The smallest proposed size >= predictedSize whose MEASURED faithfulness does: the circuit. */
+  /** The smallest proposed size >= predictedSize whose MEASURED faithfulness does; the most faithful one where none does. */
   readonly chosen: CircuitPoint;
   /** The smallest size on the measured curve that reaches the target, below `chosen.size` where f̂ was too careful. */
   readonly smallestMeasuredSize: number;
   readonly members: readonly CircuitMember[];
-  /** By size, increasing, `chosen` among them. Sets of neighbouring sizes need not be nested. */
+  /** By size, increasing, up to `named`, and all players; `chosen` among them. Sets of neighbouring sizes need not be nested. */
   readonly curve: readonly CircuitPoint[];
   /** Share of the spectrum's energy in terms of members only; 0 when there is no energy. */
   readonly energyInside: number;
@@ -116,7 +124,7 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     randomSets: randomCount = 50,
     maxSizes = 33,
     rivals = {},
-    selector = autoSelector(n),
+    moreIsBetter,
     signal,
     onProgress,
   } = options;
@@ -156,15 +164,19 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
 
   // The spectrum proposes one set per size, for all sizes at once where that is cheap.
   const direction = unit > 0 ? 1 : -1;
-  const propose = createProposer(spectrum, selector, direction);
+  const named = namedPlayers(spectrum);
+  const selector = options.selector ?? autoSelector(named.length);
+  const propose = createProposer(spectrum, named, selector, direction);
   const rivalNames = Object.keys(rivals);
-  const proposeRival = rivalNames.map((name) => createProposer(rivals[name], selector, direction));
+  const rivalSelector = options.selector ?? autoSelector(n);
+  const proposeRival = rivalNames.map((name) => createProposer(rivals[name], all, rivalSelector, direction));
   const reaches = (faithfulness: number): boolean => faithfulness >= target - TOLERANCE;
   const predictedSize = await smallestSize(
-    n < ALL_SIZES ? spread(0, n, ALL_SIZES) : sizesOfCurve(n, maxSizes),
+    named.length < ALL_SIZES ? spread(0, named.length, ALL_SIZES) : sizesOfCurve(named.length, maxSizes),
     async (sizes) => (await propose(sizes)).map(({ estimate }) => reaches(share(estimate))),
   );
 
+  const chances = new Map<number, Float64Array>(); // by size: faithfulness of the random sets other than the proposed one
   const measurePoints = async (stage: string, sizes: readonly number[]): Promise<CircuitPoint[]> => {
     const proposals = await propose(sizes);
     const best = masksFromMembers(
@@ -193,7 +205,13 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     return proposals.map(({ players, estimate }, k) => {
       const kept = measuredAt(k);
       const without = values[sizes.length + k];
-      const chance = drawn[k] === null ? null : values.subarray(at, (at += drawn[k].count)).map(share);
+      const sets = drawn[k];
+      const chance = sets === null ? null : values.subarray(at, (at += sets.count)).map(share);
+      if (sets !== null && chance !== null)
+        chances.set(
+          sizes[k],
+          chance.filter((_, row) => maskHex(sets, row) !== maskHex(best, k)),
+        );
       return {
         size: sizes[k],
         players,
@@ -211,18 +229,36 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     });
   };
 
-  // The game disposes. Size n reaches 1, so there always is a circuit.
-  const curve = await measurePoints('curve', sizesOfCurve(n, maxSizes, predictedSize));
-  const eligible = curve.map(({ size }) => size).filter((size) => size >= (predictedSize ?? 0));
-  const chosenSize = await smallestSize(eligible, async (sizes) => {
-    const sets = (await propose(sizes)).map(({ players }) => players);
+  // The game disposes.
+  const sizes = sizesOfCurve(named.length, maxSizes, predictedSize);
+  const curve = await measurePoints('curve', [...new Set([...sizes, n])]);
+  const eligible = sizes.filter((size) => size >= (predictedSize ?? 0));
+  const chosenSize = await smallestSize(eligible, async (some) => {
+    const sets = (await propose(some)).map(({ players }) => players);
     return Array.from(await measure('refine', masksFromMembers(n, sets)), (value) => reaches(share(value)));
   });
-  if (chosenSize === null) throw new Error('unreachable: the whole game keeps all of its metric');
-  if (!curve.some(({ size }) => size === chosenSize)) curve.push(...(await measurePoints('circuit', [chosenSize])));
+  if (chosenSize !== null && !curve.some(({ size }) => size === chosenSize))
+    curve.push(...(await measurePoints('circuit', [chosenSize])));
   curve.sort((a, b) => a.size - b.size);
   const reached = curve.filter(({ kept }) => reaches(kept.faithfulness));
-  const chosen = reached.find(({ size }) => size === chosenSize) ?? reached[0];
+  const proposed = curve.filter(({ size }) => size <= named.length);
+  const chosen =
+    proposed.find(({ size }) => size === chosenSize) ??
+    proposed.reduce((best, point) => (point.kept.faithfulness > best.kept.faithfulness ? point : best));
+  const others = chances.get(chosen.size) ?? new Float64Array(0);
+  const verdict = verdictOf({
+    players: n,
+    named: named.length,
+    target,
+    full,
+    empty,
+    moreIsBetter,
+    size: chosen.size,
+    kept: chosen.kept.faithfulness,
+    removed: chosen.removed.faithfulness,
+    others,
+    spread: Math.max(0, ...[...chances.values()].map(deviation)),
+  });
 
   const necessity = await leaveOneOut(chosen, (lists) => measure('members', masksFromMembers(n, lists)), share);
   return {
@@ -234,6 +270,8 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     optimal: selector.optimal,
     full,
     empty,
+    verdict,
+    named: named.length,
     predictedSize,
     chosen,
     smallestMeasuredSize: reached[0].size,
@@ -248,29 +286,10 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
   };
 }
 
-interface Proposal {
-  /** The set, increasing. */
-  readonly players: readonly number[];
-  /** f̂ of it. */
-  readonly estimate: number;
-}
-
-/** Asks the selector for sizes it has not been asked for yet; a size's set stays what it was first. */
-function createProposer(
-  spectrum: FourierSpectrum,
-  selector: Selector,
-  direction: 1 | -1,
-): (sizes: readonly number[]) => Promise<Proposal[]> {
-  const known = new Map<number, Proposal>();
-  return async (sizes) => {
-    const fresh = sizes.filter((size) => !known.has(size));
-    if (fresh.length > 0) {
-      const masks = await selector.select({ spectrum, sizes: fresh, direction });
-      const estimates = evaluate(spectrum, masks);
-      fresh.forEach((size, row) => known.set(size, { players: keptPlayers(masks, row), estimate: estimates[row] }));
-    }
-    return sizes.map((size) => known.get(size) as Proposal);
-  };
+function deviation(values: Float64Array): number {
+  if (values.length < 2) return 0;
+  const middle = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
 }
 
 /** Faithfulness lost per member when it alone is ablated too; null for circuits of more than 64. */

@@ -12,6 +12,7 @@ import { fail } from '../errors.ts';
 import type { Game } from '../game.ts';
 import { ledgerOf } from '../ledger.ts';
 import { createRandom } from '../random.ts';
+import { toMeasure } from '../spectrum/measure.ts';
 import { quantile } from '../spectrum/r2.ts';
 import { evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { randomSets } from './random-sets.ts';
@@ -72,10 +73,11 @@ const TOLERANCE = 1e-9;
  * Ties between falling and rising go to falling.
  */
 export async function mostChanging(
-  spectrum: FourierSpectrum,
+  given: FourierSpectrum,
   sizes: readonly number[],
-  selector: Selector = autoSelector(spectrum.players),
+  selector: Selector = autoSelector(given.players),
 ): Promise<Masks> {
+  const spectrum = toMeasure(given);
   const n = spectrum.players;
   const keptSizes = sizes.map((r) => n - r).reverse(); // a Selection wants them increasing
   const falling = await selector.select({ spectrum, sizes: keptSizes, direction: -1 });

@@ -86,27 +86,40 @@ export interface TaskOptions {
  * @throws 'input' naming the prompt: too long, an answer that is not one token or missing, a corrupted prompt of another length.
  */
 export function toTasks(model: Model, prompts: readonly Prompt[], { metric, corrupted }: TaskOptions): Task[] {
-  return prompts.map((prompt, i) => {
-    const who = prompts.length === 1 ? 'prompt' : `prompt ${i + 1}`;
+  const tasks = prompts.map((prompt, i) => {
+    const who = whoOf(i, prompts.length);
     const target = targetOf(model, prompt, metric, who);
     const twin =
       prompt.corrupted === undefined ? undefined : encode(model, prompt.corrupted, `${who}, corrupted`, 'corrupted');
-    if (corrupted && twin === undefined)
+    const shown = textOf(model, prompt);
+    const label = JSON.stringify(shown.prompt.length > 60 ? `${shown.prompt.slice(0, 57)}...` : shown.prompt);
+    return { ...target, label, text: shown, corrupted: twin, strTokens: strTokensOf(model, target.tokens) };
+  });
+  if (corrupted) requireTwins(tasks);
+  return tasks;
+}
+
+/** @throws 'input' naming the prompt that has no corrupted one, or one of another length. */
+export function requireTwins(tasks: readonly Task[]): void {
+  tasks.forEach(({ tokens, corrupted }, i) => {
+    const who = whoOf(i, tasks.length);
+    if (corrupted === undefined)
       throw fail(
         'input',
         who,
         'resample ablation needs a corrupted prompt; give --corrupted or "corrupted" in the prompts file.',
       );
-    if (corrupted && twin?.length !== target.tokens.length)
+    if (corrupted.length !== tokens.length)
       throw fail(
         'input',
         who,
-        `the corrupted prompt has ${twin?.length} tokens, the prompt ${target.tokens.length}; resample ablation needs equal lengths.`,
+        `the corrupted prompt has ${corrupted.length} tokens, the prompt ${tokens.length}; resample ablation needs equal lengths.`,
       );
-    const shown = textOf(model, prompt);
-    const label = JSON.stringify(shown.prompt.length > 60 ? `${shown.prompt.slice(0, 57)}...` : shown.prompt);
-    return { ...target, label, text: shown, corrupted: twin, strTokens: strTokensOf(model, target.tokens) };
   });
+}
+
+function whoOf(index: number, count: number): string {
+  return count === 1 ? 'prompt' : `prompt ${index + 1}`;
 }
 
 function targetOf(model: Model, prompt: Prompt, metric: Metric, who: string): Target {

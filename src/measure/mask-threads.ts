@@ -6,7 +6,7 @@
  * (Libraries that pool threads, piscina and tinypool, were looked at: they end the thread to abort a task, which throws
  * its compiled kernels and weights away, and they answer a task once, not batch by batch.)
  */
-import type { MessagePort, Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from '../platform/threads.ts';
 import type { Masks } from '../masks.ts';
 import { fail, SpexlensError, type ErrorKind } from '../errors.ts';
 import type { Game } from '../game.ts';

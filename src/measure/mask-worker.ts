@@ -2,7 +2,7 @@
  * The entry of a thread that measures masks (games/pooled-game.ts starts it): a backend, the model over shared weights, its
  * game. Like find-circuits.ts it puts rooms together: it alone among what games use opens a backend.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, workerData } from '../platform/threads.ts';
 import { openBackend } from '../open-backend.ts';
 import { createComponentGame } from '../lens/components/component-game.ts';
 import { reportDeath, serveMasks } from './mask-threads.ts';

@@ -7,7 +7,6 @@
  * run is neighbours, which share their early layers: some batches, fewer towards the end. On `auto` the work begins on this
  * thread, and threads are started when what is left is worth it: this thread goes on until they are ready.
  */
-import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { selectRows, type Masks } from '../masks.ts';
 import { fail, SpexlensError, throwIfAborted } from '../errors.ts';
@@ -16,7 +15,7 @@ import type { ModelConfig } from '../model/config.ts';
 import { hasFused } from '../model/forward/fused.ts';
 import type { Model } from '../model/model.ts';
 import { shareWeights, type SharedWeights } from '../model/weights/shared-weights.ts';
-import { startThread } from '../platform/threads.ts';
+import { cores, freeMemory, startThread } from '../platform/threads.ts';
 import {
   createComponentGame,
   reporter,
@@ -100,7 +99,7 @@ export function createPooledGame(
     );
   const here = createComponentGame(model, options);
   const { name } = here;
-  const most = threads === 'auto' ? Math.min(availableParallelism(), MOST_THREADS) : threads;
+  const most = threads === 'auto' ? Math.min(cores(), MOST_THREADS) : threads;
   let pool: MaskThreads | undefined;
   let starting: Promise<MaskThreads> | undefined;
   let ready = false;
@@ -268,7 +267,7 @@ async function ask(
 
 /** Why the weights once more, and a batch for each of so many threads, would not fit; undefined where they would. */
 function lackOfMemory(model: Model, threads: number): string | undefined {
-  const [needed, free] = [4 * model.parameterCount + threads * THREAD_BYTES, process.availableMemory()];
+  const [needed, free] = [4 * model.parameterCount + threads * THREAD_BYTES, freeMemory()];
   const mebibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
   return needed <= free
     ? undefined

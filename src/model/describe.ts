@@ -37,9 +37,11 @@ export interface ModelDescription {
 /** The hook table of a model (then also what its tokenizer puts before a text) or of a configuration alone. */
 export function describeModel({
   config,
+  notes = [],
   tokenizer,
 }: {
   readonly config: ModelConfig;
+  readonly notes?: readonly string[];
   readonly tokenizer?: Tokenizer | undefined;
 }): ModelDescription {
   const facts = [...factsOf(config), ...(tokenizer === undefined ? [] : [bosOf({ config, tokenizer }).text])];
@@ -56,7 +58,8 @@ export function describeModel({
   const table = hooks.map(
     ({ hook, shape, formula }) => `${hook.padEnd(width('hook'))}  ${shape.padEnd(width('shape'))}  ${formula}`,
   );
-  return { facts, hooks, text: [...facts, '', ...table, ''].join('\n') };
+  const all = [...facts, ...notes];
+  return { facts: all, hooks, text: [...all, '', ...table, ''].join('\n') };
 }
 
 function factsOf(config: ModelConfig): string[] {

@@ -4,9 +4,8 @@
  * Weights by the bytes of their files, or of the tensors for a model in memory; the configuration by the record that the forward
  * pass reads, so that an edited config.json is another model though its weights are the same.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { fileIn } from '../platform/files.ts';
 import { sha256, sha256OfFiles } from '../platform/hash.ts';
 import { canonicalJson, type ModelIdentity } from '../study.ts';
 import type { Model } from './model.ts';
@@ -27,8 +26,8 @@ async function hashFiles(folder: string): Promise<string> {
 }
 
 async function hashTokenizer(folder: string): Promise<string | null> {
-  const path = join(folder, 'tokenizer.json');
-  return (await stat(path).catch(() => undefined)) === undefined ? null : sha256OfFiles([path]);
+  const path = await fileIn(folder, 'tokenizer.json');
+  return path === undefined ? null : sha256OfFiles([path]);
 }
 
 /** Names, shapes and values of the parameters, by name. */

@@ -1,15 +1,13 @@
 /**
  * A model: configuration, parameters on the device, tokenizer. Loading reads one tensor at a time.
  *
- * A model is a folder in Hugging Face layout (config.json, weights, tokenizer.json) or a hub id. The numbers are
+ * A model is a folder in Hugging Face layout (config.json, weights, tokenizer.json), a GGUF file or a hub id. The numbers are
  * the checkpoint's own; nothing is folded or centred. The owner of a model disposes it.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fail } from '../errors.ts';
-import { openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { fileIn } from '../platform/files.ts';
+import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
 import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
-import { familyOf } from './families/families.ts';
 import { locateModel } from '../checkpoint/hub/locate.ts';
 import type { HubOptions } from '../checkpoint/hub/settings.ts';
 import {
@@ -20,25 +18,28 @@ import {
   type Parameters,
   type WeightStorage,
 } from './weights/parameters.ts';
-import { readParameters, requireLayers, requireRoom } from './weights/read-parameters.ts';
-import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { interpretCheckpoint } from './weights/interpret-checkpoint.ts';
+import { readParameters, requireRoom } from './weights/read-parameters.ts';
+import { createTokenizer, loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export interface Model {
-  /** The folder's name, or the hub id's without its organisation. */
+  /** The folder's name, the GGUF file's without its ending, or the hub id's without its organisation. */
   readonly name: string;
-  /** Absolute path; undefined for a model made in memory. */
+  /** Absolute path of the folder or the GGUF file; undefined for a model made in memory. */
   readonly folder: string | undefined;
   readonly config: ModelConfig;
   /** Owned by the model. */
   readonly parameters: Parameters;
   /** How the matrices among them are held. */
   readonly storage: WeightStorage;
-  /** Absent when the folder has no tokenizer.json. */
+  /** Absent when the folder has no tokenizer.json and the GGUF file none of its own. */
   readonly tokenizer: Tokenizer | undefined;
   /** Scalars on the device. */
   readonly parameterCount: number;
   /** Tensors of the checkpoint that no parameter came from (buffers not counted). */
   readonly unusedTensors: readonly string[];
+  /** What loading did that its user should know, one sentence each: a prefix taken off, a head of its own, tensors not used. */
+  readonly notes: readonly string[];
   /** Frees the parameters. Using the model afterwards is an error. */
   [Symbol.dispose](): void;
 }
@@ -55,24 +56,20 @@ export interface LoadOptions {
 
 /**
  * Loads a model onto the current backend.
- * @param model a folder, or a hub id: `org/name` or `org/name@revision`.
+ * @param model a folder, a GGUF file, or a hub id: `org/name` or `org/name@revision`.
  * @throws 'checkpoint' when something is missing, damaged, of an unknown architecture or of the wrong shape;
  * 'backend' for a storage that the current backend does not have; 'input' for one that cannot hold a weight.
  */
 export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
   const storage = requireStorage(options.storage ?? 'float32');
   const { folder, name } = await locateModel(model, options.hub);
-  const checkpoint = await openCheckpoint(folder);
-  const family = familyOf(checkpoint.config);
+  const { checkpoint, family, config, notes } = interpretCheckpoint(await openCheckpoint(folder));
   const names = new Set(checkpoint.tensors.keys());
-  requireLayers(checkpoint);
-  const config = family.readConfig(checkpoint.config, names);
   requireRoom(config, `checkpoint ${folder}`);
   const parameters: Record<string, Parameter> = {};
   try {
     const unusedTensors = await readParameters(checkpoint, family, config, names, storage, parameters);
-    const hasTokenizer = (await stat(join(folder, 'tokenizer.json')).catch(() => undefined)) !== undefined;
-    const tokenizer = hasTokenizer ? await loadTokenizer(folder) : undefined;
+    const tokenizer = await tokenizerFor(checkpoint);
     if (tokenizer !== undefined && tokenizer.vocabSize > config.dVocab) {
       throw fail(
         'checkpoint',
@@ -80,11 +77,17 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
         `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${config.dVocab} rows; they belong to different models.`,
       );
     }
-    return createModel(config, parameters, { name, folder, tokenizer, unusedTensors });
+    return createModel(config, parameters, { name, folder, tokenizer, unusedTensors, notes });
   } catch (error) {
     disposeParameters(parameters);
     throw error;
   }
+}
+
+/** The weight file's own tokenizer, else that of the folder; undefined when neither has one. */
+async function tokenizerFor({ folder, tokenizer }: Checkpoint): Promise<Tokenizer | undefined> {
+  if (tokenizer !== undefined) return createTokenizer(tokenizer.tokenizer, tokenizer.config, `tokenizer of ${folder}`);
+  return (await fileIn(folder, 'tokenizer.json')) === undefined ? undefined : loadTokenizer(folder);
 }
 
 /** A model from parameters that are already on the device; takes ownership of them. */
@@ -96,6 +99,7 @@ export function createModel(
     readonly folder?: string;
     readonly tokenizer?: Tokenizer | undefined;
     readonly unusedTensors?: readonly string[];
+    readonly notes?: readonly string[];
   },
 ): Model {
   for (const [name, shape] of Object.entries(parameterShapes(config))) {
@@ -113,6 +117,7 @@ export function createModel(
     tokenizer: origin.tokenizer,
     parameterCount: parameterCount(config),
     unusedTensors: origin.unusedTensors ?? [],
+    notes: origin.notes ?? [],
     [Symbol.dispose]: () => disposeParameters(parameters),
   };
 }

@@ -1,5 +1,6 @@
 /** Text files of the user's. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fail } from '../errors.ts';
 
 /**
@@ -15,4 +16,10 @@ export async function readTextFile(path: string, who: string, wanted: string): P
   } catch {
     throw fail('input', `${who} ${path}`, `is not UTF-8; ${wanted}`);
   }
+}
+
+/** The path of `name` in `folder`, where there is such a file; else undefined. */
+export async function fileIn(folder: string, name: string): Promise<string | undefined> {
+  const path = join(folder, name);
+  return (await stat(path).catch(() => undefined)) === undefined ? undefined : path;
 }

@@ -1,46 +1,217 @@
 /**
- * The better of the stack and ProxySPEX, by their errors on rows that neither fitted.
+ * The best answer that the masks allow: every candidate is judged on rows that it did not fit, and the simplest of those that are
+ * within one standard error of the best is fitted on all of them.
+ *
+ * Candidates stand in one list, CANDIDATES. First order is one, so an answer with interactions has to earn them, and where
+ * nothing is left to explain the others are not tried. More masks can only help: what a larger candidate cannot do with
+ * them, a simpler one still can.
  */
 import type { Masks } from '../masks.ts';
+import type { Evidence } from '../solver.ts';
+import { toMeasure } from '../spectrum/measure.ts';
+import { floatFloor } from '../spectrum/noise.ts';
+import { scoreR2, squaredError } from '../spectrum/regression/folds.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
-import { fitProxySpex, type ProxySpexOptions } from './fit.ts';
+import { splitEnds, type Split } from './end-masks.ts';
+import { evidenceOf, type Judge } from './evidence.ts';
+import { fitAdditive } from './first-order.ts';
+import { createPace, runProxySpex, trivialFit, type ProxySpexOptions } from './fit.ts';
+import { mergeRepeats } from './measured.ts';
 import { MOST_MASKS, MOST_PLAYERS } from './process/gaussian-process.ts';
 import { MOST_INFLUENCE_MASKS } from './process/influence-process.ts';
-import { fitStack } from './stack.ts';
+import { simplestOfBest } from './simplest-of-best.ts';
+import { runStack } from './stack.ts';
+import type { Pace } from './trees/tune.ts';
 
-/** Players x masks of a stack beyond its processes: above, growing parities takes minutes. */
-const MOST_CELLS = 2e6;
-
-export interface BestFit {
-  /** 'stack', or 'proxyspex' where that is no worse or a stack would take too long. */
-  readonly solver: 'stack' | 'proxyspex';
+/** What a contender answers in the end. */
+export interface Answer {
   readonly spectrum: FourierSpectrum;
+  readonly evidence: Evidence;
   readonly kind: string;
   readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** An answer that is judged before it is made. */
+export interface Contender {
+  /** What the solution's solver is called when it wins. */
+  readonly name: string;
+  /** Of two that predict alike the smaller number wins; 0 = no interactions. */
+  readonly complexity: number;
+  /** Predictions of the sample, each row by a fit without it. */
+  readonly outOfSample: Float64Array;
+  /** Stricter predictions, asked where a simpler contender is close behind. */
+  confirm?: (() => Promise<Float64Array>) | undefined;
+  /** Its spectrum, where that is known before it wins: it can then stand judge over another's terms. */
+  readonly spectrum?: FourierSpectrum | undefined;
+  /** The fit on everything; `judges` are all that may stand for the evidence (evidence.ts). */
+  answer(judges: readonly Judge[]): Promise<Answer>;
+}
+
+/** One way to answer, or several that share their work. */
+export interface Candidate {
+  readonly names: readonly string[];
+  /** Why it does not take part, e.g. that it would take minutes. */
+  passes(split: Split): string | undefined;
+  contend(split: Split, options: ProxySpexOptions, pace: Pace): Promise<readonly Contender[]>;
+}
+
+export interface BestFit extends Answer {
+  /** 'first order', 'proxyspex' or 'stack'. */
+  readonly solver: string;
+  /** As Contender.complexity; 0 = no interactions. */
+  readonly complexity: number;
   /** The out-of-sample scores that decided. */
   readonly why: string;
 }
 
-/** The better of the stack and ProxySPEX by their errors on rows that were not fitted. @throws as `fitProxySpex`. */
+/** Standard errors up to which a simpler contender is close behind. */
+const CLOSE = 3;
+/** Players x masks of a stack beyond its processes: above, growing parities takes minutes. */
+const MOST_CELLS = 2e6;
+
+/** Single players alone. */
+export const additiveCandidate: Candidate = {
+  names: ['first order'],
+  passes: () => undefined,
+  async contend(split, options, pace) {
+    await pace('first order', 0, 1);
+    const { sample, values } = split;
+    const floor = options.floor ?? floatFloor(values);
+    const fit = fitAdditive(split, { seed: options.seed, endMasks: options.endMasks, floor });
+    await pace('first order', 1, 1);
+    const { outOfSample, spectrum: fair, ...details } = fit;
+    const spectrum = toMeasure(fair, options.keep);
+    return [
+      {
+        name: 'first order',
+        complexity: 0,
+        outOfSample,
+        spectrum,
+        answer: async (judges) => ({
+          spectrum,
+          evidence: evidenceOf(spectrum, sample, values, [{ spectrum, outOfSample }, ...judges], floor),
+          kind: details.method,
+          details: { ...details, r2: scoreR2(values, squaredError(values, outOfSample)) },
+        }),
+      },
+    ];
+  },
+};
+
+/** ProxySPEX, alone where a stack would take too long. */
+export const proxyspexCandidate: Candidate = {
+  names: ['proxyspex'],
+  passes: (split) => (slowStack(split) ? undefined : 'the stack judges it too'),
+  async contend(split, options, pace) {
+    const { outOfSample, finish } = await runProxySpex(split, options, pace);
+    return [
+      {
+        name: 'proxyspex',
+        complexity: 1,
+        outOfSample,
+        async answer(judges) {
+          const { spectrum, evidence, kind, ...details } = await finish(judges);
+          return { spectrum, evidence, kind, details };
+        },
+      },
+    ];
+  },
+};
+
+/** The stack, and ProxySPEX as the trees in it. */
+export const stackCandidate: Candidate = {
+  names: ['proxyspex', 'stack'],
+  passes: (split) =>
+    slowStack(split)
+      ? `a stack of ${split.sample.players} players x ${split.measured.masks.count} masks would take minutes`
+      : undefined,
+  async contend(split, options, pace) {
+    const run = await runStack(split, options, pace);
+    return (['trees', 'stack'] as const)
+      .filter((kind) => kind === 'trees' || run.stacked)
+      .map((kind) => ({
+        name: kind === 'trees' ? 'proxyspex' : 'stack',
+        complexity: 1,
+        outOfSample: run[kind],
+        confirm: kind === 'stack' ? run.confirm : undefined,
+        async answer(judges) {
+          const { spectrum, evidence, kind: won, ...details } = await run.finish(kind, judges);
+          return { spectrum, evidence, kind: won, details };
+        },
+      }));
+  },
+};
+
+/** Simplest first; all that `auto` fits on uniform masks. */
+export const CANDIDATES: readonly Candidate[] = [additiveCandidate, proxyspexCandidate, stackCandidate];
+
+function slowStack({ sample, measured }: Split): boolean {
+  const [players, masks] = [sample.players, measured.masks.count];
+  if (players <= MOST_PLAYERS && masks <= MOST_MASKS) return false;
+  return players * masks > MOST_CELLS || masks > MOST_INFLUENCE_MASKS;
+}
+
+/**
+ * The best of `candidates` on (masks, values) by rows that were not fitted.
+ * @throws 'input' on values that are not finite or fewer distinct masks than folds; 'aborted' on the signal.
+ */
 export async function fitBest(
   masks: Masks,
   values: ArrayLike<number>,
   options: ProxySpexOptions = {},
+  candidates: readonly Candidate[] = CANDIDATES,
 ): Promise<BestFit> {
-  const small = masks.players <= MOST_PLAYERS && masks.count <= MOST_MASKS;
-  if (!small && (masks.players * masks.count > MOST_CELLS || masks.count > MOST_INFLUENCE_MASKS)) {
-    const { spectrum, kind, ...details } = await fitProxySpex(masks, values, options);
-    return {
-      solver: 'proxyspex',
-      spectrum,
-      kind,
-      details,
-      why: `a stack of ${masks.players} players x ${masks.count} masks would take minutes`,
-    };
+  const measured = mergeRepeats('auto', masks, values);
+  const trivial = trivialFit(measured, options);
+  if (trivial !== undefined)
+    return { solver: 'proxyspex', complexity: 0, ...trivial, details: {}, why: 'no fit was needed' };
+  const split = splitEnds(measured, options.endMasks);
+  const floor = options.floor ?? floatFloor(split.values);
+  const pace = createPace('auto', options);
+  const contenders: Contender[] = [];
+  const notes: string[] = [];
+  for (const candidate of candidates) {
+    const passes = candidate.passes(split);
+    if (passes !== undefined) {
+      if (candidate !== proxyspexCandidate) notes.push(passes);
+      continue;
+    }
+    contenders.push(...(await candidate.contend(split, options, pace)));
+    if (contenders.some(({ outOfSample }) => rmse(split.values, outOfSample) <= floor)) {
+      notes.push('it leaves nothing but rounding, so no other was tried');
+      break;
+    }
   }
-  const { spectrum, kind, ...details } = await fitStack(masks, values, options);
-  const trees = details.members.find(({ name }) => name === 'trees');
-  if (trees === undefined) return { solver: 'proxyspex', spectrum, kind, details, why: 'no fit was needed' };
-  const why = `out-of-sample R² of the stack ${details.r2.toFixed(4)}, of proxyspex ${trees.r2.toFixed(4)}`;
-  return { solver: kind === 'stack' ? 'stack' : 'proxyspex', spectrum, kind, details, why };
+  const winner = await choose(contenders, split.values);
+  const judges = contenders.flatMap(({ spectrum, outOfSample }) =>
+    spectrum === undefined ? [] : [{ spectrum, outOfSample }],
+  );
+  const scores = contenders.map(
+    ({ name, outOfSample }) => `${name} ${scoreR2(split.values, squaredError(split.values, outOfSample)).toFixed(4)}`,
+  );
+  return {
+    solver: winner.name,
+    complexity: winner.complexity,
+    ...(await winner.answer(judges)),
+    why: [`out-of-sample R²: ${scores.join(', ')}`, ...notes].join('; '),
+  };
+}
+
+/** The simplest of the best; one that leaves a simpler one not far behind has to confirm it first, in place. */
+async function choose(contenders: Contender[], values: Float64Array): Promise<Contender> {
+  const pick = (within?: number): number =>
+    simplestOfBest(
+      values,
+      contenders.map(({ complexity, outOfSample }) => ({ complexity, predicted: outOfSample })),
+      within,
+    );
+  const first = contenders[pick()];
+  const close = contenders[pick(CLOSE)].complexity < first.complexity;
+  if (close && first.confirm !== undefined)
+    contenders[contenders.indexOf(first)] = { ...first, outOfSample: await first.confirm(), confirm: undefined };
+  return contenders[pick()];
+}
+
+function rmse(values: Float64Array, predicted: Float64Array): number {
+  return Math.sqrt(squaredError(values, predicted) / values.length);
 }

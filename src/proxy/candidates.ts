@@ -8,6 +8,8 @@
  */
 import { selectRows, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
+import { isFair, type Keep } from '../keep.ts';
+import { toMeasure } from '../spectrum/measure.ts';
 import type { Fold } from '../spectrum/regression/folds.ts';
 import { ridgeSpectrum } from '../spectrum/regression/ridge.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
@@ -36,6 +38,8 @@ export interface CandidateOptions {
   readonly cap?: number | undefined;
   /** Whether every subset of a set that is kept is kept too, beyond the cap; default false. */
   readonly closure?: boolean | undefined;
+  /** The masks' probability of keeping a player, the basis in which terms are large or small; default ½. */
+  readonly keep?: Keep | undefined;
   /** Terms of an answer that is not sparsified, largest first; default 20,000. */
   readonly maxTerms?: number | undefined;
 }
@@ -72,7 +76,7 @@ export async function candidatePredictions(
   );
   for (const [f, { train, held }] of folds.entries()) {
     await pace('refine', f, folds.length);
-    const polynomial = treeFourier(tuning.models[f]);
+    const polynomial = treeFourier(tuning.models[f], options.keep);
     const trainMasks = selectRows(masks, train);
     const trainValues = Float64Array.from(train, (row) => values[row]);
     const heldMasks = selectRows(masks, held);
@@ -108,9 +112,9 @@ export function express(
   { kind, energy }: Candidate,
   options: CandidateOptions,
 ): Expressed {
-  const polynomial = treeFourier(ensemble);
+  const polynomial = treeFourier(ensemble, options.keep);
   if (kind !== 'trees') return sparseOrRefit(polynomial, masks, values, kind, energy, options);
-  const spectrum = polynomialSpectrum(polynomial, options.maxTerms);
+  const spectrum = polynomialSpectrum(polynomial, options.maxTerms, options.keep);
   return { spectrum, alpha: undefined, energyKept: energyShare(spectrum, polynomial) };
 }
 
@@ -120,18 +124,25 @@ function sparseOrRefit(
   values: Float64Array,
   kind: 'sparse' | 'refit',
   energy: number,
-  { cap, closure = false }: CandidateOptions,
+  { cap, closure = false, keep }: CandidateOptions,
 ): Expressed {
   const largest = sparsify(polynomial, { energy, cap });
-  const sparse = createSpectrum('fourier', polynomial.players, closure ? closeDownwards(largest, polynomial) : largest);
+  const sparse = createSpectrum(
+    'fourier',
+    polynomial.players,
+    closure ? closeDownwards(largest, polynomial) : largest,
+    keep,
+  );
   const energyKept = energyShare(sparse, polynomial);
   if (kind === 'sparse') return { spectrum: sparse, alpha: undefined, energyKept };
+  // In another basis than ±1 parities the same functions are spanned by all subsets of the sets.
+  const support = isFair(keep) ? sparse.terms : closeDownwards(sparse.terms, polynomial);
   const fit = ridgeSpectrum(
     masks,
     values,
-    sparse.terms.map((term) => term.members),
+    support.map((term) => term.members),
   );
-  return { spectrum: fit.spectrum, alpha: fit.alpha, energyKept };
+  return { spectrum: toMeasure(fit.spectrum, keep), alpha: fit.alpha, energyKept };
 }
 
 function energyShare(spectrum: FourierSpectrum, polynomial: SparsePolynomial): number {

@@ -6,9 +6,12 @@
  * accepted by the same cross-validation that chose the trees: fold models are sparsified and refitted
  * on their own fold and scored on the rows they did not see. End masks enter the fit by a test.
  */
-import { concatMasks, selectRows, type Masks } from '../masks.ts';
+import type { Masks } from '../masks.ts';
 import { throwIfAborted } from '../errors.ts';
 import { createRandom } from '../random.ts';
+import type { Evidence } from '../solver.ts';
+import type { Keep } from '../keep.ts';
+import { exactEvidence, floatFloor } from '../spectrum/noise.ts';
 import { mean, scoreR2, shuffledFolds, squaredError, type Fold } from '../spectrum/regression/folds.ts';
 import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense } from '../spectrum/walsh-hadamard.ts';
@@ -21,7 +24,10 @@ import {
   type Candidate,
   type CandidateOptions,
 } from './candidates.ts';
-import { endOf, mergeRepeats, type Measured, type Noise } from './measured.ts';
+import { admitEndMasks, splitEnds, type EndMask, type EndMasks, type Split } from './end-masks.ts';
+import { evidenceOf, type Judge } from './evidence.ts';
+import { additiveJudge } from './first-order.ts';
+import { mergeRepeats, type Measured, type Noise } from './measured.ts';
 import { predict } from './trees/tree.ts';
 import {
   DEFAULT_GRID,
@@ -44,10 +50,14 @@ export interface ProxySpexOptions extends CandidateOptions {
   readonly numLeaves?: number | undefined;
   /** Rows on each side of a split; default LightGBM's 20, scaled down for few masks. */
   readonly minDataInLeaf?: number | undefined;
-  /** 'test' (default): end masks enter the fit if they fit (see END_MASK_LIMIT). 'keep': always. 'drop': never. */
-  readonly endMasks?: 'test' | 'keep' | 'drop' | undefined;
+  /** 'test' (default): end masks enter the fit if they fit (end-masks.ts). 'keep': always. 'drop': never. */
+  readonly endMasks?: EndMasks | undefined;
   /** Worker threads of the tuning; default one, and all cores for large fits. The answer does not depend on it. */
   readonly threads?: number | undefined;
+  /** Probability with which the masks keep a player, as SolveOptions.keep: the basis of the answer. */
+  readonly keep?: Keep | undefined;
+  /** What rounding may do to one value of the game, as SolveOptions.floor. */
+  readonly floor?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?:
     | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
@@ -59,6 +69,7 @@ export type ProxyKind = Candidate['kind'] | 'constant' | 'complete';
 
 export interface ProxyFit {
   readonly spectrum: FourierSpectrum;
+  readonly evidence: Evidence;
   readonly kind: ProxyKind;
   /** Pooled out-of-fold R² of each candidate, sparser ones first; the largest won. Empty for 'constant' and 'complete'. */
   readonly cv: readonly (Candidate & { readonly r2: number })[];
@@ -77,24 +88,8 @@ export interface ProxyFit {
   readonly noise: Noise | undefined;
 }
 
-export interface EndMask {
-  readonly end: 'empty' | 'full';
-  readonly value: number;
-  /** Out-of-sample prediction. */
-  readonly predicted: number;
-  readonly fitted: boolean;
-}
-
-/** An end mask enters the fit when its error is at most this many times the out-of-fold RMSE. */
-export const END_MASK_LIMIT = 4;
-
-/** Measured masks without their end masks, and trees judged on them. */
-export interface Judged {
-  readonly measured: Measured;
-  /** Rows of the end masks in `measured`. */
-  readonly ends: readonly number[];
-  readonly sample: Masks;
-  readonly values: Float64Array;
+/** Trees judged on the masks between the ends. */
+export interface Judged extends Split {
   readonly folds: readonly Fold[];
   readonly tuning: Tuning;
   readonly cv: ProxyFit['cv'];
@@ -106,12 +101,8 @@ export interface Judged {
 }
 
 /** Tunes trees on everything but the end masks and finds what is best done to them. */
-export async function judgeTrees(measured: Measured, options: ProxySpexOptions, pace: Pace): Promise<Judged> {
-  const rows = Array.from({ length: measured.masks.count }, (_, row) => row);
-  const ends = options.endMasks === 'keep' ? [] : rows.filter((row) => endOf(measured.masks, row) !== undefined);
-  const inner = rows.filter((row) => !ends.includes(row));
-  const sample = selectRows(measured.masks, inner);
-  const values = Float64Array.from(inner, (row) => measured.values[row]);
+export async function judgeTrees(split: Split, options: ProxySpexOptions, pace: Pace): Promise<Judged> {
+  const { sample, values } = split;
   const folds = shuffledFolds(sample.count, options.folds ?? 5, createRandom(options.seed ?? 0, 'proxyspex/folds'));
   const tuning = await tune(
     sample,
@@ -128,10 +119,7 @@ export async function judgeTrees(measured: Measured, options: ProxySpexOptions, 
   const best = errors.indexOf(Math.min(...errors));
   const cv = candidates.map((candidate, c) => ({ ...candidate, r2: scoreR2(values, errors[c]) }));
   return {
-    measured,
-    ends,
-    sample,
-    values,
+    ...split,
     folds,
     tuning,
     cv,
@@ -141,36 +129,46 @@ export async function judgeTrees(measured: Measured, options: ProxySpexOptions, 
   };
 }
 
-export interface Admitted {
-  readonly endMasks: readonly EndMask[];
-  /** The sample and the end masks that were let in. */
-  readonly masks: Masks;
-  readonly values: Float64Array;
+/** Trees that have been judged, before the final fit. */
+export interface ProxySpexRun {
+  /** Predictions of the sample by fits without each row. */
+  readonly outOfSample: Float64Array;
+  /** The final fit; `judges` are others whose predictions the evidence may rest on. */
+  finish(judges: readonly Judge[]): Promise<ProxyFit>;
 }
 
-/** Lets each end mask into the fit if `predict` (fitted without it) errs by at most END_MASK_LIMIT · rmse. */
-export function admitEndMasks(
-  { measured, ends, sample, values }: Judged,
-  rmse: number,
-  predict: (mask: Masks) => number,
-  mode: ProxySpexOptions['endMasks'],
-): Admitted {
-  const endMasks = ends.map((row): EndMask => {
-    const mask = selectRows(measured.masks, [row]);
-    const predicted = predict(mask);
-    const value = measured.values[row];
-    return {
-      end: endOf(mask, 0)!,
-      value,
-      predicted,
-      fitted: mode !== 'drop' && Math.abs(value - predicted) <= END_MASK_LIMIT * rmse,
-    };
-  });
-  const fitted = ends.filter((_, k) => endMasks[k].fitted);
+/** Judges the trees and what may be done to them on rows that they did not fit. */
+export async function runProxySpex(split: Split, options: ProxySpexOptions, pace: Pace): Promise<ProxySpexRun> {
+  const judged = await judgeTrees(split, options, pace);
+  const { tuning, chosen, cv, outOfFold, sample, values } = judged;
+  const rmseOf = (predicted: Float64Array): number => Math.sqrt(squaredError(values, predicted) / sample.count);
   return {
-    endMasks,
-    masks: concatMasks([sample, selectRows(measured.masks, fitted)]),
-    values: Float64Array.from([...values, ...fitted.map((row) => measured.values[row])]),
+    outOfSample: outOfFold,
+    async finish(judges) {
+      const admitted = admitEndMasks(
+        judged,
+        rmseOf(tuning.outOfFold),
+        (mask) => mean(tuning.models.map((model) => predict(model, mask)[0])),
+        options.endMasks,
+      );
+      await pace('fit', 0, 1);
+      const { ensemble } = boost(admitted.masks, admitted.values, { ...treeOptions(options), ...tuning.best });
+      const answer = express(ensemble, admitted.masks, admitted.values, chosen, judged.express);
+      await pace('fit', 1, 1);
+      const own = { spectrum: answer.spectrum, outOfSample: outOfFold };
+      return {
+        ...answer,
+        evidence: evidenceOf(answer.spectrum, sample, values, [own, ...judges], options.floor),
+        kind: chosen.kind,
+        cv,
+        rmse: rmseOf(outOfFold),
+        setting: tuning.best,
+        table: tuning.table,
+        masks: admitted.masks.count,
+        endMasks: admitted.endMasks,
+        noise: split.measured.noise,
+      };
+    },
   };
 }
 
@@ -185,8 +183,7 @@ export async function fitProxySpex(
   options: ProxySpexOptions = {},
 ): Promise<ProxyFit> {
   const measured = mergeRepeats('fitProxySpex', masks, values);
-  const { noise } = measured;
-  const trivial = trivialSpectrum(measured);
+  const trivial = trivialFit(measured, options);
   if (trivial !== undefined) {
     return {
       ...trivial,
@@ -198,34 +195,21 @@ export async function fitProxySpex(
       energyKept: 1,
       masks: measured.masks.count,
       endMasks: [],
-      noise,
+      noise: measured.noise,
     };
   }
-  const pace = createPace('proxyspex', options);
-  const judged = await judgeTrees(measured, options, pace);
-  const { tuning, chosen, cv, outOfFold, sample } = judged;
-  const rmseOf = (predicted: Float64Array): number => Math.sqrt(squaredError(judged.values, predicted) / sample.count);
-  const admitted = admitEndMasks(
-    judged,
-    rmseOf(tuning.outOfFold),
-    (mask) => mean(tuning.models.map((model) => predict(model, mask)[0])),
-    options.endMasks,
-  );
-  await pace('fit', 0, 1);
-  const { ensemble } = boost(admitted.masks, admitted.values, { ...treeOptions(options), ...tuning.best });
-  const answer = express(ensemble, admitted.masks, admitted.values, chosen, judged.express);
-  await pace('fit', 1, 1);
-  return {
-    ...answer,
-    kind: chosen.kind,
-    cv,
-    rmse: rmseOf(outOfFold),
-    setting: tuning.best,
-    table: tuning.table,
-    masks: admitted.masks.count,
-    endMasks: admitted.endMasks,
-    noise,
-  };
+  const split = splitEnds(measured, options.endMasks);
+  const run = await runProxySpex(split, options, createPace('proxyspex', options));
+  return run.finish(additiveJudge(split, options.keep));
+}
+
+/** The answer where nothing needs fitting, with its evidence: see `trivialSpectrum`. */
+export function trivialFit(
+  measured: Measured,
+  { floor = floatFloor(measured.values), keep }: Pick<ProxySpexOptions, 'floor' | 'keep'> = {},
+): { kind: 'constant' | 'complete'; spectrum: FourierSpectrum; evidence: Evidence } | undefined {
+  const trivial = trivialSpectrum(measured, keep);
+  return trivial && { ...trivial, evidence: exactEvidence(trivial.spectrum, floor) };
 }
 
 /** The options that every fit of trees shares. */
@@ -234,14 +218,14 @@ export function treeOptions({ numLeaves, minDataInLeaf }: ProxySpexOptions): Boo
 }
 
 /** The answer where nothing needs fitting: constant values, or a value for each of all 2^n masks. */
-export function trivialSpectrum({
-  masks,
-  values,
-}: Measured): { kind: 'constant' | 'complete'; spectrum: FourierSpectrum } | undefined {
+function trivialSpectrum(
+  { masks, values }: Measured,
+  keep: Keep | undefined,
+): { kind: 'constant' | 'complete'; spectrum: FourierSpectrum } | undefined {
   if (values.every((value) => value === values[0])) {
     return {
       kind: 'constant',
-      spectrum: createSpectrum('fourier', masks.players, [{ members: [], value: values[0] }]),
+      spectrum: createSpectrum('fourier', masks.players, [{ members: [], value: values[0] }], keep),
     };
   }
   if (masks.players > 20 || masks.count !== 2 ** masks.players) return undefined;
@@ -251,7 +235,10 @@ export function trivialSpectrum({
     table[masks.words[row]] = values[row];
     scale = Math.max(scale, Math.abs(values[row]));
   }
-  return { kind: 'complete', spectrum: spectrumOfDense('fourier', fourierFromTable(table), () => 1e-12 * scale) };
+  return {
+    kind: 'complete',
+    spectrum: spectrumOfDense('fourier', fourierFromTable(table, keep), () => 1e-12 * scale, keep),
+  };
 }
 
 /** Reports, gives timers and signals a turn, and stops when asked. */

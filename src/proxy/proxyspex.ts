@@ -10,7 +10,8 @@ import { tableOf } from '../mask-table.ts';
 import { uniformMasks } from '../uniform-masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import { createRandom } from '../random.ts';
-import type { Solver, SolveOptions } from '../solver.ts';
+import type { Evidence, Solver, SolveOptions } from '../solver.ts';
+import type { Keep } from '../keep.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
 import { fitProxySpex, type ProxySpexOptions } from './fit.ts';
 
@@ -21,22 +22,26 @@ const LEAST_PER_FOLD = 2;
  * N distinct masks for a budget: ∅, the full mask, and uniform ones; all 2^n when the budget covers them.
  * @throws 'budget' on a budget that is not a whole number >= 1.
  */
-export function proxyMasks(players: number, budget: number, seed: number): Masks {
+export function proxyMasks(players: number, budget: number, seed: number, keep?: Keep): Masks {
   if (!Number.isInteger(budget) || budget < 1)
     throw fail('budget', 'proxyspex', `${budget} masks; a whole number >= 1 is needed.`);
   if (players <= 20 && budget >= 2 ** players) return allMasks(players);
   const ends = masksFromRows([new Uint8Array(players), new Uint8Array(players).fill(1)], players);
   if (budget <= 2) return { ...ends, count: budget, words: ends.words.slice(0, budget * ends.stride) };
-  return concatMasks([ends, uniformMasks(players, budget - 2, createRandom(seed, 'proxyspex/masks'), tableOf(ends))]);
+  return concatMasks([
+    ends,
+    uniformMasks(players, budget - 2, createRandom(seed, 'proxyspex/masks'), tableOf(ends), keep),
+  ]);
 }
 
 /** What a fit on measured masks needs from the run. */
-export type RunOptions = Pick<SolveOptions, 'seed' | 'signal' | 'onProgress'>;
+export type RunOptions = Pick<SolveOptions, 'seed' | 'signal' | 'onProgress' | 'floor' | 'keep'>;
 
 export interface MaskFit {
   readonly spectrum: FourierSpectrum;
   /** Which answer won. */
   readonly kind: string;
+  readonly evidence: Evidence;
   readonly details: Readonly<Record<string, unknown>>;
 }
 
@@ -51,10 +56,10 @@ export function createMaskSolver(
 ): Solver {
   return {
     name,
-    async solve(game, { budget, seed, signal, onProgress }) {
+    async solve(game, { budget, seed, signal, onProgress, floor, keep }) {
       const n = game.players.length;
       const needed = Math.min(2 ** n, LEAST_PER_FOLD * (folds ?? 5) + 2);
-      const masks = proxyMasks(n, budget, seed);
+      const masks = proxyMasks(n, budget, seed, keep);
       const whole = n * Math.log2(Math.max(2, n));
       if (masks.count < needed) {
         throw fail(
@@ -73,12 +78,13 @@ export function createMaskSolver(
           onProgress?.({ stage: 'measure', done, total: masks.count });
         },
       });
-      const { spectrum, kind, details } = await fit(masks, values, { seed, signal, onProgress });
+      const { spectrum, kind, evidence, details } = await fit(masks, values, { seed, signal, onProgress, floor, keep });
       return {
         solver: name,
         spectrum,
         masks: masks.count,
         exact: masks.count === 2 ** n,
+        evidence,
         details: { kind, alphaMasks: masks.count / whole, ...details },
       };
     },
@@ -88,8 +94,8 @@ export function createMaskSolver(
 /** A ProxySPEX solver with other than the default options. */
 export function createProxySpexSolver(options: Omit<ProxySpexOptions, 'seed' | 'signal' | 'onProgress'> = {}): Solver {
   return createMaskSolver('proxyspex', options.folds, async (masks, values, run) => {
-    const { spectrum, kind, ...details } = await fitProxySpex(masks, values, { ...options, ...run });
-    return { spectrum, kind, details };
+    const { spectrum, kind, evidence, ...details } = await fitProxySpex(masks, values, { ...options, ...run });
+    return { spectrum, kind, evidence, details };
   });
 }
 

@@ -7,8 +7,10 @@ import { parityColumns } from '../spectrum/regression/parity-columns.ts';
 import { ridge, ridgeSpectrum, spectrumFrom } from '../spectrum/regression/ridge.ts';
 import { evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { express } from './candidates.ts';
-import type { Admitted, Judged } from './fit.ts';
-import { fitGp, MOST_MASKS, MOST_PLAYERS, processAt } from './process/gaussian-process.ts';
+import type { Admitted } from './end-masks.ts';
+import { MOST_SINGLES } from './first-order.ts';
+import type { Judged } from './fit.ts';
+import { crossFittedGp, fitGp, MOST_MASKS, MOST_PLAYERS, processAt } from './process/gaussian-process.ts';
 import { growParities, seedsOfTrees, tuneParities } from './parities/greedy-parities.ts';
 import {
   chooseScalars,
@@ -35,17 +37,16 @@ export interface Fitted {
   readonly name: Member['name'];
   /** Of the rows of the sample, each by a fit without it. */
   readonly outOfSample: Float64Array;
+  /** The same by fits that had no part of the row in their parameters either, where outOfSample had. */
+  readonly confirm?: (() => Float64Array) | undefined;
   /** Of one mask that is not in the sample. */
   readonly predict: (mask: Masks) => number;
   /** Fitted on the sample and the end masks let in. */
   readonly final: (admitted: Admitted) => Answer;
 }
 
-/** Players up to which single players alone are a member: an eigendecomposition of their Gram matrix. */
-export const MOST_SINGLES = 600;
-
 /** The two exact processes, up to their limits of players and masks; none beyond. */
-export async function processes({ sample, values }: Judged, pace: Pace): Promise<Fitted[]> {
+export async function processes({ sample, values, folds }: Judged, pace: Pace): Promise<Fitted[]> {
   if (sample.players > MOST_PLAYERS || sample.count > MOST_MASKS) return [];
   const members: Fitted[] = [];
   for (const [k, kind] of (['plain', 'amplitude'] as const).entries()) {
@@ -55,6 +56,7 @@ export async function processes({ sample, values }: Judged, pace: Pace): Promise
     members.push({
       name: kind === 'plain' ? 'process' : 'process with amplitude',
       outOfSample: process.leaveOneOut,
+      confirm: () => crossFittedGp(sample, values, kind, folds),
       predict: (mask) => table[mask.words[0]],
       final: (admitted) => ({
         table:
@@ -121,7 +123,8 @@ export async function parityMember(
 }
 
 /** Single players alone, by ridge: where nothing interacts, nothing beats it. */
-export function firstOrderMember({ sample, values }: Judged): Fitted {
+export function firstOrderMember({ sample, values }: Judged): Fitted | undefined {
+  if (sample.players > MOST_SINGLES) return undefined;
   const singles = Array.from({ length: sample.players }, (_, i) => [i]);
   const { looResiduals, coefficients, intercept } = ridge(parityColumns(sample, singles), values);
   const spectrum = spectrumFrom(sample.players, singles, coefficients, intercept);

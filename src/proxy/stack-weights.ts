@@ -1,7 +1,7 @@
 /**
  * The weights of a stack: non-negative least squares on out-of-sample predictions, pulled gently to equal weights.
  */
-import { mean, squaredError } from '../spectrum/regression/folds.ts';
+import { mean, squaredError, type Fold } from '../spectrum/regression/folds.ts';
 
 export interface StackWeights {
   /** One a column, none negative. */
@@ -61,4 +61,28 @@ function solve(matrix: readonly (readonly number[])[], right: readonly number[])
 /** intercept + Σ_k w_k · column k. */
 export function combine(columns: readonly Float64Array[], weights: readonly number[], intercept: number): Float64Array {
   return columns[0].map((_, r) => columns.reduce((sum, column, k) => sum + weights[k] * column[r], intercept));
+}
+
+/** Predictions of every row by weights that its own fold had no part in: what a stack is worth, its weights included. */
+export function crossWeighted(
+  columns: readonly Float64Array[],
+  y: Float64Array,
+  folds: readonly Fold[],
+  pull: number,
+): Float64Array {
+  const predicted = new Float64Array(y.length);
+  for (const { train, held } of folds) {
+    const rowsOf = (rows: Int32Array, column: Float64Array): Float64Array => Float64Array.from(rows, (r) => column[r]);
+    const { weights, intercept } = stackWeights(
+      columns.map((column) => rowsOf(train, column)),
+      rowsOf(train, y),
+      pull,
+    );
+    combine(
+      columns.map((column) => rowsOf(held, column)),
+      weights,
+      intercept,
+    ).forEach((value, k) => (predicted[held[k]] = value));
+  }
+  return predicted;
 }

@@ -10,40 +10,36 @@
  * finds enter the spectrum.
  */
 import type { Masks } from '../masks.ts';
-import type { Solver } from '../solver.ts';
+import type { Evidence, Solver } from '../solver.ts';
+import type { Keep } from '../keep.ts';
+import { toMeasure } from '../spectrum/measure.ts';
 import { mean, scoreR2, squaredError } from '../spectrum/regression/folds.ts';
 import { compareTerms, createSpectrum, setKey, type FourierSpectrum, type Term } from '../spectrum/spectrum.ts';
 import { fourierFromTable, spectrumOfDense, tableOfSpectrum } from '../spectrum/walsh-hadamard.ts';
 import { boost } from './trees/boost.ts';
-import {
-  admitEndMasks,
-  createPace,
-  judgeTrees,
-  treeOptions,
-  trivialSpectrum,
-  type Admitted,
-  type EndMask,
-  type ProxyFit,
-  type ProxySpexOptions,
-} from './fit.ts';
+import { admitEndMasks, splitEnds, type Admitted, type EndMask, type Split } from './end-masks.ts';
+import { evidenceOf, type Judge } from './evidence.ts';
+import { additiveJudge } from './first-order.ts';
+import { createPace, judgeTrees, treeOptions, trivialFit, type ProxyFit, type ProxySpexOptions } from './fit.ts';
 import { MOST_PLAYERS } from './process/gaussian-process.ts';
 import { mergeRepeats, type Noise } from './measured.ts';
 import { createMaskSolver } from './proxyspex.ts';
 import {
   firstOrderMember,
   influenceMember,
-  MOST_SINGLES,
   parityMember,
   processes,
   treeMember,
   type Answer,
   type Member,
 } from './stack-members.ts';
-import { combine, stackWeights } from './stack-weights.ts';
+import { combine, crossWeighted, stackWeights } from './stack-weights.ts';
 import type { Ensemble } from './trees/tree.ts';
+import type { Pace } from './trees/tune.ts';
 
 export interface StackFit {
   readonly spectrum: FourierSpectrum;
+  readonly evidence: Evidence;
   /** 'trees' when the stack predicts worse than the mean, or than they do alone; 'constant' and 'complete' as in ProxyFit. */
   readonly kind: 'stack' | 'trees' | 'constant' | 'complete';
   readonly members: readonly Member[];
@@ -65,6 +61,105 @@ const PARITIES_FROM = 1.5;
 /** Pull to equal weights, in units of the variance of y. */
 const PULL = 0.02;
 
+/** Two answers that are judged together: the trees with what is best done to them (ProxySPEX), and the stack they are in. */
+export interface StackRun {
+  /** Predictions of the sample by fits, and weights, that had no part of each row. */
+  readonly trees: Float64Array;
+  readonly stack: Float64Array;
+  /** Whether the stack predicts unseen rows better than the trees alone and than the mean. */
+  readonly stacked: boolean;
+  /** The stack's predictions with the processes' parameters cross-fitted too: dearer, for close calls. Undefined without processes. */
+  readonly confirm: (() => Promise<Float64Array>) | undefined;
+  /** The final fit; `judges` are others whose predictions the evidence may rest on. */
+  finish(kind: 'stack' | 'trees', judges: readonly Judge[]): Promise<StackFit>;
+}
+
+/** Judges trees, processes, parities and their stack on rows that they did not fit. */
+export async function runStack(split: Split, options: ProxySpexOptions, pace: Pace): Promise<StackRun> {
+  const judged = await judgeTrees(split, options, pace);
+  const { values: y, sample, chosen } = judged;
+  const players = sample.players;
+  let ensemble: Ensemble | undefined;
+  const grow = (admitted: Admitted): Ensemble =>
+    (ensemble ??= boost(admitted.masks, admitted.values, { ...treeOptions(options), ...judged.tuning.best }).ensemble);
+  const trees = treeMember(judged, grow);
+  const smooth = await processes(judged, pace);
+  const few = smooth.length > 0 && sample.count < PARITIES_FROM * players * Math.log2(players);
+  const maxTerms = options.maxTerms ?? 20_000;
+  const parities = few ? undefined : await parityMember(judged, grow, pace);
+  const chained =
+    parities === undefined || smooth.length > 0 ? undefined : await influenceMember(judged, parities, maxTerms, pace);
+  const members = [
+    ...smooth,
+    trees,
+    ...[parities, chained, firstOrderMember(judged)].filter((member) => member !== undefined),
+  ];
+  const columns = members.map((member) => member.outOfSample);
+  const weighed = stackWeights(columns, y, PULL);
+  const stack = crossWeighted(columns, y, judged.folds, PULL);
+  // The rare case in which the others mislead, or bring nothing: trees alone.
+  const stacked =
+    weighed.error <
+    Math.min(squaredError(y, trees.outOfSample), squaredError(y, new Float64Array(y.length).fill(mean(y))));
+  return {
+    trees: trees.outOfSample,
+    stack,
+    stacked,
+    confirm:
+      smooth.length === 0
+        ? undefined
+        : async () => {
+            const strict: Float64Array[] = [];
+            for (const [k, member] of members.entries()) {
+              await pace('confirm', k, members.length);
+              strict.push(member.confirm?.() ?? member.outOfSample);
+            }
+            await pace('confirm', members.length, members.length);
+            return crossWeighted(strict, y, judged.folds, PULL);
+          },
+    async finish(kind, judges) {
+      const weights = kind === 'stack' ? weighed.weights : members.map((member) => (member === trees ? 1 : 0));
+      const intercept = kind === 'stack' ? weighed.intercept : 0;
+      const predicted = kind === 'stack' ? combine(columns, weights, intercept) : trees.outOfSample;
+      const rmse = Math.sqrt(squaredError(y, predicted) / y.length);
+      const predictEnd = (mask: Masks): number =>
+        members.reduce(
+          (sum, member, k) => (weights[k] === 0 ? sum : sum + weights[k] * member.predict(mask)),
+          intercept,
+        );
+      const admitted = admitEndMasks(judged, rmse, predictEnd, options.endMasks);
+      const answers: { answer: Answer; weight: number }[] = [];
+      for (const [k, member] of members.entries()) {
+        await pace('fit', k, members.length);
+        if (weights[k] > 0) answers.push({ answer: member.final(admitted), weight: weights[k] });
+      }
+      const spectrum = weightedSum(players, answers, intercept, maxTerms, options.keep);
+      await pace('fit', members.length, members.length);
+      return {
+        kind,
+        spectrum,
+        evidence: evidenceOf(
+          spectrum,
+          sample,
+          y,
+          [{ spectrum, outOfSample: kind === 'stack' ? stack : predicted }, ...judges],
+          options.floor,
+        ),
+        members: members.map(({ name, outOfSample }, k) => ({
+          name,
+          r2: scoreR2(y, squaredError(y, outOfSample)),
+          weight: weights[k],
+        })),
+        r2: scoreR2(y, squaredError(y, predicted)),
+        trees: { kind: chosen.kind, cv: judged.cv, setting: judged.tuning.best },
+        masks: admitted.masks.count,
+        endMasks: admitted.endMasks,
+        noise: split.measured.noise,
+      };
+    },
+  };
+}
+
 /**
  * Fits the stack on (masks, values); options are those of the trees.
  * @throws as `fitProxySpex`.
@@ -75,59 +170,12 @@ export async function fitStack(
   options: ProxySpexOptions = {},
 ): Promise<StackFit> {
   const measured = mergeRepeats('fitStack', masks, values);
-  const trivial = trivialSpectrum(measured);
+  const trivial = trivialFit(measured, options);
   const known = { masks: measured.masks.count, endMasks: [], noise: measured.noise };
   if (trivial !== undefined) return { ...trivial, ...known, members: [], r2: 1, trees: undefined };
-  const pace = createPace('stack', options);
-  const judged = await judgeTrees(measured, options, pace);
-  const { values: y, chosen } = judged;
-  let ensemble: Ensemble | undefined;
-  const grow = (admitted: Admitted): Ensemble =>
-    (ensemble ??= boost(admitted.masks, admitted.values, { ...treeOptions(options), ...judged.tuning.best }).ensemble);
-  const trees = treeMember(judged, grow);
-  const smooth = await processes(judged, pace);
-  const few = smooth.length > 0 && judged.sample.count < PARITIES_FROM * masks.players * Math.log2(masks.players);
-  const maxTerms = options.maxTerms ?? 20_000;
-  const parities = few ? undefined : await parityMember(judged, grow, pace);
-  const chained =
-    parities === undefined || smooth.length > 0 ? undefined : await influenceMember(judged, parities, maxTerms, pace);
-  const additive = masks.players > MOST_SINGLES ? undefined : firstOrderMember(judged);
-  const members = [...smooth, trees, ...[parities, chained, additive].filter((member) => member !== undefined)];
-  const columns = members.map((member) => member.outOfSample);
-  const weighed = stackWeights(columns, y, PULL);
-  // The rare case in which the others mislead, or bring nothing: trees alone.
-  const stacked =
-    weighed.error <
-    Math.min(squaredError(y, trees.outOfSample), squaredError(y, new Float64Array(y.length).fill(mean(y))));
-  const weights = stacked ? weighed.weights : members.map((member) => (member === trees ? 1 : 0));
-  const intercept = stacked ? weighed.intercept : 0;
-  const predicted = combine(columns, weights, intercept);
-
-  const rmse = Math.sqrt(squaredError(y, predicted) / y.length);
-  const predictEnd = (mask: Masks): number =>
-    members.reduce((sum, member, k) => (weights[k] === 0 ? sum : sum + weights[k] * member.predict(mask)), intercept);
-  const admitted = admitEndMasks(judged, rmse, predictEnd, options.endMasks);
-  const answers: { answer: Answer; weight: number }[] = [];
-  for (const [k, member] of members.entries()) {
-    await pace('fit', k, members.length);
-    if (weights[k] > 0) answers.push({ answer: member.final(admitted), weight: weights[k] });
-  }
-  const spectrum = weightedSum(masks.players, answers, intercept, maxTerms);
-  await pace('fit', members.length, members.length);
-  return {
-    ...known,
-    kind: stacked ? 'stack' : 'trees',
-    spectrum,
-    members: members.map(({ name, outOfSample }, k) => ({
-      name,
-      r2: scoreR2(y, squaredError(y, outOfSample)),
-      weight: weights[k],
-    })),
-    r2: scoreR2(y, squaredError(y, predicted)),
-    trees: { kind: chosen.kind, cv: judged.cv, setting: judged.tuning.best },
-    masks: admitted.masks.count,
-    endMasks: admitted.endMasks,
-  };
+  const split = splitEnds(measured, options.endMasks);
+  const run = await runStack(split, options, createPace('stack', options));
+  return run.finish(run.stacked ? 'stack' : 'trees', additiveJudge(split, options.keep));
 }
 
 /** ∅ and the `count` largest terms of Σ weight · answer + intercept. */
@@ -136,6 +184,7 @@ function weightedSum(
   answers: readonly { answer: Answer; weight: number }[],
   intercept: number,
   count: number,
+  keep: Keep | undefined,
 ): FourierSpectrum {
   if (players <= MOST_PLAYERS) {
     const tables = answers.map(({ answer }) => ('table' in answer ? answer.table : tableOfSpectrum(answer.spectrum)));
@@ -148,34 +197,35 @@ function weightedSum(
             intercept,
           ),
       count,
+      keep,
     );
   }
   const sums = new Map<string, Term>([['', { members: [], value: intercept }]]);
   for (const { answer, weight } of answers) {
     if (!('spectrum' in answer)) continue;
-    for (const { members, value } of answer.spectrum.terms) {
+    for (const { members, value } of toMeasure(answer.spectrum, keep).terms) {
       const key = setKey(members);
       sums.set(key, { members, value: (sums.get(key)?.value ?? 0) + weight * value });
     }
   }
   const empty = sums.get('')!;
   sums.delete('');
-  return createSpectrum('fourier', players, [empty, ...[...sums.values()].sort(compareTerms).slice(0, count)]);
+  return createSpectrum('fourier', players, [empty, ...[...sums.values()].sort(compareTerms).slice(0, count)], keep);
 }
 
 /** The `count` largest terms of a table's transform, and ∅. */
-function cutSpectrum(table: Float64Array, count: number): FourierSpectrum {
-  const dense = fourierFromTable(table);
+function cutSpectrum(table: Float64Array, count: number, keep: Keep | undefined): FourierSpectrum {
+  const dense = fourierFromTable(table, keep);
   const sizes = dense.subarray(1).map(Math.abs).sort();
   const floor = count < sizes.length ? sizes[sizes.length - 1 - count] : 0;
-  return spectrumOfDense('fourier', dense, () => floor);
+  return spectrumOfDense('fourier', dense, () => floor, keep);
 }
 
 /** The stack as a solver, with other than the default options. */
 export function createStackSolver(options: Omit<ProxySpexOptions, 'seed' | 'signal' | 'onProgress'> = {}): Solver {
   return createMaskSolver('stack', options.folds, async (masks, values, run) => {
-    const { spectrum, kind, ...details } = await fitStack(masks, values, { ...options, ...run });
-    return { spectrum, kind, details };
+    const { spectrum, kind, evidence, ...details } = await fitStack(masks, values, { ...options, ...run });
+    return { spectrum, kind, evidence, details };
   });
 }
 

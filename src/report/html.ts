@@ -17,7 +17,7 @@ import { BARS_LIMIT, rankedBars } from './ranked-bars.ts';
 import type { Result } from './result.ts';
 import { meaningSentence, story } from './story.ts';
 import { circuitTable, facts, interactionTable, playerTable, promptList } from './tables.ts';
-import { countOf, duration, percent, unitSuffix, whole } from './wording.ts';
+import { countOf, duration, isAnswer, isCircuit, percent, unitSuffix, whole } from './wording.ts';
 
 /** The page. The same record gives the same text, byte for byte. */
 export function renderReport(result: Result): string {
@@ -36,12 +36,11 @@ export function renderReport(result: Result): string {
 <body><main>
 <header><h1>${title}</h1>
 <p class="subtitle">${countOf(result.players.length, result.task.players)}, ${result.task.ablation} ablation, ${result.task.metric}</p></header>
+${findings(result)}
 <section class="story" aria-label="Summary">${story(result)}</section>
-${alone(result, figure)}
-${together(result, figure)}
+${isAnswer(result) && [alone(result, figure), together(result, figure)]}
 ${certainty(result, figure)}
-${circuit(result, figure)}
-${removed(result, figure)}
+${isAnswer(result) && [circuit(result, figure), removed(result, figure)]}
 ${promptSection(result)}
 ${repeat(result)}
 ${conventions(result)}
@@ -49,6 +48,12 @@ ${footer(result)}
 </main></body>
 </html>
 `.html;
+}
+
+/** What the evidence does not carry, before anything that it might be taken for. */
+function findings(result: Result): Markup | undefined {
+  if (result.findings.length === 0) return undefined;
+  return markup`<section class="findings" aria-label="Findings">${result.findings.map(({ kind, text }) => markup`<p><b>${kind}</b> ${text}</p>`)}</section>`;
 }
 
 type Figure = (content: Markup, caption: Child) => Markup;
@@ -119,6 +124,8 @@ function circuit(result: Result, figure: Figure): Markup {
   const found = result.circuit;
   if (found === undefined)
     return markup`<section><h2>The circuit</h2><p>No circuit was looked for, or none could be: a metric that is the same with everything kept and with everything ablated has no range to keep a share of.</p></section>`;
+  if (!isCircuit(found))
+    return markup`<section><h2>The circuit</h2><p>No set of ${result.task.players} is called a circuit here (${found.verdict?.kind}): ${found.verdict?.why}.</p></section>`;
   const curve = faithfulnessCurve(result, found);
   const players = result.task.players;
   const chosen = `${found.optimal ? 'the best set of each size by the spectrum' : 'a good set of each size by the spectrum (no proof that it is the best)'}`;

@@ -7,12 +7,14 @@
  * to the concept of interaction among players in cooperative games, 1999.
  */
 import type { Player } from '../game.ts';
+import { banzhafInteraction } from '../spectrum/indices.ts';
 import { setKey, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import type { Evidence } from '../solver.ts';
 import type { Result, ResultInteraction } from './result.ts';
 
 /** The largest `cap` terms (∅ always among them), the count of the others, and the share of variance that stays. */
 export function capSpectrum(spectrum: FourierSpectrum, cap = 1000): Result['spectrum'] {
-  const { terms } = spectrum;
+  const { terms, keep } = spectrum;
   const energy = (part: typeof terms): number =>
     part.reduce((sum, { members, value }) => sum + (members.length === 0 ? 0 : value ** 2), 0);
   let kept = terms.slice(0, cap);
@@ -23,23 +25,44 @@ export function capSpectrum(spectrum: FourierSpectrum, cap = 1000): Result['spec
     basis: 'fourier',
     terms: kept,
     omitted: terms.length - kept.length,
+    ...(keep === undefined ? {} : { keep: typeof keep === 'number' ? keep : [...keep] }),
     energyKept: total === 0 ? 1 : energy(kept) / total,
   };
 }
 
-/** The `count` interactions of two players or more with the largest |F(S)|, named and read; sets in `belowNoise` (by setKey) are marked. */
+/** What is known of a spectrum's terms: standard errors of F(S), and the sets that are not told from noise, by setKey. */
+export interface KnownTerms {
+  readonly standardErrors: ReadonlyMap<string, number>;
+  readonly belowNoise: ReadonlySet<string>;
+}
+
+/** A solution's evidence by setKey. */
+export function knownTerms({ terms }: FourierSpectrum, evidence: Evidence | undefined): KnownTerms {
+  const errors = evidence?.standardErrors;
+  const pairs = errors === undefined ? [] : terms.map(({ members }, k) => [setKey(members), errors[k]] as const);
+  return {
+    standardErrors: new Map(pairs.filter(([, error]) => Number.isFinite(error))),
+    belowNoise: new Set((evidence?.belowNoise ?? []).map(setKey)),
+  };
+}
+
+/** The `count` interactions of two players or more with the largest |F(S)|, named and read; what is below the noise is not listed. */
 export function listInteractions(
   spectrum: FourierSpectrum,
   players: readonly Player[],
   values: Result['values'],
-  belowNoise?: ReadonlySet<string>,
+  known?: KnownTerms,
   count = 20,
 ): ResultInteraction[] {
   return spectrum.terms
-    .filter(({ members, value }) => members.length >= 2 && value !== 0)
+    .filter(
+      ({ members, value }) => members.length >= 2 && value !== 0 && known?.belowNoise.has(setKey(members)) !== true,
+    )
     .slice(0, count)
     .map(({ members, value: fourier }) => {
-      const value = (-2) ** members.length * fourier;
+      const unit = banzhafInteraction(spectrum, members, 1);
+      const value = unit * fourier;
+      const error = known?.standardErrors.get(setKey(members));
       const helps = members.map((player) => values[player].banzhaf > 0);
       return {
         members,
@@ -47,7 +70,7 @@ export function listInteractions(
         fourier,
         value,
         meaning: meaningOf(value, helps),
-        ...(belowNoise?.has(setKey(members)) === true ? { belowNoise: true as const } : {}),
+        ...(error === undefined ? {} : { standardError: Math.abs(unit) * error }),
       };
     });
 }

@@ -69,6 +69,9 @@ pre { background: ${color('faint')}; border-radius: 4px; padding: 12px 14px; whi
 .conventions ul { padding-left: 1.2em; margin: 8px 0; }
 var { font-style: italic; }
 sup, sub { line-height: 0; font-size: 0.72em; }
+
+.findings { border-left: 3px solid ${color('negative')}; padding: 2px 0 2px 14px; margin: 0 0 24px; }
+.findings p { margin: 8px 0; }
 footer { margin-top: 40px; border-top: 1px solid ${color('rule')}; padding-top: 12px; font: 13px/1.5 system-ui, sans-serif; color: ${color('muted')}; }
 footer p { max-width: none; margin: 0 0 4px; }
 @media (max-width: 560px) {

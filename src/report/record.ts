@@ -3,15 +3,16 @@
  *
  * `facts` says what the game alone does not know: the model, the backend, the prompts, the units. All of it is optional.
  */
-import { arch, platform, version as node } from 'node:process';
+import type { Circuit } from '../circuit/find-circuit.ts';
 import type { Player } from '../game.ts';
 import { layerOf } from '../place.ts';
+import { aboutPlatform } from '../platform/about.ts';
 import { directSubsetRate, energyByOrder, energySplit, staircaseRate } from '../spectrum/energy.ts';
 import { banzhaf, shapley } from '../spectrum/indices.ts';
-import { setKey, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import type { FourierSpectrum } from '../spectrum/spectrum.ts';
 import type { Explanation } from '../explain.ts';
 import { VERSION } from '../version.ts';
-import { capSpectrum, listInteractions } from './interactions.ts';
+import { capSpectrum, knownTerms, listInteractions } from './interactions.ts';
 import { RESULT_SCHEMA, type Result } from './result.ts';
 
 /** What a reader is told of a game beside its numbers. */
@@ -22,6 +23,8 @@ export interface RecordFacts {
   readonly model?: Result['model'];
   readonly backend?: Result['backend'];
   readonly task?: Partial<Result['task']> | undefined;
+  readonly behaviour?: Result['behaviour'];
+  readonly pilot?: Result['pilot'];
   /** The command that repeats the run, and every option with its default filled in. */
   readonly command?: string | undefined;
   readonly options?: Readonly<Record<string, unknown>> | undefined;
@@ -35,7 +38,7 @@ const HIERARCHY_TERMS = 200;
 
 /** The record of an explained game. */
 export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Result {
-  const { ledger, solution, settings, clean, ablated, heldOut, circuit, removal } = explanation;
+  const { ledger, solution, settings, clean, ablated, heldOut, circuit, removal, findings } = explanation;
   const { spectrum, evidence } = solution;
   const { players } = ledger;
   const [banzhafs, shapleys] = [banzhaf(spectrum), shapley(spectrum)];
@@ -44,16 +47,21 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
     spectrum,
     players.map(({ place }) => layerOf(place)),
   );
-  const belowNoise = new Set((evidence?.belowNoise ?? []).map(setKey));
   return {
     schema: RESULT_SCHEMA,
-    software: { name: 'spexlens', version: VERSION, node, platform: `${platform} ${arch}` },
-    startedAt: facts.startedAt?.toISOString(),
+    software: { name: 'spexlens', version: VERSION, ...aboutPlatform() },
     run: { command: facts.command ?? '', options: facts.options ?? {}, seed: settings.seed },
     name: facts.name ?? ledger.name,
-    ...present({ study: facts.study, model: facts.model, backend: facts.backend }),
+    ...present({
+      startedAt: facts.startedAt?.toISOString(),
+      study: facts.study,
+      model: facts.model,
+      backend: facts.backend,
+    }),
     task: { prompts: [], metric: ledger.name, units: '', ablation: '', players: 'players', ...facts.task },
     players: players.map(playerOf),
+    ...present({ behaviour: facts.behaviour, pilot: facts.pilot }),
+    findings,
     clean,
     ablated,
     masks: masksOf(explanation, facts),
@@ -67,10 +75,16 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
       staircaseRate: staircaseRate(spectrum, HIERARCHY_TERMS),
     },
     values,
-    interactions: listInteractions(spectrum, players, values, belowNoise),
-    ...present({ circuit, removal }),
+    interactions: listInteractions(spectrum, players, values, knownTerms(spectrum, evidence)),
+    ...present({ circuit: circuit && circuitOf(circuit), removal }),
     files: [],
   };
+}
+
+/** The circuit with its members' numbers and names: their places are the players'. */
+function circuitOf(circuit: Circuit): Result['circuit'] {
+  const members = circuit.members.map(({ player, name, necessity }) => ({ player, name, necessity }));
+  return { ...circuit, members };
 }
 
 function playerOf({ name, place }: Player): Result['players'][number] {

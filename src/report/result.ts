@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { fail } from '../errors.ts';
+import { printableJson } from '../printable.ts';
 import type { Frozen } from '../frozen.ts';
 import { placeSchema } from '../place.ts';
 import { upgradeResult } from './upgrade.ts';
@@ -60,8 +61,10 @@ const interaction = z.strictObject({
   value: z.number(),
   /** What the sign says here: see `meaningOf`. */
   meaning: z.enum(['synergy', 'redundancy', 'above', 'below']),
-  /** The solver could not tell it from noise (SPEX says so of its terms). */
+  /** The solver could not tell it from noise; only records of older versions list such interactions. */
   belowNoise: z.exactOptional(z.literal(true)),
+  /** Standard error of `value`, where the solver has one. */
+  standardError: z.exactOptional(z.number().min(0)),
 });
 
 const measured = z.strictObject({ value: z.number(), faithfulness: share });
@@ -92,6 +95,14 @@ const circuit = z.strictObject({
   optimal: z.boolean(),
   full: z.number(),
   empty: z.number(),
+  /** Whether it deserves the name, and why; absent in records of older versions. */
+  verdict: z.exactOptional(
+    z.strictObject({
+      kind: z.enum(['found', 'no better than random', 'overshoot', 'no signal', 'not reached', 'everything']),
+      why: text,
+    }),
+  ),
+  named: z.exactOptional(count),
   predictedSize: count.nullable(),
   chosen: point,
   smallestMeasuredSize: count,
@@ -133,6 +144,31 @@ const adaptive = z.strictObject({
   outcome: z.enum(['reached', 'hopeless', 'spent']),
   why: text,
   rounds: z.array(interval.extend({ fitted: count, solver: text })),
+});
+
+/** The record of lens/behaviour, without its answers. */
+const behaviour = z.strictObject({ prompts: count, accuracy: share, rank: count, probability: share });
+
+/** The record of lens/components/choose-ablation. */
+const pilot = z.strictObject({
+  ablation: text,
+  why: text,
+  rows: count,
+  tried: z.array(
+    z.strictObject({
+      ablation: text,
+      pilot: z.strictObject({
+        masks: count,
+        clean: z.number(),
+        ablated: z.number(),
+        half: z.strictObject({ count, mean: z.number(), sd: z.number() }),
+        left: z.number(),
+        /** null: infinitely many standard errors, where all halves are alike. */
+        distance: z.number().nullable(),
+        verdict: text,
+      }),
+    }),
+  ),
 });
 
 const schema = z
@@ -178,6 +214,12 @@ const schema = z
       players: text,
     }),
     players: z.array(player).min(1),
+    /** Whether the model does what the prompts ask, on those that have a right answer. */
+    behaviour: behaviour.optional(),
+    /** The masks that were measured before the budget was spent, and the ablation they led to. */
+    pilot: pilot.optional(),
+    /** What a reader has to know before the answer, the most serious first. */
+    findings: z.array(z.strictObject({ kind: text, text })),
     /** f(all kept). */
     clean: z.number(),
     /** f(all ablated). */
@@ -208,10 +250,18 @@ const schema = z
       basis: z.literal('fourier'),
       terms: z.array(z.strictObject({ members, value: z.number() })),
       omitted: count,
+      /** Probability with which masks keep a player, one for all or one each; absent: ½. */
+      keep: z.exactOptional(z.union([z.number(), z.array(z.number())])),
       energyKept: share,
     }),
     /** On fresh masks; absent when all masks were measured. */
-    heldOut: interval.extend({ firstOrder: interval.optional() }).optional(),
+    heldOut: interval
+      .extend({
+        firstOrder: interval.optional(),
+        /** R² above that of the first order, compared mask by mask. */
+        gain: z.strictObject({ gain: z.number(), low: z.number(), high: z.number() }).optional(),
+      })
+      .optional(),
     /** Where masks were measured until a target was passed. */
     adaptive: adaptive.optional(),
     energy: energySplit.extend({ byOrder: z.array(z.strictObject({ order: count, share })) }),
@@ -286,7 +336,7 @@ export function parseResult(json: unknown, who = 'result.json'): Result {
  * @throws as `parseResult`, also on NaN or an infinity, which JSON would turn into null.
  */
 export function formatResult(result: Result): string {
-  return `${JSON.stringify(parseResult(result), null, 1)}\n`;
+  return `${printableJson(JSON.stringify(parseResult(result), null, 1))}\n`;
 }
 
 function parseJson(json: string, who: string): unknown {

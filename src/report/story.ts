@@ -6,6 +6,8 @@ import type { Result, ResultInteraction } from './result.ts';
 import {
   countOf,
   duration,
+  isAnswer,
+  isCircuit,
   joinNames,
   largest,
   shortCount,
@@ -18,9 +20,8 @@ import {
 
 /** The paragraphs under the title, in order. */
 export function story(result: Result): Markup[] {
-  return [setting(result), together(result), certainty(result), circuit(result)].filter(
-    (paragraph) => paragraph !== undefined,
-  );
+  const answer = isAnswer(result) ? [together(result), certainty(result), circuit(result)] : [certainty(result)];
+  return [setting(result), ...answer].filter((paragraph) => paragraph !== undefined);
 }
 
 function setting(result: Result): Markup {
@@ -102,7 +103,7 @@ function certainty(result: Result): Markup {
 
 function circuit(result: Result): Markup | undefined {
   const found = result.circuit;
-  if (found === undefined) return undefined;
+  if (found === undefined || !isCircuit(found)) return undefined;
   const { players, kept, removed, random } = found.chosen;
   const predicted =
     found.predictedSize === null

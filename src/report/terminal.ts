@@ -7,10 +7,13 @@
 import pc from 'picocolors';
 import type { Result } from './result.ts';
 import {
+  behaviourText,
   columnsOf,
   countOf,
   duration,
   intervalText,
+  isAnswer,
+  isCircuit,
   joinNames,
   largest,
   readsAs,
@@ -44,10 +47,12 @@ export function terminalReport(result: Result, options: TerminalOptions = {}): s
   const width = options.width ?? 80;
   const sections = [
     setting(result, colors, width),
+    findings(result, colors, width),
     certainty(result, colors, width),
     energy(result, colors, width),
-    interactions(result, colors, width, options.interactions ?? 8),
-    circuit(result, colors, width),
+    ...(isAnswer(result)
+      ? [interactions(result, colors, width, options.interactions ?? 8), circuit(result, colors, width)]
+      : []),
     files(result, colors, width),
   ];
   return `${sections
@@ -87,6 +92,11 @@ function setting(result: Result, colors: Colors, width: number): string[] {
     lines.push(...labelled(task.prompts.length > 1 ? 'prompts' : 'prompt', `${more}${first.text}`, width));
     if (answers) lines.push(...labelled('', answers, width));
   }
+  if (result.behaviour !== undefined) lines.push(...labelled('', behaviourText(result.behaviour), width));
+  if (result.pilot !== undefined) {
+    const { ablation, why, rows } = result.pilot;
+    lines.push(...labelled('ablation', `${ablation}: ${why} (pilot, ${whole(rows)} rows)`, width));
+  }
   const ends = `all kept ${colors.bold(format(result.clean))}   all ablated ${colors.bold(format(result.ablated))}${oneLine(units, 20) && ` ${oneLine(units, 20)}`}`;
   lines.push(`${'metric'.padEnd(LABEL)}${oneLine(task.metric, 20)}   ${ends}`);
   lines.push(
@@ -97,6 +107,28 @@ function setting(result: Result, colors: Colors, width: number): string[] {
     ),
   );
   return lines.map((line) => dimLabel(line, colors));
+}
+
+/** What the evidence does not carry, where the answer would stand. */
+function findings(result: Result, colors: Colors, width: number): string[] {
+  return result.findings.flatMap(({ kind, text: said }) => [
+    colors.yellow(kind),
+    ...paragraph(said, width - 2).map((line) => `  ${line}`),
+  ]);
+}
+
+/** A text in lines of at most `width` columns. */
+function paragraph(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of oneLine(text, Infinity).split(' ')) {
+    const next = line === '' ? word : `${line} ${word}`;
+    if (columnsOf(next) > width && line !== '') {
+      lines.push(line);
+      line = oneLine(word, width);
+    } else line = oneLine(next, width);
+  }
+  return line === '' ? lines : [...lines, line];
 }
 
 /** ` on 2 threads`, or nothing for one. */
@@ -171,7 +203,7 @@ function interactions(result: Result, colors: Colors, width: number, count: numb
 
 function circuit(result: Result, colors: Colors, width: number): string[] {
   const found = result.circuit;
-  if (found === undefined) return [];
+  if (found === undefined || !isCircuit(found)) return [];
   const { players, kept, removed, random } = found.chosen;
   const versus = random
     ? `   ${random.count} random sets ${percent(random.mean)} [${percent(random.low)}, ${percent(random.high)}]`

@@ -12,6 +12,7 @@ export function upgradeResult(old: Json): Json {
   return {
     ...rest,
     schema: 'spexlens.result/3',
+    findings: [],
     name,
     model: facts,
     players: list(players).map(player),

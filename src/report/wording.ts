@@ -4,6 +4,7 @@
  * Values get three significant digits at the scale of the largest number beside them; shares are whole
  * percents, or one decimal below ten; minus is U+2212, as wide as plus.
  */
+import { printable } from '../printable.ts';
 import type { Result, ResultInteraction } from './result.ts';
 
 /** A formatter for numbers whose largest magnitude is `scale`: the same decimals for all of them. */
@@ -143,7 +144,7 @@ export function columnsOf(text: string): number {
 
 /** A text on one line of at most `columns` columns; control and direction characters become spaces, the cut shows as an ellipsis. */
 export function oneLine(text: string, columns: number): string {
-  const flat = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]+/gu, ' ').trim();
+  const flat = printable(text).trim();
   let cut = '';
   let used = 0;
   for (const { segment, index } of SEGMENTER.segment(flat)) {
@@ -177,4 +178,20 @@ function grouped(digits: string): string {
 /** What a table says of an interaction: its meaning, or that the solver could not tell it from noise. */
 export function readsAs({ meaning, belowNoise }: Pick<ResultInteraction, 'meaning' | 'belowNoise'>): string {
   return belowNoise === true ? 'below noise' : meaningWords(meaning);
+}
+
+/** Whether the evidence carries an answer at all: where it does not, interactions and circuit are not shown. */
+export function isAnswer({ findings }: Pick<Result, 'findings'>): boolean {
+  return !findings.some(({ kind }) => kind === 'broken question' || kind === 'predicts nothing');
+}
+
+/** Whether the set is called a circuit; records without a verdict are from before there was one. */
+export function isCircuit({ verdict }: NonNullable<Result['circuit']>): boolean {
+  return verdict === undefined || verdict.kind === 'found';
+}
+
+/** How well the model does what the prompts ask, in one line. */
+export function behaviourText({ prompts, accuracy, rank, probability }: NonNullable<Result['behaviour']>): string {
+  const of = prompts === 1 ? 'the prompt' : `${whole(prompts)} prompts`;
+  return `the model is right on ${percent(accuracy)} of ${of}; the right answer has rank ${whole(rank)}, probability ${probability.toPrecision(2)}`;
 }

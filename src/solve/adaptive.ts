@@ -53,7 +53,7 @@ const CURVE = 3;
  * @throws 'input' on a target outside (0, 1) or fewer than 30 held-out masks, 'budget' on a largest budget below 12 masks.
  */
 export async function solveAdaptively(game: Game, options: AdaptiveOptions): Promise<AdaptiveSolution> {
-  const { targetR2, heldOut, seed, signal, onProgress } = options;
+  const { targetR2, heldOut, seed, signal, onProgress, floor, keep } = options;
   const n = game.players.length;
   const maxBudget = options.maxBudget ?? mostMasks(n);
   if (!(targetR2 > 0 && targetR2 < 1))
@@ -63,7 +63,7 @@ export async function solveAdaptively(game: Game, options: AdaptiveOptions): Pro
   if (!Number.isInteger(maxBudget) || maxBudget < 12)
     throw fail('budget', 'max budget', `${maxBudget} masks; at least 12 are needed.`);
   if (n <= 20 && 2 ** n <= maxBudget + heldOut) {
-    const solution = await exactSolver.solve(game, { budget: 2 ** n, seed, signal, onProgress });
+    const solution = await exactSolver.solve(game, { budget: 2 ** n, seed, signal, onProgress, floor, keep });
     const adaptive: Adaptive = {
       target: targetR2,
       outcome: 'reached',
@@ -78,8 +78,8 @@ export async function solveAdaptively(game: Game, options: AdaptiveOptions): Pro
       held: none,
     };
   }
-  const draw = proxyMasks(n, maxBudget, seed);
-  const fresh = uniformMasks(n, heldOut, createRandom(seed, 'held out'), tableOf(draw));
+  const draw = proxyMasks(n, maxBudget, seed, keep);
+  const fresh = uniformMasks(n, heldOut, createRandom(seed, 'held out'), tableOf(draw), keep);
   const measure = (stage: string, masks: Masks): Promise<Float64Array> => {
     let done = 0;
     return game.value(masks, {
@@ -98,7 +98,7 @@ export async function solveAdaptively(game: Game, options: AdaptiveOptions): Pro
     measured = fitted;
     const masks = selectRows(draw, rowsOf(0, fitted));
     const own = values.slice(0, fitted);
-    const fit = await fitBest(masks, own, { seed, signal, onProgress });
+    const fit = await fitBest(masks, own, { seed, signal, onProgress, floor, keep });
     const interval = r2Interval(truth, evaluate(fit.spectrum, fresh), { seed });
     rounds.push({ fitted, solver: fit.solver, ...interval });
     const end = verdict(rounds, targetR2, draw.count);
@@ -115,7 +115,7 @@ export async function solveAdaptively(game: Game, options: AdaptiveOptions): Pro
 }
 
 function solutionOf(
-  { solver, spectrum, kind, details, why }: BestFit,
+  { solver, spectrum, kind, evidence, details, why }: BestFit,
   masks: number,
   n: number,
   adaptive: Adaptive,
@@ -125,7 +125,7 @@ function solutionOf(
     spectrum,
     masks,
     exact: false,
-    evidence: { adaptive },
+    evidence: { ...evidence, adaptive },
     details: { kind, alphaMasks: masks / (n * Math.log2(Math.max(2, n))), ...details, chosenBy: why },
   };
 }

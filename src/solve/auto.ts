@@ -1,11 +1,11 @@
 /**
- * `solver auto`: exact where the budget covers all 2^n masks, otherwise the best of SPEX, ProxySPEX and the stack.
+ * `solver auto`: exact where the budget covers all 2^n masks, otherwise the best of first order, SPEX, ProxySPEX and the stack.
  *
  * SPEX's masks are structured and cannot be reused from a uniform draw, but a proxy can learn from them. So
  * where half the budget buys SPEX at least 2^6 bins a group, that half is measured by SPEX's plan, the rest
- * uniformly; both are fitted (the proxy on the union) and compared on uniform masks that neither saw. Below
- * that, SPEX would have too few bins for the spectra of real models, and all masks go to the proxy: the stack where its
- * error on rows it did not fit is lower than that of ProxySPEX, else ProxySPEX.
+ * uniformly; both are fitted (the proxy on the union) and compared on uniform masks that neither saw, by the rule of
+ * proxy/simplest-of-best.ts. Below that, SPEX would have too few bins for the spectra of real models, and all masks go to the
+ * candidates of proxy/best.ts: first order, ProxySPEX, the stack, whichever is simplest within one standard error of the best.
  */
 import { concatMasks, selectRows } from '../masks.ts';
 import { tableOf } from '../mask-table.ts';
@@ -13,6 +13,9 @@ import { uniformMasks } from '../uniform-masks.ts';
 import { SpexlensError } from '../errors.ts';
 import { createMaskSolver } from '../proxy/proxyspex.ts';
 import { fitBest } from '../proxy/best.ts';
+import { simplestOfBest } from '../proxy/simplest-of-best.ts';
+import { isFair } from '../keep.ts';
+import { floatFloor } from '../spectrum/noise.ts';
 import { createRandom } from '../random.ts';
 import type { Solution, SolveOptions, Solver } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';
@@ -34,9 +37,9 @@ const proxySolver: Solver = {
   async solve(game, options) {
     let solver = '';
     const inner = createMaskSolver('auto', undefined, async (masks, values, run) => {
-      const { spectrum, kind, details, why, ...rest } = await fitBest(masks, values, run);
-      solver = rest.solver;
-      return { spectrum, kind, details: { ...details, chosenBy: why } };
+      const { solver: winner, why, details, complexity: _complexity, ...answer } = await fitBest(masks, values, run);
+      solver = winner;
+      return { ...answer, details: { ...details, chosenBy: why } };
     });
     const solution = await inner.solve(game, options);
     return { ...solution, solver };
@@ -52,7 +55,9 @@ export const autoSolver: Solver = {
         await exactSolver.solve(game, options),
         `the budget of ${options.budget} masks covers all ${2 ** n}`,
       );
-    const plan = affordable(n, options.budget);
+    const plan = isFair(options.keep)
+      ? affordable(n, options.budget)
+      : 'SPEX measures masks that keep half of the players';
     if (typeof plan === 'string') return proxyOf(await proxySolver.solve(game, options), plan);
     return compare(game, plan, options);
   },
@@ -73,7 +78,7 @@ function affordable(n: number, budget: number): SpexPlan | string {
 }
 
 async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promise<Solution> {
-  const { budget, seed, signal, onProgress } = options;
+  const { budget, seed, signal, onProgress, floor } = options;
   const n = game.players.length;
   const draw = drawMasks(plan, seed);
   const fresh = uniformMasks(n, budget - draw.masks.count, createRandom(seed, 'auto/masks'), tableOf(draw.masks));
@@ -95,12 +100,14 @@ async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promi
   const values = Float64Array.from([...structured, ...uniform.subarray(held)]);
 
   const fromSpex = fitSpex(bins, structured, seed, {}, (stage, at, total) => onProgress?.({ stage, done: at, total }));
-  const fromProxy = await fitBest(masks, values, { seed, signal, onProgress });
-  const scores = {
-    spex: r2(truth, evaluate(fromSpex.spectrum, unseen)),
-    [fromProxy.solver]: r2(truth, evaluate(fromProxy.spectrum, unseen)),
-  };
-  const won = scores['spex'] > scores[fromProxy.solver];
+  const fromProxy = await fitBest(masks, values, { seed, signal, onProgress, floor });
+  const [bySpex, byProxy] = [evaluate(fromSpex.spectrum, unseen), evaluate(fromProxy.spectrum, unseen)];
+  const scores = { spex: r2(truth, bySpex), [fromProxy.solver]: r2(truth, byProxy) };
+  const won =
+    simplestOfBest(truth, [
+      { complexity: fromProxy.complexity, predicted: byProxy },
+      { complexity: 1, predicted: bySpex },
+    ]) === 1;
   const why = `R² on ${held} uniform masks that neither saw: spex ${scores['spex'].toFixed(3)} (from ${draw.masks.count} masks), ${fromProxy.solver} ${scores[fromProxy.solver].toFixed(3)} (from ${masks.count})`;
   const { spectrum, ...details } = won
     ? fromSpex
@@ -111,7 +118,7 @@ async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promi
       spectrum,
       masks: budget,
       exact: false,
-      ...(won ? { evidence: evidenceOf(fromSpex) } : {}),
+      evidence: won ? evidenceOf(fromSpex, floor ?? floatFloor(values)) : fromProxy.evidence,
       details: { ...details, plan: { ...plan } },
     },
     why,

@@ -10,13 +10,15 @@ import { uniformMasks } from '../uniform-masks.ts';
 import { closest, fail } from '../errors.ts';
 import type { Game } from '../game.ts';
 import { ledgerOf, type Ledger } from '../ledger.ts';
-import { fitFirstOrder } from '../proxy/first-order.ts';
+import { fitBestAdditive } from '../proxy/first-order.ts';
 import { proxyspexSolver } from '../proxy/proxyspex.ts';
 import { stackSolver } from '../proxy/stack.ts';
 import { createRandom } from '../random.ts';
 import type { Solution, SolveOptions, Solver } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';
-import { r2Interval, type R2Interval } from '../spectrum/r2.ts';
+import { isFair, type Keep } from '../keep.ts';
+import { toMeasure } from '../spectrum/measure.ts';
+import { r2Gain, r2Interval, type R2Interval } from '../spectrum/r2.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { spex } from '../spex/spex.ts';
 import { solveAdaptively, type AdaptiveOptions } from './adaptive.ts';
@@ -44,8 +46,10 @@ export interface ScoreOptions extends SolveOptions {
 export interface ScoredSolution {
   readonly solution: Solution;
   /** Absent when the answer is exact: there is nothing left to predict. */
-  readonly heldOut: (R2Interval & { readonly firstOrder: R2Interval }) | undefined;
-  /** The best additive answer from the same masks: LASSO, or the first order of an exact spectrum. */
+  readonly heldOut:
+    | (R2Interval & { readonly firstOrder: R2Interval; readonly gain: ReturnType<typeof r2Gain> })
+    | undefined;
+  /** The best additive answer from the same masks: least squares or LASSO, or the first order of an exact spectrum. */
   readonly firstOrder: FourierSpectrum;
 }
 
@@ -68,7 +72,7 @@ export async function solve(game: Game, options: ScoreOptions): Promise<ScoredSo
   const solution = await options.solver.solve(account, options);
   if (solution.exact) return { solution, heldOut: undefined, firstOrder: additivePart(solution.spectrum) };
   const { masks, values } = account.seen();
-  const additive = firstOrder(masks, values, options.seed);
+  const additive = firstOrder(masks, values, options);
   return { solution, heldOut: await score(ledger, solution, additive, masks, options), firstOrder: additive };
 }
 
@@ -83,18 +87,18 @@ async function solveToTarget(
       'target R²',
       `goes with solver auto, which fits anew after every round; "${options.solver.name}" takes a budget.`,
     );
-  const { heldOut, seed, signal, onProgress } = options;
+  const { heldOut, seed, signal, onProgress, floor, keep } = options;
   const {
     solution,
     heldOut: interval,
     fitted,
     held,
-  } = await solveAdaptively(game, { ...adaptive, heldOut, seed, signal, onProgress });
+  } = await solveAdaptively(game, { ...adaptive, heldOut, seed, signal, onProgress, floor, keep });
   if (interval === undefined) return { solution, heldOut: undefined, firstOrder: additivePart(solution.spectrum) };
-  const additive = firstOrder(fitted.masks, fitted.values, seed);
+  const additive = firstOrder(fitted.masks, fitted.values, options);
   return {
     solution,
-    heldOut: { ...interval, firstOrder: r2Interval(held.values, evaluate(additive, held.masks), { seed }) },
+    heldOut: { ...interval, ...comparisonOf(held.values, solution.spectrum, additive, held.masks, seed) },
     firstOrder: additive,
   };
 }
@@ -105,6 +109,7 @@ function additivePart(spectrum: FourierSpectrum): FourierSpectrum {
     'fourier',
     spectrum.players,
     spectrum.terms.filter(({ members }) => members.length < 2),
+    spectrum.keep,
   );
 }
 
@@ -115,7 +120,7 @@ async function score(
   fitted: Masks,
   options: ScoreOptions,
 ): Promise<ScoredSolution['heldOut']> {
-  const fresh = freshMasks(game.players.length, options.heldOut, options.seed, fitted);
+  const fresh = freshMasks(game.players.length, options, fitted);
   if (fresh.count < 2) return undefined;
   let done = 0;
   const truth = await game.value(fresh, {
@@ -125,21 +130,47 @@ async function score(
       options.onProgress?.({ stage: 'held out', done, total: fresh.count });
     },
   });
-  const interval = (estimate: Float64Array): R2Interval => r2Interval(truth, estimate, { seed: options.seed });
-  return { ...interval(evaluate(solution.spectrum, fresh)), firstOrder: interval(evaluate(additive, fresh)) };
+  const { seed } = options;
+  return {
+    ...r2Interval(truth, evaluate(solution.spectrum, fresh), { seed }),
+    ...comparisonOf(truth, solution.spectrum, additive, fresh, seed),
+  };
 }
 
-/** LASSO of order 1 on the same masks; with too few masks for its folds, the mean. */
-function firstOrder(masks: Masks, values: Float64Array, seed: number): FourierSpectrum {
-  if (masks.count >= 10) return fitFirstOrder(masks, values, { seed }).spectrum;
+/** How the additive answer does on the same masks, and how much better ours is. */
+function comparisonOf(
+  truth: Float64Array,
+  spectrum: FourierSpectrum,
+  additive: FourierSpectrum,
+  masks: Masks,
+  seed: number,
+): Pick<NonNullable<ScoredSolution['heldOut']>, 'firstOrder' | 'gain'> {
+  const theirs = evaluate(additive, masks);
+  return {
+    firstOrder: r2Interval(truth, theirs, { seed }),
+    gain: r2Gain(truth, evaluate(spectrum, masks), theirs, { seed }),
+  };
+}
+
+/** The additive answer that auto starts from, on the same masks; with too few masks for folds, the mean. */
+function firstOrder(
+  masks: Masks,
+  values: Float64Array,
+  { seed, keep }: { readonly seed: number; readonly keep?: Keep | undefined },
+): FourierSpectrum {
+  if (masks.count >= 10) return toMeasure(fitBestAdditive(masks, values, seed).spectrum, keep);
   const mean = values.reduce((a, b) => a + b, 0) / values.length;
-  return createSpectrum('fourier', masks.players, [{ members: [], value: mean }]);
+  return createSpectrum('fourier', masks.players, [{ members: [], value: mean }], keep);
 }
 
-/** Uniform masks that were not fitted, another seed; for n <= 12 all that are left. */
-function freshMasks(players: number, count: number, seed: number, fitted: Masks): Masks {
+/** Masks drawn as those fitted, none of them, another seed; of fair masks over n <= 12 players all that are left. */
+function freshMasks(
+  players: number,
+  { heldOut: count, seed, keep = 0.5 }: Pick<ScoreOptions, 'heldOut' | 'seed' | 'keep'>,
+  fitted: Masks,
+): Masks {
   const exclude = tableOf(fitted);
-  if (players <= 12) {
+  if (players <= 12 && isFair(keep)) {
     const all = allMasks(players);
     return selectRows(
       all,
@@ -147,5 +178,5 @@ function freshMasks(players: number, count: number, seed: number, fitted: Masks)
     );
   }
   const left = players < 40 ? 2 ** players - exclude.count : Infinity;
-  return uniformMasks(players, Math.min(count, left), createRandom(seed, 'held out'), exclude);
+  return uniformMasks(players, Math.min(count, left), createRandom(seed, 'held out'), exclude, keep);
 }

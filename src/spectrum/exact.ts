@@ -8,6 +8,7 @@
 import { allMasks, maskHex } from '../masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import type { Solver } from '../solver.ts';
+import { exactEvidence, floatFloor } from './noise.ts';
 import { fourierFromTable, spectrumOfDense } from './walsh-hadamard.ts';
 
 /** Terms held as objects; 2^20 = every term of 20 players. */
@@ -21,7 +22,7 @@ const ROUNDING = 1e-12;
  */
 export const exactSolver: Solver = {
   name: 'exact',
-  async solve(game, { budget, signal, onProgress }) {
+  async solve(game, { budget, signal, onProgress, floor, keep }) {
     const n = game.players.length;
     const count = 2 ** n;
     if (!(count <= budget)) {
@@ -52,14 +53,15 @@ export const exactSolver: Solver = {
       }
       scale = Math.max(scale, Math.abs(table[row]));
     }
-    const dense = fourierFromTable(table);
+    const dense = fourierFromTable(table, keep);
     const dropped = keepLargest(dense.subarray(1), ROUNDING * scale, MAX_TERMS - 1);
-    const spectrum = spectrumOfDense('fourier', dense, () => ROUNDING * scale);
+    const spectrum = spectrumOfDense('fourier', dense, () => ROUNDING * scale, keep);
     return {
       solver: 'exact',
       spectrum,
       masks: count,
       exact: dropped.terms === 0,
+      evidence: exactEvidence(spectrum, floor ?? floatFloor(table)),
       details: { terms: spectrum.terms.length, droppedTerms: dropped.terms, droppedEnergy: dropped.energy },
     };
   },

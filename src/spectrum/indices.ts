@@ -4,10 +4,14 @@
  * Each index is linear in f and symmetric in the players, so index(T) = Σ_{S ⊇ T} weight(|S|, |T|) F(S): a
  * function here is its weight. Nothing loops over the players' powerset, and where the definition is written
  * in Möbius terms those are summed inside the weight, so a term of order d is never spread over 2^d subsets.
+ * The Shapley family and k-SII do not depend on the masks that a spectrum speaks about; the Banzhaf family does: of a spectrum of
+ * masks that keep players with other probabilities than ½ (measure.ts) it is the mean over such masks.
  * Every formula is tested against its definition on random games. An index of an estimated spectrum is as
  * good as the estimate; of an exact one it is exact. Source of the table: SPEX (arXiv 2502.13870), appendix.
  */
 import { fail } from '../errors.ts';
+import { slopeOf } from '../keep.ts';
+import { toMeasure } from './measure.ts';
 import { binomial, fraction, plus, toNumber, ZERO } from './rational.ts';
 import { subsetSums } from './set-sums.ts';
 import { compareTerms, type FourierSpectrum, type Term } from './spectrum.ts';
@@ -30,7 +34,7 @@ export interface Interactions {
  * Cost Σ_S |S|; shape [n].
  */
 export function shapley(spectrum: FourierSpectrum): Float64Array {
-  return perPlayer(spectrum, (value, size) => (size % 2 === 1 ? (-2 * value) / size : 0));
+  return perPlayer(toMeasure(spectrum), (value, size) => (size % 2 === 1 ? (-2 * value) / size : 0));
 }
 
 /**
@@ -39,8 +43,11 @@ export function shapley(spectrum: FourierSpectrum): Float64Array {
  * Not efficient; the least-squares additive fit under uniform masks. Banzhaf (1965); Hammer, Holzman (1992).
  * Cost: one pass over the terms; shape [n].
  */
-export function banzhaf(spectrum: FourierSpectrum): Float64Array {
-  return perPlayer(spectrum, (value, size) => (size === 1 ? -2 * value : 0));
+export function banzhaf({ players, terms, keep = 0.5 }: FourierSpectrum): Float64Array {
+  const values = new Float64Array(players);
+  for (const { members, value } of terms)
+    if (members.length === 1) values[members[0]] = slopeOf(keep, members[0]) * value;
+  return values;
 }
 
 /**
@@ -74,8 +81,13 @@ export function bii(spectrum: FourierSpectrum, order = 2): Interactions {
   checkOrder('bii', order);
   const terms = spectrum.terms
     .filter(({ members }) => members.length <= order)
-    .map(({ members, value }) => ({ members, value: (-2) ** members.length * value }));
+    .map(({ members, value }) => ({ members, value: banzhafInteraction(spectrum, members, value) }));
   return { index: 'bii', order, players: spectrum.players, terms: terms.sort(compareTerms) };
+}
+
+/** BII of one term, F(S) Π_{i∈S} -1/√(p_i(1-p_i)): (-2)^|S| F(S) for fair masks. */
+export function banzhafInteraction({ keep = 0.5 }: FourierSpectrum, members: readonly number[], value: number): number {
+  return members.reduce((product, player) => product * slopeOf(keep, player), value);
 }
 
 /**
@@ -184,7 +196,8 @@ function interactions(
   weight: (s: number, t: number) => number,
 ): Interactions {
   checkOrder(index, order);
-  const terms = subsetSums(index, spectrum.terms, { players: spectrum.players, order, weight });
+  const { terms: fair } = toMeasure(spectrum);
+  const terms = subsetSums(index, fair, { players: spectrum.players, order, weight });
   return { index, order, players: spectrum.players, terms: terms.sort(compareTerms) };
 }
 

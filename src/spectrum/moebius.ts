@@ -7,6 +7,7 @@
  * 2^order: an estimated Fourier spectrum gives trustworthy Möbius terms of low order only.
  * Source: SPEX (arXiv 2502.13870), appendix on conversions; Grabisch, Set Functions, Games and Capacities (2016).
  */
+import { toMeasure } from './measure.ts';
 import { subsetSums } from './set-sums.ts';
 import { createSpectrum, type FourierSpectrum, type MoebiusSpectrum, type Spectrum } from './spectrum.ts';
 import { denseOfSpectrum, fourierFromTable, playersOf, spectrumOfDense, tableOfSpectrum } from './walsh-hadamard.ts';
@@ -30,7 +31,8 @@ export function tableFromMoebius(terms: Float64Array): Float64Array {
  * Exact for the spectrum it is given. Cost: Σ_S 2^{|S|}, or n·2^n where that is less and n <= 20.
  * @throws 'input' when more than 2^22 subsets would be touched (n <= 20: never).
  */
-export function moebius(spectrum: FourierSpectrum): MoebiusSpectrum {
+export function moebius(given: FourierSpectrum): MoebiusSpectrum {
+  const spectrum = toMeasure(given);
   if (isDense(spectrum)) {
     const table = tableOfSpectrum(spectrum);
     return spectrumOfDense('moebius', moebiusFromTable(table), amplified(table));
@@ -50,7 +52,8 @@ export function moebius(spectrum: FourierSpectrum): MoebiusSpectrum {
  *
  * Cost, validity and errors as for `moebius`.
  */
-export function or(spectrum: FourierSpectrum): Spectrum<'or'> {
+export function or(given: FourierSpectrum): Spectrum<'or'> {
+  const spectrum = toMeasure(given);
   if (isDense(spectrum)) {
     const table = tableOfSpectrum(spectrum);
     // The dual f*(m) = f(all \ m) has the Möbius terms -O(T); counting order reversed is complement.

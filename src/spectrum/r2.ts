@@ -67,6 +67,30 @@ export function r2Interval(
   };
 }
 
+/**
+ * How much more R² `estimate` has than `rival`, with its interval: the same bootstrap draws for both, so what is hard for both
+ * cancels. @throws as `r2Interval`.
+ */
+export function r2Gain(
+  truth: ArrayLike<number>,
+  estimate: ArrayLike<number>,
+  rival: ArrayLike<number>,
+  { seed, level = 0.95, resamples = 1000 }: R2IntervalOptions,
+): { readonly gain: number; readonly low: number; readonly high: number } {
+  const [ours, theirs] = [compare('r2Gain', truth, estimate), compare('r2Gain', truth, rival)];
+  const random = createRandom(seed).fork('r2 bootstrap');
+  const drawn = new Int32Array(truth.length);
+  const draws = Float64Array.from({ length: resamples }, () => {
+    for (let k = 0; k < drawn.length; k++) drawn[k] = random.integer(truth.length);
+    return r2Of(ours, (k) => drawn[k]) - r2Of(theirs, (k) => drawn[k]);
+  }).sort();
+  return {
+    gain: r2Of(ours, (k) => k) - r2Of(theirs, (k) => k),
+    low: quantile(draws, (1 - level) / 2),
+    high: quantile(draws, (1 + level) / 2),
+  };
+}
+
 /** The q-quantile of increasing values, linear between neighbours (Hyndman-Fan type 7). */
 export function quantile(sorted: ArrayLike<number>, q: number): number {
   const at = q * (sorted.length - 1);

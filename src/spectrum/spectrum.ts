@@ -7,6 +7,7 @@
  */
 import { isKept, maskColumns, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
+import { characterOf, checkKeep, isFair, type Keep } from '../keep.ts';
 
 export type Basis = 'fourier' | 'moebius' | 'or';
 
@@ -20,6 +21,11 @@ export interface Spectrum<B extends Basis = Basis> {
   readonly basis: B;
   /** n. */
   readonly players: number;
+  /**
+   * Fourier terms of other than fair masks: the probability with which a mask keeps each player (measure.ts); the basis is then
+   * χ_S = Π_{i∈S} (p_i - m_i)/√(p_i(1-p_i)). Absent: ½, and χ_S as above.
+   */
+  readonly keep?: Keep | undefined;
   /** Distinct sets, largest |value| first, ties by size then members; zero terms may be absent. */
   readonly terms: readonly Term[];
 }
@@ -28,7 +34,13 @@ export type FourierSpectrum = Spectrum<'fourier'>;
 export type MoebiusSpectrum = Spectrum<'moebius'>;
 
 /** A spectrum in canonical order. @throws on a set that is not increasing, repeats, or names a player >= n. */
-export function createSpectrum<B extends Basis>(basis: B, players: number, terms: Iterable<Term>): Spectrum<B> {
+export function createSpectrum<B extends Basis>(
+  basis: B,
+  players: number,
+  terms: Iterable<Term>,
+  keep?: Keep,
+): Spectrum<B> {
+  if (keep !== undefined) checkKeep('createSpectrum', players, keep);
   const seen = new Set<string>();
   const list = [...terms];
   for (const { members, value } of list) {
@@ -48,7 +60,7 @@ export function createSpectrum<B extends Basis>(basis: B, players: number, terms
     seen.add(key);
   }
   list.sort(compareTerms);
-  return { basis, players, terms: list };
+  return isFair(keep) ? { basis, players, terms: list } : { basis, players, keep, terms: list };
 }
 
 /** A set as a map key: its players joined by commas, '' for ∅. */
@@ -69,6 +81,7 @@ export function compareTerms(a: Term, b: Term): number {
 export function evaluate(spectrum: Spectrum, masks: Masks): Float64Array {
   if (masks.players !== spectrum.players)
     throw fail('input', 'evaluate', `masks over ${masks.players} players, a spectrum over ${spectrum.players}.`);
+  if (spectrum.basis === 'fourier' && !isFair(spectrum.keep)) return evaluateBiased(spectrum, masks);
   const values = new Float64Array(masks.count);
   if (spectrum.basis === 'fourier') {
     const columns = maskColumns(masks);
@@ -96,4 +109,26 @@ export function evaluate(spectrum: Spectrum, masks: Masks): Float64Array {
     values[row] = sum;
   }
   return values;
+}
+
+/** count x Σ|S| multiplications. */
+function evaluateBiased({ terms, players, keep = 0.5 }: Spectrum, masks: Masks): Float64Array {
+  const characters = Array.from({ length: players }, (_, i) => characterColumn(masks, i, keep));
+  const values = new Float64Array(masks.count);
+  const product = new Float64Array(masks.count);
+  for (const { members, value } of terms) {
+    product.fill(value);
+    for (const player of members) {
+      const column = characters[player];
+      for (let row = 0; row < product.length; row++) product[row] *= column[row];
+    }
+    for (let row = 0; row < product.length; row++) values[row] += product[row];
+  }
+  return values;
+}
+
+/** χ_i of every mask. */
+export function characterColumn(masks: Masks, player: number, keep: Keep): Float64Array {
+  const { absent, present } = characterOf(keep, player);
+  return Float64Array.from({ length: masks.count }, (_, row) => (isKept(masks, row, player) ? present : absent));
 }

@@ -6,6 +6,7 @@
  * is its own inverse up to the factor 2^b. Source: SPEX (arXiv 2502.13870), section 2.
  */
 import { fail } from '../errors.ts';
+import { characterOf, isFair, keepOf, type Keep } from '../keep.ts';
 import { createSpectrum, type Basis, type FourierSpectrum, type Spectrum, type Term } from './spectrum.ts';
 
 /**
@@ -32,9 +33,18 @@ export function walshHadamard(values: Float64Array): Float64Array {
 /**
  * All Fourier coefficients of a table: F(S) = 2^-n Σ_m χ_S(m) f(m).
  * @param table  2^n values in counting order; left as it is.
+ * @param keep   Probability with which masks keep a player, where it is not ½ (measure.ts).
  * @returns      2^n coefficients, index = set.
  */
-export function fourierFromTable(table: Float64Array): Float64Array {
+export function fourierFromTable(table: Float64Array, keep?: Keep): Float64Array {
+  if (keep !== undefined && !isFair(keep)) {
+    // F(without i) = (1-p) f(absent) + p f(present), F(with i) = √(p(1-p)) (f(absent) - f(present)).
+    return butterflies('fourierFromTable', table.slice(), (player) => {
+      const p = keepOf(keep, player);
+      const s = Math.sqrt(p * (1 - p));
+      return [1 - p, p, s, -s];
+    });
+  }
   const coefficients = walshHadamard(table.slice());
   for (let j = 0; j < coefficients.length; j++) coefficients[j] /= coefficients.length;
   return coefficients;
@@ -50,6 +60,13 @@ export function tableFromFourier(coefficients: Float64Array): Float64Array {
  * @throws when the spectrum has more than 24 players.
  */
 export function tableOfSpectrum(spectrum: FourierSpectrum): Float64Array {
+  const { keep } = spectrum;
+  if (keep !== undefined && !isFair(keep)) {
+    return butterflies('tableOfSpectrum', denseOfSpectrum(spectrum), (player) => {
+      const { absent, present } = characterOf(keep, player);
+      return [1, absent, 1, present];
+    });
+  }
   return walshHadamard(denseOfSpectrum(spectrum));
 }
 
@@ -75,6 +92,7 @@ export function spectrumOfDense<B extends Basis>(
   basis: B,
   dense: Float64Array,
   floor: (order: number) => number,
+  keep?: Keep,
 ): Spectrum<B> {
   const players = playersOf('spectrumOfDense', dense.length);
   const terms: Term[] = [];
@@ -82,7 +100,27 @@ export function spectrumOfDense<B extends Basis>(
     const members = membersOf(j);
     if (j === 0 || Math.abs(dense[j]) > floor(members.length)) terms.push({ members, value: dense[j] });
   }
-  return createSpectrum(basis, players, terms);
+  return createSpectrum(basis, players, terms, keep);
+}
+
+/** One 2 x 2 matrix [a, b; c, d] a player: (without i, with i) -> (a, b; c, d) · (without, with), in place. */
+function butterflies(
+  who: string,
+  values: Float64Array,
+  matrixOf: (player: number) => readonly [number, number, number, number],
+): Float64Array {
+  const players = playersOf(who, values.length);
+  for (let player = 0; player < players; player++) {
+    const [a, b, c, d] = matrixOf(player);
+    const bit = 1 << player;
+    for (let j = 0; j < values.length; j++) {
+      if ((j & bit) !== 0) continue;
+      const [without, withIt] = [values[j], values[j | bit]];
+      values[j] = a * without + b * withIt;
+      values[j | bit] = c * without + d * withIt;
+    }
+  }
+  return values;
 }
 
 /** The set with index j, increasing; j < 2^31. */

@@ -8,10 +8,12 @@
  * Source: Kang et al., "SPEX: Scaling Feature Interaction Explanations for LLMs" (arXiv 2502.13870).
  */
 import { allMasks, maskHex, type Masks } from '../masks.ts';
+import { isFair } from '../keep.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import type { Game } from '../game.ts';
 import type { Evidence, Solution, SolveOptions, Solver } from '../solver.ts';
 import { setKey, type FourierSpectrum, type Term } from '../spectrum/spectrum.ts';
+import { exactEvidence, floatFloor } from '../spectrum/noise.ts';
 import { fourierFromTable, spectrumOfDense } from '../spectrum/walsh-hadamard.ts';
 import { confidenceOf, explainedShare, noiseLevel } from './confidence.ts';
 import { createDecoder } from './decode.ts';
@@ -224,6 +226,12 @@ export function spex(settings: SpexOptions = {}): Solver {
     name: 'spex',
     async solve(game, options) {
       const n = game.players.length;
+      if (!isFair(options.keep))
+        throw fail(
+          'input',
+          'spex',
+          `masks that keep players with probability ${String(options.keep)} were asked for; its masks come from a code and keep half of the players. Use proxyspex or stack, or leave keep at 0.5.`,
+        );
       if (n < MIN_B) return enumerate(game, options);
       const plan = planFor(n, options.budget, settings);
       const draw = drawMasks(plan, options.seed);
@@ -238,19 +246,21 @@ export function spex(settings: SpexOptions = {}): Solver {
         spectrum,
         masks: draw.masks.count,
         exact: false,
-        evidence: evidenceOf(fit),
+        evidence: evidenceOf(fit, options.floor ?? floatFloor(values)),
         details: { plan: { ...plan, masks: { raw: plan.masks.raw, unique: draw.masks.count } }, ...details },
       };
     },
   };
 }
 
-/** What a fit knows of its terms. */
-export function evidenceOf({ spectrum, terms }: SpexFit): Evidence {
+/** What a fit knows of its terms; none of up to `floor`, what rounding does to one value, is told from noise. */
+export function evidenceOf({ spectrum, terms }: SpexFit, floor = 0): Evidence {
   const errors = new Map(terms.map(({ members, standardError }) => [setKey(members), standardError]));
   return {
     standardErrors: spectrum.terms.map(({ members }) => errors.get(setKey(members)) ?? Number.NaN),
-    belowNoise: terms.filter((term) => term.belowNoise).map(({ members }) => members),
+    belowNoise: terms
+      .filter((term) => term.belowNoise || (term.members.length > 0 && Math.abs(term.value) <= floor))
+      .map(({ members }) => members),
   };
 }
 
@@ -260,7 +270,7 @@ function planFor(players: number, budget: number, { t, groups, b, degrade }: Spe
   return planSpex(players, { b: Math.min(MAX_B, players, 8), t, groups });
 }
 
-async function enumerate(game: Game, { budget, signal, onProgress }: SolveOptions): Promise<Solution> {
+async function enumerate(game: Game, { budget, signal, onProgress, floor }: SolveOptions): Promise<Solution> {
   const n = game.players.length;
   const masks = allMasks(n);
   if (masks.count > budget)
@@ -275,6 +285,7 @@ async function enumerate(game: Game, { budget, signal, onProgress }: SolveOption
     spectrum,
     masks: masks.count,
     exact: true,
+    evidence: exactEvidence(spectrum, floor ?? floatFloor(values)),
     details: { enumerated: masks.count, energyExplained: 1, warnings: [] },
   };
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { openBackend } from '../../src/backend/backend.ts';
+import { chooseBackend } from '../../src/backend/backend.ts';
 import { SELF_CHECK_TOLERANCE, selfCheck } from '../../src/model/reference/self-check.ts';
 import { availableBackends } from '../tensors.ts';
 
@@ -8,7 +8,7 @@ const check = { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE };
 
 describe('choosing a backend', () => {
   it('auto says what it took, on what device, and why each better one was passed over', async () => {
-    const backend = await openBackend('auto', check);
+    const backend = await chooseBackend('auto', check);
     expect(tf.getBackend()).toBe(backend.name);
     expect(backend.device).not.toBe('');
     const order = ['tensorflow (GPU)', 'webgpu', 'tensorflow (CPU)', 'wasm', 'cpu'];
@@ -18,23 +18,23 @@ describe('choosing a backend', () => {
   });
 
   it.each(['wasm', 'cpu'])('%s passes the self-check with float32 errors only', async (name) => {
-    const backend = await openBackend(name, check);
+    const backend = await chooseBackend(name, check);
     expect(tf.getBackend()).toBe(name);
     expect(backend.selfCheckError).toBeLessThan(1e-5);
     expect(backend.selfCheckError).toBeGreaterThan(0);
   });
 
   it('refuses a backend that computes wrong numbers, saying by how much', async () => {
-    await expect(openBackend('cpu', { run: async () => 0.5, tolerance: 1e-3 })).rejects.toThrow(
+    await expect(chooseBackend('cpu', { run: async () => 0.5, tolerance: 1e-3 })).rejects.toThrow(
       /cpu: computes wrong numbers on this machine: .* by 5.0e-1 \(allowed 1e-3\)/,
     );
-    await expect(openBackend('cpu', { run: async () => NaN, tolerance: 1e-3 })).rejects.toThrow(
+    await expect(chooseBackend('cpu', { run: async () => NaN, tolerance: 1e-3 })).rejects.toThrow(
       /computes wrong numbers/,
     );
   });
 
   it('auto goes past a backend that computes wrong numbers to the next', async () => {
-    const backend = await openBackend('auto', {
+    const backend = await chooseBackend('auto', {
       run: async () => (tf.getBackend() === 'cpu' ? selfCheck() : 1),
       tolerance: SELF_CHECK_TOLERANCE,
     });
@@ -43,13 +43,13 @@ describe('choosing a backend', () => {
   });
 
   it('refuses a name it does not know', async () => {
-    await expect(openBackend('cuda', check)).rejects.toThrow(
+    await expect(chooseBackend('cuda', check)).rejects.toThrow(
       /"cuda" is unknown; choose auto, tensorflow, webgpu, wasm, cpu/,
     );
   });
 
   it('the self-check notices what was broken: a matMul with its sign flipped', async () => {
-    await openBackend('cpu', check);
+    await chooseBackend('cpu', check);
     const kernel = tf.getKernel('BatchMatMul', 'cpu')!;
     tf.unregisterKernel('BatchMatMul', 'cpu');
     tf.registerKernel({
@@ -69,7 +69,7 @@ describe('choosing a backend', () => {
   });
 
   it('the self-check leaves no tensors', async () => {
-    await openBackend('cpu', check);
+    await chooseBackend('cpu', check);
     await selfCheck();
     const before = tf.memory().numTensors;
     await selfCheck();
@@ -81,7 +81,7 @@ describe.runIf((await availableBackends()).includes('tensorflow'))('tensorflow, 
   const native = (): number => (tf.backend() as unknown as { getNumOfTFTensors: () => number }).getNumOfTFTensors();
 
   it('passes the self-check with float32 errors only, and names its version', async () => {
-    const backend = await openBackend('tensorflow', check);
+    const backend = await chooseBackend('tensorflow', check);
     expect(tf.getBackend()).toBe('tensorflow');
     expect(backend.device).toMatch(/^(CPU|GPU, CUDA), TensorFlow 2\.\d+\.\d+/);
     expect(backend.gpu).toBe(backend.device.startsWith('GPU'));
@@ -90,7 +90,7 @@ describe.runIf((await availableBackends()).includes('tensorflow'))('tensorflow, 
   });
 
   it('frees what it holds outside JavaScript too', async () => {
-    await openBackend('tensorflow', check);
+    await chooseBackend('tensorflow', check);
     const before = native();
     await selfCheck();
     expect(native()).toBe(before);
@@ -100,14 +100,14 @@ describe.runIf((await availableBackends()).includes('tensorflow'))('tensorflow, 
   });
 
   it('works where util has lost what Node 23 dropped: concat and topk ask for it', async () => {
-    await openBackend('tensorflow', check);
+    await chooseBackend('tensorflow', check);
     const joined = tf.concat([tf.tensor1d([3, 1]), tf.tensor1d([2])]);
     const { values } = tf.topk(joined, 2);
     expect([...(await values.data())]).toEqual([3, 2]);
   });
 
   it("is not in auto's way when it computes wrong numbers", async () => {
-    const backend = await openBackend('auto', {
+    const backend = await chooseBackend('auto', {
       run: async () => (tf.getBackend() === 'tensorflow' ? 1 : selfCheck()),
       tolerance: SELF_CHECK_TOLERANCE,
     });

@@ -1,7 +1,7 @@
 /** The wasm backend's own kernels against plain Float64 JavaScript, in both builds, and how they come to be used. */
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openBackend } from '../../src/backend/backend.ts';
+import { chooseBackend } from '../../src/backend/backend.ts';
 import { registerWasmKernels, unregisterWasmKernels } from '../../src/backend/wasm-kernels.ts';
 import { COMPILERS, tensorBuild } from '../../src/backend/wasm-module.ts';
 import { TENSORS_FMA } from '../../src/kernels/tensors-fma-bytes.ts';
@@ -535,20 +535,20 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
 });
 
 describe('how the kernels come to be used', () => {
-  it('openBackend says which are in use', async () => {
-    expect((await openBackend('wasm', check)).device).toMatch(/own kernels with(out)? fused multiply-add/);
-    expect((await openBackend('wasm', check, { kernels: 'simd' })).device).toMatch(
+  it('chooseBackend says which are in use', async () => {
+    expect((await chooseBackend('wasm', check)).device).toMatch(/own kernels with(out)? fused multiply-add/);
+    expect((await chooseBackend('wasm', check, { kernels: 'simd' })).device).toMatch(
       /own kernels without fused multiply-add \(plain SIMD was asked for\)/,
     );
     expect(hasFused('SpexlensLinear')).toBe(true);
-    expect((await openBackend('wasm', check, { kernels: 'stock' })).device).toMatch(
+    expect((await chooseBackend('wasm', check, { kernels: 'stock' })).device).toMatch(
       /TensorFlow.js's kernels \(as asked for\)/,
     );
     expect(NAMES.some((name) => hasFused(name))).toBe(false);
   });
 
   it("goes back to TensorFlow.js's kernels when ours compute wrong numbers or throw, and says so", async () => {
-    const wrong = await openBackend('wasm', {
+    const wrong = await chooseBackend('wasm', {
       ...check,
       run: async () => (hasFused('SpexlensLinear') ? 0.25 : selfCheck()),
     });
@@ -561,16 +561,16 @@ describe('how the kernels come to be used', () => {
       if (hasFused('SpexlensLinear')) throw new Error('unreachable executed');
       return selfCheck();
     };
-    expect((await openBackend('wasm', { ...check, run: throwing })).device).toMatch(
+    expect((await chooseBackend('wasm', { ...check, run: throwing })).device).toMatch(
       /with kernels of our own, unreachable executed/,
     );
-    await expect(openBackend('wasm', { ...check, run: async () => 0.25 })).rejects.toThrow(
+    await expect(chooseBackend('wasm', { ...check, run: async () => 0.25 })).rejects.toThrow(
       /wasm: computes wrong numbers/,
     );
   });
 
   it('takes the plain build without relaxed SIMD, and none without SIMD', async () => {
-    await openBackend('wasm', check);
+    await chooseBackend('wasm', check);
     const plain = tensorBuild('auto', { ...COMPILERS, fma: () => 'no such thing here' });
     expect(plain).toMatchObject({ kind: 'simd', why: 'no such thing here' });
     expect(tensorBuild('auto', { fma: () => 'no such thing here', simd: () => 'nor this' })).toBe('nor this');
@@ -606,7 +606,7 @@ describe('how the kernels come to be used', () => {
   });
 
   it('is not used while gradients are taken', async () => {
-    await openBackend('wasm', check);
+    await chooseBackend('wasm', check);
     const doubled = tf.customGrad((x) => ({ value: tf.mul(x as tf.Tensor, 2), gradFunc: (dy) => tf.mul(dy, 2) }));
     expect(hasFused('SpexlensLinear')).toBe(true);
     const gradient = tf.grad((x) => {

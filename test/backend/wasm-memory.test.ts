@@ -4,9 +4,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createComponentGame } from '../../src/lens/components/component-game.ts';
 import { parsePlayers } from '../../src/lens/components/components.ts';
 import { metricOf } from '../../src/lens/metrics.ts';
-import { uniformMasks } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { createRandom } from '../../src/random.ts';
 import { CONFIGS, open, randomModel } from '../tensors.ts';
+import { ABLATIONS } from '../../src/lens/components/ablations.ts';
 
 /** Memory that is taken and not written to: it counts as used but is not resident. */
 function fill(bytes: number): () => void {
@@ -53,14 +54,15 @@ describe('a full wasm memory', () => {
       corrupted: undefined,
       correct: 5,
       incorrect: 2,
-      prompt: { prompt: '' },
+      label: 'prompt 1',
+      text: { prompt: '' },
       strTokens: tokens.map(String),
     };
     const options = {
       players: parsePlayers('heads', model.config),
       tasks: [task],
       metric: metricOf('logit-diff'),
-      ablation: 'zero',
+      ablation: ABLATIONS.zero,
     } as const;
     const masks = uniformMasks(9, 512, createRandom(1));
     const small = createComponentGame(model, { ...options, batchSize: 16 });

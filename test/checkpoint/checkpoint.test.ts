@@ -108,14 +108,21 @@ describe('a folder that is no checkpoint', () => {
     );
     await write('config.json', '{}');
     expect(await messageOf(openCheckpoint(folder))).toBe(
-      'checkpoint /model: looked for model.safetensors, pytorch_model.bin, an .index.json of either and a single .pth and found none; it has no other weight file either.',
+      'checkpoint /model: looked for model.safetensors, pytorch_model.bin, an .index.json of either, a single .pth and a single .gguf and found none; it has no other weight file either.',
     );
-    await write('model.gguf', '');
-    expect(await messageOf(openCheckpoint(folder))).toContain('it has weight files "model.gguf", which are not read.');
+    await write('model.h5', '');
+    expect(await messageOf(openCheckpoint(folder))).toContain('it has weight files "model.h5", which are not read.');
+    await write('q4.gguf', '');
+    await write('q8.gguf', '');
+    expect(await messageOf(openCheckpoint(folder))).toContain(
+      '"q4.gguf", "q8.gguf", which are not read (name one .gguf file itself).',
+    );
+    await rm(join(folder, 'q4.gguf'));
+    await rm(join(folder, 'q8.gguf'));
     await write('a.pth', '');
     await write('b.pth', '');
     expect(await messageOf(openCheckpoint(folder))).toContain(
-      '"b.pth", "model.gguf", which are not read (leave one .pth there).',
+      '"b.pth", "model.h5", which are not read (leave one .pth there).',
     );
   });
 
@@ -129,7 +136,7 @@ describe('a folder that is no checkpoint', () => {
       `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
       'config.json is nested deeper than 64; the file is damaged.',
     ],
-    ['100,000 levels deep', '[[{"a":'.repeat(33_334), 'config.json is not JSON ('],
+    ['100,000 levels deep', '[[{"a":'.repeat(33_334), 'config.json is nested deeper than 64; the file is damaged.'],
   ])('with a config.json that is %s', async (_, text, expected) => {
     await write('config.json', text);
     expect(await messageOf(openCheckpoint(folder))).toContain(expected);
@@ -143,7 +150,7 @@ describe('a folder that is no checkpoint', () => {
     expect(await messageOf(openCheckpoint(folder))).toBe('checkpoint /model: config.json is not valid UTF-8.');
     await truncate(join(folder, 'config.json'), 1e9); // sparse
     expect(await messageOf(openCheckpoint(folder))).toContain(
-      'config.json is 1000000000 bytes, above the limit of 134217728 for JSON.',
+      'config.json is 1000000000 bytes, above the limit of 4194304 for such a file.',
     );
   });
 

@@ -1,9 +1,21 @@
 /** The hub, from a server on this machine: what is downloaded, how it resumes, what it says when the server lies. */
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, mkdtemp, readFile, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  readlink,
+  realpath,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/backend/backend.ts';
 import { SpexlensError, type ErrorKind } from '../../src/errors.ts';
@@ -513,16 +525,14 @@ describe('a hub that says no', () => {
 
   it('about a file with a path for a name is not followed', async () => {
     first(99, api, (response) =>
-      response
-        .writeHead(200)
-        .end(
-          JSON.stringify({
-            sha: COMMIT,
-            siblings: ['../../../evil', '/etc/x', 'config.json', 'model.safetensors', '..', 'a\\b.pth'].map(
-              (rfilename) => ({ rfilename }),
-            ),
-          }),
-        ),
+      response.writeHead(200).end(
+        JSON.stringify({
+          sha: COMMIT,
+          siblings: ['../../../evil', '/etc/x', 'config.json', 'model.safetensors', '..', 'a\\b.pth'].map(
+            (rfilename) => ({ rfilename }),
+          ),
+        }),
+      ),
     );
     expect((await readdir(await locate())).sort()).toEqual(['config.json', 'model.safetensors']);
   });
@@ -531,11 +541,9 @@ describe('a hub that says no', () => {
     first(99, api, (response) =>
       response
         .writeHead(200)
-        .end(JSON.stringify({ sha: COMMIT, siblings: [{ rfilename: 'config.json' }, { rfilename: 'model.gguf' }] })),
+        .end(JSON.stringify({ sha: COMMIT, siblings: [{ rfilename: 'config.json' }, { rfilename: 'model.h5' }] })),
     );
-    expect(await messageOf(locate())).toContain(
-      'and found none; it has weight files "model.gguf", which are not read.',
-    );
+    expect(await messageOf(locate())).toContain('and found none; it has weight files "model.h5", which are not read.');
     first(99, api, (response) =>
       response.writeHead(200).end(JSON.stringify({ sha: COMMIT, siblings: [{ rfilename: 'README.md' }] })),
     );
@@ -614,9 +622,63 @@ describe('offline', () => {
 describe('what is neither a folder nor a hub id', () => {
   it('is told what would be', async () => {
     expect(await messageOf(locateModel('no-such-folder'))).toBe(
-      'model no-such-folder: there is no such folder; pass a folder with config.json and weights, or a hub id such as openai-community/gpt2.',
+      'model no-such-folder: there is no such folder; pass a folder with config.json and weights, a .gguf file, or a hub id such as openai-community/gpt2.',
     );
     expect(await messageOf(locateModel('./no/such'))).toContain('there is no such folder');
     expect((await locateModel(IOI)).name).toBe('ioi-tiny');
+  });
+});
+
+describe('links that someone else put into the cache', () => {
+  const victim = (): string => join(cacheDir, '..', 'cache', 'victim');
+  beforeEach(async () => {
+    await mkdir(cacheDir, { recursive: true });
+    await writeFile(victim(), 'untouched');
+  });
+  const untouched = async (): Promise<void> => expect(await readFile(victim(), 'utf8')).toBe('untouched');
+
+  it('under the name of a left partial file are removed, and nothing is written through them', async () => {
+    await mkdir(join(repoFolder(), 'blobs'), { recursive: true });
+    for (const bytes of Object.values(files)) {
+      for (const etag of [
+        sha256(bytes),
+        createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex'),
+      ])
+        await symlink(victim(), join(repoFolder(), 'blobs', `${etag}.spexlens-incomplete`));
+    }
+    const folder = await locate();
+    expect(await readFile(join(folder, 'config.json'))).toEqual(files['config.json']);
+    await untouched();
+  });
+
+  it('as the snapshot’s folder, blobs or the model’s own are refused', async () => {
+    for (const part of ['', 'blobs', 'snapshots', `snapshots/${COMMIT}`]) {
+      const elsewhere = join(cacheDir, 'elsewhere');
+      await mkdir(elsewhere, { recursive: true });
+      await mkdir(dirname(join(repoFolder(), part)), { recursive: true });
+      await symlink(elsewhere, join(repoFolder(), part));
+      expect(await messageOf(locate())).toContain('is a link or a file; nothing is written through it. Remove it.');
+      expect(await readdir(elsewhere)).toEqual([]);
+      await rm(repoFolder(), { recursive: true });
+    }
+  });
+
+  it('to a file outside it are not used as the model’s', async () => {
+    const folder = await locate();
+    await rm(join(folder, 'config.json'));
+    await symlink(victim(), join(folder, 'config.json'));
+    await locate();
+    expect(await readFile(join(folder, 'config.json'))).toEqual(files['config.json']);
+    await untouched();
+  });
+
+  it('and a blob of the right size and wrong bytes is downloaded again', async () => {
+    const folder = await locate();
+    const blob = await realpath(join(folder, 'config.json'));
+    const bytes = Buffer.from(files['config.json']);
+    bytes[3] ^= 1;
+    await writeFile(blob, bytes);
+    await locate();
+    expect(await readFile(join(folder, 'config.json'))).toEqual(files['config.json']);
   });
 });

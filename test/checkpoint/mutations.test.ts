@@ -8,11 +8,13 @@ import type { Backend } from '../../src/backend/backend.ts';
 import { SpexlensError } from '../../src/errors.ts';
 import { runWithHooks } from '../../src/hooks/run.ts';
 import { loadModel } from '../../src/model/model.ts';
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { writeSafetensors, type TensorToWrite } from '../../src/checkpoint/safetensors-write.ts';
 import { wordLevelTokenizer } from '../../src/tokenizer/word-tokenizer.ts';
 import { createRandom, type Random } from '../../src/random.ts';
 import { open } from '../tensors.ts';
-import { mutateBytes, mutateJson, mutateTorch } from './mutations.ts';
+import { converted } from './gguf-bytes.ts';
+import { mutateBytes, mutateGguf, mutateJson, mutateTorch } from './mutations.ts';
 
 const SEEDS = 200;
 const LIMIT_MS = 2000;
@@ -114,6 +116,15 @@ async function torchFolder(name: string): Promise<string> {
   return folder;
 }
 
+/** A tiny golden model as llama.cpp's converter writes it, in a folder of its own. */
+async function ggufFolder(name: string): Promise<string> {
+  const folder = join(root, name);
+  await mkdir(folder);
+  const source = await openCheckpoint('test/golden/families/llama-smol');
+  await writeFile(join(folder, 'model.gguf'), await converted('llama-smol', source));
+  return folder;
+}
+
 interface Tally {
   loads: number;
   errors: number;
@@ -191,6 +202,11 @@ describe(`${SEEDS} seeded mutations, each one clear error or a model that works,
     const { loads, errors } = await loadMutations(await gpt2Folder(file), file, text(mutateJson));
     expect(errors).toBeGreaterThan(30);
     expect(loads).toBeGreaterThan(10); // fields that change nothing
+  });
+  it('GGUF', async () => {
+    const { loads, errors } = await loadMutations(await ggufFolder('gguf'), 'model.gguf', mutateGguf);
+    expect(errors).toBeGreaterThan(100);
+    expect(loads).toBeGreaterThan(5); // flips in the data are other numbers
   });
   it('a .pth', async () => {
     const { loads, errors } = await loadMutations(await torchFolder('torch'), 'model.pth', mutateTorch);

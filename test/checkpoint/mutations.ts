@@ -145,3 +145,17 @@ export function mutateTorch(original: Buffer, random: Random): Uint8Array {
       return replaced(mutateBytes(pickle, random));
   }
 }
+
+/** Numbers that a length, count or offset may be replaced by. */
+const LENGTHS = [0n, 1n, 63n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n];
+
+/** A GGUF file: its bytes, mostly those of its head; a length in it becomes another. */
+export function mutateGguf(original: Buffer, random: Random): Uint8Array {
+  const head = original.lastIndexOf('output_norm.weight') + 60;
+  if (random.integer(3) === 0) return mutateBytes(original, random);
+  if (random.integer(2) === 0)
+    return Buffer.concat([mutateBytes(original.subarray(0, head), random), original.subarray(head)]);
+  const bytes = Buffer.from(original);
+  bytes.writeBigUInt64LE(pick(random, LENGTHS), random.integer(head - 8));
+  return bytes;
+}

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findCircuitsCommand } from '../../cli/circuits/main.ts';
+import { circuitsCommand } from '../../cli/circuits/main.ts';
 import { parseResult } from '../../src/report/result.ts';
 
 const MODEL = 'models/induction-2l-h2';
@@ -29,7 +29,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const code = await findCircuitsCommand(['--backend', 'wasm', ...args], {
+  const code = await circuitsCommand(['--backend', 'wasm', ...args], {
     out: (text) => (out += text),
     err: (text) => (err += text),
   });
@@ -148,7 +148,7 @@ describe('find-circuits', () => {
     expect([rescaled.clean, rescaled.ablated]).toEqual([without.clean, without.ablated]);
     expect(rescaled.spectrum).not.toEqual(without.spectrum);
     expect((await run('--model', MODEL, ...ONE, '--rescale', '--out', plain)).err).toMatch(
-      /belongs to another run \(rescale was absent, now true\)/,
+      /belongs to another run \(question\.ablation\.rescale was false, now true\)/,
     );
   });
 
@@ -193,7 +193,7 @@ describe('a failure is one line, exit code 1, and leaves nothing behind', () => 
     [
       'an unknown ablation',
       ['--model', MODEL, ...ONE, '--ablation', 'noise'],
-      /"noise" is unknown; there are zero, mean/,
+      /"noise" is unknown; did you mean [a-z]+\? There are zero, mean/,
     ],
     [
       'a rescale of what is not a head',
@@ -282,7 +282,7 @@ describe('a failure is one line, exit code 1, and leaves nothing behind', () => 
 
   it('a backend that is not there', async () => {
     let err = '';
-    const code = await findCircuitsCommand(['--backend', 'vulkan'], { out: () => {}, err: (text) => (err += text) });
+    const code = await circuitsCommand(['--backend', 'vulkan'], { out: () => {}, err: (text) => (err += text) });
     expect([code, err]).toEqual([
       1,
       expect.stringMatching(/backend: "vulkan" is unknown; choose auto, tensorflow, webgpu, wasm, cpu/),
@@ -313,7 +313,7 @@ describe('a failure is one line, exit code 1, and leaves nothing behind', () => 
     expect([code, err]).toEqual([
       1,
       expect.stringMatching(
-        /run log .* belongs to another run \(metric was "logit-diff", now "logit"\); choose another --out folder/,
+        /run log .* belongs to another run \(question\.metric\.name was "logit-diff", now "logit"\); choose another --out folder/,
       ),
     ]);
     expect(readFileSync(join(out, 'run-log.jsonl'), 'utf8')).toBe(log);

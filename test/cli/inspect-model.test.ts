@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Inspection } from '../../cli/inspect/inspection.ts';
-import { inspectModelCommand } from '../../cli/inspect/main.ts';
+import { inspectCommand } from '../../cli/inspect/main.ts';
 import { hookPoints } from '../../src/model/hook-points.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { writeSafetensors } from '../../src/checkpoint/safetensors-write.ts';
@@ -31,7 +31,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const code = await inspectModelCommand(['--backend', 'wasm', ...args], {
+  const code = await inspectCommand(['--backend', 'wasm', ...args], {
     out: (text) => (out += text),
     err: (text) => (err += text),
   });
@@ -147,7 +147,7 @@ describe('inspect-model', () => {
   it.each([
     [
       ['no/such/model'],
-      /^model no\/such\/model: there is no such folder; pass a folder with config\.json and weights, or a hub id/,
+      /^model no\/such\/model: there is no such folder; pass a folder with config\.json and weights, a \.gguf file, or a hub id/,
     ],
     [['test'], /looked for config\.json and did not find it/],
     [[], /missing required argument 'folder\|id'/],

@@ -7,7 +7,8 @@
 import { describe, expect, it } from 'vitest';
 import { allMasks, isKept, maskHex, type Masks } from '../../src/masks.ts';
 import { SpexlensError } from '../../src/errors.ts';
-import { gameFromFunction, meter, type Game } from '../../src/game.ts';
+import { gameFromFunction, type Game } from '../../src/game.ts';
+import { openLedger } from '../../src/ledger.ts';
 import type { Solver } from '../../src/solver.ts';
 import { compareTerms, createSpectrum, evaluate } from '../../src/spectrum/spectrum.ts';
 
@@ -121,13 +122,13 @@ export function solverContract(
 
     it('measures no more masks than its budget, and reports how many', async () => {
       const { game, masks } = counted(additive(n));
-      const solution = await solve(meter(game, budget));
+      const solution = await solve(openLedger(game).account(budget));
       expect(masks.size).toBeLessThanOrEqual(budget);
       expect(solution.masks).toBe(masks.size);
     });
 
     it('throws a budget error when one mask is all it may measure', async () => {
-      const error = await errorOf(solve(meter(additive(n), 1), { budget: 1 }));
+      const error = await errorOf(solve(openLedger(additive(n)).account(1), { budget: 1 }));
       expect(error.kind).toBe('budget');
       expect(error.message).toMatch(/\d/);
     });

@@ -66,6 +66,10 @@ linear = torch.nn.Linear(3, 2)
 save("linear.pth", linear.state_dict(), linear.state_dict())
 parameters = {"a": torch.nn.Parameter(torch.ones(2)), "tied": linear.weight, "tied.again": linear.weight}
 save("parameters.pth", parameters, parameters)
+# attributes of a parameter are saved with it (torch._utils._rebuild_parameter_with_state)
+marked = torch.nn.Parameter(torch.arange(3.0))
+marked.source = "a script"
+save("parameters-with-state.pth", {"marked": marked, "plain": parameters["a"]}, {"marked": marked, "plain": parameters["a"]})
 save("wrapped.pth", {"epoch": 3, "loss": [0.5, 0.25], "model": linear.state_dict(), "name": "run"}, linear.state_dict())
 
 # an attention-only model under TransformerLens's names, with its buffers

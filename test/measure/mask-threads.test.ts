@@ -41,7 +41,12 @@ describe('threads that answer masks', { timeout: 120_000 }, () => {
     const answers = await Promise.all(
       Array.from({ length: 5 }, async () => {
         const values: number[] = [];
-        await pool.answer(MASKS, (rows, part) => part.forEach((value, k) => (values[rows[k]] = value)), never);
+        await pool.answer(
+          MASKS,
+          'values',
+          (rows, part) => part.forEach((value, k) => (values[rows[k]] = value)),
+          never,
+        );
         return values;
       }),
     );
@@ -71,7 +76,9 @@ describe('threads that answer masks', { timeout: 120_000 }, () => {
     async (behaviour, kind, message) => {
       const pool = startThreads(1, behaviour);
       const parts: [number[], number[]][] = [];
-      const error = await failureOf(pool.answer(MASKS, (rows, values) => parts.push([[...rows], [...values]]), never));
+      const error = await failureOf(
+        pool.answer(MASKS, 'values', (rows, values) => parts.push([[...rows], [...values]]), never),
+      );
       expect([error.kind, error.message]).toEqual([kind, message]);
       expect(parts).toEqual(behaviour === 'cannot start' ? [] : [[[0], [0]]]);
       if (behaviour === 'cannot start') expect((await failureOf(pool.ready)).message).toBe(message);
@@ -80,20 +87,21 @@ describe('threads that answer masks', { timeout: 120_000 }, () => {
 
   it('fail those who wait, and who come later, when one dies', async () => {
     const pool = startThreads(1, 'exits');
-    const all = Array.from({ length: 3 }, async () => failureOf(pool.answer(MASKS, () => undefined, never)));
+    const all = Array.from({ length: 3 }, async () => failureOf(pool.answer(MASKS, 'values', () => undefined, never)));
     for (const { message } of await Promise.all(all)) expect(message).toMatch(/a thread failed \(exit code 3\)/);
-    expect((await failureOf(pool.answer(MASKS, () => undefined, never))).message).toMatch(/exit code 3/);
+    expect((await failureOf(pool.answer(MASKS, 'values', () => undefined, never))).message).toMatch(/exit code 3/);
   });
 
   it('stop on request and by what the listener throws, and answer again afterwards', async () => {
     const pool = startThreads(1, 'waits');
     for (let round = 0; round < 2; round++) {
       const controller = new AbortController();
-      const stopped = failureOf(pool.answer(MASKS, () => controller.abort(), controller.signal));
+      const stopped = failureOf(pool.answer(MASKS, 'values', () => controller.abort(), controller.signal));
       expect((await stopped).kind).toBe('aborted');
       const thrown = failureOf(
         pool.answer(
           MASKS,
+          'values',
           () => {
             throw new RangeError('full');
           },
@@ -103,14 +111,14 @@ describe('threads that answer masks', { timeout: 120_000 }, () => {
       expect(await thrown).toEqual(new RangeError('full'));
     }
     const before = AbortSignal.abort();
-    expect((await failureOf(pool.answer(MASKS, () => undefined, before))).kind).toBe('aborted');
+    expect((await failureOf(pool.answer(MASKS, 'values', () => undefined, before))).kind).toBe('aborted');
   });
 
   it('end when closed, with the work under way', async () => {
     const pool = startThreads(1, 'waits');
     const [working, waiting] = [
-      failureOf(pool.answer(MASKS, () => pool.close(), never)),
-      failureOf(pool.answer(MASKS, () => undefined, never)),
+      failureOf(pool.answer(MASKS, 'values', () => pool.close(), never)),
+      failureOf(pool.answer(MASKS, 'values', () => undefined, never)),
     ];
     for (const error of await Promise.all([working, waiting]))
       expect([error.kind, error.message]).toEqual(['aborted', 'game: was disposed, and its threads ended.']);

@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { allMasks, emptyMasks, selectRows } from '../../src/masks.ts';
 import type { SpexlensError } from '../../src/errors.ts';
-import type { Ablation } from '../../src/lens/components/ablation.ts';
+import type { ValueOptions } from '../../src/game.ts';
+import { ABLATIONS, type AblationName } from '../../src/lens/components/ablations.ts';
 import { createComponentGame, type ComponentGameOptions } from '../../src/lens/components/component-game.ts';
 import { parsePlayers } from '../../src/lens/components/components.ts';
 import { metricOf } from '../../src/lens/metrics.ts';
@@ -18,7 +19,8 @@ const task = (tokens: number[], corrupted: number[]): Task => ({
   corrupted,
   correct: 5,
   incorrect: 2,
-  prompt: { prompt: tokens.join(' ') },
+  label: tokens.join(' '),
+  text: { prompt: tokens.join(' ') },
   strTokens: tokens.map(String),
 });
 const TASKS = [
@@ -31,20 +33,23 @@ const optionsOf = (model: Model, options: Partial<ComponentGameOptions> = {}): C
   players: parsePlayers('heads', model.config),
   tasks: TASKS,
   metric: metricOf('logit-diff'),
-  ablation: 'zero',
+  ablation: ABLATIONS.zero,
   batchSize: 16,
   ...options,
 });
 
-/** Batches as they were reported; expects them to follow on each other. */
-function listener(): { readonly onBatch: (start: number, values: Float64Array) => void; readonly values: number[] } {
+/** Values by row as they were told of; expects each once, and some at every telling. */
+function listener(): { readonly onValues: NonNullable<ValueOptions['onValues']>; readonly values: number[] } {
   const values: number[] = [];
   return {
     values,
-    onBatch: (start, batch) => {
-      expect(start).toBe(values.length);
+    onValues: (rows, batch) => {
       expect(batch.length).toBeGreaterThan(0);
-      values.push(...batch);
+      expect(rows).toHaveLength(batch.length);
+      batch.forEach((value, k) => {
+        expect(values[rows[k]]).toBeUndefined();
+        values[rows[k]] = value;
+      });
     },
   };
 }
@@ -54,15 +59,15 @@ const timeout = 120_000;
 /** Blocks of other masks may take other kernels: equal up to rounding. */
 const TOLERANCE = 1e-5;
 
-describe('a game on threads gives the values of one thread, in order', { timeout }, () => {
+describe('a game on threads gives the values of one thread', { timeout }, () => {
   it.each([
     ['wasm', 'gpt2', 'logit-diff', 'zero'],
     ['wasm', 'llama: rotary, gated, grouped heads', 'kl', 'resample'],
     ['cpu', 'solu_ln', 'cross-entropy', 'mean-per-position'],
-  ] as [string, string, string, Ablation][])('%s: %s, %s, %s', async (backend, config, metric, ablation) => {
+  ] as [string, string, string, AblationName][])('%s: %s, %s, %s', async (backend, config, metric, ablation) => {
     const { close } = await open(backend);
     const { model } = randomModel(CONFIGS[config]);
-    const options = optionsOf(model, { metric: metricOf(metric), ablation });
+    const options = optionsOf(model, { metric: metricOf(metric), ablation: ABLATIONS[ablation] });
     using alone = createComponentGame(model, options);
     using pooled = createPooledGame(model, options, { threads: 2 });
     const masks = wide(
@@ -75,7 +80,7 @@ describe('a game on threads gives the values of one thread, in order', { timeout
       alone.players.length,
     );
     const heard = listener();
-    const values = await pooled.value(masks, { onBatch: heard.onBatch });
+    const values = await pooled.value(masks, { onValues: heard.onValues });
     expect(heard.values).toEqual([...values]);
     expect(values).toBeAllClose(await alone.value(masks), TOLERANCE);
     expect(new Set(values).size).toBeGreaterThan(40);
@@ -119,11 +124,7 @@ describe('a game on threads', { timeout }, () => {
     for (const count of [0, 1, 3, 17, 130, 512]) {
       const heard = listener();
       const rows = Array.from({ length: count }, (_, k) => (k * 37) % 300); // some twice
-      const told = new Map<number, number>();
-      const onValues = (at: ArrayLike<number>, values: Float64Array): void =>
-        values.forEach((value, k) => told.set(at[k], value));
-      const values = await pooled.value(selectRows(MASKS, rows), { onBatch: heard.onBatch, onValues });
-      expect(rows.map((_, row) => told.get(row))).toEqual([...values]);
+      const values = await pooled.value(selectRows(MASKS, rows), { onValues: heard.onValues });
       expect(values).toBeAllClose(
         rows.map((row) => truth[row]),
         TOLERANCE,
@@ -161,10 +162,10 @@ describe('a game on threads', { timeout }, () => {
   });
 
   it('stops when its listener throws, with what it threw', async () => {
-    const onBatch = (): void => {
+    const onValues = (): void => {
       throw new RangeError('the disk is full');
     };
-    expect(await failureOf(pooled.value(MASKS, { onBatch }))).toEqual(new RangeError('the disk is full'));
+    expect(await failureOf(pooled.value(MASKS, { onValues }))).toEqual(new RangeError('the disk is full'));
     expect(await pooled.value(MASKS)).toBeAllClose(truth, TOLERANCE);
   });
 
@@ -176,7 +177,7 @@ describe('a game on threads', { timeout }, () => {
     expect(make({ threads: 0 })).toThrow('threads: 0 is not a whole number >= 1, nor auto.');
     expect(make({ threads: 1.5 })).toThrow('threads: 1.5 is not a whole number >= 1, nor auto.');
     expect(make({}, { metric: { ...metricOf('logit') } })).toThrow(
-      'threads: take a metric by name, and this logit is not the one of that name; use metricOf.',
+      'threads: take metrics and ablations that are known by name, and logit with zero is not; use metricOf and ablationOf, or threads 1.',
     );
     expect(make({}, { tasks: [] })).toThrow('component game: has no prompts');
     expect((await failureOf(pooled.value(allMasks(3)))).message).toBe(
@@ -187,7 +188,7 @@ describe('a game on threads', { timeout }, () => {
   it('leaves no tensors, and ends with its work when disposed', async () => {
     await expect(async () => {
       const game = createPooledGame(model, optionsOf(model), { threads: 1 });
-      const error = failureOf(game.value(MASKS, { onBatch: () => game[Symbol.dispose]() }));
+      const error = failureOf(game.value(MASKS, { onValues: () => game[Symbol.dispose]() }));
       expect([(await error).kind, (await error).message]).toEqual([
         'aborted',
         'random logit-diff: was disposed, and its threads ended.',
@@ -202,7 +203,7 @@ describe('a game on threads', { timeout }, () => {
   it('stays on this thread while auto has little to do', async () => {
     using auto = createPooledGame(model, optionsOf(model));
     const heard = listener();
-    expect(await auto.value(MASKS, { onBatch: heard.onBatch })).toEqual(truth);
+    expect(await auto.value(MASKS, { onValues: heard.onValues })).toEqual(truth);
     expect(heard.values).toEqual([...truth]);
     expect([auto.threads, auto.alone]).toEqual([1, undefined]);
   });
@@ -211,7 +212,7 @@ describe('a game on threads', { timeout }, () => {
     using auto = createPooledGame(model, optionsOf(model, { batchSize: 2, without: ['sharing'] }), { worthMs: 0 });
     const rows = Array.from({ length: 1600 }, (_, k) => (k * 37) % 512);
     const heard = listener();
-    expect(await auto.value(selectRows(MASKS, rows), { onBatch: heard.onBatch })).toBeAllClose(
+    expect(await auto.value(selectRows(MASKS, rows), { onValues: heard.onValues })).toBeAllClose(
       rows.map((row) => truth[row]),
       TOLERANCE,
     );
@@ -231,13 +232,13 @@ describe('a game on threads', { timeout }, () => {
   it('does not keep a process alive that forgets to dispose it', async () => {
     const program = `
       const at = (path) => import(new URL(path, ${JSON.stringify(new URL('../../src/', import.meta.url).href)}));
-      const [{ openBackend }, { loadModel }, { createPooledGame }, { parsePlayers }, { metricOf }, { readPrompts, toTasks }, { allMasks }] = await Promise.all(
-        ['backend/backend.ts', 'model/model.ts', 'measure/pooled-game.ts', 'lens/components/components.ts', 'lens/metrics.ts', 'lens/prompts.ts', 'masks.ts'].map(at));
-      await openBackend('wasm', { run: async () => 0, tolerance: 1 });
+      const [{ openBackend }, { loadModel }, { createPooledGame }, { parsePlayers }, { ABLATIONS }, { metricOf }, { readPrompts, toTasks }, { allMasks }] = await Promise.all(
+        ['open-backend.ts', 'model/model.ts', 'measure/pooled-game.ts', 'lens/components/components.ts', 'lens/components/ablations.ts', 'lens/metrics.ts', 'lens/prompts.ts', 'masks.ts'].map(at));
+      await openBackend('wasm');
       const model = await loadModel('models/induction-2l-h1');
       const metric = metricOf('accuracy');
-      const tasks = toTasks(model, (await readPrompts('models/induction-2l-h1/prompts.jsonl')).slice(0, 2), metric, false);
-      const game = createPooledGame(model, { players: parsePlayers('heads', model.config), tasks, metric, ablation: 'zero' }, { threads: 2 });
+      const tasks = toTasks(model, (await readPrompts('models/induction-2l-h1/prompts.jsonl')).slice(0, 2), { metric, corrupted: false });
+      const game = createPooledGame(model, { players: parsePlayers('heads', model.config), tasks, metric, ablation: ABLATIONS.zero }, { threads: 2 });
       const values = await game.value(allMasks(game.players.length));
       console.log(values.length, game.threads);`;
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPrompts } from '../../src/lens/prompts.ts';
 import { runWithCache, runWithHooks } from '../../src/hooks/run.ts';
 import { loadModel, tokenizerOf } from '../../src/model/model.ts';
+import { toSequences } from '../../src/model/tokens.ts';
 import { referenceForward, type ReferenceParameters } from '../../src/model/reference/reference.ts';
 import { availableBackends, open, TEST_BACKEND } from '../tensors.ts';
 
@@ -32,7 +33,7 @@ describe.each(backends)('bundled models on %s', (backend) => {
     );
     const prompts = await readPrompts(`models/${name}/prompts.jsonl`);
     for (const { prompt } of prompts.slice(0, 8)) {
-      const tokens = tokenizerOf(model).encode(prompt);
+      const [tokens] = toSequences(model, prompt);
       const { logits, cache } = runWithCache(model, tokens, { names: (hook) => /hook_resid_(pre|post)$/.test(hook) });
       const truth = referenceForward(model.config, reference, tokens);
       expect(await logits.data()).toBeAllClose(truth.logits, 1e-5);
@@ -92,7 +93,7 @@ describe('bundled models', () => {
     for (const { prompt, correct } of prompts) {
       const logits = runWithHooks(model, prompt, []);
       const last = (await logits.data()).slice(-model.config.dVocabOut);
-      if (last.indexOf(Math.max(...last)) === tokenizer.toSingleToken(correct ?? '')) right++;
+      if (last.indexOf(Math.max(...last)) === tokenizer.toSingleToken(String(correct))) right++;
       logits.dispose();
     }
     expect(right / prompts.length).toBeGreaterThanOrEqual(0.95);

@@ -16,6 +16,7 @@ import { createModel, loadModel, withUngroupedHeads, type Model } from '../../sr
 import { disposeParameters, float32Parameters, rowsOf, store } from '../../src/model/weights/parameters.ts';
 import { writeSafetensors } from '../../src/checkpoint/safetensors-write.ts';
 import { availableBackends, open } from '../tensors.ts';
+import { ABLATIONS } from '../../src/lens/components/ablations.ts';
 
 const LLAMA = 'test/golden/families/llama'; // its tensors are BF16
 const TOKENS = [3, 1, 4, 1, 5, 9, 2, 6];
@@ -172,7 +173,8 @@ describe.runIf((await availableBackends()).includes('webgpu'))('a model in halve
       corrupted: undefined,
       correct: 5,
       incorrect: 2,
-      prompt: { prompt: '' },
+      label: 'prompt 1',
+      text: { prompt: '' },
       strTokens: TOKENS.map(String),
     };
     const players = parsePlayers('heads', half.config);
@@ -180,7 +182,7 @@ describe.runIf((await availableBackends()).includes('webgpu'))('a model in halve
       players,
       tasks: [task],
       metric: metricOf('logit-diff'),
-      ablation: 'zero',
+      ablation: ABLATIONS.zero,
     });
     const [value] = await game.value(masksFromRows([players.map(() => 1)]));
     const last = plain.slice(-half.config.dVocabOut);

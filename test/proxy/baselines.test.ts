@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { orderThree } from '../../bench/synthetic.ts';
-import { allMasks, masksFromMembers, concatMasks, selectRows, uniformMasks } from '../../src/masks.ts';
+import { allMasks, masksFromMembers, concatMasks, selectRows } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { fitFaithBanzhaf, fitKernelShap } from '../../src/proxy/baselines.ts';
 import { proxyMasks } from '../../src/proxy/proxyspex.ts';
 import { createRandom } from '../../src/random.ts';

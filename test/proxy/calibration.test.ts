@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { hierarchical, pureParities, staircases } from '../../bench/synthetic.ts';
-import { uniformMasks } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { boost } from '../../src/proxy/trees/boost.ts';
 import { fitFirstOrder } from '../../src/proxy/first-order.ts';
 import { treeFourier } from '../../src/proxy/trees/tree-fourier.ts';

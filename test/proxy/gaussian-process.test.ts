@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { allMasks, isKept, selectRows, uniformMasks } from '../../src/masks.ts';
+import { allMasks, isKept, selectRows } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { invertPositive } from '../../src/proxy/process/cholesky.ts';
 import { fitGp, negativeLogPosterior, processAt, type GpParameters } from '../../src/proxy/process/gaussian-process.ts';
 import { createPairs, kernelBytes, kernelMatrix, kernelTable } from '../../src/proxy/process/hypercube-kernel.ts';

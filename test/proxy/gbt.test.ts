@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { isKept, selectRows, uniformMasks, type Masks } from '../../src/masks.ts';
+import { isKept, selectRows, type Masks } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { boost, minDataInLeaf } from '../../src/proxy/trees/boost.ts';
 import { predict, truncate, type Tree } from '../../src/proxy/trees/tree.ts';
 import { tune } from '../../src/proxy/trees/tune.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { hierarchical, staircases } from '../../bench/synthetic.ts';
-import { allMasks, uniformMasks } from '../../src/masks.ts';
+import { allMasks } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { fitGreedyParities, growParities } from '../../src/proxy/parities/greedy-parities.ts';
 import { parityPath } from '../../src/proxy/parities/parity-path.ts';
 import { createRandom } from '../../src/random.ts';

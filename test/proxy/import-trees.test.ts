@@ -27,10 +27,19 @@ function text(name: string): string {
   return model;
 }
 
-function imported({ library, players, model }: z.infer<typeof Golden>): Ensemble {
+function imported({ library, players, model }: z.infer<typeof Golden>, zero?: 'number' | 'missing'): Ensemble {
   if (typeof model !== 'string') return importXgboostDump(model, { players, base: 0.25 });
-  return (library === 'lightgbm' ? importLightGbm : importXgboost)(model, { players, output: 'raw' });
+  if (library === 'lightgbm') return importLightGbm(model, { players, output: 'raw' });
+  return importXgboost(model, { players, output: 'raw', zero });
 }
+
+/** What a zero was to a model whose file allows both. */
+const ZERO: Readonly<Record<string, 'number' | 'missing'>> = {
+  'xgboost-wide': 'number',
+  'xgboost-missing': 'number',
+  'xgboost-missing-zero': 'missing',
+  'xgboost-sparse': 'missing',
+};
 
 /** Whether a path of the tree asks a player twice. */
 function repeats({ player, absent, present }: Tree, node = 0, asked: readonly number[] = []): boolean {
@@ -46,13 +55,13 @@ const NAMES = readdirSync(FOLDER)
   .map((file) => file.replace('.json', ''));
 
 describe('models trained elsewhere', () => {
-  test('there are 14 of them', () => expect(NAMES).toHaveLength(14));
+  test('there are 17 of them', () => expect(NAMES).toHaveLength(17));
 
   test.each(NAMES)(
     "%s: tree by tree and as a spectrum, our values of all 64 masks are the library's to 1e-6",
     (name) => {
       const model = golden(name);
-      const ensemble = imported(model);
+      const ensemble = imported(model, ZERO[name]);
       const masks = allMasks(model.players);
       expect(predict(ensemble, masks)).toBeAllClose(model.values, 1e-6);
       expect(evaluate(ensembleSpectrum(ensemble), masks)).toBeAllClose(model.values, 1e-6);
@@ -62,9 +71,25 @@ describe('models trained elsewhere', () => {
   test.each(['lightgbm-wide', 'xgboost-wide'])(
     '%s asks players again on a path, so the test above holds that case',
     (name) => {
-      expect(imported(golden(name)).trees.some((tree) => repeats(tree))).toBe(true);
+      expect(imported(golden(name), ZERO[name]).trees.some((tree) => repeats(tree))).toBe(true);
     },
   );
+});
+
+describe('importXgboost', () => {
+  test.each(['xgboost-missing-zero', 'xgboost-sparse', 'xgboost-wide'])(
+    'refuses %s until it is told what a zero is: the file allows both',
+    (name) => {
+      expect(() => imported(golden(name))).toThrow("say zero: 'missing' for those, zero: 'number' for others.");
+    },
+  );
+
+  test('takes the trees up to the best iteration of early stopping, or all when asked', () => {
+    const { players, model, values } = golden('xgboost-stopped');
+    const read = (iterations: 'best' | 'all'): Ensemble => importXgboost(model as string, { players, iterations });
+    expect([read('best').trees.length, read('all').trees.length]).toEqual([4, 7]);
+    expect(predict(read('all'), allMasks(players))).not.toBeAllClose(values, 0.01);
+  });
 });
 
 describe('importLightGbm refuses', () => {

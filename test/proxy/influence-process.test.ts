@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { orderThree } from '../../bench/synthetic.ts';
-import { selectRows, uniformMasks, type Masks } from '../../src/masks.ts';
+import { selectRows, type Masks } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { processAt } from '../../src/proxy/process/gaussian-process.ts';
 import { chooseScalars, fitInfluenceProcess } from '../../src/proxy/process/influence-process.ts';
 import { createRandom } from '../../src/random.ts';

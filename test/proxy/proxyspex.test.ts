@@ -1,15 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import {
-  allMasks,
-  masksFromRows,
-  concatMasks,
-  isKept,
-  maskHex,
-  selectRows,
-  uniformMasks,
-  type Masks,
-} from '../../src/masks.ts';
-import { gameFromFunction, meter } from '../../src/game.ts';
+import { allMasks, masksFromRows, concatMasks, isKept, maskHex, selectRows, type Masks } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
+import { gameFromFunction } from '../../src/game.ts';
+import { openLedger } from '../../src/ledger.ts';
 import { boost } from '../../src/proxy/trees/boost.ts';
 import { fitFirstOrder } from '../../src/proxy/first-order.ts';
 import { fitProxySpex } from '../../src/proxy/fit.ts';
@@ -255,10 +248,10 @@ describe('proxyspex as a solver', () => {
   const quick = createProxySpexSolver({ grid: QUICK });
 
   test('draws distinct masks with both ends, within the budget, and reports its progress', async () => {
-    const metered = meter(game, 150);
+    const metered = openLedger(game).account(150);
     const stages = new Set<string>();
     const solution = await quick.solve(metered, { budget: 150, seed: 4, onProgress: ({ stage }) => stages.add(stage) });
-    expect(metered.spent).toBe(150);
+    expect(metered.asked).toBe(150);
     expect(solution).toMatchObject({ solver: 'proxyspex', masks: 150, exact: false });
     expect([...stages]).toEqual(['measure', 'tune', 'refine', 'fit']);
     expect(JSON.parse(JSON.stringify(solution.details))).toMatchObject({

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { allMasks, uniformMasks } from '../../src/masks.ts';
+import { allMasks } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { boost } from '../../src/proxy/trees/boost.ts';
 import { energyOf, largestTerms, type SparsePolynomial } from '../../src/proxy/parities/sparse-polynomial.ts';
 import { energyPrefix, sparsify } from '../../src/proxy/sparsify.ts';

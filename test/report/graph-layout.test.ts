@@ -61,11 +61,11 @@ describe('the interaction graph', () => {
     const result = await madeUpResult({ players: heads(4, 4), circuit: false });
     const layout = layoutGraph(result) as GraphLayout;
     for (const { player, x, y } of layout.pills) {
-      const { layer, head } = result.players[player];
+      const { layer, place } = result.players[player];
       const lane = layout.lanes[layer ?? -1];
       expect(x).toBeGreaterThan(lane.x);
       expect(x).toBeLessThan(lane.x + lane.width);
-      expect(y).toBe(layout.rows[head ?? -1].y);
+      expect(y).toBe(layout.rows[place?.kind === 'head' ? place.head : -1].y);
     }
     expect(layout.pills.length + layout.dots.length).toBe(16);
   });
@@ -105,8 +105,8 @@ describe('the grid of players', () => {
     expect(playerGrid(neurons(3))).toBeUndefined();
     expect(
       playerGrid([
-        { name: 'L0H0@1', layer: 0, head: 0 },
-        { name: 'L0H0@2', layer: 0, head: 0 },
+        { name: 'L0H0@1', layer: 0, place: { kind: 'head', layer: 0, head: 0, position: 1 } },
+        { name: 'L0H0@2', layer: 0, place: { kind: 'head', layer: 0, head: 0, position: 2 } },
       ]),
     ).toBeUndefined();
     expect(playerGrid(tokens(['a']))).toBeUndefined();

@@ -36,7 +36,7 @@ beforeAll(async () => {
     ...bare,
     interactions: [],
     values: bare.values.map(() => ({ banzhaf: 0, shapley: 0 })),
-    energy: { total: 0, alone: 0, withinLayer: 0, acrossLayers: 0, noLayer: 0, byOrder: [] },
+    energy: { total: 0, alone: 0, within: 0, across: 0, ungrouped: 0, byOrder: [] },
     clean: 0,
     ablated: 0,
   };

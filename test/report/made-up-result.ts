@@ -29,8 +29,11 @@ export interface MadeUp {
 /** L0H0 .. of every layer, and MLP0 .. when asked. */
 export function heads(layers: number, perLayer: number, mlps = false): ResultPlayer[] {
   return Array.from({ length: layers }, (_, layer) => [
-    ...Array.from({ length: perLayer }, (_, head) => ({ name: `L${layer}H${head}`, layer, head })),
-    ...(mlps ? [{ name: `MLP${layer}`, layer }] : []),
+    ...Array.from(
+      { length: perLayer },
+      (_, head): ResultPlayer => ({ name: `L${layer}H${head}`, layer, place: { kind: 'head', layer, head } }),
+    ),
+    ...(mlps ? [{ name: `MLP${layer}`, layer, place: { kind: 'mlp', layer } } satisfies ResultPlayer] : []),
   ]).flat();
 }
 
@@ -39,7 +42,11 @@ export function tokens(words: readonly string[]): ResultPlayer[] {
 }
 
 export function neurons(count: number, layer = 1): ResultPlayer[] {
-  return Array.from({ length: count }, (_, k) => ({ name: `L${layer}N${k}`, layer }));
+  return Array.from({ length: count }, (_, k) => ({
+    name: `L${layer}N${k}`,
+    layer,
+    place: { kind: 'neuron', layer, neuron: k },
+  }));
 }
 
 /** A result over `players`; the same arguments give the same record. */
@@ -66,13 +73,11 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
   const game: Game = {
     name,
     players,
-    async value(masks, { onBatch } = {}) {
+    async value(masks) {
       // A little that the spectrum does not know, the same for the same mask.
-      const measured = evaluate(spectrum, masks).map(
+      return evaluate(spectrum, masks).map(
         (value, row) => value + 0.1 * createRandom(seed, maskHex(masks, row)).normal(),
       );
-      onBatch?.(0, measured);
-      return measured;
     },
   };
   const [ablated, clean] = await game.value(masksFromMembers(n, [[], players.map((_, i) => i)]));
@@ -100,7 +105,10 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
           rivals: { 'first order': additive },
           selector: ranking(values),
         });
-  const split = energySplit(spectrum, players);
+  const split = energySplit(
+    spectrum,
+    players.map(({ layer }) => layer),
+  );
   const byOrder = energyByOrder(spectrum);
   return {
     schema: RESULT_SCHEMA,
@@ -119,8 +127,8 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
       },
       seed: 0,
     },
+    name,
     model: {
-      name,
       family: 'gpt2',
       layers,
       heads: perLayer,
@@ -138,7 +146,7 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
       metric: 'logit difference',
       units: 'logits',
       ablation: 'zero',
-      players: players[0].head !== undefined ? 'heads' : players[0].layer !== undefined ? 'neurons' : 'tokens',
+      players: players[0].place?.kind === 'head' ? 'heads' : players[0].layer !== undefined ? 'neurons' : 'tokens',
     },
     players,
     clean,
@@ -173,8 +181,14 @@ export async function madeUpResult(options: MadeUp): Promise<Result> {
     },
     values,
     interactions: listInteractions(spectrum, players, values, undefined, 20),
-    ...(circuit && { circuit }),
+    ...(circuit && {
+      circuit: {
+        ...circuit,
+        members: circuit.members.map(({ player, name: called, necessity }) => ({ player, name: called, necessity })),
+      },
+    }),
     ...(removal && { removal }),
+    findings: [],
     files: [
       { path: 'out/result.json', what: 'this record' },
       { path: 'out/report.html', what: 'the page' },

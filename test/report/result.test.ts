@@ -25,11 +25,11 @@ describe('result.json', () => {
 
   it.each([
     ['not JSON at all', () => '{"schema": ', /result\.json: 11 characters are not JSON/],
-    ['no schema', () => ({}), /no schema field was found; this version reads "spexlens\.result\/2"/],
+    ['no schema', () => ({}), /no schema field was found; this version reads "spexlens\.result\/3"/],
     [
       'another version',
-      () => spoiled((copy) => Object.assign(copy, { schema: 'spexlens.result/3' })),
-      /schema "spexlens\.result\/3" was found; this version reads/,
+      () => spoiled((copy) => Object.assign(copy, { schema: 'spexlens.result/4' })),
+      /schema "spexlens\.result\/4" was found; this version reads/,
     ],
     ['a missing field', () => spoiled((copy) => Reflect.deleteProperty(copy, 'clean')), /clean: .*expected number/],
     ['an unknown field', () => spoiled((copy) => Object.assign(copy, { extra: 1 })), /extra/],
@@ -66,7 +66,7 @@ describe('result.json', () => {
 
   it('refuses to write NaN, which JSON would turn into null', () => {
     expect(() => formatResult({ ...result, clean: Number.NaN })).toThrow(/clean: .*number/);
-    expect(RESULT_SCHEMA).toBe('spexlens.result/2');
+    expect(RESULT_SCHEMA).toBe('spexlens.result/3');
   });
 });
 

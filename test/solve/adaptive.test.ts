@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { isKept, maskHex } from '../../src/masks.ts';
 import { SpexlensError } from '../../src/errors.ts';
-import { gameFromFunction, memoise, type Game } from '../../src/game.ts';
+import { gameFromFunction, type Game } from '../../src/game.ts';
+import { openLedger } from '../../src/ledger.ts';
 import { createRandom } from '../../src/random.ts';
-import { roundSizes, solveAdaptively, verdict, type Adaptive, type Round } from '../../src/solve/adaptive.ts';
-import { solve } from '../../src/solve/solve.ts';
+import { roundSizes, solveAdaptively, verdict } from '../../src/solve/adaptive.ts';
+import { solve, SOLVERS } from '../../src/solve/solve.ts';
+import type { Round } from '../../src/solver.ts';
 
 const additive = (n: number): Game =>
   gameFromFunction('additive', n, (row, masks) =>
@@ -39,7 +41,7 @@ describe('an adaptive budget', () => {
       heldOut: 200,
       seed: 1,
     });
-    const { outcome, rounds } = solution.details['adaptive'] as Adaptive;
+    const { outcome, rounds } = solution.evidence!.adaptive!;
     expect(outcome).toBe('reached');
     expect(solution.masks).toBeLessThan(500);
     expect(solution.masks).toBe(rounds[rounds.length - 1].fitted);
@@ -48,14 +50,14 @@ describe('an adaptive budget', () => {
 
   it('gives up when even the hopeful curve falls short, before the budget is spent', async () => {
     const { solution } = await solveAdaptively(noisy(16), { targetR2: 0.95, maxBudget: 4000, heldOut: 200, seed: 1 });
-    const { outcome, why } = solution.details['adaptive'] as Adaptive;
+    const { outcome, why } = solution.evidence!.adaptive!;
     expect(outcome).toBe('hopeless');
     expect(why).toMatch(/at 4000 masks at best, short of the target of 0.95/);
     expect(solution.masks).toBeLessThan(4000);
   });
 
   it('measures what it reports and no more: the rounds share one draw, held-out masks are apart', async () => {
-    const memo = memoise(additive(24));
+    const memo = openLedger(additive(24));
     const { solution, held, fitted } = await solveAdaptively(memo, {
       targetR2: 0.95,
       maxBudget: 3000,
@@ -68,8 +70,8 @@ describe('an adaptive budget', () => {
   });
 
   it('is exact where all masks are within the budget', async () => {
-    const { solution, heldOut } = await solve(memoise(additive(6)), {
-      solver: 'auto',
+    const { solution, heldOut } = await solve(openLedger(additive(6)), {
+      solver: SOLVERS.auto,
       budget: 0,
       adaptive: { targetR2: 0.9 },
       heldOut: 30,
@@ -80,8 +82,8 @@ describe('an adaptive budget', () => {
   });
 
   it('scores the additive fit on the same held-out masks', async () => {
-    const { heldOut } = await solve(memoise(additive(24)), {
-      solver: 'auto',
+    const { heldOut } = await solve(openLedger(additive(24)), {
+      solver: SOLVERS.auto,
       budget: 0,
       adaptive: { targetR2: 0.9, maxBudget: 600 },
       heldOut: 100,
@@ -123,7 +125,13 @@ describe('an adaptive budget', () => {
 
   it('goes with solver auto alone, and stops on its signal', async () => {
     await expect(
-      solve(memoise(additive(24)), { solver: 'spex', budget: 0, adaptive: { targetR2: 0.9 }, heldOut: 100, seed: 0 }),
+      solve(openLedger(additive(24)), {
+        solver: SOLVERS.spex,
+        budget: 0,
+        adaptive: { targetR2: 0.9 },
+        heldOut: 100,
+        seed: 0,
+      }),
     ).rejects.toThrow(/goes with solver auto/);
     await expect(
       solveAdaptively(additive(24), {

@@ -27,30 +27,27 @@ describe('energy', () => {
     expect(energy.reduce((a, b) => a + b)).toBeCloseTo(variance, 12);
   });
 
-  it('splits into alone, within a layer, across layers and no layer, as shares', () => {
-    const players = [{ name: 'a', layer: 0 }, { name: 'b', layer: 0 }, { name: 'c', layer: 1 }, { name: 'prompt' }];
-    const split = energySplit(
-      spectrum([
-        [[], 9],
-        [[0], 2],
-        [[0, 1], 1],
-        [[1, 2], -1],
-        [[0, 1, 2], 1],
-        [[2, 3], 1],
-      ]),
-      players,
-    );
-    expect(split).toEqual({ total: 8, alone: 4 / 8, withinLayer: 1 / 8, acrossLayers: 2 / 8, noLayer: 1 / 8 });
+  it('splits into alone, within a group, across groups and ungrouped, as shares, whatever the groups are called', () => {
+    const drawn = spectrum([
+      [[], 9],
+      [[0], 2],
+      [[0, 1], 1],
+      [[1, 2], -1],
+      [[0, 1, 2], 1],
+      [[2, 3], 1],
+    ]);
+    const expected = { total: 8, alone: 4 / 8, within: 1 / 8, across: 2 / 8, ungrouped: 1 / 8 };
+    expect(energySplit(drawn, [0, 0, 1, undefined])).toEqual(expected);
+    expect(energySplit(drawn, ['noun', 'noun', 'verb', undefined])).toEqual(expected);
   });
 
   it('of a constant is zero in every share, never NaN', () => {
-    const players = Array.from({ length: 4 }, (_, i) => ({ name: `p${i}` }));
-    expect(energySplit(spectrum([[[], 5]]), players)).toEqual({
+    expect(energySplit(spectrum([[[], 5]]), Array(4).fill(undefined))).toEqual({
       total: 0,
       alone: 0,
-      withinLayer: 0,
-      acrossLayers: 0,
-      noLayer: 0,
+      within: 0,
+      across: 0,
+      ungrouped: 0,
     });
     expect(energyByOrder(spectrum([]))).toEqual([0]);
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { allMasks, uniformMasks } from '../../src/masks.ts';
+import { allMasks } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { createRandom } from '../../src/random.ts';
 import { fourierFromMoebius, moebius, moebiusFromTable, or, tableFromMoebius } from '../../src/spectrum/moebius.ts';
 import { createSpectrum, evaluate } from '../../src/spectrum/spectrum.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { allMasks, isKept, uniformMasks } from '../../src/masks.ts';
+import { allMasks, isKept } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { createRandom } from '../../src/random.ts';
 import { compareTerms, createSpectrum, evaluate, setKey } from '../../src/spectrum/spectrum.ts';
 import { randomSparse } from './tables.ts';

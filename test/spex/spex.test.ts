@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { allMasks, maskHex, uniformMasks } from '../../src/masks.ts';
+import { allMasks, maskHex } from '../../src/masks.ts';
+import { uniformMasks } from '../../src/uniform-masks.ts';
 import { SpexlensError } from '../../src/errors.ts';
-import { gameFromFunction, memoise, meter, type Game, type ValueLog } from '../../src/game.ts';
+import { gameFromFunction, type Game } from '../../src/game.ts';
+import { openLedger, type Entries, type ValueLog } from '../../src/ledger.ts';
 import { createRandom } from '../../src/random.ts';
 import { refine } from '../../src/spex/refine.ts';
 import { noiseLevel } from '../../src/spex/confidence.ts';
@@ -122,11 +124,12 @@ describe('what a solution says about itself', () => {
       ...exact,
       value: async (masks, options) => {
         const values = (await exact.value(masks)).map((value) => value + 0.2 * noise.normal());
-        options?.onBatch?.(0, values);
+        const rows = Array.from({ length: masks.count }, (_, row) => row);
+        options?.onValues?.(rows, values);
         return values;
       },
     };
-    const { details, masks } = await spex({ t: 3, b: 4 }).solve(memoise(noisy), { budget: 5000, seed: 3 });
+    const { details, masks } = await spex({ t: 3, b: 4 }).solve(openLedger(noisy), { budget: 5000, seed: 3 });
     expect(details).toMatchObject({ plan: { t: 3, b: 4, masks: { raw: 912, unique: masks } }, totalBins: 48 });
     const { terms, refits, kept, energyExplained } = details as unknown as ReturnType<typeof fitSpex>;
     expect(refits.map(({ fit }) => fit)).toEqual(['peeled', 'leastSquares', 'lasso', 'ridge']);
@@ -195,11 +198,9 @@ describe('running and stopping', () => {
   });
 
   test('a run that was stopped resumes from its log and measures only the rest', async () => {
-    const entries: [string, number][] = [];
-    const log: ValueLog = {
-      entries: () => [...entries],
-      append: (hexes, values) => hexes.forEach((hex, k) => entries.push([hex, values[k]])),
-    };
+    const entries: Entries[] = [];
+    const logged = (): number => entries.reduce((sum, { masks }) => sum + masks.count, 0);
+    const log: ValueLog = { entries: () => [...entries], append: (more) => entries.push(more) };
     const stop = new AbortController();
     const source = gameOf(truth);
     const inBatches: Game = {
@@ -208,17 +209,21 @@ describe('running and stopping', () => {
         const all = await source.value(masks);
         for (let start = 0; start < masks.count; start += 32) {
           if (options.signal?.aborted) throw new SpexlensError('aborted', 'test', 'stopped.');
-          options.onBatch?.(start, all.subarray(start, Math.min(masks.count, start + 32)));
-          if (start === 96 && entries.length < 200) stop.abort();
+          const batch = all.subarray(start, Math.min(masks.count, start + 32));
+          options.onValues?.(
+            Array.from(batch, (_, k) => start + k),
+            batch,
+          );
+          if (start === 96 && logged() < 200) stop.abort();
         }
         return all;
       },
     };
     await expect(
-      spex(settings).solve(memoise(inBatches, log), { budget: 1000, seed: 1, signal: stop.signal }),
+      spex(settings).solve(openLedger(inBatches, log), { budget: 1000, seed: 1, signal: stop.signal }),
     ).rejects.toMatchObject({ kind: 'aborted' });
-    expect(entries).toHaveLength(128);
-    const resumed = memoise(inBatches, log);
+    expect(logged()).toBe(128);
+    const resumed = openLedger(inBatches, log);
     const solution = await spex(settings).solve(resumed, { budget: 1000, seed: 1 });
     expect(resumed).toMatchObject({ resumed: 128, measured: solution.masks - 128 });
     expect(solution).toEqual(await spex(settings).solve(source, { budget: 1000, seed: 1 }));
@@ -281,7 +286,7 @@ describe('bad input', () => {
   });
 
   test('a budget that covers the cube suffices, however often the plan repeats its masks', async () => {
-    const { masks, spectrum } = await spex().solve(meter(linear(7), 128), { budget: 128, seed: 1 });
+    const { masks, spectrum } = await spex().solve(openLedger(linear(7)).account(128), { budget: 128, seed: 1 });
     expect(masks).toBeLessThanOrEqual(128);
     expect(supportOf(spectrum)).toEqual(['0']);
   });

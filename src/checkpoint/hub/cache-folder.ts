@@ -7,10 +7,26 @@
  *     models--org--name/refs/<revision>                 the commit it stood for
  *
  * Links are made under another name and renamed, so what is under a final name is whole. Every name that comes
- * from the network has been checked to be a base name, a commit or an ETag of plain characters.
+ * from the network has been checked to be a base name, a commit or an ETag of plain characters. Nothing is written
+ * through a link that someone else put there: folders of a model must be folders, new files are made exclusively, and
+ * a file of a snapshot counts only when it lies, links followed, within the model's own folder.
  */
-import { copyFile, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { constants } from 'node:fs';
+import {
+  copyFile,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { fail } from '../../errors.ts';
 import { isBaseName } from '../weight-files.ts';
 import { isCommit, type HubId } from './hub-id.ts';
@@ -41,18 +57,42 @@ export async function rememberCommit(cache: CacheFolder, revision: string, commi
   if (isCommit(revision) || (await cachedCommit(cache, revision)) === commit) return;
   const path = join(cache.path, 'refs', revision);
   await writing(who, path, async () => {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(cache, dirname(path), who);
     const partial = join(cache.path, `.${process.pid}.${temporaries++}.ref`);
-    await writeFile(partial, commit);
+    await rm(partial, { force: true });
+    await writeFile(partial, commit, { flag: 'wx' });
     await rename(partial, path);
   });
 }
 
-/** The files of a snapshot that are really there; a link to a blob that is gone does not count. */
-export async function filesOf(snapshot: string): Promise<string[]> {
+/**
+ * Makes `folder`, in the model's own, and those above it. @throws 'checkpoint' when one of them is a link: what is
+ * written there would be written elsewhere.
+ */
+export async function makeFolder(cache: CacheFolder, folder: string, who: string): Promise<void> {
+  await mkdir(dirname(cache.path), { recursive: true });
+  const steps = relative(cache.path, folder)
+    .split(sep)
+    .filter((step) => step !== '');
+  for (let k = 0; k <= steps.length; k++) {
+    const path = join(cache.path, ...steps.slice(0, k));
+    await mkdir(path).catch((error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    });
+    if (!(await lstat(path)).isDirectory())
+      throw fail('checkpoint', who, `${path} is a link or a file; nothing is written through it. Remove it.`);
+  }
+}
+
+/** The files of a snapshot that are really there; a link to a blob that is gone or outside the cache does not count. */
+export async function filesOf(cache: CacheFolder, snapshot: string): Promise<string[]> {
   const names = await readdir(snapshot).catch(() => []);
+  const own = await realpath(cache.path).catch(() => cache.path);
   const present = await Promise.all(
-    names.map(async (name) => (await stat(join(snapshot, name)).catch(() => undefined))?.isFile() === true),
+    names.map(async (name) => {
+      const path = await realpath(join(snapshot, name)).catch(() => undefined);
+      return path !== undefined && path.startsWith(own + sep) && (await stat(path)).isFile();
+    }),
   );
   return names.filter((_, i) => present[i]);
 }
@@ -70,7 +110,7 @@ export async function link(
     throw fail('checkpoint', who, `the hub names a file ${JSON.stringify(file)}, which is no plain file name.`);
   const path = join(cache.snapshot(commit), file);
   await writing(who, path, async () => {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(cache, dirname(path), who);
     const target = relative(dirname(path), join(cache.blobs, blob));
     if (!copies && (await readlink(path).catch(() => undefined)) === target) return;
     const partial = join(cache.path, `.${process.pid}.${temporaries++}.link`);
@@ -82,7 +122,7 @@ export async function link(
         () => true,
         () => false,
       ));
-    if (!linked) await copyFile(join(cache.blobs, blob), partial);
+    if (!linked) await copyFile(join(cache.blobs, blob), partial, constants.COPYFILE_EXCL);
     await rename(partial, path);
   });
 }

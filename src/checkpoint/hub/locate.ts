@@ -1,15 +1,16 @@
-/** A model by name: a folder on this machine, else a hub id, downloaded into the shared cache. */
+/** A model by name: a folder or a GGUF file on this machine, else a hub id, downloaded into the shared cache. */
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { fail } from '../../errors.ts';
+import { isGguf } from '../weight-files.ts';
 import { looksLikeHubId, parseHubId } from './hub-id.ts';
 import { hubSettings, type HubOptions } from './settings.ts';
 import { fetchSnapshot } from './snapshot.ts';
 
 export interface LocatedModel {
-  /** Absolute path. */
+  /** Absolute path of the folder or the GGUF file. */
   readonly folder: string;
-  /** The folder's name, or the hub id's without its organisation. */
+  /** The folder's name, the GGUF file's without its ending, or the hub id's without its organisation. */
   readonly name: string;
 }
 
@@ -20,14 +21,19 @@ export interface LocatedModel {
  */
 export async function locateModel(model: string, options: HubOptions = {}): Promise<LocatedModel> {
   const there = await stat(model).catch(() => undefined);
-  if (there !== undefined) return { folder: resolve(model), name: basename(resolve(model)) };
+  if (there !== undefined) return { folder: resolve(model), name: nameOf(resolve(model)) };
   if (!looksLikeHubId(model)) {
     throw fail(
       'checkpoint',
       `model ${model}`,
-      'there is no such folder; pass a folder with config.json and weights, or a hub id such as openai-community/gpt2.',
+      'there is no such folder; pass a folder with config.json and weights, a .gguf file, or a hub id such as openai-community/gpt2.',
     );
   }
   const id = parseHubId(model);
   return { folder: await fetchSnapshot(id, await hubSettings(options)), name: id.name };
+}
+
+/** `/a/b` is b, `/a/b.gguf` too. */
+function nameOf(path: string): string {
+  return isGguf(path) ? basename(path).slice(0, -'.gguf'.length) : basename(path);
 }

@@ -6,13 +6,15 @@
  * tokenizer's files and one set of weights (weight-files.ts), not what else a repository holds. The revision is
  * remembered when everything is there, so that offline use finds whole snapshots.
  */
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
 import { readText } from '../model-folder.ts';
 import { quote } from '../strict-json.ts';
 import { chooseWeights, isBaseName, noWeights, parseIndex, type WeightChoice } from '../weight-files.ts';
 import { cachedCommit, cacheFolderOf, filesOf, link, rememberCommit, type CacheFolder } from './cache-folder.ts';
-import { downloadBlob } from './download.ts';
+import { downloadBlob, isIntact } from './download.ts';
 import { isCommit, type HubId } from './hub-id.ts';
 import { readBody, request } from './request.ts';
 import { type HubSettings } from './settings.ts';
@@ -41,17 +43,17 @@ export async function fetchSnapshot(id: HubId, settings: HubSettings): Promise<s
   }
   const { commit, files } = await ask(id, settings);
   const snapshot = cache.snapshot(commit);
-  const present = new Set(await filesOf(snapshot));
+  const present = new Set(await intactFiles(cache, snapshot));
   const get = async (file: string): Promise<void> => {
     if (present.has(file)) return;
     const who = `hub ${name} ${file}`;
     const url = `${settings.endpoint}/${id.repo}/resolve/${commit}/${encodeURIComponent(file)}`;
-    const blob = await downloadBlob({ url, file, who, id: name }, cache.blobs, settings);
+    const blob = await downloadBlob({ url, file, who, id: name }, cache, settings);
     await link(cache, commit, file, blob, settings, who);
   };
 
   const choice = chooseWeights(files);
-  if (!files.includes('config.json'))
+  if (!files.includes('config.json') && choice?.format !== 'gguf')
     throw fail(
       'checkpoint',
       `hub ${name}`,
@@ -106,6 +108,17 @@ async function ask(id: HubId, settings: HubSettings): Promise<{ commit: string; 
   return { commit: info.data.sha, files: info.data.siblings.map(({ rfilename }) => rfilename).filter(isBaseName) };
 }
 
+/**
+ * The files of a snapshot whose bytes are what their blobs are called by, hashed once a process. Copies (where links
+ * are impossible) have no such name and are taken as they are.
+ */
+async function intactFiles(cache: CacheFolder, snapshot: string): Promise<string[]> {
+  const files: string[] = [];
+  for (const file of await filesOf(cache, snapshot))
+    if (await isIntact(await realpath(join(snapshot, file)))) files.push(file);
+  return files;
+}
+
 async function shardsOf(choice: WeightChoice, folder: string, name: string): Promise<string[]> {
   if (choice.kind === 'file') return [];
   const who = `hub ${name} ${choice.file}`;
@@ -126,10 +139,10 @@ async function inCache(
       `${offline} the cache has no revision ${quote(id.revision)} of it in ${cache.path}; download it once while online.`,
     );
   const folder = cache.snapshot(commit);
-  const files = await filesOf(folder);
-  if (!files.includes('config.json'))
-    return nothing(`${offline} config.json is not in ${folder}; download the model once while online.`);
+  const files = await intactFiles(cache, folder);
   const choice = chooseWeights(files);
+  if (!files.includes('config.json') && choice?.format !== 'gguf')
+    return nothing(`${offline} config.json is not in ${folder}; download the model once while online.`);
   if (choice === undefined)
     return nothing(
       `${offline} in ${folder} was ${noWeights(files).replace(/\.$/, '')}; download the model once while online.`,
@@ -139,5 +152,9 @@ async function inCache(
     return nothing(
       `${offline} ${gone.length} of its shards are not in ${folder}, the first ${quote(gone[0])}; download the model once while online.`,
     );
-  return { folder, tokenizer: files.includes('tokenizer.json'), missing: settings.cacheDir };
+  return {
+    folder,
+    tokenizer: choice.format === 'gguf' || files.includes('tokenizer.json'),
+    missing: settings.cacheDir,
+  };
 }

@@ -52,6 +52,7 @@ const FUNCTIONS = [
   'torch._utils._rebuild_tensor_v2',
   'torch._utils._rebuild_tensor_v3',
   'torch._utils._rebuild_parameter',
+  'torch._utils._rebuild_parameter_with_state',
   'collections.OrderedDict',
 ];
 
@@ -205,6 +206,7 @@ function worldOf(root: string, entries: ReadonlyMap<string, ZipEntry>, who: stri
       case 'torch._utils._rebuild_tensor_v3':
         return tensor(args, true);
       case 'torch._utils._rebuild_parameter':
+      case 'torch._utils._rebuild_parameter_with_state': // attributes that a script hung on the parameter
         if (!isKind(args[0], 'made') || args[0].value.what !== 'tensor')
           throw damaged('makes a parameter of something that is no tensor');
         return args[0];

@@ -63,6 +63,7 @@ export async function processed(
     name: `${model.name}+${who}`,
     tokenizer: model.tokenizer,
     unusedTensors: model.unusedTensors,
+    notes: model.notes,
   });
   try {
     return { model: result, ...compare(await logitsOf(model, sample), await logitsOf(result, sample), sample) };

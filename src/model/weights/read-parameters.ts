@@ -47,13 +47,44 @@ export function requireRoom(config: ModelConfig, who: string): void {
   );
 }
 
+/** One NaN makes every logit NaN, where nothing tells its origin. @throws 'checkpoint' naming the first such value. */
+function requireFinite(values: Float32Array, { tensor, shape }: Source, who: string): void {
+  if (isFiniteThroughout(values)) return;
+  const odd = values.reduce((count, value) => count + (Number.isFinite(value) ? 0 : 1), 0);
+  const first = values.findIndex((value) => !Number.isFinite(value));
+  const index: number[] = [];
+  for (let d = shape.length - 1, rest = first; d >= 0; d--) {
+    index.unshift(rest % shape[d]);
+    rest = Math.floor(rest / shape[d]);
+  }
+  throw fail(
+    'checkpoint',
+    who,
+    `tensor "${tensor}" is ${values[first]} at [${index.join()}], as ${odd} of its ${values.length} values are NaN or infinite; the training diverged or the file is damaged.`,
+  );
+}
+
+/** x - x is 0 for finite x and NaN for others; four sums, so that none waits for the one before. */
+function isFiniteThroughout(values: Float32Array): boolean {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = values.length - (values.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    a += values[i] - values[i];
+    b += values[i + 1] - values[i + 1];
+    c += values[i + 2] - values[i + 2];
+    d += values[i + 3] - values[i + 3];
+  }
+  for (let i = whole; i < values.length; i++) a += values[i] - values[i];
+  return a + b + c + d === 0;
+}
+
 /**
  * The model's parameters onto the device, matrices in `storage`, into `into` under their canonical names.
  *
  * Peak memory beside the parameters: the largest tensor as it is stored, what its family makes of it, and 64 MB.
  *
  * @returns the tensors of the checkpoint that no parameter came from (buffers not counted).
- * @throws 'checkpoint' when a tensor is missing, of the wrong shape, or cannot be read, 'input' when `storage` cannot hold a value; `into` then holds what was made so far.
+ * @throws 'checkpoint' when a tensor is missing, of the wrong shape, not finite, or cannot be read, 'input' when `storage` cannot hold a value; `into` then holds what was made so far.
  */
 export async function readParameters(
   checkpoint: Checkpoint,
@@ -96,6 +127,7 @@ export async function readParameters(
   try {
     for (let i = 0; i < sources.length; i++) {
       const values = await (ahead ?? readAt(i));
+      requireFinite(values, sources[i], who);
       // The disk works on the next tensor while this one is laid out.
       ahead = i + 1 < sources.length && sizes[i + 1] <= AHEAD_VALUES ? readAt(i + 1) : undefined;
       for (const [name, take] of Object.entries(sources[i].gives))

@@ -7,7 +7,7 @@
  */
 import { selectRows, type Masks } from '../../masks.ts';
 import { fail } from '../../errors.ts';
-import { mean, squaredError } from '../../spectrum/regression/folds.ts';
+import { mean, squaredError, type Fold } from '../../spectrum/regression/folds.ts';
 import { createPairs, kernelBytes, kernelTable, type KernelParameters, type Pairs } from './hypercube-kernel.ts';
 import { minimise, type Point } from './lbfgs.ts';
 
@@ -33,6 +33,8 @@ const NOISE_FLOOR = 1e-4;
 /** Masks of the first, cheap search, and steps of each. */
 const PART = 256;
 const STEPS = { part: 30, all: 10 };
+/** The same where a fold's parameters are found anew. */
+const CROSS_STEPS = { part: 20, all: 2 };
 /** Beyond this the N³ is minutes. */
 export const MOST_MASKS = 1500;
 /** 2^n tables. */
@@ -50,15 +52,43 @@ export function fitGp(masks: Masks, values: Float64Array, kind: 'plain' | 'ampli
       `${masks.count} masks of ${masks.players} players; at most ${MOST_MASKS} masks and ${MOST_PLAYERS} players are practical. Use proxyspex.`,
     );
   }
+  return processAt(masks, values, searchParameters(masks, values, kind, STEPS));
+}
+
+/**
+ * Predictions of each mask by the process without it, its parameters found without the mask's fold: what the leave-one-out error
+ * would be had the parameters not seen the rows. Costs about as much as the fit.
+ */
+export function crossFittedGp(
+  masks: Masks,
+  values: Float64Array,
+  kind: 'plain' | 'amplitude',
+  folds: readonly Fold[],
+): Float64Array {
+  const predicted = new Float64Array(masks.count);
+  for (const { train, held } of folds) {
+    const own = Float64Array.from(train, (row) => values[row]);
+    const parameters = searchParameters(selectRows(masks, train), own, kind, CROSS_STEPS);
+    const { leaveOneOut } = processAt(masks, values, parameters);
+    held.forEach((row) => (predicted[row] = leaveOneOut[row]));
+  }
+  return predicted;
+}
+
+function searchParameters(
+  masks: Masks,
+  values: Float64Array,
+  kind: 'plain' | 'amplitude',
+  steps: { readonly part: number; readonly all: number },
+): GpParameters {
   const n = masks.players;
-  const unit = standardiser(values);
-  const y = unit.standardise(values);
+  const y = standardiser(values).standardise(values);
   const start = new Float64Array(2 * n + 3);
   start.fill(Math.log(START.coupling), 0, n);
   start.set([Math.log(START.amplitude), Math.log(START.noise), Math.log(START.coupling)], 2 * n);
-  const search = (rows: Masks, target: Float64Array, from: Float64Array, steps: number): Float64Array => {
+  const search = (rows: Masks, target: Float64Array, from: Float64Array, most: number): Float64Array => {
     const pairs = createPairs(kernelBytes(rows));
-    return minimise((at) => negativeLogPosterior(pairs, n, target, at, kind), from, steps).at;
+    return minimise((at) => negativeLogPosterior(pairs, n, target, at, kind), from, most).at;
   };
   const step = Math.ceil(masks.count / PART);
   const part = Array.from({ length: Math.ceil(masks.count / step) }, (_, k) => k * step);
@@ -68,11 +98,10 @@ export function fitGp(masks: Masks, values: Float64Array, kind: 'plain' | 'ampli
           selectRows(masks, part),
           Float64Array.from(part, (row) => y[row]),
           start,
-          STEPS.part,
+          steps.part,
         )
       : start;
-  const at = search(masks, y, rough, step > 1 ? STEPS.all : STEPS.part + STEPS.all);
-  return processAt(masks, values, parametersAt(at, n));
+  return parametersAt(search(masks, y, rough, step > 1 ? steps.all : steps.part + steps.all), n);
 }
 
 /** The process with given parameters on (masks, values): no search. */

@@ -1,9 +1,12 @@
 /**
  * XGBoost's JSON as an ensemble: Booster.save_model('model.json'), or the trees of get_dump(dump_format='json').
  *
- * x goes left ("yes") iff x < split_condition, so missing values play no part for dense 0/1 rows. Leaves include the
- * learning rate; those of dart are multiplied by weight_drop, which a saved model has and a dump lacks; so does a
- * dump lack base_score and the objective, and the caller says the base. XGBoost adds in 32 bits, we in 64.
+ * x goes left ("yes") iff x < split_condition, so missing values play no part for dense 0/1 rows. A model trained with
+ * missing=0, or on sparse rows, has never seen a 0: it sends one to the split's default side. The file does not say
+ * which kind it is, but the second kind has splits that send 0 and 1 the same way as numbers and apart by the default;
+ * such a file is refused until the caller says. Leaves include the learning rate; those of dart are multiplied by
+ * weight_drop, which a saved model has and a dump lacks; so does a dump lack base_score and the objective, and the
+ * caller says the base. Trees after the best iteration of early stopping are left out. XGBoost adds in 32 bits, we in 64.
  */
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
@@ -24,12 +27,20 @@ const SavedTree = z.object({
   right_children: numbers,
   split_indices: numbers,
   split_conditions: numbers,
+  default_left: z.array(z.union([z.number(), z.boolean()])).optional(),
   split_type: numbers.optional(),
   tree_param: z.object({ size_leaf_vector: z.coerce.number().default(1) }).optional(),
 });
-const Trees = z.object({ model: z.object({ trees: z.array(SavedTree), tree_info: numbers.optional() }) });
+const Trees = z.object({
+  model: z.object({
+    trees: z.array(SavedTree),
+    tree_info: numbers.optional(),
+    gbtree_model_param: z.object({ num_parallel_tree: z.coerce.number().default(1) }).optional(),
+  }),
+});
 const Saved = z.object({
   learner: z.object({
+    attributes: z.object({ best_iteration: z.coerce.number().int().nonnegative().optional() }).optional(),
     learner_model_param: z.object({
       base_score: z.string(),
       num_class: z.coerce.number().default(0),
@@ -45,29 +56,37 @@ const Saved = z.object({
   }),
 });
 
+export interface XgboostOptions extends ImportOptions {
+  /** What a 0 of a mask is: a number, or (missing=0, sparse rows) a missing value. Needed where the file allows both. */
+  readonly zero?: 'number' | 'missing' | undefined;
+  /** 'best', the default: those up to the best iteration of early stopping, where there was one, as scikit-learn's interface predicts; or all. */
+  readonly iterations?: 'best' | 'all' | undefined;
+}
+
 /**
  * The ensemble of a saved model.json: players are features by column, f̂(m) the (raw) prediction on the dense 0/1 row m.
  * @throws 'input' on text that is not such a model, several outputs, a link function (see `output`), linear boosters,
- * categorical splits, or another number of features than `players`.
+ * categorical splits, another number of features than `players`, or splits that only a model with zeros missing would have.
  */
-export function importXgboost(text: string, { players: wanted, output }: ImportOptions = {}): Ensemble {
+export function importXgboost(
+  text: string,
+  { players: wanted, output, zero, iterations = 'best' }: XgboostOptions = {},
+): Ensemble {
   const { learner } = parse(WHO, Saved, text, "a model saved by Booster.save_model('model.json')");
   const { learner_model_param: param, objective, gradient_booster: booster } = learner;
   const outputs = Math.max(param.num_class, param.num_target);
   if (outputs > 1) throw fail('input', WHO, `a model of ${outputs} outputs; one is needed: train one model an output.`);
   if (!('model' in booster || 'gbtree' in booster))
     throw fail('input', WHO, `a booster "${booster.name}"; gbtree or dart is needed.`);
-  const { trees } = 'model' in booster ? booster.model : booster.gbtree.model;
-  const weights = 'weight_drop' in booster ? booster.weight_drop : trees.map(() => 1);
-  if (weights.length !== trees.length)
-    throw fail(
-      'input',
-      WHO,
-      `${weights.length} weights for ${trees.length} trees of a dart model; the file is damaged.`,
-    );
+  const { trees: all, gbtree_model_param: forest } = 'model' in booster ? booster.model : booster.gbtree.model;
+  const weights = 'weight_drop' in booster ? booster.weight_drop : all.map(() => 1);
+  const best = iterations === 'best' ? learner.attributes?.best_iteration : undefined;
+  const trees = best === undefined ? all : all.slice(0, (best + 1) * (forest?.num_parallel_tree ?? 1));
+  if (weights.length !== all.length)
+    throw fail('input', WHO, `${weights.length} weights for ${all.length} trees of a dart model; the file is damaged.`);
   const players = importedPlayers(WHO, param.num_feature, wanted);
   const base = baseOf(objective.name, param.base_score, output);
-  return { players, base, trees: trees.map((tree, t) => scaledTree(savedTree(tree, t, players), weights[t])) };
+  return { players, base, trees: trees.map((tree, t) => scaledTree(savedTree(tree, t, players, zero), weights[t])) };
 }
 
 function baseOf(objective: string, text: string, output: ImportOptions['output']): number {
@@ -94,7 +113,7 @@ function baseOf(objective: string, text: string, output: ImportOptions['output']
   );
 }
 
-function savedTree(tree: z.infer<typeof SavedTree>, t: number, players: number): Tree {
+function savedTree(tree: z.infer<typeof SavedTree>, t: number, players: number, zero: XgboostOptions['zero']): Tree {
   const { left_children: left, right_children: right, split_indices: feature, split_conditions: condition } = tree;
   const vector = tree.tree_param?.size_leaf_vector ?? 1;
   if (vector > 1) throw fail('input', WHO, `tree ${t} has leaves of ${vector} outputs; one is needed.`);
@@ -111,13 +130,21 @@ function savedTree(tree: z.infer<typeof SavedTree>, t: number, players: number):
   return importedTree(WHO, players, 0, (node): ImportedNode => {
     if (!(node >= 0 && node < left.length))
       throw fail('input', WHO, `tree ${t} names node ${node} of ${left.length}; the file is damaged.`);
-    return left[node] === -1
-      ? { kind: 'leaf', value: condition[node] }
-      : split(feature[node], condition[node], left[node], right[node]);
+    if (left[node] === -1) return { kind: 'leaf', value: condition[node] };
+    const asNumber = split(feature[node], condition[node], left[node], right[node]);
+    const side = Number(tree.default_left?.[node] ?? 0) === 1 ? left[node] : right[node];
+    if (zero === 'missing') return { ...asNumber, absent: side };
+    if (zero === undefined && asNumber.absent === asNumber.present && side !== asNumber.present)
+      throw fail(
+        'input',
+        WHO,
+        `node ${node} of tree ${t} sends 0 and 1 the same way (x < ${condition[node]}) and a missing value the other, as models trained with missing=0 or on sparse rows do; say zero: 'missing' for those, zero: 'number' for others.`,
+      );
+    return asNumber;
   });
 }
 
-function split(feature: number, condition: number, yes: number, no: number): ImportedNode {
+function split(feature: number, condition: number, yes: number, no: number): ImportedNode & { kind: 'split' } {
   return { kind: 'split', feature, absent: 0 < condition ? yes : no, present: 1 < condition ? yes : no };
 }
 

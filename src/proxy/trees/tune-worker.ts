@@ -1,5 +1,5 @@
 /** The other end of tune-threads.ts: a thread that runs the pairs it is sent, one after another. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, workerData } from '../../platform/threads.ts';
 import { pairSpace, runPair, type PairInput, type PairTask } from './tune-pair.ts';
 
 const input = workerData as PairInput;

@@ -6,8 +6,8 @@
  * has stopped falling ends early (tune-pair.ts). The fold models of the chosen setting are kept: they judge what is
  * done to the trees afterwards.
  */
-import { availableParallelism } from 'node:os';
 import type { Masks } from '../../masks.ts';
+import { cores } from '../../platform/threads.ts';
 import { fail } from '../../errors.ts';
 import type { Fold } from '../../spectrum/regression/folds.ts';
 import type { BoostOptions } from './boost.ts';
@@ -116,10 +116,7 @@ export async function tune(
     done[pair] = share;
     await pace('tune', Math.floor(STEPS * done.reduce((sum, value) => sum + value, 0)), STEPS * pairs.length);
   };
-  const workers = Math.min(
-    pairs.length,
-    threads ?? (masks.players * masks.count < THREADED_FROM ? 1 : availableParallelism()),
-  );
+  const workers = Math.min(pairs.length, threads ?? (masks.players * masks.count < THREADED_FROM ? 1 : cores()));
   const results =
     workers > 1 ? await runOnThreads(input, pairs, workers, onShare) : await runInTurn(input, pairs, onShare);
   await pace('tune', STEPS * pairs.length, STEPS * pairs.length);

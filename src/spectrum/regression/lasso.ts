@@ -86,6 +86,11 @@ export interface LassoOptions {
   readonly ratio?: number | undefined;
 }
 
+export interface LassoFit extends SpectrumFit {
+  /** Every row predicted by the fold that did not see it, at that penalty. */
+  readonly outOfFold: Float64Array;
+}
+
 /** Steps of the path after the best one without which the walk stops. */
 const PATIENCE = 15;
 
@@ -99,7 +104,7 @@ export function lassoSpectrum(
   values: Float64Array,
   support: readonly (readonly number[])[],
   options: LassoOptions,
-): SpectrumFit {
+): LassoFit {
   const { seed, folds: count = 5, lambdas = 100, ratio = 1e-3 } = options;
   if (values.length !== masks.count) throw fail('input', 'lasso', `${values.length} values for ${masks.count} masks.`);
   const sets = support.filter((set) => set.length > 0);
@@ -109,18 +114,26 @@ export function lassoSpectrum(
       parityColumns(selectRows(masks, train), sets),
       Float64Array.from(train, (row) => values[row]),
     ),
+    held,
     columns: parityColumns(selectRows(masks, held), sets),
     y: Float64Array.from(held, (row) => values[row]),
   }));
   const grid = Array.from({ length: lambdas }, (_, j) => whole.lambdaMax * ratio ** (j / Math.max(1, lambdas - 1)));
   let best = { at: 0, error: Infinity };
+  let outOfFold = new Float64Array(masks.count);
   for (let j = 0; j < grid.length && j - best.at <= PATIENCE; j++) {
     let error = 0;
-    for (const { path, columns, y } of folds) {
+    const predicted = new Float64Array(masks.count);
+    for (const { path, columns, y, held } of folds) {
       const beta = path.advance(grid[j]);
-      error += squaredError(y, applyColumns(columns, beta, path.intercept())) / masks.count;
+      const estimates = applyColumns(columns, beta, path.intercept());
+      error += squaredError(y, estimates) / masks.count;
+      held.forEach((row, k) => (predicted[row] = estimates[k]));
     }
-    if (error < best.error) best = { at: j, error };
+    if (error < best.error) {
+      best = { at: j, error };
+      outOfFold = predicted;
+    }
   }
   let beta = new Float64Array(sets.length);
   for (let j = 0; j <= best.at; j++) beta = whole.advance(grid[j]) as Float64Array<ArrayBuffer>;
@@ -128,5 +141,6 @@ export function lassoSpectrum(
     spectrum: spectrumFrom(masks.players, sets, beta, whole.intercept()),
     alpha: grid[best.at],
     heldError: best.error,
+    outOfFold,
   };
 }

@@ -10,6 +10,7 @@ import tempfile
 
 import lightgbm
 import numpy as np
+import scipy.sparse
 import xgboost
 
 PLAYERS = 6
@@ -49,6 +50,23 @@ def saved(booster):
         return file.read()
 
 
+def stopped(name):
+    """Early stopping: the values are those of the best iteration, which scikit-learn's interface predicts with."""
+    options = {"objective": "reg:squarederror", "max_depth": 3, "eta": 0.9, "nthread": 1, "seed": 1}
+    y = game(ALL)
+    watched = [(xgboost.DMatrix(ALL[1::2], y[1::2]), "valid")]
+    booster = xgboost.train(options, xgboost.DMatrix(ALL[::2], y[::2]), num_boost_round=30, evals=watched, early_stopping_rounds=3, verbose_eval=False)
+    best = (0, booster.best_iteration + 1)
+    write(name, xgboost, saved(booster), booster.predict(xgboost.DMatrix(ALL), output_margin=True, iteration_range=best))
+
+
+def zeros_missing(name, data, **options):
+    """Zeros as missing values, by missing=0 or by sparse rows."""
+    settings = {"objective": "reg:squarederror", "max_depth": 3, "eta": 0.3, "nthread": 1, "seed": 1, **options}
+    booster = xgboost.train(settings, data(ALL, game(ALL)), num_boost_round=4)
+    write(name, xgboost, saved(booster), booster.predict(data(ALL, None), output_margin=True))
+
+
 def boosted(name, x=ALL, y=None, model=saved, **options):
     y = game(x) if y is None else y
     base = {"objective": "reg:squarederror", "max_depth": 3, "eta": 0.3, "nthread": 1, "seed": 1}
@@ -77,3 +95,6 @@ boosted("xgboost-missing", HOLES, WIDE_Y)
 boosted("xgboost-dart", booster="dart", rate_drop=0.5)
 boosted("xgboost-binary", y=CLASS, objective="binary:logistic")
 boosted("xgboost-dump", base_score=0.25, model=lambda booster: booster.get_dump(dump_format="json"))
+stopped("xgboost-stopped")
+zeros_missing("xgboost-missing-zero", lambda x, y: xgboost.DMatrix(x, y, missing=0.0))
+zeros_missing("xgboost-sparse", lambda x, y: xgboost.DMatrix(scipy.sparse.csr_matrix(x), y), tree_method="exact")

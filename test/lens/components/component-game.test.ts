@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allMasks, masksFromRows, keptPlayers, uniformMasks } from '../../../src/masks.ts';
-import { ABLATIONS, type Ablation } from '../../../src/lens/components/ablation.ts';
+import { allMasks, masksFromRows, keptPlayers } from '../../../src/masks.ts';
+import { uniformMasks } from '../../../src/uniform-masks.ts';
+import { ABLATIONS, type AblationName } from '../../../src/lens/components/ablations.ts';
 import { bytesPerRow } from '../../../src/lens/components/batch-size.ts';
 import { createComponentGame, type ComponentGameOptions } from '../../../src/lens/components/component-game.ts';
 import { parsePlayers } from '../../../src/lens/components/components.ts';
-import { METRICS, metricOf } from '../../../src/lens/metrics.ts';
+import { METRICS, metricOf, type MetricName } from '../../../src/lens/metrics.ts';
 import type { Task } from '../../../src/lens/prompts.ts';
 import { forward } from '../../../src/model/forward/forward.ts';
 import type { Model } from '../../../src/model/model.ts';
@@ -23,7 +24,8 @@ const task = (tokens: number[], corrupted: number[]): Task => ({
   corrupted,
   correct: 5,
   incorrect: 2,
-  prompt: { prompt: tokens.join(' ') },
+  label: tokens.join(' '),
+  text: { prompt: tokens.join(' ') },
   strTokens: tokens.map(String),
 });
 const TASKS = [task(CLEAN, CORRUPT), task([7, 7, 1, 0, 2], [1, 16, 3, 2, 4])];
@@ -33,7 +35,7 @@ const gameOf = (model: Model, players: string, options: Partial<ComponentGameOpt
     players: parsePlayers(players, model.config, { length: 8 }),
     tasks: [TASKS[0]],
     metric: metricOf('logit-diff'),
-    ablation: 'zero',
+    ablation: ABLATIONS.zero,
     ...options,
   });
 
@@ -101,10 +103,10 @@ describe.each(backends)('masks inside the forward pass on %s', (backend) => {
     ['L1N3,L2N60,L1N0+L0H1,MLP0', 'resample'],
     ['L0H0@3,L2H1@7,L2H2@2,MLP1@7,EMBED@0', 'mean'],
     ['late=L2H0+MLP2+L1H2@4,L2N5@7,L2N5@1,ATTN0@2', 'resample'],
-  ] as [string, Ablation][])('row i equals the single run with mask i: %s, %s', async (spec, ablation) => {
+  ] as [string, AblationName][])('row i equals the single run with mask i: %s, %s', async (spec, ablation) => {
     const { model } = randomModel(CONFIGS['gpt2']);
     const players = parsePlayers(spec, model.config, { length: 8 });
-    const game = gameOf(model, spec, { ablation, batchSize: 4, meanOver: [CLEAN, CORRUPT] });
+    const game = gameOf(model, spec, { ablation: ABLATIONS[ablation], batchSize: 4, meanOver: [CLEAN, CORRUPT] });
     const masks = uniformMasks(players.length, Math.min(2 ** players.length, 9), createRandom(3));
     const values = await game.value(masks);
     // Baselines made here by hand from whole runs.
@@ -129,71 +131,77 @@ describe.each(backends)('masks inside the forward pass on %s', (backend) => {
     model[Symbol.dispose]();
   });
 
-  it.each(ABLATIONS)('the all-ones mask equals the clean run at the same batch size: %s', async (ablation) => {
-    const { model } = randomModel(CONFIGS['gpt2']);
-    const B = 6;
-    const game = gameOf(model, 'heads,mlps,embed', { ablation, batchSize: B, meanOver: [CLEAN, CORRUPT] });
-    const ones = masksFromRows(Array.from({ length: B }, () => Array<number>(13).fill(1)));
-    const values = await game.value(ones);
-    const tokens = tf.tensor2d(
-      Array.from({ length: B }, () => CLEAN),
-      undefined,
-      'int32',
-    );
-    const columns = tf.gather(tensorOf(model.parameters['unembed.W_U']), tf.tensor1d([5, 2], 'int32'), 1);
-    const clean = await forward(model.config, model.parameters, tokens, {
-      scored: [7],
-      unembed: { W: columns },
-    }).data();
-    const expected = Array.from({ length: B }, (_, r) => Math.fround(clean[2 * r] - clean[2 * r + 1]));
-    if (backend === 'webgpu') expect(values).toBeAllClose(expected, 1e-3);
-    else expect([...values]).toEqual(expected);
-    game[Symbol.dispose]();
-  });
+  it.each(Object.values(ABLATIONS))(
+    'the all-ones mask equals the clean run at the same batch size: $name',
+    async (ablation) => {
+      const { model } = randomModel(CONFIGS['gpt2']);
+      const B = 6;
+      const game = gameOf(model, 'heads,mlps,embed', { ablation, batchSize: B, meanOver: [CLEAN, CORRUPT] });
+      const ones = masksFromRows(Array.from({ length: B }, () => Array<number>(13).fill(1)));
+      const values = await game.value(ones);
+      const tokens = tf.tensor2d(
+        Array.from({ length: B }, () => CLEAN),
+        undefined,
+        'int32',
+      );
+      const columns = tf.gather(tensorOf(model.parameters['unembed.W_U']), tf.tensor1d([5, 2], 'int32'), 1);
+      const clean = await forward(model.config, model.parameters, tokens, {
+        scored: [7],
+        unembed: { W: columns },
+      }).data();
+      const expected = Array.from({ length: B }, (_, r) => Math.fround(clean[2 * r] - clean[2 * r + 1]));
+      if (backend === 'webgpu') expect(values).toBeAllClose(expected, 1e-3);
+      else expect([...values]).toEqual(expected);
+      game[Symbol.dispose]();
+    },
+  );
 
   it('the all-zero mask with the corrupted run as baseline equals the corrupted run', async () => {
     const { model, reference } = randomModel(CONFIGS['gpt2']);
-    const game = gameOf(model, 'heads,mlps,embed', { ablation: 'resample' });
+    const game = gameOf(model, 'heads,mlps,embed', { ablation: ABLATIONS.resample });
     const [value] = await game.value(masksFromRows([Array<number>(13).fill(0)]));
     const logits = referenceForward(CONFIGS['gpt2'], reference, CORRUPT).logits.slice(-17);
     expect([value]).toBeAllClose([logits[5] - logits[2]], tolerance(backend));
     game[Symbol.dispose]();
   });
 
-  it.each(METRICS)('metric %s is what its formula says, averaged over prompts of different lengths', async (name) => {
-    const { model, reference } = randomModel(CONFIGS['gpt2']);
-    const game = gameOf(model, 'L1H0', { tasks: TASKS, metric: metricOf(name) });
-    const values = await game.value(allMasks(1));
-    const expected = [false, true].map((kept) => {
-      const each = TASKS.map(({ tokens, correct, incorrect }) => {
-        const last = (edit: boolean): Float64Array =>
-          referenceForward(CONFIGS['gpt2'], reference, tokens, {
-            editZ: (layer, z) =>
-              edit && layer === 1 ? z.map((value, i) => (Math.floor(i / 8) % 3 === 0 ? 0 : value)) : z,
-          }).logits.slice(-17);
-        const probabilities = (logits: Float64Array): Float64Array => {
-          const total = logits.reduce((sum, x) => sum + Math.exp(x), 0);
-          return logits.map((x) => Math.exp(x) / total);
-        };
-        const logits = last(!kept);
-        const p = probabilities(logits);
-        const clean = probabilities(last(false));
-        const [c, w] = [correct as number, incorrect as number];
-        return {
-          'logit-diff': logits[c] - logits[w],
-          logit: logits[c],
-          logprob: Math.log(p[c]),
-          prob: p[c],
-          'cross-entropy': -Math.log(p[c]),
-          kl: clean.reduce((sum, q, i) => sum + q * Math.log(q / p[i]), 0),
-          accuracy: logits.indexOf(Math.max(...logits)) === c ? 1 : 0,
-        }[name];
+  it.each(Object.keys(METRICS) as MetricName[])(
+    'metric %s is what its formula says, averaged over prompts of different lengths',
+    async (name) => {
+      const { model, reference } = randomModel(CONFIGS['gpt2']);
+      const game = gameOf(model, 'L1H0', { tasks: TASKS, metric: METRICS[name] });
+      const values = await game.value(allMasks(1));
+      const expected = [false, true].map((kept) => {
+        const each = TASKS.map(({ tokens, correct, incorrect }) => {
+          const last = (edit: boolean): Float64Array =>
+            referenceForward(CONFIGS['gpt2'], reference, tokens, {
+              editZ: (layer, z) =>
+                edit && layer === 1 ? z.map((value, i) => (Math.floor(i / 8) % 3 === 0 ? 0 : value)) : z,
+            }).logits.slice(-17);
+          const probabilities = (logits: Float64Array): Float64Array => {
+            const total = logits.reduce((sum, x) => sum + Math.exp(x), 0);
+            return logits.map((x) => Math.exp(x) / total);
+          };
+          const logits = last(!kept);
+          const p = probabilities(logits);
+          const clean = probabilities(last(false));
+          const [c, w] = [correct as number, incorrect as number];
+          return {
+            'logit-diff': logits[c] - logits[w],
+            logit: logits[c],
+            logprob: Math.log(p[c]),
+            prob: p[c],
+            'cross-entropy': -Math.log(p[c]),
+            kl: clean.reduce((sum, q, i) => sum + q * Math.log(q / p[i]), 0),
+            accuracy: logits.indexOf(Math.max(...logits)) === c ? 1 : 0,
+          }[name];
+        });
+        return (each[0] + each[1]) / 2;
       });
-      return (each[0] + each[1]) / 2;
-    });
-    expect(values).toBeAllClose(expected, tolerance(backend));
-    game[Symbol.dispose]();
-  });
+      expect(values).toBeAllClose(expected, tolerance(backend));
+      game[Symbol.dispose]();
+    },
+  );
 });
 
 describe('a component game', () => {
@@ -217,17 +225,22 @@ describe('a component game', () => {
     expect([value]).toBeAllClose([loss / 7], 1e-5);
   });
 
-  it('gives the same values at every batch size, reporting each mask once and in order', async () => {
+  it('gives the same values at every batch size, telling of each mask once, a batch at a time', async () => {
     const { model } = randomModel(CONFIGS['gpt2']);
     const masks = uniformMasks(9, 50, createRandom(1));
     const whole = await gameOf(model, 'heads', { batchSize: 50 }).value(masks);
     for (const batchSize of [1, 7, 64]) {
-      const starts: number[] = [];
+      const told: number[][] = [];
       const values = await gameOf(model, 'heads', { batchSize }).value(masks, {
-        onBatch: (start) => void starts.push(start),
+        onValues(rows, fresh) {
+          told.push(Array.from(rows));
+          expect(fresh).toHaveLength(rows.length);
+        },
       });
       expect(values).toBeAllClose(whole, 1e-5);
-      expect(starts).toEqual(Array.from({ length: Math.ceil(50 / batchSize) }, (_, k) => k * batchSize));
+      expect(told.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, row) => row));
+      expect(told).toHaveLength(Math.ceil(50 / batchSize));
+      expect(Math.max(...told.map((rows) => rows.length))).toBeLessThanOrEqual(batchSize);
     }
   });
 
@@ -238,28 +251,33 @@ describe('a component game', () => {
     await expect(() => game.value(masks)).toLeakNoTensors();
     await expect(() =>
       game.value(masks, {
-        onBatch: () => {
+        onValues: () => {
           throw new Error('callback');
         },
       }),
     ).toLeakNoTensors();
     const controller = new AbortController();
+    let told = 0;
     await expect(() =>
       game.value(masks, {
         signal: controller.signal,
-        onBatch: (start) => {
-          if (start > 64) controller.abort();
+        onValues: (rows) => {
+          told += rows.length;
+          if (told > 64) controller.abort();
         },
       }),
     ).toLeakNoTensors();
     await expect(async () => {
-      for (const ablation of ABLATIONS)
+      for (const ablation of Object.values(ABLATIONS))
         gameOf(model, 'heads,mlps,embed', { ablation, metric: metricOf('kl'), meanOver: [CLEAN, CORRUPT] })[
           Symbol.dispose
         ]();
     }).toLeakNoTensors();
     await expect(() =>
-      gameOf(model, 'heads', { ablation: 'resample', tasks: [TASKS[0], { ...TASKS[1], corrupted: undefined }] }),
+      gameOf(model, 'heads', {
+        ablation: ABLATIONS.resample,
+        tasks: [TASKS[0], { ...TASKS[1], corrupted: undefined }],
+      }),
     ).toLeakNoTensors();
     await expect(() => game.value(masks, { signal: controller.signal })).rejects.toThrow(/stopped on request/);
   });

@@ -3,8 +3,10 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { masksFromRows, keptPlayers, uniformMasks } from '../../../src/masks.ts';
-import { runBaselines, sitesOf } from '../../../src/lens/components/ablation.ts';
+import { masksFromRows, keptPlayers } from '../../../src/masks.ts';
+import { uniformMasks } from '../../../src/uniform-masks.ts';
+import { sitesOf } from '../../../src/lens/components/ablation.ts';
+import { ABLATIONS, runBaselines } from '../../../src/lens/components/ablations.ts';
 import { createComponentGame } from '../../../src/lens/components/component-game.ts';
 import { parsePlayers } from '../../../src/lens/components/components.ts';
 import { metricOf } from '../../../src/lens/metrics.ts';
@@ -23,7 +25,8 @@ const TASK: Task = {
   corrupted: CORRUPT,
   correct: 5,
   incorrect: 2,
-  prompt: { prompt: '' },
+  label: 'prompt 1',
+  text: { prompt: '' },
   strTokens: CLEAN.map(String),
 };
 
@@ -47,7 +50,7 @@ describe.each(CASES)('masks in %s', (name) => {
       players,
       tasks: [TASK],
       metric: metricOf('logit-diff'),
-      ablation: 'resample',
+      ablation: ABLATIONS.resample,
       batchSize: 4,
     });
     const masks = uniformMasks(players.length, 6, createRandom(7));
@@ -97,7 +100,7 @@ describe.each(CASES)('masks in %s', (name) => {
         players,
         tasks: [TASK],
         metric: metricOf('logit-diff'),
-        ablation: 'resample',
+        ablation: ABLATIONS.resample,
       });
       const values = await game.value(masksFromRows([1, 0].map((bit) => players.map(() => bit))));
       expect(values).toBeAllClose([await difference(model, CLEAN, []), await difference(model, CORRUPT, [])], 1e-5);
@@ -113,7 +116,7 @@ describe.each(CASES)('masks in %s', (name) => {
         players: parsePlayers('heads', model.config),
         tasks: [TASK],
         metric: metricOf('kl'),
-        ablation: 'mean',
+        ablation: ABLATIONS.mean,
         meanOver: [CLEAN, CORRUPT.slice(3)],
       });
       const [all] = await game.value(masksFromRows([parsePlayers('heads', model.config).map(() => 1)]));

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { masksFromMembers } from '../../../src/masks.ts';
-import { memoise } from '../../../src/game.ts';
+import { openLedger } from '../../../src/ledger.ts';
 import { createComponentGame } from '../../../src/lens/components/component-game.ts';
 import { parsePlayers } from '../../../src/lens/components/components.ts';
 import { metricOf } from '../../../src/lens/metrics.ts';
@@ -11,13 +11,22 @@ import { loadModel } from '../../../src/model/model.ts';
 import { energyByOrder } from '../../../src/spectrum/energy.ts';
 import { exactSolver } from '../../../src/spectrum/exact.ts';
 import { open, TEST_BACKEND } from '../../tensors.ts';
+import { ABLATIONS } from '../../../src/lens/components/ablations.ts';
 
 async function study(name: string) {
   const model = await loadModel(join('models', name));
   const metric = metricOf('accuracy');
-  const tasks = toTasks(model, await readPrompts(join('models', name, 'prompts.jsonl')), metric, false);
-  const game = memoise(
-    createComponentGame(model, { players: parsePlayers('heads', model.config), tasks, metric, ablation: 'zero' }),
+  const tasks = toTasks(model, await readPrompts(join('models', name, 'prompts.jsonl')), {
+    metric,
+    corrupted: false,
+  });
+  const game = openLedger(
+    createComponentGame(model, {
+      players: parsePlayers('heads', model.config),
+      tasks,
+      metric,
+      ablation: ABLATIONS.zero,
+    }),
   );
   const n = game.players.length;
   const { spectrum } = await exactSolver.solve(game, { budget: 2 ** n, seed: 0 });

@@ -7,9 +7,9 @@ import {
   isKept,
   maskHex,
   selectRows,
-  uniformMasks,
   type Masks,
 } from '../../../src/masks.ts';
+import { uniformMasks } from '../../../src/uniform-masks.ts';
 import {
   ancestors,
   asGiven,

@@ -10,6 +10,7 @@ import { runWithHooks } from '../../../src/hooks/run.ts';
 import type { Model } from '../../../src/model/model.ts';
 import { createTokenizer } from '../../../src/tokenizer/tokenizer.ts';
 import { CONFIGS, open, randomModel } from '../../tensors.ts';
+import { ABLATIONS } from '../../../src/lens/components/ablations.ts';
 
 interface Goldens {
   readonly tokenizers: readonly { readonly name: string; readonly tokenizer: object; readonly config: object }[];
@@ -32,12 +33,10 @@ beforeAll(async () => {
 
 describe('a masked-LM prompt', () => {
   it('is scored where its [MASK] stands', async () => {
-    const tasks = toTasks(
-      bert,
-      [{ prompt: 'a [MASK] b c', correct: 'd', incorrect: 'e' }],
-      metricOf('logit-diff'),
-      false,
-    );
+    const tasks = toTasks(bert, [{ prompt: 'a [MASK] b c', correct: 'd', incorrect: 'e' }], {
+      metric: metricOf('logit-diff'),
+      corrupted: false,
+    });
     const [{ tokens, position, correct, incorrect }] = tasks;
     expect(tokens.indexOf(4)).toBe(2); // [CLS] a [MASK] b c [SEP]
     expect(position).toBe(2);
@@ -45,7 +44,7 @@ describe('a masked-LM prompt', () => {
       players: parsePlayers('L1H0', bert.config),
       tasks,
       metric: metricOf('logit-diff'),
-      ablation: 'zero',
+      ablation: ABLATIONS.zero,
     });
     const [, clean] = await game.value(allMasks(1));
     const logits = await runWithHooks(bert, tokens, []).data();
@@ -59,6 +58,8 @@ describe('a masked-LM prompt', () => {
     ['a [MASK]', 'cross-entropy', /cross-entropy of a masked model needs a correct token/],
   ])('%s under %s is refused where the answer has no place', (prompt, metric, message) => {
     const answers = metric === 'cross-entropy' ? {} : { correct: 'd', incorrect: 'e' };
-    expect(() => toTasks(bert, [{ prompt, ...answers }], metricOf(metric), false)).toThrow(message);
+    expect(() => toTasks(bert, [{ prompt, ...answers }], { metric: metricOf(metric), corrupted: false })).toThrow(
+      message,
+    );
   });
 });

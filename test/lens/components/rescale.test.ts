@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allMasks, masksFromMembers, masksFromRows, keptPlayers, uniformMasks } from '../../../src/masks.ts';
+import { allMasks, masksFromMembers, masksFromRows, keptPlayers } from '../../../src/masks.ts';
+import { uniformMasks } from '../../../src/uniform-masks.ts';
 import { createComponentGame, type ComponentGameOptions } from '../../../src/lens/components/component-game.ts';
 import { parsePlayers, type ComponentPlayer } from '../../../src/lens/components/components.ts';
 import { metricOf } from '../../../src/lens/metrics.ts';
@@ -13,6 +14,7 @@ import { loadModel, type Model } from '../../../src/model/model.ts';
 import { tensorOf } from '../../../src/model/weights/parameters.ts';
 import { createRandom } from '../../../src/random.ts';
 import { availableBackends, CONFIGS, open, randomModel } from '../../tensors.ts';
+import { ABLATIONS } from '../../../src/lens/components/ablations.ts';
 
 const TOKENS = [3, 1, 4, 1, 5, 9, 2, 6];
 const TASK: Task = {
@@ -20,7 +22,8 @@ const TASK: Task = {
   corrupted: undefined,
   correct: 5,
   incorrect: 2,
-  prompt: { prompt: '' },
+  label: 'prompt 1',
+  text: { prompt: '' },
   strTokens: TOKENS.map(String),
 };
 
@@ -29,7 +32,7 @@ const gameOf = (model: Model, players: string, options: Partial<ComponentGameOpt
     players: parsePlayers(players, model.config, { length: 8 }),
     tasks: [TASK],
     metric: metricOf('logit-diff'),
-    ablation: 'zero',
+    ablation: ABLATIONS.zero,
     rescale: true,
     ...options,
   });
@@ -168,6 +171,6 @@ describe('the rescale', () => {
     ['both=L0H0+L0N3', 'zero', 'and L0N3 is not one;'],
   ] as const)('is refused where it has no meaning: %s, %s', (players, ablation, message) => {
     const { model } = randomModel(CONFIGS['gpt2']);
-    expect(() => gameOf(model, players, { ablation })).toThrow(message);
+    expect(() => gameOf(model, players, { ablation: ABLATIONS[ablation] })).toThrow(message);
   });
 });

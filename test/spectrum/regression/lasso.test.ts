@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { emptyMasks, uniformMasks } from '../../../src/masks.ts';
+import { emptyMasks } from '../../../src/masks.ts';
+import { uniformMasks } from '../../../src/uniform-masks.ts';
 import { createRandom } from '../../../src/random.ts';
+import { squaredError } from '../../../src/spectrum/regression/folds.ts';
 import { lassoPath, lassoSpectrum } from '../../../src/spectrum/regression/lasso.ts';
 import { applyColumns, correlate, parityColumns } from '../../../src/spectrum/regression/parity-columns.ts';
 import { evaluate } from '../../../src/spectrum/spectrum.ts';
@@ -55,14 +57,16 @@ describe('lasso', () => {
       ],
     } as const;
     const y = evaluate(truth, masks).map((value) => value + 0.1 * random.normal());
-    const { spectrum, heldError } = lassoSpectrum(masks, y, singles(60), { seed: 0 });
+    const { spectrum, heldError, outOfFold } = lassoSpectrum(masks, y, singles(60), { seed: 0 });
     expect(spectrum.terms.slice(0, 3).map((term) => term.members)).toEqual([[], [3], [17]]);
     expect(spectrum.terms[1].value).toBeCloseTo(2, 1);
     expect(heldError).toBeLessThan(0.02);
+    expect(squaredError(y, outOfFold) / 150).toBeCloseTo(heldError, 12);
     expect(lassoSpectrum(masks, y, singles(60), { seed: 0 })).toEqual({
       spectrum,
       heldError,
       alpha: expect.any(Number),
+      outOfFold,
     });
   });
 

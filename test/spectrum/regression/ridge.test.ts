@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { masksFromRows, isKept, selectRows, uniformMasks, type Masks } from '../../../src/masks.ts';
+import { masksFromRows, isKept, selectRows, type Masks } from '../../../src/masks.ts';
+import { uniformMasks } from '../../../src/uniform-masks.ts';
 import { createRandom } from '../../../src/random.ts';
 import {
   applyColumns,

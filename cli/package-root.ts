@@ -1,0 +1,16 @@
+/** Where this package lies: the folder with models/ and package.json. */
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** This file is in the package's cli/ as source, in its dist/cli/ as published. */
+const ROOT = new URL(import.meta.url.endsWith('.ts') ? '../' : '../../', import.meta.url);
+
+/** Absolute path of a file of this package, given from its root. */
+export function packageFile(path: string): string {
+  return fileURLToPath(new URL(path, ROOT));
+}
+
+/** A path inside this package, given from its root, as seen from the working directory. */
+export function fromRoot(path: string): string {
+  return relative(process.cwd(), packageFile(path)) || '.';
+}

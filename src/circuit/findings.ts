@@ -1,0 +1,58 @@
+/**
+ * What a reader has to know before the answer: that it predicts nothing, that its interactions add nothing, that its circuit is none.
+ *
+ * Every finding is one sentence with its numbers, to stand where the answer would. No findings: the evidence carries it.
+ */
+import type { R2Interval } from '../spectrum/r2.ts';
+import type { FourierSpectrum } from '../spectrum/spectrum.ts';
+import type { Circuit } from './find-circuit.ts';
+
+export interface Finding {
+  /**
+   * broken question: a pilot shows that no answer can be had (pilot.ts). one prompt: what merely favours its answer looks like a part
+   * of the task. predicts nothing: R² on masks that were not fitted is not above 0; no value, interaction or circuit is an answer then.
+   * no better than first order: interactions are named, and do not predict better than none. circuit: see its verdict.
+   */
+  readonly kind: 'broken question' | 'one prompt' | 'predicts nothing' | 'no better than first order' | 'circuit';
+  readonly text: string;
+}
+
+/** What is judged of a scored solution. */
+export interface Scored {
+  readonly solution: { readonly solver: string; readonly exact: boolean; readonly spectrum: FourierSpectrum };
+  /** Absent where the answer is exact, or nothing was held out. */
+  readonly heldOut:
+    | (R2Interval & {
+        readonly firstOrder: R2Interval;
+        /** R² above that of the first order, compared mask by mask. */
+        readonly gain?: Pick<R2Interval, 'low' | 'high'> | undefined;
+      })
+    | undefined;
+}
+
+/** The findings of an answer and its circuit, the most serious first. */
+export function judge({ solution, heldOut }: Scored, circuit?: Circuit): Finding[] {
+  const findings: Finding[] = [];
+  if (heldOut !== undefined) {
+    const { masks, firstOrder } = heldOut;
+    const interacts = solution.spectrum.terms.some(({ members, value }) => members.length > 1 && value !== 0);
+    const gain = heldOut.gain?.low ?? heldOut.low - firstOrder.high;
+    if (heldOut.low <= 0)
+      findings.push({
+        kind: 'predicts nothing',
+        text: `On ${masks} masks that were not fitted the answer's R² is ${interval(heldOut)}, not above 0: it predicts the metric no better than its mean does, so none of its parts are claimed. Measure more masks, or ask what the model can answer (another ablation, corrupted prompts, masks that keep more).`,
+      });
+    else if (interacts && gain <= 0)
+      findings.push({
+        kind: 'no better than first order',
+        text: `On ${masks} masks that were not fitted the answer with interactions has R² ${interval(heldOut)}, first order alone ${interval(firstOrder)}: that the interactions matter is not shown.`,
+      });
+  }
+  if (circuit !== undefined && circuit.verdict.kind !== 'found')
+    findings.push({ kind: 'circuit', text: `No circuit (${circuit.verdict.kind}): ${circuit.verdict.why}.` });
+  return findings;
+}
+
+function interval({ r2, low, high }: R2Interval): string {
+  return `${r2.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+}

@@ -1,0 +1,70 @@
+/**
+ * Whether a model does what its prompts ask at all: before its parts are blamed or praised for it.
+ *
+ * One forward row per prompt, at the position where the answer is read.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { forward } from '../model/forward/forward.ts';
+import type { Model } from '../model/model.ts';
+import type { Task } from './prompts.ts';
+
+export interface Behaviour {
+  /** Prompts that have a right answer; the rest are not counted. */
+  readonly prompts: number;
+  /** Share on which the right answer has a larger logit than the wrong one; without a wrong one, than every other. */
+  readonly accuracy: number;
+  /** Rank of the right answer among all tokens, 1 = the model's first choice; the median. */
+  readonly rank: number;
+  /** Probability of the right answer, the mean. */
+  readonly probability: number;
+  /** By prompt. */
+  readonly answers: readonly Answer[];
+}
+
+export interface Answer {
+  readonly right: boolean;
+  readonly rank: number;
+  readonly probability: number;
+  /** The model's first choice: its id. */
+  readonly first: number;
+}
+
+/** The behaviour of `model` on those of `tasks` that have a right answer; undefined where none has. */
+export async function behaviourOf(model: Model, tasks: readonly Task[]): Promise<Behaviour | undefined> {
+  const answers: Answer[] = [];
+  for (const task of tasks) if (task.correct !== undefined) answers.push(await answerOf(model, task, task.correct));
+  if (answers.length === 0) return undefined;
+  const ranks = answers.map(({ rank }) => rank).sort((a, b) => a - b);
+  const mean = (of: (answer: Answer) => number): number =>
+    answers.reduce((sum, each) => sum + of(each), 0) / answers.length;
+  return {
+    prompts: answers.length,
+    accuracy: mean(({ right }) => Number(right)),
+    rank: ranks[Math.floor((ranks.length - 1) / 2)],
+    probability: mean(({ probability }) => probability),
+    answers,
+  };
+}
+
+async function answerOf({ config, parameters }: Model, task: Task, correct: number): Promise<Answer> {
+  const position = task.position ?? task.tokens.length - 1;
+  const logits = tf.tidy(() => {
+    const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
+    return tf.reshape(forward(config, parameters, tokens, { scored: [position] }), [-1]);
+  });
+  const values = await logits.data();
+  logits.dispose();
+  let [rank, first, total] = [1, 0, 0];
+  values.forEach((value, id) => {
+    if (value > values[correct]) rank++;
+    if (value > values[first]) first = id;
+  });
+  values.forEach((value) => (total += Math.exp(value - values[first])));
+  const { incorrect } = task;
+  return {
+    right: incorrect === undefined ? rank === 1 : values[correct] > values[incorrect],
+    rank,
+    probability: Math.exp(values[correct] - values[first]) / total,
+    first,
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * Which masks a spectrum speaks about: each player is kept with a probability of its own, independently; ½ for all by default.
+ *
+ * Basis: χ_S = Π_{i∈S} (p_i - m_i)/√(p_i(1-p_i)), orthonormal under that product measure, so F(S) = E_p[χ_S f] and the energies
+ * F(S)² of all S ≠ ∅ add up to the variance of f over such masks. This is (-1)^|S| times the basis φ_i = (m_i - p_i)/√(p_i(1-p_i))
+ * of the literature: an absent player counts positive, as at ½, where χ_S = (-1)^{|S ∩ m|}; a player that raises f when kept
+ * has a negative F({i}). The Banzhaf interaction F(S) Π_{i∈S} -1/√(p_i(1-p_i)) is the mean, over masks of the others drawn so, of
+ * the discrete derivative of f by S. Source: O'Donnell, Analysis of Boolean Functions (2014), section 8.4.
+ */
+import { fail } from '../errors.ts';
+import { createSpectrum, setKey, type FourierSpectrum, type Term } from './spectrum.ts';
+import { fourierFromTable, spectrumOfDense, tableOfSpectrum } from './walsh-hadamard.ts';
+import { isFair, keepOf, type Keep } from '../keep.ts';
+
+/** Subsets that one conversion may touch. */
+const MOST_TOUCHES = 2 ** 22;
+/** Terms below this share of the largest are rounding of a conversion. */
+const ROUNDING = 1e-12;
+
+/**
+ * The same function in the basis of masks that keep each player with probability `keep` (default ½): exact, a term spreads over
+ * its 2^|S| subsets. χ_i = (p_i - p'_i)/s_i + (s'_i/s_i) χ'_i, s = √(p(1-p)).
+ * @throws 'input' when more than 2^22 subsets would be touched (n <= 20: never).
+ */
+export function toMeasure(spectrum: FourierSpectrum, keep: Keep = 0.5): FourierSpectrum {
+  const { players, terms, keep: from = 0.5 } = spectrum;
+  const same = Array.from({ length: players }, (_, i) => keepOf(from, i) === keepOf(keep, i)).every(Boolean);
+  if (same) return spectrum;
+  const touches = terms.reduce((sum, { members }) => sum + 2 ** members.length, 0);
+  if (players <= 20 && touches > players * 2 ** players) {
+    const dense = fourierFromTable(tableOfSpectrum(spectrum), keep);
+    const largest = dense.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    return spectrumOfDense('fourier', dense, () => ROUNDING * largest, keep);
+  }
+  if (touches > MOST_TOUCHES)
+    throw fail(
+      'input',
+      'toMeasure',
+      `${terms.length} terms touch ${touches} subsets, more than ${MOST_TOUCHES}; keep fewer or smaller terms.`,
+    );
+  const constant = new Float64Array(players);
+  const slope = new Float64Array(players);
+  for (let i = 0; i < players; i++) {
+    const [p, q] = [keepOf(from, i), keepOf(keep, i)];
+    const s = Math.sqrt(p * (1 - p));
+    constant[i] = (p - q) / s;
+    slope[i] = Math.sqrt(q * (1 - q)) / s;
+  }
+  const sums = new Map<string, { members: readonly number[]; value: number; scale: number }>();
+  for (const { members, value } of terms) {
+    const chosen: number[] = [];
+    const visit = (at: number, factor: number): void => {
+      if (factor === 0) return;
+      if (at === members.length) {
+        const key = setKey(chosen);
+        const sum = sums.get(key) ?? { members: chosen.slice(), value: 0, scale: 0 };
+        sum.value += factor;
+        sum.scale = Math.max(sum.scale, Math.abs(factor));
+        sums.set(key, sum);
+        return;
+      }
+      visit(at + 1, factor * constant[members[at]]);
+      chosen.push(members[at]);
+      visit(at + 1, factor * slope[members[at]]);
+      chosen.pop();
+    };
+    visit(0, value);
+  }
+  const kept: Term[] = [...sums.values()].filter(
+    ({ members, value, scale }) => members.length === 0 || Math.abs(value) > ROUNDING * scale,
+  );
+  if (!sums.has('')) kept.push({ members: [], value: 0 });
+  return createSpectrum(
+    'fourier',
+    players,
+    kept.map(({ members, value }) => ({ members, value })),
+    isFair(keep) ? undefined : keep,
+  );
+}
