@@ -10,7 +10,7 @@ import type { Masks } from '../../masks.ts';
 import { fail, throwIfAborted } from '../../errors.ts';
 import { checkPlayers, type Game, type GradientOptions, type MaskGradients, type ValueOptions } from '../../game.ts';
 import type { Model } from '../../model/model.ts';
-import { chooseBatch, chooseGradientBatch, isOutOfMemory } from './batch-size.ts';
+import { chooseBatch, chooseGradientBatch, isOutOfMemory } from '../batch-size.ts';
 import type { ComponentPlayer } from './components.ts';
 import { differentiateMasks, type BlockSize } from './mask-gradients.ts';
 import { asGiven, blockOf, maskMatrix, sortByStage, type OrderedMasks } from './mask-order.ts';
