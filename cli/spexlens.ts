@@ -19,6 +19,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: 'which parts of a model act together, and the circuit that remains',
     run: async (args, streams) => (await import('./circuits/main.ts')).circuitsCommand(args, streams),
   },
+  prompt: {
+    about: 'which words of a prompt act together on an answer',
+    run: async (args, streams) => (await import('./prompt/main.ts')).promptCommand(args, streams),
+  },
   tasks: {
     about: 'prompts of the tasks of the literature, for any tokenizer',
     run: async (args, streams) => (await import('./tasks/main.ts')).tasksCommand(args, streams),

@@ -55,8 +55,31 @@ const components = z.strictObject({
   }),
 });
 
+const promptQuestion = z.strictObject({
+  lens: z.literal('tokens'),
+  players: z.array(z.strictObject({ name: z.string(), place: placeSchema })).min(1),
+  tokens,
+  /** By token: its player's number, or -1 for one that is always kept. */
+  owners: z.array(z.int().min(-1)).min(1),
+  /** Where a masked-LM model is asked; null for after the last token. */
+  position: count.nullable(),
+  answer: z.array(count),
+  against: z.array(count),
+  /** `definition`: SHA-256 of the source of a value that is not known by its name. */
+  value: z.strictObject({ name: z.string(), definition: sha.nullable() }),
+  absence: z.strictObject({
+    name: z.string(),
+    /** What stands in for an absent token: ids by token, the mean embedding of token rows, or itself, unseen. */
+    standIn: z.discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('tokens'), tokens: z.array(z.array(count)) }),
+      z.strictObject({ kind: z.literal('embedding'), data: z.array(tokens).min(1) }),
+      z.strictObject({ kind: z.literal('attention') }),
+    ]),
+  }),
+});
+
 /** What is asked of a model, by lens. */
-export const questionSchema = z.discriminatedUnion('lens', [components]);
+export const questionSchema = z.discriminatedUnion('lens', [components, promptQuestion]);
 
 const schema = z.strictObject({
   spexlens: z.literal(STUDY_VERSION),
@@ -69,6 +92,7 @@ const schema = z.strictObject({
 export type Study = Frozen<z.infer<typeof schema>>;
 export type Question = Study['question'];
 export type ComponentsQuestion = Frozen<z.infer<typeof components>>;
+export type PromptQuestion = Frozen<z.infer<typeof promptQuestion>>;
 export type ModelIdentity = Study['model'];
 
 /** @throws 'input' naming the first field that is wrong. */

@@ -64,7 +64,14 @@ const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'lens', 'measure'];
  * The files that put everything together: the drivers and the public API. mask-worker.ts does so in a thread, which opens a
  * backend of its own; open-backend.ts joins a backend with the forward pass that checks it.
  */
-const TOP = ['find-circuits.ts', 'index.ts', 'solvers.ts', 'open-backend.ts', 'measure/mask-worker.ts'];
+const TOP = [
+  'find-circuits.ts',
+  'explain-prompt.ts',
+  'index.ts',
+  'solvers.ts',
+  'open-backend.ts',
+  'measure/mask-worker.ts',
+];
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
 

@@ -47,7 +47,7 @@ const describe = (): Command =>
       'JSONL of {prompt, correct, incorrect, corrupted?}; the value of a mask is the mean over them',
     )
     .option('--task <name>', `prompts of a task of the literature, for this tokenizer: ${namesOf(TASKS)}`)
-    .option('--pairs <n>', 'pairs of prompts that --task makes', '4')
+    .option('--pairs <n>', 'pairs of prompts that --task makes', '1')
     .optionsGroup('How to ablate and measure:')
     .option(
       '--players <list>',

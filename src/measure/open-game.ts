@@ -7,6 +7,8 @@ import {
   type ComponentGameOptions,
 } from '../lens/components/component-game.ts';
 import { isPlain, optionsOf } from '../lens/components/question.ts';
+import { createPromptGame, type PromptGame } from '../lens/tokens/prompt-game.ts';
+import { promptOptionsOf } from '../lens/tokens/question.ts';
 import type { Model } from '../model/model.ts';
 import type { Question } from '../study.ts';
 import { canPool, createPooledGame, type PooledGame } from './pooled-game.ts';
@@ -26,12 +28,14 @@ export type OpenedGame = ComponentGame & Partial<Pick<PooledGame, 'threads' | 'a
  * Makes the game of `question` over `model`; the caller disposes it (the model stays the caller's).
  * @throws 'input' for a metric or an ablation that no name is known of, and what the lens's game throws.
  */
-export function openGame(question: Question, model: Model, execution: Execution = {}): OpenedGame {
+export function openGame(question: Question, model: Model, execution: Execution = {}): OpenedGame | PromptGame {
   switch (question.lens) {
     case 'components':
       return openComponents(optionsOf(question), model, execution);
+    case 'tokens':
+      return createPromptGame(model, { ...promptOptionsOf(question), batchSize: execution.batchSize });
     default:
-      return question.lens satisfies never;
+      return question satisfies never;
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import { throwIfAborted } from '../../errors.ts';
 import type { GradientOptions, MaskGradients } from '../../game.ts';
-import { isOutOfMemory } from './batch-size.ts';
+import { isOutOfMemory } from '../batch-size.ts';
 import type { PromptRun } from './prompt-run.ts';
 
 /** Masks of a block; smaller once a block did not fit into memory. */

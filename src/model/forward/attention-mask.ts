@@ -16,6 +16,8 @@ export interface Visibility {
   /** i - window < j; null = no window. */
   readonly window: number | null;
   readonly padding: PaddingMask | undefined;
+  /** 0 for a token that nobody but itself attends to; it keeps its position. */
+  readonly seen?: PaddingMask | undefined;
 }
 
 /** Added to the scores of what must not be seen: not -Infinity, which GPU shader compilers may assume away. */
@@ -25,18 +27,19 @@ const HIDDEN = -1e30;
 export function attentionMask(
   queries: readonly number[],
   keys: number,
-  { causal, window, padding }: Visibility,
+  { causal, window, padding, seen }: Visibility,
 ): tf.Tensor | undefined {
   const reach = window ?? Infinity;
   const windowed = queries.some((q) => q - reach >= 0);
-  if (!causal && !windowed && padding === undefined) return undefined;
-  const rows = padding?.length ?? 1;
+  if (!causal && !windowed && padding === undefined && seen === undefined) return undefined;
+  const rows = padding?.length ?? seen?.length ?? 1;
   const mask = new Float32Array(rows * queries.length * keys);
   for (let r = 0; r < rows; r++) {
     queries.forEach((query, q) => {
       const at = (r * queries.length + q) * keys;
       for (let k = 0; k < keys; k++) {
-        if ((causal && k > query) || k <= query - reach || padding?.[r][k] === 0) mask[at + k] = HIDDEN;
+        const unseen = padding?.[r][k] === 0 || (seen?.[r][k] === 0 && k !== query);
+        if ((causal && k > query) || k <= query - reach || unseen) mask[at + k] = HIDDEN;
       }
     });
   }

@@ -42,6 +42,11 @@ export interface ForwardOptions {
   readonly embedding?: tf.Tensor | undefined;
   /** 1 = token, 0 = padding, on either side: padding is never seen, and positions count tokens only. */
   readonly attentionMask?: PaddingMask | undefined;
+  /**
+   * 0 for a token that no other one attends to, [B][past + S]: it stays in its place, keeps its position and reads the others,
+   * but nothing of it goes anywhere else. All are seen when absent.
+   */
+  readonly seen?: PaddingMask | undefined;
   /** The kind of each token, [B][S], in models that have kinds (BERT); all 0 when absent. */
   readonly tokenTypes?: readonly (readonly number[])[] | undefined;
   /** Keys and values of tokens before these. */
@@ -85,11 +90,12 @@ function begin(
   config: ModelConfig,
   parameters: Parameters,
   tokens: tf.Tensor2D,
-  { tap, scored, attentionMask: padding, cache }: ForwardOptions,
+  { tap, scored, attentionMask: padding, seen, cache }: ForwardOptions,
 ): Omit<Pass, 'positional'> {
   const [batch, length] = tokens.shape;
   const past = cache?.length ?? 0;
   if (padding !== undefined) checkPadding(padding, batch, past + length);
+  if (seen !== undefined) checkPadding(seen, batch, past + length);
   const everywhere = Array.from({ length }, (_, p) => p);
   const positions = tokenPositions(length, past, padding);
   const count = (row: readonly number[]): number => row.reduce((sum, kept) => sum + kept, 0);
@@ -104,7 +110,7 @@ function begin(
     const key = `${window} ${queries.length}`;
     if (!masks.has(key)) {
       const columns = queries.map((q) => past + q);
-      const mask = attentionMask(columns, past + length, { causal: config.attention.causal, window, padding });
+      const mask = attentionMask(columns, past + length, { causal: config.attention.causal, window, padding, seen });
       const penalties =
         config.positions === 'alibi'
           ? alibiPenalties(config.nHeads, tokenPositions(past + length, 0, padding), columns)

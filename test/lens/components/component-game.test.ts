@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allMasks, masksFromRows, keptPlayers } from '../../../src/masks.ts';
 import { uniformMasks } from '../../../src/uniform-masks.ts';
 import { ABLATIONS, type AblationName } from '../../../src/lens/components/ablations.ts';
-import { bytesPerRow } from '../../../src/lens/components/batch-size.ts';
+import { bytesPerRow } from '../../../src/lens/batch-size.ts';
 import { createComponentGame, type ComponentGameOptions } from '../../../src/lens/components/component-game.ts';
 import { parsePlayers } from '../../../src/lens/components/components.ts';
 import { METRICS, metricOf, type MetricName } from '../../../src/lens/metrics.ts';

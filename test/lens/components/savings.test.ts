@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { masksFromMembers, masksFromRows, concatMasks, selectRows, type Masks } from '../../../src/masks.ts';
 import { uniformMasks } from '../../../src/uniform-masks.ts';
 import { ABLATIONS, type AblationName } from '../../../src/lens/components/ablations.ts';
-import { isOutOfMemory } from '../../../src/lens/components/batch-size.ts';
+import { isOutOfMemory } from '../../../src/lens/batch-size.ts';
 import {
   createComponentGame,
   type ComponentGame,

@@ -1,12 +1,12 @@
 /** How many masks go into one forward pass: by the bytes that a row's activations take. */
 import * as tf from '@tensorflow/tfjs-core';
-import { fail } from '../../errors.ts';
-import { kvHeads } from '../../model/config.ts';
-import { hasFused } from '../../model/forward/fused.ts';
-import { layoutOf } from '../../model/layout.ts';
-import type { Model } from '../../model/model.ts';
-import type { Metric } from '../metrics.ts';
-import type { Task } from '../prompts.ts';
+import { fail } from '../errors.ts';
+import { kvHeads } from '../model/config.ts';
+import { hasFused } from '../model/forward/fused.ts';
+import { layoutOf } from '../model/layout.ts';
+import type { Model } from '../model/model.ts';
+import type { Metric } from './metrics.ts';
+import type { Task } from './prompts.ts';
 
 /** Tensors of each kind that tf.tidy holds until a part of block() ends; a test holds the sum to what is allocated. */
 interface Held {

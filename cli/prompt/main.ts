@@ -1,0 +1,192 @@
+/** The prompt command: its options, what they mean, and the order in which things happen. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { BACKENDS } from '../../src/backend/backend.ts';
+import { fail } from '../../src/errors.ts';
+import { explainPrompt, type ExplainPromptOptions } from '../../src/explain-prompt.ts';
+import { absenceOf, ABSENCES } from '../../src/lens/tokens/absences.ts';
+import { UNITS, type Unit } from '../../src/lens/tokens/cut-text.ts';
+import { parseSpans, unmark } from '../../src/lens/tokens/spans.ts';
+import { TEXT_VALUES, textValueOf } from '../../src/lens/tokens/text-values.ts';
+import { loadModel } from '../../src/model/model.ts';
+import { openBackend } from '../../src/open-backend.ts';
+import { interactionCsv, playerCsv } from '../../src/report/csv.ts';
+import { formatResult, type Result } from '../../src/report/result.ts';
+import { terminalReport } from '../../src/report/terminal.ts';
+import { solverOf, SOLVERS } from '../../src/solve/solve.ts';
+import { VERSION } from '../../src/version.ts';
+import { createOutput } from '../circuits/output.ts';
+import { createProgress } from '../circuits/progress.ts';
+import { runCommand, whole, type Streams } from '../command.ts';
+
+const namesOf = (table: object): string => Object.keys(table).join(' | ');
+
+const describe = (): Command =>
+  new Command('prompt')
+    .description(
+      'Take parts of a prompt away in all kinds of ways and read from the values which words act together on an answer.',
+    )
+    .version(VERSION)
+    .optionsGroup('What to ask:')
+    .requiredOption('--model <folder|id>', 'model folder, GGUF file or hub id')
+    .option('--prompt <text>', 'the text that is taken apart')
+    .option('--prompt-file <file>', 'the same from a file')
+    .option(
+      '--template <text>',
+      'text around the prompt that is always kept, {} where it stands: "Review: {} Sentiment:"',
+    )
+    .option('--chat', "put the prompt into the model's own chat template, which is kept")
+    .option('--answer <text>', 'what should follow, e.g. " positive"; one token or several')
+    .option('--against <text>', 'what it is compared with, e.g. " negative"')
+    .option('--generate <n>', 'instead of an answer: the n tokens that the model says itself')
+    .option('--value <name>', `${namesOf(TEXT_VALUES)} (default: contrast with two answers, else logprob)`)
+    .optionsGroup('How to cut it:')
+    .option('--players <kind>', `tokens | ${UNITS.join(' | ')} | marks: the parts in [[ ]]`, 'words')
+    .option('--separator <text>', 'what stands between examples (default: an empty line; \\n is a line break)')
+    .option('--spans <file>', 'JSON of [{start, end, name?}] in characters; equal names are one player')
+    .option('--keep-text <regex>', 'what it matches is always kept')
+    .option('--absent <kind>', `auto | ${namesOf(ABSENCES)}; auto: by a pilot, the first sound one`, 'auto')
+    .option('--replace <text>', 'what --absent replace puts in the place of a part')
+    .option('--corrupted <text>', 'a prompt of as many tokens, for resample')
+    .optionsGroup('How to solve:')
+    .option('--solver <name>', namesOf(SOLVERS), 'auto')
+    .option('--budget <masks>', 'distinct masks the solver may measure', '1024')
+    .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
+    .option('--target <share>', 'share of the value that the smallest set of parts has to keep', '0.9')
+    .option('--seed <n>', 'seed of everything random', '0')
+    .optionsGroup('Where to run and write:')
+    .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
+    .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
+    .option('--out <folder>', 'where result.json, report.html and the run log go (default: out/<model>-<hash>)')
+    .option('--csv <folder>', 'write players.csv and interactions.csv there')
+    .option('--json', 'print result.json instead of the story')
+    .option('--debug', 'show stack traces')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  spexlens prompt --model org/name --template "Review: {} Sentiment:" --prompt "The plot is not bad at all." --answer " positive" --against " negative"
+  spexlens prompt --model org/name --chat --prompt-file question.txt --players sentences --generate 25`,
+    );
+
+interface Flags {
+  readonly model: string;
+  readonly prompt?: string;
+  readonly promptFile?: string;
+  readonly template?: string;
+  readonly chat?: boolean;
+  readonly answer?: string;
+  readonly against?: string;
+  readonly generate?: string;
+  readonly value?: string;
+  readonly players: string;
+  readonly separator?: string;
+  readonly spans?: string;
+  readonly keepText?: string;
+  readonly absent: string;
+  readonly replace?: string;
+  readonly corrupted?: string;
+  readonly solver: string;
+  readonly budget: string;
+  readonly heldOut: string;
+  readonly target: string;
+  readonly seed: string;
+  readonly backend: string;
+  readonly batchSize?: string;
+  readonly out?: string;
+  readonly csv?: string;
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+/** The prompt's text and its players. */
+function textOf({ prompt, promptFile, players, spans }: Flags): Pick<ExplainPromptOptions, 'prompt' | 'players'> {
+  if ((prompt === undefined) === (promptFile === undefined))
+    throw fail('input', '--prompt', 'or --prompt-file is needed, and only one of them.');
+  const text = prompt ?? readInput('--prompt-file', promptFile as string).replace(/\n$/, '');
+  if (spans !== undefined) {
+    if (players !== 'words')
+      throw fail('input', '--spans', `says what the players are; leave --players ${players} out.`);
+    return { prompt: text, players: parseSpans(readInput('--spans', spans), '--spans') };
+  }
+  if (players === 'marks') {
+    const marked = unmark(text);
+    return { prompt: marked.text, players: marked.spans };
+  }
+  if (players !== 'tokens' && !(UNITS as readonly string[]).includes(players))
+    throw fail('input', '--players', `"${players}" is unknown; there are tokens, ${UNITS.join(', ')} and marks.`);
+  return { prompt: text, players: players as Unit | 'tokens' };
+}
+
+function readInput(option: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw fail('input', option, `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+  }
+}
+
+function writeTables(folder: string, result: Result): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'players.csv'), playerCsv(result));
+    writeFileSync(join(folder, 'interactions.csv'), interactionCsv(result));
+  } catch (error) {
+    throw fail('input', '--csv', `${folder} cannot be written to (${(error as NodeJS.ErrnoException).code}).`);
+  }
+}
+
+/** Runs the command with `args`; the result is the exit code. */
+export const promptCommand = (args: readonly string[], streams: Streams): Promise<number> =>
+  runCommand(describe(), args, streams, async (flags: Flags, { signal, line }) => {
+    const optional = (name: string, given: string | undefined): number | undefined =>
+      given === undefined ? undefined : whole(name, given);
+    const asked: ExplainPromptOptions = {
+      ...textOf(flags),
+      template: flags.template,
+      chat: flags.chat,
+      keepText: flags.keepText,
+      separator: flags.separator?.replaceAll('\\n', '\n'),
+      answer: flags.answer,
+      against: flags.against,
+      generate: optional('--generate', flags.generate),
+      value: flags.value === undefined ? undefined : textValueOf(flags.value),
+      absent: flags.absent === 'auto' ? undefined : absenceOf(flags.absent),
+      replacement: flags.replace,
+      corrupted: flags.corrupted,
+      solver: solverOf(flags.solver),
+      budget: whole('--budget', flags.budget),
+      heldOut: whole('--held-out', flags.heldOut),
+      target: Number(flags.target),
+      seed: whole('--seed', flags.seed),
+      batchSize: optional('--batch-size', flags.batchSize),
+    };
+    const backend = await openBackend(flags.backend);
+    const progress = createProgress(process.stderr);
+    const output = createOutput(flags.out);
+    try {
+      const model = await loadModel(flags.model, { hub: { signal } });
+      try {
+        const result = await explainPrompt(model, backend, {
+          ...asked,
+          command: line,
+          openLog: output.openLog,
+          signal,
+          onProgress: progress.update,
+        });
+        progress.stop();
+        const written = await output.write(result);
+        if (flags.csv !== undefined) writeTables(flags.csv, written);
+        streams.out(
+          flags.json === true ? formatResult(written) : terminalReport(written, { color: streams.color ?? false }),
+        );
+      } finally {
+        model[Symbol.dispose]();
+      }
+    } finally {
+      progress.stop();
+      await output.settle();
+      backend.close();
+    }
+  });

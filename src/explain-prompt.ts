@@ -1,0 +1,325 @@
+/**
+ * Which words of a prompt act together: a model, a prompt and an answer in, a Result out.
+ *
+ * frame (template, chat) -> players -> the answer's tokens -> what absence means (by a pilot) -> open the game -> its ledger ->
+ * explain -> record. The command line (cli/prompt) and notebooks call this; it writes nothing but the run log.
+ */
+import type { Backend } from './backend/backend.ts';
+import type { Finding } from './circuit/findings.ts';
+import { fail } from './errors.ts';
+import { explain, type ExplainOptions } from './explain.ts';
+import type { OpenedLog } from './find-circuits.ts';
+import { generate as generateText } from './hooks/generate.ts';
+import { openLedger } from './ledger.ts';
+import { behaviourOf } from './lens/behaviour.ts';
+import type { Absence } from './lens/tokens/absences.ts';
+import { answerTokens, checkAnswers } from './lens/tokens/answers.ts';
+import { chooseAbsence, type AbsenceChoice } from './lens/tokens/choose-absence.ts';
+import type { Piece } from './lens/tokens/cut-text.ts';
+import { createPromptGame, type PromptGameOptions } from './lens/tokens/prompt-game.ts';
+import { promptQuestionOf } from './lens/tokens/question.ts';
+import { matchesOf } from './lens/tokens/spans.ts';
+import { maskedToken, toPlayers, type PlayedText, type TextPlayersOptions } from './lens/tokens/text-players.ts';
+import { TEXT_VALUES, type TextValue } from './lens/tokens/text-values.ts';
+import { identifyModel } from './model/identity.ts';
+import { tokenizerOf, type Model } from './model/model.ts';
+import { toSequences } from './model/tokens.ts';
+import { recordOf } from './report/record.ts';
+import type { Result } from './report/result.ts';
+import { STUDY_VERSION, type Study } from './study.ts';
+import { chatPrompt } from './tokenizer/chat.ts';
+
+export interface ExplainPromptOptions extends ExplainOptions, Pick<TextPlayersOptions, 'players' | 'separator'> {
+  readonly prompt: string;
+  /** Text around the prompt that is always kept, with {} in its place: "Review: {}\nSentiment:". */
+  readonly template?: string | undefined;
+  /** Put the prompt into the model's own chat template, as what the user says; the template is kept. */
+  readonly chat?: boolean | undefined;
+  /** A regular expression: what it matches is always kept. */
+  readonly keepText?: string | undefined;
+  /** What should follow, e.g. " positive": one token or several. */
+  readonly answer?: string | undefined;
+  /** What it is compared with, e.g. " negative". */
+  readonly against?: string | undefined;
+  /** Instead of an answer: so many tokens that the model itself says after the whole prompt. */
+  readonly generate?: number | undefined;
+  /** Default: contrast with two answers, else logprob. */
+  readonly value?: TextValue | undefined;
+  /** What a part's absence means; default: by a pilot, the first sound one of what the prompt allows. */
+  readonly absent?: Absence | undefined;
+  /** What `replace` puts in the place of an absent part. */
+  readonly replacement?: string | undefined;
+  /** A prompt of as many tokens, whose tokens `resample` puts in. */
+  readonly corrupted?: string | undefined;
+  /** Texts whose tokens `mean` averages over; default the prompt's own. */
+  readonly meanTexts?: readonly string[] | undefined;
+  /** Masks per forward pass; from the byte estimate when absent. */
+  readonly batchSize?: number | undefined;
+  readonly command?: string | undefined;
+  /** Opens the log that measured values go to, for this study. */
+  readonly openLog?: ((study: Study) => Promise<OpenedLog> | OpenedLog) | undefined;
+}
+
+/**
+ * Takes a prompt apart into words (or tokens, sentences, ...) and finds which act together on the answer.
+ *
+ * @example const result = await explainPrompt(model, backend, { prompt: 'The plot is not great. It is', answer: ' bad' });
+ * @throws SpexlensError on input that cannot be used, a budget too small, a log of another run, or an abort.
+ */
+export async function explainPrompt(model: Model, backend: Backend, options: ExplainPromptOptions): Promise<Result> {
+  const startedAt = new Date();
+  const { signal, seed = 0 } = options;
+  const framed = frame(model, options);
+  const played = toPlayers(model, framed.text, { ...options, kept: framed.kept, prependBos: framed.bos });
+  const answers = await answersOf(model, played, framed, options);
+  const draft: Omit<PromptGameOptions, 'standIn'> = {
+    players: played.players,
+    tokens: played.tokens,
+    owners: played.owners,
+    position: model.config.mlmHead === true ? maskedToken(model, played.tokens) : undefined,
+    value: answers.value,
+    answer: answers.answer,
+    against: answers.against,
+    batchSize: options.batchSize,
+  };
+  const context = { model, played, ...standInsOf(model, framed, options) };
+  const choice = await chooseAbsence(context, draft, { seed, signal, asked: options.absent });
+  const asked = { ...draft, standIn: choice.standIn };
+  const study: Study = {
+    spexlens: STUDY_VERSION,
+    model: await identifyModel(model),
+    backend: backend.name,
+    question: promptQuestionOf(asked, choice.absence.name),
+  };
+  const game = createPromptGame(model, asked);
+  let log: OpenedLog | undefined;
+  try {
+    log = await options.openLog?.(study);
+    const { moreIsBetter } = answers.value;
+    const findings = findingsOf(choice, answers.value);
+    const explanation = await explain(openLedger(game, log), { ...options, findings, moreIsBetter });
+    return recordOf(explanation, {
+      name: model.name,
+      study,
+      startedAt,
+      command: options.command,
+      options: optionsForRecord(options, choice, answers.value, played),
+      model: modelFacts(model, study),
+      backend: backendFacts(backend, model),
+      task: {
+        prompts: [{ text: played.text, tokens: [...played.strTokens], ...answers.texts }],
+        metric: answers.value.name,
+        units: answers.value.unit,
+        ablation: choice.absence.name,
+        players: played.unit,
+      },
+      behaviour: await behaviourFacts(model, draft),
+      pilot: pilotFacts(choice),
+    });
+  } finally {
+    log?.close();
+    game[Symbol.dispose]();
+  }
+}
+
+interface Framed {
+  readonly text: string;
+  /** What the frame brought, and what is kept by pattern. */
+  readonly kept: readonly Piece[];
+  /** undefined: the tokenizer's policy; a chat template writes its own. */
+  readonly bos: boolean | undefined;
+}
+
+/** The text that the model reads, and what of it is always kept. */
+function frame(model: Model, { prompt, template, chat, keepText, players }: ExplainPromptOptions): Framed {
+  const spans = typeof players === 'object';
+  if (spans && (template !== undefined || chat === true))
+    throw fail('input', 'spans', 'count characters of the whole prompt; write the template into the prompt instead.');
+  let [before, after] = ['', ''];
+  let bos: boolean | undefined;
+  const inner = template === undefined ? prompt : filled(template, prompt);
+  if (template !== undefined) [before, after] = template.split('{}');
+  let text = inner;
+  if (chat === true) {
+    ({ text } = chatPrompt(tokenizerOf(model), [{ role: 'user', content: inner }], { addGenerationPrompt: true }));
+    bos = false;
+    const at = text.indexOf(inner);
+    if (at === -1 || text.indexOf(inner, at + 1) !== -1)
+      throw fail(
+        'input',
+        'chat',
+        `the template of ${model.name} changes the prompt's text; write the conversation as the prompt instead.`,
+      );
+    [before, after] = [text.slice(0, at) + before, after + text.slice(at + inner.length)];
+  }
+  const kept: Piece[] = [
+    { start: 0, end: before.length },
+    { start: text.length - after.length, end: text.length },
+  ].filter(({ start, end }) => end > start);
+  if (keepText !== undefined) kept.push(...matchesOf(text, keepText));
+  return { text, kept, bos };
+}
+
+function filled(template: string, prompt: string): string {
+  const parts = template.split('{}');
+  if (parts.length !== 2)
+    throw fail(
+      'input',
+      'template',
+      `has ${parts.length - 1} places {}; exactly one is needed, where the prompt stands.`,
+    );
+  return parts.join(prompt);
+}
+
+interface Answers {
+  readonly value: TextValue;
+  readonly answer: readonly number[];
+  readonly against: readonly number[];
+  /** For the reader. */
+  readonly texts: { readonly correct?: string; readonly incorrect?: string; readonly corrupted?: string };
+}
+
+async function answersOf(
+  model: Model,
+  played: PlayedText,
+  { bos }: Framed,
+  { answer: given, against: other, generate, value, corrupted, signal }: ExplainPromptOptions,
+): Promise<Answers> {
+  if (generate !== undefined && (given !== undefined || other !== undefined))
+    throw fail('input', 'generate', 'has the model say the answer itself; leave answer and against out.');
+  const of = (text: string | undefined, who: string): readonly number[] =>
+    text === undefined ? [] : answerTokens(model, played, text, who, bos);
+  const said =
+    generate === undefined
+      ? undefined
+      : await generateText(model, [played.tokens], { maxNewTokens: generate, stopTokens: [], signal });
+  const answer = said?.tokens[0] ?? of(given, 'answer');
+  const against = of(other, 'against');
+  const chosen = value ?? (against.length > 0 ? TEXT_VALUES.contrast : TEXT_VALUES.logprob);
+  checkAnswers(chosen.needs, chosen.name, answer, against);
+  const correct = said?.texts?.[0] ?? given;
+  return {
+    value: chosen,
+    answer: chosen.needs.answer ? answer : [],
+    against,
+    texts: {
+      ...(correct === undefined ? {} : { correct }),
+      ...(other === undefined ? {} : { incorrect: other }),
+      ...(corrupted === undefined ? {} : { corrupted }),
+    },
+  };
+}
+
+/** What an absence may draw on, as tokens. */
+function standInsOf(
+  model: Model,
+  { bos }: Framed,
+  { replacement, corrupted, meanTexts }: ExplainPromptOptions,
+): {
+  readonly replacement?: string;
+  readonly corrupted?: readonly number[];
+  readonly data?: readonly (readonly number[])[];
+} {
+  const rows = (texts: readonly string[]): readonly (readonly number[])[] =>
+    toSequences(model, texts, bos === undefined ? {} : { prependBos: bos });
+  return {
+    ...(replacement === undefined ? {} : { replacement }),
+    ...(corrupted === undefined ? {} : { corrupted: rows([corrupted])[0] }),
+    ...(meanTexts === undefined ? {} : { data: rows(meanTexts) }),
+  };
+}
+
+/** What the pilot says against the question. */
+function findingsOf({ pilot, absence }: AbsenceChoice, value: TextValue): Finding[] {
+  const { clean, ablated, half, verdict } = pilot;
+  const number = (each: number): string => each.toFixed(2);
+  const ends = `The ${value.name} is ${number(clean)} with the whole text and ${number(ablated)} with every part absent (${absence.name})`;
+  const halves = `with random halves of the parts it is ${number(half.mean)}, spread ${number(half.sd)}`;
+  const broken = (text: string): Finding[] => [{ kind: 'broken question', text }];
+  switch (verdict) {
+    case 'sound':
+      return [];
+    case 'no better':
+      return broken(
+        `${ends}: the text is worth no more than its absence, so there is nothing to take apart. Ask for an answer that the text makes likelier, or contrast it with another one.`,
+      );
+    case 'no range':
+      return broken(
+        `${ends}, and ${halves}: the two ends differ by less than any change does, a weak question. Contrast the answer with another one, or ask what the text decides.`,
+      );
+    case 'broken at half':
+      return broken(
+        `${ends}, and ${halves}: half of the parts gone is worth what none is. Use another absence, larger parts (sentences), or keep what the answer needs (a template).`,
+      );
+    default:
+      return verdict satisfies never;
+  }
+}
+
+/** Rank and probability of an answer of one token. */
+async function behaviourFacts(
+  model: Model,
+  { tokens, position, answer, against }: Omit<PromptGameOptions, 'standIn'>,
+): Promise<Result['behaviour']> {
+  if (answer.length !== 1 || against.length > 1) return undefined;
+  const task = { tokens, position, correct: answer[0], incorrect: against[0] as number | undefined };
+  const found = await behaviourOf(model, [
+    { ...task, label: 'prompt', text: { prompt: '' }, strTokens: [], corrupted: undefined },
+  ]);
+  if (found === undefined) return undefined;
+  const { prompts, accuracy, rank, probability } = found;
+  return { prompts, accuracy, rank, probability };
+}
+
+function modelFacts({ config, parameterCount }: Model, study: Study): Result['model'] {
+  const { family, nLayers, nHeads } = config;
+  return { family, layers: nLayers, heads: nHeads, parameters: parameterCount, weightsHash: study.model.weights };
+}
+
+function backendFacts(backend: Backend, model: Model): Result['backend'] {
+  const halves = model.storage === 'float32' ? '' : `; weights in ${model.storage}`;
+  return {
+    name: backend.name,
+    reason: `${backend.device}; ${backend.why}${halves}`,
+    notes: backend.passedOver.map(({ name, why }) => `${name}: ${why}`),
+    selfCheckError: backend.selfCheckError,
+  };
+}
+
+function pilotFacts({ absence, why, tried, rows }: AbsenceChoice): Result['pilot'] {
+  const plain = tried.map(({ ablation, pilot: { distance, ...rest } }) => ({
+    ablation,
+    pilot: { ...rest, distance: Number.isFinite(distance) ? distance : null },
+  }));
+  return { ablation: absence.name, why, rows, tried: plain };
+}
+
+/** What was asked for, with defaults filled in, as JSON. */
+function optionsForRecord(
+  options: ExplainPromptOptions,
+  { absence }: AbsenceChoice,
+  value: TextValue,
+  { unit }: PlayedText,
+): Readonly<Record<string, unknown>> {
+  const { budget = 1024, heldOut = 512, target = 0.9, seed = 0, adaptive, solver } = options;
+  return {
+    players: unit,
+    template: options.template ?? null,
+    chat: options.chat === true,
+    keepText: options.keepText ?? null,
+    answer: options.answer ?? null,
+    against: options.against ?? null,
+    generate: options.generate ?? null,
+    absent: absence.name,
+    replacement: options.replacement ?? null,
+    value: value.name,
+    solver: solver?.name ?? 'auto',
+    selector: options.selector?.name ?? 'auto',
+    budget,
+    adaptive: adaptive ?? null,
+    heldOut,
+    target,
+    seed,
+    batchSize: options.batchSize ?? null,
+  };
+}

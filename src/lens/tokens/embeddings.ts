@@ -1,0 +1,54 @@
+/** Token embeddings as the first block gets them, before positions: of a prompt, their mean, and one in the other's place. */
+import * as tf from '@tensorflow/tfjs-core';
+import { forward } from '../../model/forward/forward.ts';
+import { embeddingHook } from '../../model/hook-points.ts';
+import type { Model } from '../../model/model.ts';
+
+/** The prompt's embedding with the mean where a row's tokens are absent, and the answer's after it, [B, S, d]. */
+export function withMean(
+  model: Model,
+  embedded: tf.Tensor,
+  mean: tf.Tensor,
+  absent: readonly (readonly number[])[],
+  past: number,
+  forced: readonly number[],
+): tf.Tensor {
+  const own = tf.slice(embedded, [0, past, 0], [1, -1, -1]);
+  const all = forced.length === 0 ? own : tf.concat([own, embeddingOf(model, [forced])], 1); // [1, S, d]
+  const gone = tf.expandDims(
+    tf.tensor2d(
+      absent.map((row) => [...row]),
+      undefined,
+      'float32',
+    ),
+    2,
+  ); // [B, S, 1]
+  return tf.add(tf.mul(all, tf.sub(1, gone)), tf.mul(mean, gone));
+}
+
+/** What hook_embed has for the tokens of `rows`, one after the other, [1, Σ tokens, d]; the caller owns it. */
+export function embeddingOf({ config, parameters }: Model, rows: readonly (readonly number[])[]): tf.Tensor {
+  const hook = embeddingHook(config, 'hook_embed');
+  const captured: tf.Tensor[] = [];
+  return tf.tidy(() => {
+    for (const row of rows)
+      forward(config, parameters, tf.tensor2d([[...row]], undefined, 'int32'), {
+        stopAtLayer: 0,
+        tap: {
+          wants: (wanted) => wanted === hook,
+          visit(_name, activation) {
+            captured.push(tf.keep(tf.clone(activation)));
+            return activation;
+          },
+        },
+      });
+    const all = captured.length === 1 ? tf.clone(captured[0]) : tf.concat(captured, 1);
+    tf.dispose(captured);
+    return all;
+  });
+}
+
+/** [1, 1, d]; the caller owns it. */
+export function meanEmbedding(model: Model, data: readonly (readonly number[])[]): tf.Tensor {
+  return tf.tidy(() => tf.mean(embeddingOf(model, data), 1, true));
+}

@@ -1,0 +1,263 @@
+/**
+ * "What if these words were missing?" as a Game: masks in, how a model scores an answer after what is left out.
+ *
+ * Masks become rows of tokens (masked-rows.ts), equal rows are run once, rows of like length together; what stands before the
+ * first player is run once for all (kept-prefix.ts), and only the logits that the value reads are made. A block that does
+ * not fit into memory is run again by halves.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { fail, throwIfAborted } from '../../errors.ts';
+import { checkPlayers, type Game } from '../../game.ts';
+import { emptyMasks, masksFromMembers } from '../../masks.ts';
+import { forward } from '../../model/forward/forward.ts';
+import type { Model } from '../../model/model.ts';
+import { columnsOf } from '../../model/weights/parameters.ts';
+import { bytesPerRow, isOutOfMemory } from '../batch-size.ts';
+import type { StandIn } from './absences.ts';
+import { canKeepPrefix, keepPrefix, type KeptPrefix } from './kept-prefix.ts';
+import { embeddingOf, meanEmbedding, withMean } from './embeddings.ts';
+import { layOut, longestRow, maskedRow, rowKey, type MaskedRow, type RowSource } from './masked-rows.ts';
+import type { TextPlayer } from './text-players.ts';
+import type { Reading, TextValue } from './text-values.ts';
+
+/** What is saved; each can be switched off, to measure it. No value changes by more than rounding. */
+export const TEXT_SAVINGS = ['prefix', 'columns', 'sorting'] as const;
+export type TextSaving = (typeof TEXT_SAVINGS)[number];
+
+export interface PromptGameOptions {
+  readonly players: readonly TextPlayer[];
+  readonly tokens: readonly number[];
+  /** By token: its player's number, or -1 for one that is always kept. */
+  readonly owners: readonly number[];
+  /** Where a masked-LM model is asked; undefined for after the last token. */
+  readonly position?: number | undefined;
+  readonly standIn: StandIn;
+  readonly value: TextValue;
+  /** Tokens of the answer, and of the one it is compared with; empty where the value needs none. */
+  readonly answer: readonly number[];
+  readonly against: readonly number[];
+  /** Masks per forward pass; from the byte estimate when absent. */
+  readonly batchSize?: number | undefined;
+  /** Bytes that one batch's activations may take by the estimate. Default 256 MiB. */
+  readonly byteLimit?: number | undefined;
+  readonly without?: readonly TextSaving[] | undefined;
+}
+
+export interface PromptGame extends Game {
+  readonly players: readonly TextPlayer[];
+  /** Rows at most per forward pass; less than what was asked for once that did not fit into memory. */
+  readonly batchSize: number;
+  /** Tokens that are run once for all masks. */
+  readonly prefixLength: number;
+  [Symbol.dispose](): void;
+}
+
+/**
+ * The game of a text; the caller disposes it (the model stays the caller's).
+ * @throws 'input' for no players, a row that would be longer than the context or empty, answers that the value cannot score.
+ */
+export function createPromptGame(model: Model, options: PromptGameOptions): PromptGame {
+  const { players, tokens, owners, position, standIn, value, without = [], byteLimit = 2 ** 28 } = options;
+  const n = players.length;
+  const name = `${model.name} ${value.name}`;
+  const opened = value.open(options.answer, options.against);
+  const source: RowSource = { tokens, owners, position, standIn };
+  checkRows(model, source, n, opened.readings);
+  const most = options.batchSize ?? { wasm: 128, cpu: 64 }[tf.getBackend()] ?? 1024;
+  if (!Number.isInteger(most) || most < 1) throw fail('input', 'batch size', `${most} is not a whole number >= 1.`);
+  let batchSize = most;
+  const none = maskedRow(source, emptyMasks(n, 1), 0);
+  const longest = longestRow(source) + Math.max(...opened.readings.map(({ forced }) => forced.length));
+  const first = owners.findIndex((owner) => owner >= 0);
+  // The column that is read must be among the fresh ones, also when everything after the prefix is gone.
+  const shared = without.includes('prefix') || position !== undefined ? 0 : Math.min(first, none.answerAt);
+  const owned: { dispose(): void }[] = [];
+  const own = <T extends { dispose(): void }>(thing: T): T => {
+    owned.push(thing);
+    return thing;
+  };
+  let prefix: KeptPrefix | undefined;
+  const dispose = (): void => {
+    for (const thing of owned.splice(0)) thing.dispose();
+    prefix?.[Symbol.dispose]();
+  };
+  try {
+    if (canKeepPrefix(model, shared, longest)) prefix = keepPrefix(model, tokens.slice(0, shared));
+    const mean = standIn.kind === 'embedding' ? own(meanEmbedding(model, standIn.data)) : undefined;
+    const embedded = mean === undefined ? undefined : own(embeddingOf(model, [tokens]));
+    const runs = opened.readings.map((reading) => {
+      const { columns } = reading;
+      const restricted = columns !== undefined && !without.includes('columns') ? restrict(model, columns) : undefined;
+      if (restricted !== undefined)
+        own({ dispose: () => tf.dispose([restricted.W, ...(restricted.b ? [restricted.b] : [])]) });
+      const run: Run = { model, reading, prefix, restricted, mean, embedded, hides: standIn.kind === 'attention' };
+      if (!reading.needsClean) return run;
+      const whole = maskedRow(source, allKept(n), 0);
+      return { ...run, clean: own(tf.tidy(() => tf.logSoftmax(logitsOf(run, [whole])) as tf.Tensor3D)) };
+    });
+    const widest = Math.max(
+      ...runs.map(
+        ({ reading: { columns, forced } }) => (columns?.length ?? model.config.dVocabOut) * (1 + forced.length),
+      ),
+    );
+    /** Rows that the byte limit holds at this length. */
+    const room = (length: number): number => Math.max(1, Math.floor(byteLimit / bytesPerRow(model, length, 1, widest)));
+    return {
+      name,
+      players,
+      rowsPerMask: runs.length,
+      prefixLength: prefix?.length ?? 0,
+      get batchSize() {
+        return batchSize;
+      },
+      async value(masks, { signal, onValues } = {}) {
+        checkPlayers(name, n, masks);
+        const values = new Float64Array(masks.count);
+        const work = distinctRows(source, masks, !without.includes('sorting'));
+        let done = 0;
+        while (done < work.length) {
+          throwIfAborted(signal, name);
+          // Sorted by length, descending: the first row of a block is its longest.
+          const size = Math.min(batchSize, room(work[done].row.tokens.length + longest - longestRow(source)));
+          const block = work.slice(done, done + size);
+          try {
+            const numbers = await runBlock(
+              runs,
+              block.map(({ row }) => row),
+            );
+            const rows = block.flatMap(({ masks: own }) => own);
+            const each = Float64Array.from(
+              block.flatMap(({ masks: own }, k) => own.map(() => opened.combine(numbers.map((column) => column[k])))),
+            );
+            rows.forEach((row, k) => (values[row] = each[k]));
+            done += block.length;
+            onValues?.(rows, each);
+          } catch (error) {
+            if (block.length === 1 || !isOutOfMemory(error)) throw error;
+            batchSize = Math.ceil(block.length / 2);
+          }
+          await new Promise((resolve) => setImmediate(resolve)); // signals and progress bars get their turn
+        }
+        throwIfAborted(done === 0 ? signal : undefined, name);
+        return values;
+      },
+      [Symbol.dispose]: dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+interface Run {
+  readonly model: Model;
+  readonly reading: Reading;
+  readonly prefix: KeptPrefix | undefined;
+  readonly restricted: { readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined } | undefined;
+  /** [1, 1, d], and the prompt's own embedding [1, S, d]. */
+  readonly mean: tf.Tensor | undefined;
+  readonly embedded: tf.Tensor | undefined;
+  readonly hides: boolean;
+  readonly clean?: tf.Tensor3D | undefined;
+}
+
+interface Work {
+  readonly row: MaskedRow;
+  /** Every mask of the request that is this row. */
+  readonly masks: number[];
+}
+
+function distinctRows(source: RowSource, masks: Parameters<typeof maskedRow>[1], sorts: boolean): Work[] {
+  const found = new Map<string, Work>();
+  for (let k = 0; k < masks.count; k++) {
+    const row = maskedRow(source, masks, k);
+    const key = rowKey(row);
+    const same = found.get(key);
+    if (same === undefined) found.set(key, { row, masks: [k] });
+    else same.masks.push(k);
+  }
+  const work = [...found.values()];
+  return sorts ? work.sort((a, b) => b.row.tokens.length - a.row.tokens.length) : work;
+}
+
+/** One number for every row by reading. */
+async function runBlock(runs: readonly Run[], rows: readonly MaskedRow[]): Promise<Float32Array[]> {
+  const numbers: Float32Array[] = [];
+  for (const run of runs) {
+    const value = tf.tidy(() => run.reading.reduce(logitsOf(run, rows), run.clean));
+    try {
+      numbers.push((await value.data()) as Float32Array);
+    } finally {
+      value.dispose();
+    }
+  }
+  return numbers;
+}
+
+/** The logits that a reading looks at, [B, 1 + forced, C]. */
+function logitsOf(
+  { model, reading, prefix, restricted, mean, embedded, hides }: Run,
+  rows: readonly MaskedRow[],
+): tf.Tensor3D {
+  const { config, parameters } = model;
+  const { tokens, padding, absent, answerAt } = layOut(
+    rows.map((row) => withoutFirst(row, prefix?.length ?? 0)),
+    reading.forced,
+  );
+  const past = Array<number>(prefix?.length ?? 0).fill(1);
+  const input = tf.tensor2d(tokens, undefined, 'int32');
+  const scored = [answerAt, ...reading.forced.map((_, j) => answerAt + 1 + j)];
+  const logits = forward(config, parameters, input, {
+    scored,
+    unembed: restricted,
+    cache: prefix?.cache(),
+    attentionMask: padding?.map((row) => [...past, ...row]),
+    seen: hides && absent !== undefined ? absent.map((row) => [...past, ...row.map((is) => 1 - is)]) : undefined,
+    embedding:
+      mean === undefined || embedded === undefined || absent === undefined
+        ? undefined
+        : withMean(model, embedded, mean, absent, prefix?.length ?? 0, reading.forced),
+  });
+  return restricted === undefined && reading.columns !== undefined
+    ? tf.gather(logits, tf.tensor1d([...reading.columns], 'int32'), 2)
+    : logits;
+}
+
+function withoutFirst({ tokens, answerAt, absent }: MaskedRow, count: number): MaskedRow {
+  if (count === 0) return { tokens, answerAt, absent };
+  return { tokens: tokens.slice(count), answerAt: answerAt - count, absent: absent?.subarray(count) };
+}
+
+function restrict({ parameters }: Model, columns: readonly number[]): NonNullable<Run['restricted']> {
+  const bias = parameters['unembed.b_U'];
+  return {
+    W: columnsOf(parameters['unembed.W_U'], columns),
+    b: bias === undefined ? undefined : columnsOf(bias, columns),
+  };
+}
+
+function allKept(n: number): ReturnType<typeof emptyMasks> {
+  return masksFromMembers(n, [Array.from({ length: n }, (_, i) => i)]);
+}
+
+/** @throws 'input' for what no row can be. */
+function checkRows(model: Model, source: RowSource, n: number, readings: readonly Reading[]): void {
+  if (n === 0) throw fail('input', 'prompt game', 'has no players; at least one part of the text is needed.');
+  const { config } = model;
+  const forced = Math.max(...readings.map((reading) => reading.forced.length));
+  const longest = longestRow(source) + forced;
+  if (longest > config.nCtx)
+    throw fail(
+      'input',
+      'prompt',
+      `takes up to ${longest} tokens${forced > 0 ? ' with its answer' : ''}; the context of ${model.name} holds ${config.nCtx}.`,
+    );
+  if (source.position !== undefined && forced > 0)
+    throw fail('input', 'answer', `has ${forced + 1} tokens; a masked-LM model answers with the one at its mask.`);
+  if (maskedRow(source, emptyMasks(n, 1), 0).tokens.length === 0)
+    throw fail(
+      'input',
+      'remove',
+      'leaves no token at all when every part is gone; keep some text (--keep-text, a template, BOS) or use another absence.',
+    );
+}
