@@ -153,7 +153,11 @@ describe('players of a text', () => {
     expect(owned(text)[0]).toEqual(['cat', ' ', 'cat']);
   });
   it('never get the name of another one', async () => {
-    const spans = [{ start: 0, end: 3, name: 'cat' }, { start: 4, end: 7 }, { start: 8, end: 11 }];
+    const spans = [
+      { start: 0, end: 3, name: 'cat' },
+      { start: 4, end: 7 },
+      { start: 8, end: 11 },
+    ];
     const text = await played('not cat cat', { players: spans });
     expect(text.players.map(({ name }) => name)).toEqual(['cat', 'cat (2)', 'cat (3)']);
   });
@@ -165,7 +169,9 @@ describe('players of a text', () => {
   it('are refused where there are none', async () => {
     await expect(played('  ')).rejects.toThrow(/prompt: is empty/);
     await expect(played('cat', { kept: [{ start: 0, end: 3 }] })).rejects.toThrow(/every part of the prompt is kept/);
-    await expect(played('cat', { players: [{ start: 1, end: 2 }] })).rejects.toThrow(/no token of the prompt begins in "a"/);
+    await expect(played('cat', { players: [{ start: 1, end: 2 }] })).rejects.toThrow(
+      /no token of the prompt begins in "a"/,
+    );
     await expect(played('x'.repeat(80))).rejects.toThrow('has 81 tokens; the context of bytes holds 64');
   });
 });
