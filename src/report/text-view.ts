@@ -3,7 +3,7 @@
  * interactions, and on hover or focus with their partners outlined.
  *
  * No script: partners are CSS rules (:has). The sign is in the line under a word too (solid above zero, dashed below), so
- * that grey print and colour blindness lose nothing; a word without an effect of its own that rose above the noise is plain.
+ * that grey print and colour blindness lose nothing; a word to which the answer gives no effect of its own is plain.
  */
 import { markup, trusted, type Markup } from './markup.ts';
 import { color } from './palette.ts';
@@ -60,7 +60,7 @@ export function textView(result: Result): Markup | undefined {
   const ranks = ranksOf(result);
   const title = (player: number): string => {
     const { banzhaf } = values[player];
-    const own = banzhaf === 0 ? 'nothing alone above the noise' : `alone ${format(banzhaf)}${unitSuffix(result)}`;
+    const own = banzhaf === 0 ? 'no effect alone in the answer' : `alone ${format(banzhaf)}${unitSuffix(result)}`;
     const together = interactions
       .filter(({ members }) => members.includes(player))
       .slice(0, 5)
@@ -112,7 +112,7 @@ const TEXT_STYLE = `
 .played .up { background: color-mix(in srgb, ${color('positive')} var(--tint), transparent); border-bottom-color: ${color('positive')}; }
 .played .down { background: color-mix(in srgb, ${color('negative')} var(--tint), transparent); border-bottom: 2px dashed ${color('negative')}; }
 .played sup, .ranked { font-family: system-ui, sans-serif; font-variant-numeric: tabular-nums; }
-.played sup { font-size: 10px; line-height: 0; padding-left: 2px; font-weight: 600; }
+.played sup { font-size: 10px; line-height: 0; padding-left: 4px; font-weight: 600; }
 .played sup.positive, .ranked .positive { color: ${color('positive')}; }
 .played sup.negative, .ranked .negative { color: ${color('negative')}; }
 .ranked { font-size: 14px; margin: 8px 0 0; padding-left: 2.2em; }

@@ -46,7 +46,7 @@ describe('a text of players', () => {
     expect(ranksOf(result)).toEqual([[1], [1], [], []]);
     expect(html).toContain('.played:has(.p0:is(:hover, :focus)) :is(.p1)');
     expect(html).toContain('<bdi>not (0) × great (1)</bdi>');
-    expect(html).toContain('dull (3): nothing alone above the noise');
+    expect(html).toContain('dull (3): no effect alone in the answer');
   });
 
   it('cannot open a tag or a style', async () => {
