@@ -46,7 +46,7 @@ export interface Game {
   /** f(m) of every mask, in order. 1 = kept. @throws on masks over another number of players. */
   value(masks: Masks, options?: ValueOptions): Promise<Float64Array>;
   /** f(m) and ∂f/∂m of every mask, for games that can be differentiated. */
-  gradients?(masks: Masks, options?: GradientOptions): Promise<MaskGradients>;
+  readonly gradients?: ((masks: Masks, options?: GradientOptions) => Promise<MaskGradients>) | undefined;
   /** Forward rows that one mask costs; 1 when absent. */
   readonly rowsPerMask?: number;
 }

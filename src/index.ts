@@ -1,8 +1,9 @@
 /**
  * The public API in pipeline order: where tensors run, the model, its hooks, games, solvers, circuits, reports.
  *
- * What fewer people need has a path of its own: spexlens/spectrum (terms, transforms, indices, regression), spexlens/solvers (SPEX
- * and the proxies part by part), spexlens/model (the forward pass, parameters, families), spexlens/checkpoint (files).
+ * What fewer people need has a path of its own: spexlens/spectrum (terms, transforms, indices, regression),
+ * spexlens/solvers (SPEX and the proxies part by part), spexlens/model (the forward pass, parameters, families),
+ * spexlens/checkpoint (files).
  */
 export { SpexlensError, type ErrorKind } from './errors.ts';
 export { createRandom, type Random } from './random.ts';

@@ -64,7 +64,9 @@ export async function pilot(game: Game, { seed, halves = 30, better = 0, signal 
   const error = sd / Math.sqrt(count);
   const distance = error === 0 ? (mean === ablated ? 0 : Infinity) : Math.abs(mean - ablated) / error;
   const tested = { masks: masks.count, clean, ablated, half: { count, mean, sd }, left, distance };
-  return { ...tested, verdict: verdictOf(tested, better) };
+  const verdict = verdictOf(tested, better);
+  // Where a pilot measures every mask there is nothing to predict, and half of the players is no typical mask.
+  return { ...tested, verdict: verdict === 'broken at half' && count === 2 ** n ? 'sound' : verdict };
 }
 
 function verdictOf({ clean, ablated, half, left, distance }: Omit<Pilot, 'verdict'>, better: 1 | -1 | 0): PilotVerdict {

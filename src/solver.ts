@@ -13,13 +13,13 @@ export interface SolveOptions {
   /** Seed of every random choice. */
   readonly seed: number;
   /**
-   * Probability with which masks keep a player, one for all or one each; default ½. The spectrum, its indices and R² are then those of
-   * such masks (spectrum/measure.ts). SPEX needs ½ and says so.
+   * Probability with which masks keep a player, one for all or one each; default ½. The spectrum, its indices and R²
+   * are then those of such masks (spectrum/measure.ts). SPEX needs ½ and says so.
    */
   readonly keep?: Keep | undefined;
   /**
-   * What rounding may do to one value, in units of f: no larger interaction is claimed for it. Default 2^-23 of the largest |value|,
-   * float32's own; see measureFloor (solve/float-floor.ts) for what a game's arithmetic does.
+   * What rounding may do to one value, in units of f: no larger interaction is claimed for it. Default 2^-23 of the
+   * largest |value|, float32's own; see measureFloor (solve/float-floor.ts) for what a game's arithmetic does.
    */
   readonly floor?: number | undefined;
   readonly signal?: AbortSignal | undefined;

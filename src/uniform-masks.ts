@@ -9,10 +9,11 @@ import { checkKeep, isFair, keepOf, type Keep } from './keep.ts';
 const STALLED = 10_000;
 
 /**
- * `count` distinct masks, each player kept independently with probability `keep` (default ½; one for all or one each) up to
- * distinctness, none in `exclude`. A mask is drawn once, so where likely masks run out (few players, `keep` near 0 or 1) the later
- * ones are rarer than the measure has them.
- * @throws 'budget' when fewer than `count` distinct masks are left, or they turn up too rarely; 'input' on `keep` outside (0, 1).
+ * `count` distinct masks, each player kept independently with probability `keep` (default ½; one for all or one each)
+ * up to distinctness, none in `exclude`. A mask is drawn once, so where likely masks run out (few players, `keep`
+ * near 0 or 1) the later ones are rarer than the measure has them.
+ * @throws 'budget' when fewer than `count` distinct masks are left, or they turn up too rarely; 'input' on `keep`
+ * outside (0, 1).
  */
 export function uniformMasks(
   players: number,
@@ -73,7 +74,10 @@ export function uniformMasks(
   return masks;
 }
 
-/** All masks in the order in which draws would first bring them: keys log(u)/w, largest first (Efraimidis, Spirakis, 2006). */
+/**
+ * All masks in the order in which draws would first bring them: keys log(u)/w, largest first (Efraimidis, Spirakis,
+ * 2006).
+ */
 function weightedOrder(players: number, random: Random, keep: Keep): Uint32Array {
   const keys = Float64Array.from({ length: 2 ** players }, (_, j) => {
     let weight = 1;

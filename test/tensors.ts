@@ -195,6 +195,14 @@ export const CONFIGS: Readonly<Record<string, ModelConfig>> = {
   },
 };
 
+/** CONFIGS for central differences: a cut has kinks, across which a difference is no slope, so here it cuts nothing. */
+export const SMOOTH_CONFIGS: Readonly<Record<string, ModelConfig>> = Object.fromEntries(
+  Object.entries(CONFIGS).map(([title, config]) => {
+    const { clip } = config.attention;
+    return [title, clip === undefined ? config : { ...config, attention: { ...config.attention, clip: 1000 } }];
+  }),
+);
+
 export function randomModel(
   config: ModelConfig,
   seed = 1,

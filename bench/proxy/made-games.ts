@@ -1,11 +1,11 @@
 /**
- * Six games of fixed seeds: three on bundled models, three whose spectrum is known by construction.
+ * Games of fixed seeds: three on bundled models, three whose spectrum is known by construction, a weighted majority.
  *
  * The values of a mask are the same for every method: the game is asked once and both sides get the numbers.
  */
 import { join } from 'node:path';
 import { hierarchical, orderThree, staircases } from '../synthetic.ts';
-import { allMasks, type Masks } from '../../src/masks.ts';
+import { allMasks, isKept, type Masks } from '../../src/masks.ts';
 import { ABLATIONS } from '../../src/lens/components/ablations.ts';
 import { createComponentGame } from '../../src/lens/components/component-game.ts';
 import { parsePlayers } from '../../src/lens/components/components.ts';
@@ -37,7 +37,26 @@ export const MADE_GAMES: Readonly<Record<string, () => Promise<MadeGame>>> = {
   f_SCH: async () => known('f_SCH', hierarchical(100, 0)),
   staircases: async () => known('staircases', staircases(100, 0)),
   'order three': async () => known('order three', orderThree(1000, 0)),
+  // All terms of even order are exactly 0.
+  'weighted majority': async () => {
+    const weights = Array.from({ length: 20 }, (_, i) => 1 + ((7 * i) % 10));
+    if (sum(weights) % 2 === 0) weights[0]++;
+    return {
+      name: 'weighted majority',
+      players: 20,
+      value: async (masks) =>
+        Float64Array.from({ length: masks.count }, (_, row) =>
+          2 * sum(weights.filter((_w, i) => isKept(masks, row, i))) > sum(weights) ? 1 : 0,
+        ),
+      truth: undefined,
+      close: () => {},
+    };
+  },
 };
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
 
 function known(name: string, truth: FourierSpectrum): MadeGame {
   return { name, players: truth.players, value: async (masks) => evaluate(truth, masks), truth, close: () => {} };

@@ -36,9 +36,14 @@ export const METHODS: Readonly<Record<string, Fit>> = {
   auto: async (masks, values) => (await fitBest(masks, values)).spectrum,
 };
 
-/** The reference implementation, run by bench/proxy_reference.py: on all masks, as it draws them itself, both ends among them. */
+/**
+ * The reference implementation, run by bench/proxy_reference.py: on all masks, as it draws them itself, both ends
+ * among them.
+ */
 export const REFERENCE = 'reference';
-/** The same on the masks between the ends: on some games the two ends are outliers, and it fits whatever it is given. */
+/**
+ * The same on the masks between the ends: on some games the two ends are outliers, and it fits whatever it is given.
+ */
 export const REFERENCE_INSIDE = 'reference without ends';
 export const REFERENCES: readonly string[] = [REFERENCE, REFERENCE_INSIDE];
 

@@ -6,10 +6,8 @@ import { fail } from '../../src/errors.ts';
 import { findCircuits } from '../../src/find-circuits.ts';
 import { ablationOf, ABLATIONS } from '../../src/lens/components/ablations.ts';
 import { metricOf, METRICS } from '../../src/lens/metrics.ts';
-import { readPrompts, type Prompt } from '../../src/lens/prompts.ts';
-import { promptsOfTask, taskOf } from '../../src/lens/tasks/task.ts';
 import { TASKS } from '../../src/lens/tasks/tasks.ts';
-import { loadModel, tokenizerOf, type Model } from '../../src/model/model.ts';
+import { loadModel } from '../../src/model/model.ts';
 import { requireStorage, STORAGES } from '../../src/model/weights/parameters.ts';
 import { formatResult } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
@@ -19,10 +17,9 @@ import { VERSION } from '../../src/version.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
 import { fromRoot } from '../package-root.ts';
 import { createOutput } from './output.ts';
+import { meanPromptsOf, promptsOf } from './prompts.ts';
 import { createProgress } from './progress.ts';
 
-/** Lines of prompts.jsonl that a run without --prompt takes: a pair in which what merely favours one answer cancels. */
-const DEFAULT_PROMPTS = 2;
 const DEFAULT_MODEL = fromRoot('models/ioi-tiny');
 
 const namesOf = (table: object): string => Object.keys(table).join(' | ');
@@ -43,12 +40,14 @@ const describe = (): Command =>
     .option('--correct <token>', 'the token that should follow, e.g. " Mary"')
     .option('--incorrect <token>', 'the token it is compared with, e.g. " John"')
     .option('--corrupted <text>', 'prompt of as many tokens, for resample ablation')
+    .option('--ids', '--prompt, --corrupted and the answers are token ids: --prompt 12,7,9 --correct 4')
+    .option('--chat', "put every prompt through the model's own chat template, as what the user says")
     .option(
       '--prompts <file>',
       'JSONL of {prompt, correct, incorrect, corrupted?}; the value of a mask is the mean over them',
     )
     .option('--task <name>', `prompts of a task of the literature, for this tokenizer: ${namesOf(TASKS)}`)
-    .option('--pairs <n>', 'pairs of prompts that --task makes', '4')
+    .option('--pairs <n>', 'pairs of prompts that --task makes', '1')
     .optionsGroup('How to ablate and measure:')
     .option(
       '--players <list>',
@@ -119,6 +118,8 @@ interface Flags {
   readonly prompts?: string;
   readonly task?: string;
   readonly pairs: string;
+  readonly ids?: boolean;
+  readonly chat?: boolean;
   readonly players: string;
   readonly layers?: string;
   readonly ablation: string;
@@ -179,43 +180,6 @@ function adaptiveOf({
   if (!(target > 0 && target < 1))
     throw fail('input', '--target-r2', `"${targetR2}" is not a number between 0 and 1, e.g. 0.95.`);
   return { targetR2: target, maxBudget: maxBudget === undefined ? undefined : whole('--max-budget', maxBudget) };
-}
-
-async function promptsOf(flags: Flags, model: Model): Promise<Prompt[]> {
-  if (flags.task !== undefined) {
-    const clash = (['prompts', 'prompt', 'correct', 'incorrect', 'corrupted'] as const).find(
-      (name) => flags[name] !== undefined,
-    );
-    if (clash !== undefined) throw fail('input', '--task', `makes its own prompts; leave --${clash} out.`);
-    const pairs = whole('--pairs', flags.pairs);
-    return promptsOfTask(taskOf(flags.task, TASKS), tokenizerOf(model), pairs, whole('--seed', flags.seed));
-  }
-  if (flags.prompts !== undefined) {
-    const clash = (['prompt', 'correct', 'incorrect', 'corrupted'] as const).find((name) => flags[name] !== undefined);
-    if (clash !== undefined)
-      throw fail('input', '--prompts', `cannot be combined with --${clash}; put it into the file.`);
-    return readPrompts(flags.prompts);
-  }
-  if (flags.prompt === undefined) {
-    const clash = (['correct', 'incorrect', 'corrupted'] as const).find((name) => flags[name] !== undefined);
-    if (clash !== undefined) throw fail('input', `--${clash}`, 'needs --prompt beside it.');
-    const bundled = await readPrompts(`${flags.model}/prompts.jsonl`).catch(() => []);
-    if (bundled.length === 0)
-      throw fail(
-        'input',
-        '--prompt',
-        `is missing, and ${flags.model} has no prompts.jsonl to take one from; give --prompt or --prompts.`,
-      );
-    return bundled.slice(0, DEFAULT_PROMPTS);
-  }
-  return [{ prompt: flags.prompt, correct: flags.correct, incorrect: flags.incorrect, corrupted: flags.corrupted }];
-}
-
-/** What mean ablation averages over: the file given, else several prompts themselves, else the model folder's. */
-async function meanPromptsOf(flags: Flags, prompts: readonly Prompt[]): Promise<Prompt[] | undefined> {
-  if (flags.meanPrompts !== undefined) return readPrompts(flags.meanPrompts);
-  if (prompts.length > 1) return undefined;
-  return readPrompts(`${flags.model}/prompts.jsonl`).catch(() => undefined);
 }
 
 /** Runs the command with `args`; the result is the exit code. */

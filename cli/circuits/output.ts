@@ -1,8 +1,9 @@
 /**
  * The out folder: result.json, report.html and the run log, each whole or absent.
  *
- * Files are written beside their place and renamed. A folder or log that this run made and left empty
- * (because the run failed before measuring anything) is removed again.
+ * Files are written beside their place and renamed. Whoever has the log open owns the folder, from openLog to settle: a second
+ * process is refused by the log's lock, and leaves everything as it is. A folder that this run made and left empty (because it
+ * failed before measuring anything) is removed again, as is a log without values.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -13,12 +14,16 @@ import { renderReport } from '../../src/report/html.ts';
 import { formatResult, type Result } from '../../src/report/result.ts';
 
 export interface Output {
-  openLog(study: Study): RunLog;
+  /** The log of `study` in the folder. Its close() leaves the folder to this run, which has its record to write yet. */
+  readonly openLog: (study: Study) => RunLog;
   /** Writes result.json and report.html; returns the result with its files listed. */
   write(result: Result): Promise<Result>;
-  /** Removes what this run made and did not use. */
+  /** Closes the log, which lets others have the folder, and removes what this run made and did not use. */
   settle(): Promise<void>;
 }
+
+/** What a run writes beside its place: `result.json.123.tmp`, `.write-test-123`. */
+const DRAFT = /^(?:(?:result\.json|report\.html)\.\d+\.tmp|\.write-test-\d+)$/;
 
 export function createOutput(given: string | undefined): Output {
   let folder = given;
@@ -28,13 +33,12 @@ export function createOutput(given: string | undefined): Output {
   return {
     openLog(study) {
       folder ??= join('out', `${study.model.id}-${hashStudy(study).slice(0, 8)}`);
-      makeFolder(folder, made);
-      log = openRunLog(join(folder, 'run-log.jsonl'), study);
-      return log;
+      log = openIn(folder, made, study);
+      clearDrafts(folder);
+      return { ...log, close: () => {} };
     },
     async write(result) {
       if (folder === undefined || log === undefined) throw new Error('write before openLog');
-      clearDrafts(folder);
       const [json, page] = [join(folder, 'result.json'), join(folder, 'report.html')];
       const files = [
         { path: page, what: 'the page' },
@@ -47,9 +51,33 @@ export function createOutput(given: string | undefined): Output {
       return complete;
     },
     async settle() {
-      for (const path of made.reverse()) if (existsSync(path) && readdirSync(path).length === 0) rmdirSync(path);
+      log?.close();
+      removeEmpty(made);
     },
   };
+}
+
+/** Opens the log; once more where a process that made the folder, and did not use it, removed it meanwhile. */
+function openIn(folder: string, made: string[], study: Study): RunLog {
+  for (let left = 2; ; left--) {
+    makeFolder(folder, made);
+    try {
+      return openRunLog(join(folder, 'run-log.jsonl'), study);
+    } catch (error) {
+      if (left === 0 || existsSync(folder)) throw error;
+    }
+  }
+}
+
+/** Removes the folders in which nobody has put anything, the innermost first. */
+function removeEmpty(folders: readonly string[]): void {
+  for (const path of folders.toReversed()) {
+    try {
+      rmdirSync(path);
+    } catch {
+      // Somebody uses it, or has removed it.
+    }
+  }
 }
 
 /** Makes `folder` and its parents, noting which were new. @throws 'input' when it cannot be written to. */
@@ -58,15 +86,12 @@ function makeFolder(folder: string, made: string[]): void {
   for (let at = folder; !existsSync(at) && at !== dirname(at); at = dirname(at)) missing.unshift(at);
   try {
     // One by one: a recursive mkdir below /proc never ends.
-    for (const path of missing) {
-      makeOne(path);
-      made.push(path);
-    }
+    for (const path of missing) if (makeOne(path)) made.push(path);
     const probe = join(folder, `.write-test-${process.pid}`);
     writeFileSync(probe, '');
-    rmSync(probe);
+    rmSync(probe, { force: true });
   } catch (error) {
-    for (const path of missing.toReversed()) if (made.includes(path) && existsSync(path)) rmdirSync(path);
+    removeEmpty(made);
     const isFile = existsSync(folder) && !statSync(folder).isDirectory();
     throw fail(
       'input',
@@ -76,29 +101,20 @@ function makeFolder(folder: string, made: string[]): void {
   }
 }
 
-function makeOne(path: string): void {
+/** Whether it was made here; false when another process was quicker. */
+function makeOne(path: string): boolean {
   try {
     mkdirSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was quicker
-  }
-}
-
-/** Takes away what processes that were killed while they wrote left behind. */
-function clearDrafts(folder: string): void {
-  for (const name of readdirSync(folder)) {
-    const pid = /^(?:result\.json|report\.html)\.(\d+)\.tmp$/.exec(name)?.[1];
-    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(folder, name), { force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
   }
+}
+
+/** Takes away what processes that were killed while they wrote left behind: with the log open, nobody else writes here. */
+function clearDrafts(folder: string): void {
+  for (const name of readdirSync(folder)) if (DRAFT.test(name)) rmSync(join(folder, name), { force: true });
 }
 
 function replace(path: string, text: string): void {

@@ -15,7 +15,7 @@ const describe = (): Command =>
     )
     .argument('[task]', 'the task to make prompts of')
     .option('--model <folder>', 'folder whose tokenizer cuts the prompts', fromRoot('models/ioi-tiny'))
-    .option('--pairs <n>', 'pairs of prompts', '4')
+    .option('--pairs <n>', 'pairs of prompts', '1')
     .option('--seed <n>', 'seed of the words', '0')
     .option('--save <file>', 'write them as a prompts file (JSONL) instead of printing it')
     .option('--debug', 'show stack traces');

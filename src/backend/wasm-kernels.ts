@@ -7,36 +7,9 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
-import { outOfMemory } from './wasm-memory.ts';
-import { instantiate, tensorBuild, type Build, type TensorModule } from './wasm-module.ts';
-
-/** The parts of tfjs-backend-wasm 4.22 that are used. */
-interface WasmBackend {
-  readonly wasm: {
-    readonly asm: { readonly memory: WebAssembly.Memory };
-    readonly _malloc: (bytes: number) => number;
-    readonly _free: (at: number) => void;
-  };
-  readonly dataIdMap: { readonly get: (dataId: object) => { readonly memoryOffset: number } };
-  readonly makeOutput: (shape: readonly number[], dtype: 'float32') => tf.TensorInfo;
-  readonly disposeData: (dataId: object) => boolean;
-}
-
-/** An instance over one backend's memory, and the scratch that it has there. */
-interface Bench {
-  readonly run: TensorModule;
-  /** The address of at least so many bytes. */
-  readonly scratch: (bytes: number) => number;
-}
-
-type Inputs = Readonly<Record<string, tf.TensorInfo | undefined>>;
-type Attributes = Readonly<Record<string, unknown>>;
-type Kernel = (tensors: Tensors, inputs: Inputs, attributes: Attributes) => tf.TensorInfo;
-
-/** Activations by number, as wasm/tensors/functions.ts has them. */
-const ACTIVATIONS: readonly unknown[] = ['none', 'relu', 'silu', 'gelu', 'gelu_new'];
-
-const MOST_BYTES = 2 ** 32 - 65_536;
+import { BACK_KERNELS } from './wasm-back-kernels.ts';
+import { tensorBuild, type Build } from './wasm-module.ts';
+import { activationOf, createBench, tensorsOf, type Bench, type Kernel, type WasmBackend } from './wasm-tensors.ts';
 
 /** Registers the kernels on the current backend, which is wasm. Returns the build they are of, or why there are none. */
 export function registerWasmKernels(
@@ -54,7 +27,7 @@ export function registerWasmKernels(
     return 'this version of @tensorflow/tfjs-backend-wasm keeps its memory elsewhere';
   }
   const benches = new WeakMap<object, Bench>();
-  for (const [kernelName, kernel] of Object.entries(KERNELS)) {
+  for (const [kernelName, kernel] of Object.entries(ALL)) {
     tf.registerKernel({
       kernelName,
       backendName: 'wasm',
@@ -71,81 +44,7 @@ export function registerWasmKernels(
 
 /** Leaves the wasm backend with TensorFlow.js's kernels only. */
 export function unregisterWasmKernels(): void {
-  for (const name of Object.keys(KERNELS)) if (tf.getKernel(name, 'wasm') != null) tf.unregisterKernel(name, 'wasm');
-}
-
-function createBench({ wasm }: WasmBackend, { module }: Build): Bench {
-  let [at, size] = [0, 0];
-  return {
-    run: instantiate(module, wasm.asm.memory),
-    scratch: (bytes) => {
-      if (bytes <= size) return at;
-      if (at !== 0) wasm._free(at);
-      at = wasm._malloc(bytes) >>> 0;
-      size = at === 0 ? 0 : bytes;
-      if (at === 0) throw outOfMemory(bytes);
-      return at;
-    },
-  };
-}
-
-/** What a kernel does with tensors. */
-interface Tensors {
-  readonly run: TensorModule;
-  readonly scratch: (bytes: number) => number;
-  /** A fresh tensor; addresses asked for before it stay right, but typed arrays over the memory do not. */
-  readonly output: (shape: readonly number[]) => tf.TensorInfo;
-  /** The address of a tensor's numbers, 0 for no tensor. */
-  readonly at: (tensor: tf.TensorInfo | undefined) => number;
-  /** @throws 'input' unless the tensor is float32 and, where `size` is given, has so many numbers. */
-  readonly expect: (name: string, tensor: tf.TensorInfo | undefined, size?: number) => tf.TensorInfo;
-}
-
-function tensorsOf(backend: WasmBackend, { run, scratch }: Bench, who: string): Tensors {
-  const at = (tensor: tf.TensorInfo | undefined): number =>
-    tensor === undefined ? 0 : backend.dataIdMap.get(tensor.dataId).memoryOffset;
-  return {
-    run,
-    scratch,
-    at,
-    output: (shape) => {
-      const size = tf.util.sizeFromShape([...shape]);
-      if (4 * size > MOST_BYTES) throw outOfMemory(4 * size); // the allocator takes sizes modulo 4 GiB
-      const out = backend.makeOutput(shape, 'float32');
-      if (size > 0 && at(out) === 0) {
-        backend.disposeData(out.dataId);
-        throw outOfMemory(4 * size);
-      }
-      return out;
-    },
-    expect: (name, tensor, size) => {
-      if (tensor?.dtype !== 'float32')
-        throw fail(
-          'input',
-          who,
-          `${name} is ${tensor === undefined ? 'missing' : `of ${tensor.dtype}`}; it has to be a float32 tensor.`,
-        );
-      const has = tf.util.sizeFromShape(tensor.shape);
-      if (size !== undefined && has !== size)
-        throw fail(
-          'input',
-          who,
-          `${name} [${tensor.shape.join(', ')}] has ${has} numbers; here it has to have ${size}.`,
-        );
-      return tensor;
-    },
-  };
-}
-
-function activationOf(attributes: Attributes, who: string): number {
-  const number = ACTIVATIONS.indexOf(attributes['activation']);
-  if (number < 0)
-    throw fail(
-      'input',
-      who,
-      `the activation ${JSON.stringify(attributes['activation'])} is unknown; it has to be ${ACTIVATIONS.join(', ')}.`,
-    );
-  return number;
+  for (const name of Object.keys(ALL)) if (tf.getKernel(name, 'wasm') != null) tf.unregisterKernel(name, 'wasm');
 }
 
 /** @throws 'input' unless live is int32 [batch, heads]. */
@@ -349,6 +248,29 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     );
     return out;
   },
+  SpexlensActivation: ({ run, output, at, expect }, inputs, attributes) => {
+    const x = expect('x', inputs['x']);
+    const activation = activationOf(attributes, 'SpexlensActivation');
+    const out = output(x.shape);
+    run.pointwise(at(x), at(out), tf.util.sizeFromShape(x.shape), 0, 0, 0, activation);
+    return out;
+  },
+  SpexlensTurn: ({ run, output, at, expect }, inputs, { dims }) => {
+    const x = expect('x', inputs['x']);
+    const [batch, positions, heads, width] = x.shape;
+    const tables = inputs['cos']?.shape[0] ?? 1;
+    if (tables !== 1 && tables !== batch)
+      throw fail(
+        'input',
+        'SpexlensTurn',
+        `tables of batch ${tables} meet a batch of ${batch}; it has to be 1 or ${batch}.`,
+      );
+    const cos = expect('cos', inputs['cos'], tables * positions * width);
+    const sin = expect('sin', inputs['sin'], tables * positions * width);
+    const out = output(x.shape);
+    run.turn(at(x), at(cos), at(sin), at(out), batch, positions, heads, width, Number(dims), tables);
+    return out;
+  },
   SpexlensGate: ({ run, output, at, expect }, inputs, attributes) => {
     const gate = expect('gate', inputs['gate']);
     const size = tf.util.sizeFromShape(gate.shape);
@@ -359,3 +281,5 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     return out;
   },
 };
+
+const ALL: Readonly<Record<string, Kernel>> = { ...KERNELS, ...BACK_KERNELS };

@@ -106,6 +106,82 @@ export interface TensorModule {
     elements: number,
     width: number,
   ) => void;
+  readonly backLinear: (
+    dy: number,
+    w: number,
+    dx: number,
+    rows: number,
+    inner: number,
+    columns: number,
+    scratch: number,
+  ) => void;
+  readonly backLinearScratch: () => number;
+  readonly backNorm: (
+    x: number,
+    w: number,
+    dy: number,
+    dx: number,
+    rows: number,
+    width: number,
+    eps: number,
+    offset: number,
+    centred: boolean,
+  ) => void;
+  readonly backPointwise: (
+    x: number,
+    up: number,
+    dy: number,
+    dx: number,
+    dup: number,
+    size: number,
+    activation: number,
+  ) => void;
+  readonly backAttention: (
+    q: number,
+    k: number,
+    v: number,
+    mask: number,
+    maskBatch: number,
+    dz: number,
+    dq: number,
+    dk: number,
+    dv: number,
+    batch: number,
+    queries: number,
+    keys: number,
+    heads: number,
+    groups: number,
+    width: number,
+    scale: number,
+    softcap: number,
+    scratch: number,
+  ) => void;
+  readonly backAttentionScratch: (queries: number, keys: number, width: number) => number;
+  readonly maskSlopes: (
+    x: number,
+    single: boolean,
+    base: number,
+    basePositions: number,
+    dy: number,
+    out: number,
+    rows: number,
+    positions: number,
+    factorPositions: number,
+    elements: number,
+    width: number,
+  ) => void;
+  readonly turn: (
+    x: number,
+    cos: number,
+    sin: number,
+    out: number,
+    batch: number,
+    positions: number,
+    heads: number,
+    width: number,
+    dims: number,
+    tableBatch: number,
+  ) => void;
   readonly multiplyAddOne: (a: number, b: number, c: number) => number;
 }
 

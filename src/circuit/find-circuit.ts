@@ -14,7 +14,7 @@ import { ledgerOf } from '../ledger.ts';
 import { createRandom } from '../random.ts';
 import { energyInside } from '../spectrum/energy.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
-import { randomSets, summariseRandomSets, type RandomSets } from './random-sets.ts';
+import { deviation, randomSets, summariseRandomSets, type RandomSets } from './random-sets.ts';
 import { autoSelector } from './enumeration.ts';
 import type { Selector } from './selector.ts';
 import { sizesOfCurve, smallestSize, spread } from './sizes.ts';
@@ -33,7 +33,10 @@ export interface CircuitOptions {
   readonly rivals?: Readonly<Record<string, FourierSpectrum>>;
   /** Who proposes the sets; default enumeration up to 20 players, greedy with swaps above. */
   readonly selector?: Selector;
-  /** Whether the metric is better when larger; where it is known, a metric that is worse with everything kept is no signal. */
+  /**
+   * Whether the metric is better when larger; where it is known, a metric that is worse with everything kept is no
+   * signal.
+   */
   readonly moreIsBetter?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?:
@@ -90,12 +93,18 @@ export interface Circuit {
   readonly named: number;
   /** The smallest size whose PREDICTED faithfulness reaches the target; null when f̂ never gets there. */
   readonly predictedSize: number | null;
-  /** The smallest proposed size >= predictedSize whose MEASURED faithfulness does; the most faithful one where none does. */
+  /**
+   * The smallest proposed size >= predictedSize whose MEASURED faithfulness does; the most faithful one where none
+   * does.
+   */
   readonly chosen: CircuitPoint;
   /** The smallest size on the measured curve that reaches the target, below `chosen.size` where f̂ was too careful. */
   readonly smallestMeasuredSize: number;
   readonly members: readonly CircuitMember[];
-  /** By size, increasing, up to `named`, and all players; `chosen` among them. Sets of neighbouring sizes need not be nested. */
+  /**
+   * By size, increasing, up to `named`, and all players; `chosen` among them. Sets of neighbouring sizes need not be
+   * nested.
+   */
   readonly curve: readonly CircuitPoint[];
   /** Share of the spectrum's energy in terms of members only; 0 when there is no energy. */
   readonly energyInside: number;
@@ -114,7 +123,8 @@ const TOLERANCE = 1e-9;
  *
  * Masks: at most sizes x (2 + rivals + randomSets) + members, + 32 per halving step of a curve with gaps. With f̂
  * wrong the circuit grows until the measured faithfulness holds; both sizes are in the record.
- * @throws 'input' when f(all) = f(∅) (faithfulness is 0/0), on a spectrum over other players, or a target outside (0, 1].
+ * @throws 'input' when f(all) = f(∅) (faithfulness is 0/0), on a spectrum over other players, or a target outside
+ * (0, 1].
  */
 export async function findCircuit(spectrum: FourierSpectrum, game: Game, options: CircuitOptions): Promise<Circuit> {
   const n = game.players.length;
@@ -284,12 +294,6 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     energyInside: energyInside(spectrum, chosen.players),
     masks: account.asked,
   };
-}
-
-function deviation(values: Float64Array): number {
-  if (values.length < 2) return 0;
-  const middle = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
 }
 
 /** Faithfulness lost per member when it alone is ablated too; null for circuits of more than 64. */

@@ -1,8 +1,8 @@
 /**
  * Asks a selector for sets of the players that a spectrum names, and for no others.
  *
- * A player in no term changes f̂ nowhere: a set that holds it was filled up, not found. The selector therefore sees a game of the
- * named players alone, and sizes beyond them have no set but everybody.
+ * A player in no term changes f̂ nowhere: a set that holds it was filled up, not found. The selector therefore sees a
+ * game of the named players alone, and sizes beyond them have no set but everybody.
  */
 import { keptPlayers, masksFromMembers } from '../masks.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
@@ -24,8 +24,8 @@ export function namedPlayers({ players, terms }: FourierSpectrum): number[] {
 }
 
 /**
- * Asks the selector for sets of `among`, of sizes it has not been asked for yet; a size's set stays what it was first. A size beyond
- * them is everybody.
+ * Asks the selector for sets of `among`, of sizes it has not been asked for yet; a size's set stays what it was
+ * first. A size beyond them is everybody.
  */
 export function createProposer(
   given: FourierSpectrum,

@@ -43,6 +43,13 @@ export function summariseRandomSets(faithfulness: Float64Array, circuit: number)
   };
 }
 
+/** Standard deviation; 0 of fewer than two values. */
+export function deviation(values: Float64Array): number {
+  if (values.length < 2) return 0;
+  const middle = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
+}
+
 /** C(n, k), as a double. */
 function setsOfSize(n: number, k: number): number {
   let sets = 1;

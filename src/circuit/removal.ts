@@ -98,7 +98,8 @@ export async function mostChanging(
  * The removal curve of `spectrum`, measured on `game` beside its rivals and random sets.
  *
  * Masks: at most sizes x (1 + rivals + randomSets) + 1.
- * @throws 'input' when f(all) = 0 (Δ is x/0), on sizes that are not increasing in 1..n, or a spectrum over other players.
+ * @throws 'input' when f(all) = 0 (Δ is x/0), on sizes that are not increasing in 1..n, or a spectrum over other
+ * players.
  */
 export async function removalCurve(
   spectrum: FourierSpectrum,

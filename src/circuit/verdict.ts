@@ -1,9 +1,9 @@
 /**
  * Whether a set that keeps the metric deserves to be called a circuit.
  *
- * A share of the metric means nothing where all and nothing kept are alike (0/0 but for noise), where random sets of the same
- * size keep as much, or where the share is far beyond 1 or what is left falls far below 0: then the parts left out work
- * against the metric, and the set is not what computes it.
+ * A share of the metric means nothing where all and nothing kept are alike (0/0 but for noise), where random sets of
+ * the same size keep as much, or where the share is far beyond 1 or what is left falls far below 0: then the parts
+ * left out work against the metric, and the set is not what computes it.
  */
 
 export interface Verdict {
@@ -11,7 +11,8 @@ export interface Verdict {
    * found: it reaches the target, random sets of its size do not.
    * no better than random: they do, or keep as much. overshoot: faithfulness far above 1, or far below 0 without it.
    * no signal: f(all) is no better than f(none), or no farther from it than random sets are from each other.
-   * not reached: no set of the players that the spectrum names reaches the target. everything: only all players together do.
+   * not reached: no set of the players that the spectrum names reaches the target. everything: only all players
+   * together do.
    */
   readonly kind: 'found' | 'no better than random' | 'overshoot' | 'no signal' | 'not reached' | 'everything';
   /** One sentence with the numbers. */

@@ -8,6 +8,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
+import { withFixedParameters } from '../model/forward/fused.ts';
 
 interface TapeNode {
   readonly kernelName: string;
@@ -41,7 +42,7 @@ export interface Recording<T> {
   [Symbol.dispose](): void;
 }
 
-/** Runs `f` and records what it does. What f returns is the caller's. @throws what f throws, with nothing left behind. */
+/** Runs `f`, in which parameters are constants, and records what it does. What f returns is the caller's. @throws what f throws, with nothing left behind. */
 export function record<T extends tf.TensorContainer>(f: () => T): Recording<T> {
   const engine = tf.engine() as unknown as Engine;
   if (engine.state.gradientDepth > 0)
@@ -53,7 +54,7 @@ export function record<T extends tf.TensorContainer>(f: () => T): Recording<T> {
   };
   let value: T;
   try {
-    value = tf.tidy(f);
+    value = withFixedParameters(() => tf.tidy(f));
   } catch (error) {
     forget();
     throw error;

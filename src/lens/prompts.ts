@@ -129,8 +129,11 @@ function targetOf(model: Model, prompt: Prompt, metric: Metric, who: string): Ta
   if (tokens.length === 0) throw fail('input', who, 'has no tokens.');
   const single = (field: 'correct' | 'incorrect'): number | undefined => {
     const given = prompt[field];
-    if (typeof given === 'number') return encode(model, [given], `${who}, ${field}`, field)[0];
-    if (given !== undefined) return named(`${who}, ${field}`, () => tokenizerOf(model).toSingleToken(given));
+    if (given !== undefined) {
+      const id =
+        typeof given === 'number' ? given : named(`${who}, ${field}`, () => tokenizerOf(model).toSingleToken(given));
+      return answerId(model, id, `${who}, ${field}`);
+    }
     if (!metric.needs[field]) return undefined;
     const what = field === 'correct' ? 'a correct' : 'an incorrect';
     throw fail(
@@ -149,6 +152,12 @@ function targetOf(model: Model, prompt: Prompt, metric: Metric, who: string): Ta
   const target = { tokens, correct, incorrect, position };
   metric.check?.(target, who);
   return target;
+}
+
+/** A token id as an answer: a column of the logits. @throws 'input' where the model has none of it. */
+function answerId({ name, config: { dVocabOut } }: Model, id: number, who: string): number {
+  if (Number.isInteger(id) && id >= 0 && id < dVocabOut) return id;
+  throw fail('input', who, `token id ${id} is no answer of ${name}; its logits are 0..${dVocabOut - 1}.`);
 }
 
 /** Token ids of a text, or ids that are in the vocabulary. */

@@ -1,10 +1,10 @@
 /**
- * The best answer that the masks allow: every candidate is judged on rows that it did not fit, and the simplest of those that are
- * within one standard error of the best is fitted on all of them.
+ * The best answer that the masks allow: every candidate is judged on rows that it did not fit, and the simplest of
+ * those that are within one standard error of the best is fitted on all of them.
  *
- * Candidates stand in one list, CANDIDATES. First order is one, so an answer with interactions has to earn them, and where
- * nothing is left to explain the others are not tried. More masks can only help: what a larger candidate cannot do with
- * them, a simpler one still can.
+ * Candidates stand in one list, CANDIDATES. First order is one, so an answer with interactions has to earn them, and
+ * where nothing is left to explain the others are not tried. More masks can only help: what a larger candidate cannot
+ * do with them, a simpler one still can.
  */
 import type { Masks } from '../masks.ts';
 import type { Evidence } from '../solver.ts';
@@ -39,7 +39,7 @@ export interface Contender {
   readonly complexity: number;
   /** Predictions of the sample, each row by a fit without it. */
   readonly outOfSample: Float64Array;
-  /** Stricter predictions, asked where a simpler contender is close behind. */
+  /** Stricter predictions, asked where it is hardly better than a simpler contender. */
   confirm?: (() => Promise<Float64Array>) | undefined;
   /** Its spectrum, where that is known before it wins: it can then stand judge over another's terms. */
   readonly spectrum?: FourierSpectrum | undefined;
@@ -64,8 +64,11 @@ export interface BestFit extends Answer {
   readonly why: string;
 }
 
-/** Standard errors up to which a simpler contender is close behind. */
-const CLOSE = 3;
+/**
+ * R² up to which a lead over a simpler contender may be what fitting the processes' parameters to the same rows
+ * brings, as on weighted majorities of 20 players, where the stack is no better (docs/benchmarks.md).
+ */
+const HARDLY_BETTER = 0.03;
 /** Players x masks of a stack beyond its processes: above, growing parities takes minutes. */
 const MOST_CELLS = 2e6;
 
@@ -103,14 +106,14 @@ export const proxyspexCandidate: Candidate = {
   names: ['proxyspex'],
   passes: (split) => (slowStack(split) ? undefined : 'the stack judges it too'),
   async contend(split, options, pace) {
-    const { outOfSample, finish } = await runProxySpex(split, options, pace);
+    const run = await runProxySpex(split, options, pace);
     return [
       {
         name: 'proxyspex',
         complexity: 1,
-        outOfSample,
+        outOfSample: run.outOfSample,
         async answer(judges) {
-          const { spectrum, evidence, kind, ...details } = await finish(judges);
+          const { spectrum, evidence, kind, ...details } = await run.finish(judges);
           return { spectrum, evidence, kind, details };
         },
       },
@@ -197,19 +200,23 @@ export async function fitBest(
   };
 }
 
-/** The simplest of the best; one that leaves a simpler one not far behind has to confirm it first, in place. */
+/** The simplest of the best; one that is hardly better than a simpler one has to confirm it first, in place. */
 async function choose(contenders: Contender[], values: Float64Array): Promise<Contender> {
-  const pick = (within?: number): number =>
-    simplestOfBest(
-      values,
-      contenders.map(({ complexity, outOfSample }) => ({ complexity, predicted: outOfSample })),
-      within,
-    );
-  const first = contenders[pick()];
-  const close = contenders[pick(CLOSE)].complexity < first.complexity;
-  if (close && first.confirm !== undefined)
-    contenders[contenders.indexOf(first)] = { ...first, outOfSample: await first.confirm(), confirm: undefined };
-  return contenders[pick()];
+  const pick = (): Contender =>
+    contenders[
+      simplestOfBest(
+        values,
+        contenders.map(({ complexity, outOfSample }) => ({ complexity, predicted: outOfSample })),
+      )
+    ];
+  const scoreOf = ({ outOfSample }: Contender): number => scoreR2(values, squaredError(values, outOfSample));
+  const first = pick();
+  const close = contenders.some(
+    (other) => other.complexity < first.complexity && scoreOf(first) - scoreOf(other) < HARDLY_BETTER,
+  );
+  if (!close || first.confirm === undefined) return first;
+  contenders[contenders.indexOf(first)] = { ...first, outOfSample: await first.confirm(), confirm: undefined };
+  return pick();
 }
 
 function rmse(values: Float64Array, predicted: Float64Array): number {

@@ -1,8 +1,8 @@
 /**
  * The two end masks (nothing kept, everything kept) and whether they may be fitted.
  *
- * They are far from all uniform masks and can be outliers (a model trained on no data returns a sentinel), so a fit is made
- * without them and each enters only if that fit predicts it. Worth up to 1.1 in R² on such games.
+ * They are far from all uniform masks and can be outliers (a model trained on no data returns a sentinel), so a fit
+ * is made without them and each enters only if that fit predicts it. Worth up to 1.1 in R² on such games.
  */
 import { concatMasks, selectRows, type Masks } from '../masks.ts';
 import { endOf, type Measured } from './measured.ts';

@@ -2,12 +2,13 @@
  * How well each term of a fitted spectrum is known, and which terms cannot be told from noise.
  *
  * Whoever predicts rows that it did not fit gives an estimate of every F(S) that no choice of terms can flatter:
- * F̃(S) = F_judge(S) + mean_r χ_S(m_r) e_r, with e_r = y_r - (prediction of row r by a fit without it). The mean corrects what
- * the judge has wrong about S; given its fits it is a mean of N independent numbers, so its standard error is the deviation
- * of χ_S e over √N, whatever S is (one-step, or difference, estimators: Särndal, Swensson, Wretman, Model Assisted Survey
- * Sampling, 1992, chapter 6; with cross-fitting: Chernozhukov et al., Double/debiased machine learning, 2018). The judge is
- * the best predictor at hand: where an additive one predicts best, it judges the interactions of the trees.
- * Deviation: the final fit stands for the mean of the fold fits; test/proxy/evidence.test.ts holds the coverage.
+ * F̃(S) = F_judge(S) + mean_r χ_S(m_r) e_r, with e_r = y_r - (prediction of row r by a fit without it). The mean
+ * corrects what the judge has wrong about S; given its fits it is a mean of N independent numbers, so its standard
+ * error is the deviation of χ_S e over √N, whatever S is (one-step, or difference, estimators: Särndal, Swensson,
+ * Wretman, Model Assisted Survey Sampling, 1992, chapter 6; with cross-fitting: Chernozhukov et al., Double/debiased
+ * machine learning, 2018). The judge is the best predictor at hand: where an additive one predicts best, it judges
+ * the interactions of the trees. Deviation: the final fit stands for the mean of the fold fits;
+ * test/proxy/claims.test.ts holds the coverage.
  */
 import { isFair, type Keep } from '../keep.ts';
 import { maskColumns, type Masks } from '../masks.ts';
@@ -24,9 +25,10 @@ export interface Judge {
 }
 
 /**
- * Standard errors and noise marks of `spectrum`'s terms. A standard error is that of the answer's own F(S): the root of the
- * squared standard error of F̃(S) plus the squared distance to it, so shrinking shows. A set is below the noise when F̃(S) is
- * within thresholdOf its size of 0, or of the other sign, or no larger than `floor`, what rounding does to one value.
+ * Standard errors and noise marks of `spectrum`'s terms. A standard error is that of the answer's own F(S): the root
+ * of the squared standard error of F̃(S) plus the squared distance to it, so shrinking shows. A set is below the
+ * noise when F̃(S) is within thresholdOf its size of 0, or of the other sign, or no larger than `floor`, what
+ * rounding does to one value.
  */
 export function evidenceOf(
   spectrum: FourierSpectrum,
@@ -44,7 +46,7 @@ export function evidenceOf(
   // The masks are distinct, so all 2^n of them leave nothing to chance.
   const left = sample.players < 50 ? Math.max(0, 1 - rows / 2 ** sample.players) : 1;
   const { keep } = spectrum;
-  const judged = new Map(judge.spectrum.terms.map(({ members, value }) => [setKey(members), value]));
+  const judgedOf = lookup(judge.spectrum, spectrum);
   const momentsOf = isFair(keep)
     ? createMoments(sample, residual, square)
     : createBiasedMoments(sample, residual, keep);
@@ -52,7 +54,7 @@ export function evidenceOf(
   const belowNoise: (readonly number[])[] = [];
   const standardErrors = spectrum.terms.map(({ members, value }) => {
     const [correction, second] = momentsOf(members);
-    const estimate = (judged.get(setKey(members)) ?? 0) + correction;
+    const estimate = judgedOf(members, value) + correction;
     const own = Math.sqrt((left * Math.max(0, second - correction ** 2)) / Math.max(1, rows - 1));
     const threshold = (thresholds[members.length] ??= thresholdOf(members.length, sample.players, rows - 1));
     const size = Math.min(Math.abs(value), Math.abs(estimate));
@@ -61,6 +63,14 @@ export function evidenceOf(
     return Math.hypot(own, value - estimate);
   });
   return { standardErrors, belowNoise };
+}
+
+/** A term's value in the judge's spectrum; 20,000 sets are not turned into text where that is not needed. */
+function lookup(judge: FourierSpectrum, own: FourierSpectrum): (members: readonly number[], value: number) => number {
+  if (judge === own) return (_members, value) => value;
+  const known = new Map(judge.terms.map(({ members, value }) => [setKey(members), value]));
+  const largest = judge.terms.reduce((most, { members }) => Math.max(most, members.length), 0);
+  return (members) => (members.length > largest ? 0 : (known.get(setKey(members)) ?? 0));
 }
 
 /** S -> the means over the rows of χ_S e and of its square, which is that of e. */

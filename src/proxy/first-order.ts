@@ -2,7 +2,8 @@
  * The first-order baselines: f̂(m) = F(∅) + Σ_i F({i}) χ_i(m), by LASSO (as LIME does) or ridge.
  *
  * What every claim about interactions is compared with, on the same masks. With uniform masks the
- * coefficients estimate Banzhaf values / -2. `fitAdditive` is the better of least squares and LASSO, and what `auto` starts from.
+ * coefficients estimate Banzhaf values / -2. `fitAdditive` is the better of least squares and LASSO, and what `auto`
+ * starts from.
  */
 import type { Masks } from '../masks.ts';
 import type { Keep } from '../keep.ts';
@@ -26,7 +27,8 @@ export interface FirstOrderOptions {
 }
 
 /**
- * The best additive spectrum: penalty by cross-validation (LASSO) or exact leave-one-out (ridge); repeated masks count once.
+ * The best additive spectrum: penalty by cross-validation (LASSO) or exact leave-one-out (ridge); repeated masks
+ * count once.
  * @throws on values that are not finite, or fewer distinct masks than folds (LASSO) or than 2 (ridge).
  */
 export function fitFirstOrder(masks: Masks, values: ArrayLike<number>, options: FirstOrderOptions = {}): SpectrumFit {
@@ -38,7 +40,10 @@ export function fitFirstOrder(masks: Masks, values: ArrayLike<number>, options: 
     : ridgeSpectrum(measured.masks, measured.values, singletons);
 }
 
-/** Players or masks, whichever is fewer, up to which least squares is tried: an eigendecomposition of their Gram matrix. */
+/**
+ * Players or masks, whichever is fewer, up to which least squares is tried: an eigendecomposition of their Gram
+ * matrix.
+ */
 export const MOST_SINGLES = 600;
 /** LASSO's folds, and rows that it needs. */
 const FOLDS = 5;
@@ -61,8 +66,9 @@ interface Additive extends Pick<AdditiveFit, 'method' | 'alpha' | 'outOfSample' 
 }
 
 /**
- * The better of least squares (ridge, its penalty from 1e-9 on) and LASSO on single players, by rows that neither fitted; the end
- * masks enter by the test of end-masks.ts. LASSO is left out where least squares leaves no more than `floor`.
+ * The better of least squares (ridge, its penalty from 1e-9 on) and LASSO on single players, by rows that neither
+ * fitted; the end masks enter by the test of end-masks.ts. LASSO is left out where least squares leaves no more than
+ * `floor`.
  */
 export function fitAdditive(
   split: Split,
@@ -89,7 +95,9 @@ export function fitAdditive(
   };
 }
 
-/** The additive fit of (masks, values); repeated masks count once. @throws on values that are not finite, or no mask. */
+/**
+ * The additive fit of (masks, values); repeated masks count once. @throws on values that are not finite, or no mask.
+ */
 export function fitBestAdditive(masks: Masks, values: ArrayLike<number>, seed = 0): AdditiveFit {
   return fitAdditive(splitEnds(mergeRepeats('fitBestAdditive', masks, values)), { seed });
 }

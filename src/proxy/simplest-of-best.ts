@@ -1,6 +1,7 @@
 /**
- * Which of several answers to give: the one with the least error on rows that none of them fitted, or a simpler one that is no
- * worse within one standard error (Breiman, Friedman, Olshen, Stone, Classification and Regression Trees, 1984, section 3.4.3).
+ * Which of several answers to give: the one with the least error on rows that none of them fitted, or a simpler one
+ * that is no worse within one standard error (Breiman, Friedman, Olshen, Stone, Classification and Regression Trees,
+ * 1984, section 3.4.3).
  *
  * Errors are compared row by row, so what is hard for all does not hide a difference.
  */
@@ -15,8 +16,8 @@ export interface Rival {
   readonly predicted: ArrayLike<number>;
 }
 
-/** The number of the rival to take, within `within` standard errors of the best; ties go to the earlier. */
-export function simplestOfBest(values: ArrayLike<number>, rivals: readonly Rival[], within = WITHIN): number {
+/** The number of the rival to take; ties go to the earlier. */
+export function simplestOfBest(values: ArrayLike<number>, rivals: readonly Rival[]): number {
   const squares = rivals.map(({ predicted }) => Float64Array.from(values, (value, r) => (value - predicted[r]) ** 2));
   const errors = squares.map((square) => square.reduce((sum, e) => sum + e, 0));
   const best = errors.indexOf(Math.min(...errors));
@@ -24,7 +25,7 @@ export function simplestOfBest(values: ArrayLike<number>, rivals: readonly Rival
     .map((_, k) => k)
     .filter((k) => {
       const { mean, error } = meanAndError(squares[k].map((square, r) => square - squares[best][r]));
-      return mean <= within * error;
+      return mean <= WITHIN * error;
     });
   return near.reduce((chosen, k) => {
     const simpler = rivals[k].complexity - rivals[chosen].complexity;

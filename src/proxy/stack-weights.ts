@@ -63,7 +63,9 @@ export function combine(columns: readonly Float64Array[], weights: readonly numb
   return columns[0].map((_, r) => columns.reduce((sum, column, k) => sum + weights[k] * column[r], intercept));
 }
 
-/** Predictions of every row by weights that its own fold had no part in: what a stack is worth, its weights included. */
+/**
+ * Predictions of every row by weights that its own fold had no part in: what a stack is worth, its weights included.
+ */
 export function crossWeighted(
   columns: readonly Float64Array[],
   y: Float64Array,

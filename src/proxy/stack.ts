@@ -61,14 +61,20 @@ const PARITIES_FROM = 1.5;
 /** Pull to equal weights, in units of the variance of y. */
 const PULL = 0.02;
 
-/** Two answers that are judged together: the trees with what is best done to them (ProxySPEX), and the stack they are in. */
+/**
+ * Two answers that are judged together: the trees with what is best done to them (ProxySPEX), and the stack they are
+ * in.
+ */
 export interface StackRun {
   /** Predictions of the sample by fits, and weights, that had no part of each row. */
   readonly trees: Float64Array;
   readonly stack: Float64Array;
   /** Whether the stack predicts unseen rows better than the trees alone and than the mean. */
   readonly stacked: boolean;
-  /** The stack's predictions with the processes' parameters cross-fitted too: dearer, for close calls. Undefined without processes. */
+  /**
+   * The stack's predictions with the processes' parameters cross-fitted too: dearer, for close calls. Undefined
+   * without processes.
+   */
   readonly confirm: (() => Promise<Float64Array>) | undefined;
   /** The final fit; `judges` are others whose predictions the evidence may rest on. */
   finish(kind: 'stack' | 'trees', judges: readonly Judge[]): Promise<StackFit>;

@@ -30,7 +30,9 @@ export function capSpectrum(spectrum: FourierSpectrum, cap = 1000): Result['spec
   };
 }
 
-/** What is known of a spectrum's terms: standard errors of F(S), and the sets that are not told from noise, by setKey. */
+/**
+ * What is known of a spectrum's terms: standard errors of F(S), and the sets that are not told from noise, by setKey.
+ */
 export interface KnownTerms {
   readonly standardErrors: ReadonlyMap<string, number>;
   readonly belowNoise: ReadonlySet<string>;
@@ -46,7 +48,10 @@ export function knownTerms({ terms }: FourierSpectrum, evidence: Evidence | unde
   };
 }
 
-/** The `count` interactions of two players or more with the largest |F(S)|, named and read; what is below the noise is not listed. */
+/**
+ * The `count` interactions of two players or more with the largest |F(S)|, named and read; what is below the noise is
+ * not listed.
+ */
 export function listInteractions(
   spectrum: FourierSpectrum,
   players: readonly Player[],

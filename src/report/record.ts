@@ -1,7 +1,8 @@
 /**
  * From an explanation to the record: any game gets a result.json, a terminal story and a page from it.
  *
- * `facts` says what the game alone does not know: the model, the backend, the prompts, the units. All of it is optional.
+ * `facts` says what the game alone does not know: the model, the backend, the prompts, the units. All of it is
+ * optional.
  */
 import type { Circuit } from '../circuit/find-circuit.ts';
 import type { Player } from '../game.ts';

@@ -3,7 +3,8 @@
  *
  * One record feeds the terminal story and the page, and holds everything needed to repeat the run. Shares
  * (energy, faithfulness) are fractions of 1, values are in the metric's units. The schema is strict: a key
- * that every record has from then on, is renamed or changes its meaning makes a new version string; one that may be absent does not.
+ * that every record has from then on, is renamed or changes its meaning makes a new version string; one that may be
+ * absent does not.
  */
 import { z } from 'zod';
 import { fail } from '../errors.ts';

@@ -37,14 +37,17 @@ function split({ withinLayer, acrossLayers, noLayer, ...rest }: Json): Json {
   return { ...rest, within: withinLayer, across: acrossLayers, ungrouped: noLayer };
 }
 
-function circuitOf({ energy: _, members, ...rest }: Json): Json {
+function circuitOf({ members, ...old }: Json): Json {
   return {
-    ...rest,
+    ...without(old, ['energy']),
     members: list(members).map((member) => {
-      const { layer: _layer, head: _head, ...kept } = object(member);
-      return kept;
+      return without(object(member), ['layer', 'head']);
     }),
   };
+}
+
+function without(record: Json, fields: readonly string[]): Json {
+  return Object.fromEntries(Object.entries(record).filter(([field]) => !fields.includes(field)));
 }
 
 function object(value: unknown): Json {

@@ -50,7 +50,8 @@ const GROWTH = 1.5;
 const CURVE = 3;
 
 /**
- * @throws 'input' on a target outside (0, 1) or fewer than 30 held-out masks, 'budget' on a largest budget below 12 masks.
+ * @throws 'input' on a target outside (0, 1) or fewer than 30 held-out masks, 'budget' on a largest budget below 12
+ * masks.
  */
 export async function solveAdaptively(game: Game, options: AdaptiveOptions): Promise<AdaptiveSolution> {
   const { targetR2, heldOut, seed, signal, onProgress, floor, keep } = options;

@@ -1,11 +1,13 @@
 /**
- * `solver auto`: exact where the budget covers all 2^n masks, otherwise the best of first order, SPEX, ProxySPEX and the stack.
+ * `solver auto`: exact where the budget covers all 2^n masks, otherwise the best of first order, SPEX, ProxySPEX and
+ * the stack.
  *
  * SPEX's masks are structured and cannot be reused from a uniform draw, but a proxy can learn from them. So
  * where half the budget buys SPEX at least 2^6 bins a group, that half is measured by SPEX's plan, the rest
  * uniformly; both are fitted (the proxy on the union) and compared on uniform masks that neither saw, by the rule of
- * proxy/simplest-of-best.ts. Below that, SPEX would have too few bins for the spectra of real models, and all masks go to the
- * candidates of proxy/best.ts: first order, ProxySPEX, the stack, whichever is simplest within one standard error of the best.
+ * proxy/simplest-of-best.ts. Below that, SPEX would have too few bins for the spectra of real models, and all masks
+ * go to the candidates of proxy/best.ts: first order, ProxySPEX, the stack, whichever is simplest within one standard
+ * error of the best.
  */
 import { concatMasks, selectRows } from '../masks.ts';
 import { tableOf } from '../mask-table.ts';

@@ -1,9 +1,10 @@
 /**
  * What a game's own arithmetic does to one value: the same masks, measured again in other company.
  *
- * A model's values depend a little on the batch that they are computed in, on threads and on the order of sums. A few masks are
- * measured together, one by one, and in pairs; how far a value strays is the floor under which no interaction of the game can
- * be read. Rounding that is the same in every batch does not show, so the floor is float32's own at least.
+ * A model's values depend a little on the batch that they are computed in, on threads and on the order of sums. A few
+ * masks are measured together, one by one, and in pairs; how far a value strays is the floor under which no
+ * interaction of the game can be read. Rounding that is the same in every batch does not show, so the floor is
+ * float32's own at least.
  */
 import type { Game } from '../game.ts';
 import { selectRows } from '../masks.ts';
@@ -15,7 +16,9 @@ import { uniformMasks } from '../uniform-masks.ts';
 const MASKS = 6;
 
 /**
- * The largest difference of a value of `game` between batches, and 2^-23 of the largest |value| at least; 10 requests, 18 masks. Pass it as SolveOptions.floor. `game` must be the one that measures, not a ledger, which would answer from memory.
+ * The largest difference of a value of `game` between batches, and 2^-23 of the largest |value| at least; 10
+ * requests, 18 masks. Pass it as SolveOptions.floor. `game` must be the one that measures, not a ledger, which would
+ * answer from memory.
  * @throws what the game throws.
  */
 export async function measureFloor(

@@ -4,8 +4,8 @@
  * Each index is linear in f and symmetric in the players, so index(T) = Σ_{S ⊇ T} weight(|S|, |T|) F(S): a
  * function here is its weight. Nothing loops over the players' powerset, and where the definition is written
  * in Möbius terms those are summed inside the weight, so a term of order d is never spread over 2^d subsets.
- * The Shapley family and k-SII do not depend on the masks that a spectrum speaks about; the Banzhaf family does: of a spectrum of
- * masks that keep players with other probabilities than ½ (measure.ts) it is the mean over such masks.
+ * The Shapley family and k-SII do not depend on the masks that a spectrum speaks about; the Banzhaf family does: of a
+ * spectrum of masks that keep players with other probabilities than ½ (measure.ts) it is the mean over such masks.
  * Every formula is tested against its definition on random games. An index of an estimated spectrum is as
  * good as the estimate; of an exact one it is exact. Source of the table: SPEX (arXiv 2502.13870), appendix.
  */

@@ -1,11 +1,13 @@
 /**
- * Which masks a spectrum speaks about: each player is kept with a probability of its own, independently; ½ for all by default.
+ * Which masks a spectrum speaks about: each player is kept with a probability of its own, independently; ½ for all by
+ * default.
  *
- * Basis: χ_S = Π_{i∈S} (p_i - m_i)/√(p_i(1-p_i)), orthonormal under that product measure, so F(S) = E_p[χ_S f] and the energies
- * F(S)² of all S ≠ ∅ add up to the variance of f over such masks. This is (-1)^|S| times the basis φ_i = (m_i - p_i)/√(p_i(1-p_i))
- * of the literature: an absent player counts positive, as at ½, where χ_S = (-1)^{|S ∩ m|}; a player that raises f when kept
- * has a negative F({i}). The Banzhaf interaction F(S) Π_{i∈S} -1/√(p_i(1-p_i)) is the mean, over masks of the others drawn so, of
- * the discrete derivative of f by S. Source: O'Donnell, Analysis of Boolean Functions (2014), section 8.4.
+ * Basis: χ_S = Π_{i∈S} (p_i - m_i)/√(p_i(1-p_i)), orthonormal under that product measure, so F(S) = E_p[χ_S f] and
+ * the energies F(S)² of all S ≠ ∅ add up to the variance of f over such masks. This is (-1)^|S| times the basis φ_i =
+ * (m_i - p_i)/√(p_i(1-p_i)) of the literature: an absent player counts positive, as at ½, where χ_S = (-1)^{|S ∩ m|};
+ * a player that raises f when kept has a negative F({i}). The Banzhaf interaction F(S) Π_{i∈S} -1/√(p_i(1-p_i)) is
+ * the mean, over masks of the others drawn so, of the discrete derivative of f by S. Source: O'Donnell, Analysis of
+ * Boolean Functions (2014), section 8.4.
  */
 import { fail } from '../errors.ts';
 import { createSpectrum, setKey, type FourierSpectrum, type Term } from './spectrum.ts';
@@ -18,8 +20,8 @@ const MOST_TOUCHES = 2 ** 22;
 const ROUNDING = 1e-12;
 
 /**
- * The same function in the basis of masks that keep each player with probability `keep` (default ½): exact, a term spreads over
- * its 2^|S| subsets. χ_i = (p_i - p'_i)/s_i + (s'_i/s_i) χ'_i, s = √(p(1-p)).
+ * The same function in the basis of masks that keep each player with probability `keep` (default ½): exact, a term
+ * spreads over its 2^|S| subsets. χ_i = (p_i - p'_i)/s_i + (s'_i/s_i) χ'_i, s = √(p(1-p)).
  * @throws 'input' when more than 2^22 subsets would be touched (n <= 20: never).
  */
 export function toMeasure(spectrum: FourierSpectrum, keep: Keep = 0.5): FourierSpectrum {

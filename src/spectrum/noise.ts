@@ -14,7 +14,8 @@ const HALF_ULP = 2 ** -24;
 
 /**
  * What rounding alone may do to one value: models compute in float32, and the last operations round at the scale of the
- * values. Pass what `measureFloor` found where the game's own arithmetic is rougher, or 0 for a game in exact arithmetic.
+ * values. Pass what `measureFloor` found where the game's own arithmetic is rougher, or 0 for a game in exact
+ * arithmetic.
  */
 export function floatFloor(values: ArrayLike<number>): number {
   let largest = 0;
@@ -22,7 +23,9 @@ export function floatFloor(values: ArrayLike<number>): number {
   return 2 * HALF_ULP * largest;
 }
 
-/** Standard errors that a set of `size` of `players` must be from 0 to be named; `freedom` are those of the deviation. */
+/**
+ * Standard errors that a set of `size` of `players` must be from 0 to be named; `freedom` are those of the deviation.
+ */
 export function thresholdOf(size: number, players: number, freedom: number): number {
   let log = Math.log(ERROR_RATE / 2) - Math.max(1, size) * Math.LN2;
   for (let k = 0; k < size; k++) log -= Math.log((players - k) / (k + 1));
@@ -54,7 +57,9 @@ function studentThreshold(z: number, freedom: number): number {
   return Math.sqrt(freedom * Math.expm1((z * z) / c));
 }
 
-/** Evidence for a spectrum that was transformed from every value: nothing but rounding stands between it and the game. */
+/**
+ * Evidence for a spectrum that was transformed from every value: nothing but rounding stands between it and the game.
+ */
 export function exactEvidence(spectrum: FourierSpectrum, floor: number): Evidence {
   return {
     standardErrors: new Float64Array(spectrum.terms.length).fill(floor),

@@ -68,8 +68,8 @@ export function r2Interval(
 }
 
 /**
- * How much more R² `estimate` has than `rival`, with its interval: the same bootstrap draws for both, so what is hard for both
- * cancels. @throws as `r2Interval`.
+ * How much more R² `estimate` has than `rival`, with its interval: the same bootstrap draws for both, so what is hard
+ * for both cancels. @throws as `r2Interval`.
  */
 export function r2Gain(
   truth: ArrayLike<number>,

@@ -22,8 +22,8 @@ export interface Spectrum<B extends Basis = Basis> {
   /** n. */
   readonly players: number;
   /**
-   * Fourier terms of other than fair masks: the probability with which a mask keeps each player (measure.ts); the basis is then
-   * χ_S = Π_{i∈S} (p_i - m_i)/√(p_i(1-p_i)). Absent: ½, and χ_S as above.
+   * Fourier terms of other than fair masks: the probability with which a mask keeps each player (measure.ts); the
+   * basis is then χ_S = Π_{i∈S} (p_i - m_i)/√(p_i(1-p_i)). Absent: ½, and χ_S as above.
    */
   readonly keep?: Keep | undefined;
   /** Distinct sets, largest |value| first, ties by size then members; zero terms may be absent. */

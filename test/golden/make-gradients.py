@@ -80,7 +80,8 @@ def forward(c, p, tokens, types, tap, split):
         y, w, b = centred / scale, p.get(f"{parameters or name}.w"), p.get(f"{parameters or name}.b")
         if kind["kind"] == "rms":
             return see(f"{name}.hook_normalized", y) * (w + kind["offset"])
-        return see(f"{name}.hook_normalized", y * w + b if kind["affine"] else y)
+        normalized = see(f"{name}.hook_normalized", y)
+        return normalized * w + b if kind["affine"] else normalized
 
     def turned(x, rotary):
         rates, half = frequencies(rotary), rotary["dims"] // 2
@@ -142,13 +143,14 @@ def forward(c, p, tokens, types, tap, split):
     x = p["embed.W_E"][tokens]
     if "embed.W_in" in p:
         x = x @ p["embed.W_in"]
-    x = tap("hook_embed", x * embedding.get("scale", 1))
+    inside = "embed." if embedding.get("norm") == "sum" else ""
+    x = tap(f"{inside}hook_embed", x * embedding.get("scale", 1))
     if c["positions"] == "learned":
-        x = x + tap("hook_pos_embed", p["pos_embed.W_pos"][:S])
+        x = x + tap(f"{inside}hook_pos_embed", p["pos_embed.W_pos"][:S])
     if "tokenTypes" in embedding:
-        x = x + tap("hook_token_type_embed", p["token_type_embed.W_token_type"][types])
-    if embedding.get("norm"):
-        x = norm("embed.ln", x)
+        x = x + tap(f"{inside}hook_token_type_embed", p["token_type_embed.W_token_type"][types])
+    if inside:
+        x = tap("hook_full_embed", norm("embed.ln", x))
     for layer in range(c["nLayers"]):
         b = f"blocks.{layer}"
         x = tap(f"{b}.hook_resid_pre", x)
@@ -169,12 +171,16 @@ def forward(c, p, tokens, types, tap, split):
         x = norm("ln_final", x)
     if c.get("mlmHead"):
         x = norm("mlm_head.ln", activate(x @ p["mlm_head.W"] + p["mlm_head.b"], c["activation"]))
+    x = tap("unembed.hook_in", x)
     if "unembed.W_in" in p:
         x = x @ p["unembed.W_in"]
-    logits = linear(x, "unembed", "U")
+    logits = tap("unembed.hook_out", linear(x, "unembed", "U"))
     cap = c.get("logitSoftcap")
     return logits if cap is None else cap * torch.tanh(logits / cap)
 
+
+# Families whose blocks the pass above has.
+FAMILIES = json.loads((HERE / "gradients.json").read_text()).keys()
 
 SPLIT = ("hook_attn_in", "hook_q_input", "hook_k_input", "hook_v_input")
 
@@ -212,7 +218,7 @@ def main():
         print(json.dumps({sys.argv[4]: gradients(canonical / sys.argv[4], tokens, None)}))
         return
     all_of_them = {}
-    for folder in sorted((HERE / "families").iterdir()):
+    for folder in (HERE / "families" / name for name in sorted(FAMILIES)):
         golden = load_file(folder / "golden.safetensors")
         types = golden["types.0"].long() if "types.0" in golden else None
         all_of_them[folder.name] = gradients(canonical / folder.name, golden["tokens.0"].long(), types, golden["logits.0"].double())

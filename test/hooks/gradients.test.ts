@@ -6,7 +6,7 @@ import { runWithHooks } from '../../src/hooks/run.ts';
 import { hookPoints, type HookName } from '../../src/model/hook-points.ts';
 import type { Model } from '../../src/model/model.ts';
 import { createRandom } from '../../src/random.ts';
-import { availableBackends, CONFIGS, open, randomModel } from '../tensors.ts';
+import { availableBackends, CONFIGS, open, randomModel, SMOOTH_CONFIGS } from '../tensors.ts';
 
 const TOKENS = [
   [1, 5, 2, 9, 3],
@@ -31,7 +31,12 @@ for (const backend of await availableBackends()) {
     beforeAll(async () => void (await open(backend)));
     afterAll(() => tf.disposeVariables());
 
-    for (const [title, config] of Object.entries(CONFIGS)) {
+    it('a cut passes a gradient on where it does not cut, and none where it does', () => {
+      const slope = tf.grad((x) => tf.sum(tf.clipByValue(x, -1, 1)));
+      expect([...tf.tidy(() => slope(tf.tensor1d([-3, -0.5, 0.5, 3])).dataSync())]).toEqual([0, 1, 1, 0]);
+    });
+
+    for (const [title, config] of Object.entries(SMOOTH_CONFIGS)) {
       it(`agree with central differences at every hook point: ${title}`, () => {
         const { model } = randomModel(config);
         const random = createRandom(1, title);
@@ -120,7 +125,7 @@ describe('runWithGradients', () => {
     const all = run({ names: name })[name]; // [2, 3, 5, 5]
     const last = run({ names: name, positions: [-1] })[name]; // [2, 3, 1, 5]
     expect(last).toEqual(
-      Float32Array.from([0, 1, 2, 3, 4, 5].flatMap((bh) => [...all.slice(bh * 25 + 20, bh * 25 + 25)])),
+      Float32Array.from([0, 1, 2, 3, 4, 5].flatMap((bh) => Array.from(all.slice(bh * 25 + 20, bh * 25 + 25)))),
     );
   });
 

@@ -219,3 +219,64 @@ describe('of answers that predict alike', () => {
     ).toBe(1);
   });
 });
+
+/** R² of least squares on the kept features of a random regression: what feature selection measures. */
+function featureSelection(players: number, seed: number): Game {
+  const random = createRandom(seed, 'features');
+  const rows = 40;
+  const shared = Array.from({ length: rows }, () => random.normal());
+  const x = Array.from({ length: players }, () => shared.map((common) => 0.7 * common + random.normal()));
+  const y = shared.map((_, r) => x.slice(0, 5).reduce((sum, column) => sum + column[r], 2 * random.normal()));
+  return (masks) =>
+    Float64Array.from({ length: masks.count }, (_, row) => {
+      // Gram-Schmidt on the kept columns; what of y they span.
+      const basis: number[][] = [];
+      let explained = 0;
+      for (let i = 0; i < players; i++) {
+        if (!isKept(masks, row, i)) continue;
+        let column = x[i];
+        for (const b of basis) {
+          const along = b.reduce((sum, value, r) => sum + value * column[r], 0);
+          column = column.map((value, r) => value - along * b[r]);
+        }
+        const length = Math.hypot(...column);
+        basis.push(column.map((value) => value / length));
+        explained += basis[basis.length - 1].reduce((sum, value, r) => sum + value * y[r], 0) ** 2;
+      }
+      return explained / y.reduce((sum, value) => sum + value * value, 0);
+    });
+}
+
+/** Entropy of a logistic prediction from the kept words: an uncertainty that peaks in between. */
+function uncertainty(players: number, seed: number): Game {
+  const weights = effects(players, seed);
+  return (masks) =>
+    Float64Array.from({ length: masks.count }, (_, row) => {
+      let logit = -0.5;
+      for (let i = 0; i < players; i++) if (isKept(masks, row, i)) logit += weights[i];
+      const p = 1 / (1 + Math.exp(-logit));
+      return -p * Math.log(p) - (1 - p) * Math.log(1 - p);
+    });
+}
+
+describe('from n log2 n masks of games like feature selection and uncertainty', () => {
+  it.each([
+    ['feature selection', featureSelection],
+    ['uncertainty', uncertainty],
+  ])(
+    'auto does not fall behind its first order: %s, mean of four',
+    async (_, game) => {
+      let [ours, theirs] = [0, 0];
+      for (let seed = 0; seed < 4; seed++) {
+        const masks = proxyMasks(14, 54, seed);
+        const values = game(14, seed)(masks);
+        const fresh = uniformMasks(14, 2000, createRandom(seed, 'fresh'));
+        const truth = game(14, seed)(fresh);
+        ours += r2(truth, evaluate((await fitBest(masks, values, { seed })).spectrum, fresh)) / 4;
+        theirs += r2(truth, evaluate(fitBestAdditive(masks, values, seed).spectrum, fresh)) / 4;
+      }
+      expect(ours).toBeGreaterThan(theirs - 0.01);
+    },
+    60_000,
+  );
+});

@@ -6,7 +6,7 @@
  * Trailing hidden keys of a tile are not computed: half of all, when causal.
  */
 import { exp, largest, loadPart, multiplyAdd, storePart, tanh, total } from './functions';
-import { edgeTile, packEdge, TILE, tileRows, tiles } from './product';
+import { edgeTile, packEdge, packTurned, tileRows, tiles } from './product';
 
 /** What is below this in a mask hides a key. */
 const HIDDEN: f32 = -1e29;
@@ -23,61 +23,20 @@ export function attentionScratch(queries: i32, keys: i32, e: i32): usize {
   return ((width * <usize>e + width * 8 + width * 6 + <usize>queries + 48) << 2) + 64;
 }
 
-/** k [keys, e], rows ldk bytes apart, into panels of 8 keys: panel[i][lane] = k[key + lane][i]; keys past the end are zeros. */
-function turnKeys(k: usize, ldk: usize, keys: i32, e: i32, to: usize): void {
-  for (let key = 0; key < keys; key += 8, to += <usize>e << 5) {
-    for (let half = 0; half < 8; half += 4) {
-      const from = k + <usize>(key + half) * ldk;
-      let at = to + (<usize>half << 2);
-      const left = keys - key - half;
-      let i = 0;
-      if (left > 3) {
-        const k1 = from + ldk;
-        const k2 = k1 + ldk;
-        const k3 = k2 + ldk;
-        for (; i + 3 < e; i += 4, at += 128) {
-          const p = <usize>i << 2;
-          const r0 = v128.load(from + p);
-          const r1 = v128.load(k1 + p);
-          const r2 = v128.load(k2 + p);
-          const r3 = v128.load(k3 + p);
-          const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
-          const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
-          const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-          const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-          v128.store(at, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
-          v128.store(at, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), 32);
-          v128.store(at, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), 64);
-          v128.store(at, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), 96);
-        }
-      }
-      for (; i < e; i++, at += 32) {
-        const p = from + (<usize>i << 2);
-        let x = f32x4.splat(0);
-        if (left > 0) x = f32x4.replace_lane(x, 0, load<f32>(p));
-        if (left > 1) x = f32x4.replace_lane(x, 1, load<f32>(p + ldk));
-        if (left > 2) x = f32x4.replace_lane(x, 2, load<f32>(p + 2 * ldk));
-        if (left > 3) x = f32x4.replace_lane(x, 3, load<f32>(p + 3 * ldk));
-        v128.store(at, x);
-      }
-    }
-  }
-}
-
 /** Keys up to the last that a row of the mask shows; all where it shows none. */
-function visible(mask: usize, keys: i32): i32 {
+export function visible(mask: usize, keys: i32): i32 {
   for (let s = keys; s > 0; s--) if (load<f32>(mask + (<usize>(s - 1) << 2)) > HIDDEN) return s;
   return keys;
 }
 
 // @ts-ignore: decorator
 @inline
-function cap(x: v128, softcap: f32): v128 {
+export function cap(x: v128, softcap: f32): v128 {
   return softcap == 0 ? x : f32x4.mul(tanh(f32x4.div(x, f32x4.splat(softcap))), f32x4.splat(softcap));
 }
 
 /** One row of products becomes a row of the pattern, in place. */
-function soften(row: usize, count: i32, scale: f32, softcap: f32, mask: usize): void {
+export function soften(row: usize, count: i32, scale: f32, softcap: f32, mask: usize): void {
   const factor = f32x4.splat(scale);
   const none = f32x4.splat(-Infinity);
   const rest = count & 3;
@@ -144,7 +103,7 @@ export function attention(q: usize, k: usize, v: usize, mask: usize, maskBatch: 
       const column = <usize>g * <usize>e << 2;
       const keysHere = k + <usize>b * <usize>keys * ldk + column;
       const valuesHere = v + <usize>b * <usize>keys * ldk + column;
-      if (needed) turnKeys(keysHere, ldk, keys, e, turned);
+      if (needed) packTurned(keysHere, ldk, keys, e, turned);
       if (needed && odd != 0) packEdge(valuesHere + (<usize>panels << 5), ldk, keys, odd, lastOfV);
       for (let h = g * shared; h < (g + 1) * shared; h++) {
         if (live != 0 && load<i32>(live + (<usize>(b * heads + h) << 2)) == 0) {

@@ -122,6 +122,46 @@ export function activate(x: v128, kind: i32): v128 {
   return x;
 }
 
+/** 1 / (1 + e⁻ʸ). */
+// @ts-ignore: decorator
+@inline
+function sigmoid(y: v128): v128 {
+  return gated(f32x4.splat(1), y);
+}
+
+/** φ(x) = e^(-x²/2) / √(2π), where x·φ(x) is not 0 in float32. */
+// @ts-ignore: decorator
+@inline
+function density(x: v128): v128 {
+  return times(expInside(f32x4.pmax(f32x4.mul(times(x, -0.5), x), f32x4.splat(-60))), 0.39894228);
+}
+
+/** The slope of an activation at four numbers. */
+// @ts-ignore: decorator
+@inline
+export function slope(x: v128, kind: i32): v128 {
+  const one = f32x4.splat(1);
+  if (kind == GELU_NEW) {
+    const square = f32x4.mul(x, x);
+    const s = sigmoid(f32x4.mul(x, horner(square, f32x4.splat(TWICE_U3), TWICE_U1)));
+    const inner = horner(square, f32x4.splat(3 * TWICE_U3), TWICE_U1);
+    return multiplyAdd(f32x4.mul(f32x4.mul(x, s), f32x4.sub(one, s)), inner, s);
+  }
+  if (kind == GELU) {
+    const size = f32x4.abs(x);
+    // Φ(x) = gelu(x) / x; next to 0, where that is nothing over nothing, 1/2 + x φ(0).
+    const near = multiplyAdd(x, f32x4.splat(0.39894228), f32x4.splat(0.5));
+    const share = v128.bitselect(near, f32x4.div(gelu(x), x), f32x4.lt(size, f32x4.splat(1e-3)));
+    return multiplyAdd(x, density(x), share);
+  }
+  if (kind == SILU) {
+    const s = sigmoid(x);
+    return multiplyAdd(f32x4.mul(x, s), f32x4.sub(one, s), s);
+  }
+  if (kind == RELU) return v128.and(one, f32x4.gt(x, f32x4.splat(0)));
+  return one;
+}
+
 /** The first 1 to 3 numbers at `at`, in the low lanes of `rest`. */
 export function loadPart(at: usize, count: i32, rest: v128): v128 {
   let x = v128.load_lane<f32>(at, rest, 0);

@@ -93,6 +93,47 @@ export function packEdge(from: usize, ldb: usize, k: i32, columns: i32, at: usiz
   }
 }
 
+/** k [keys, e], rows ldk bytes apart, into panels of 8 keys: panel[i][lane] = k[key + lane][i]; keys past the end are zeros. */
+export function packTurned(k: usize, ldk: usize, keys: i32, e: i32, to: usize): void {
+  for (let key = 0; key < keys; key += 8, to += <usize>e << 5) {
+    for (let half = 0; half < 8; half += 4) {
+      const from = k + <usize>(key + half) * ldk;
+      let at = to + (<usize>half << 2);
+      const left = keys - key - half;
+      let i = 0;
+      if (left > 3) {
+        const k1 = from + ldk;
+        const k2 = k1 + ldk;
+        const k3 = k2 + ldk;
+        for (; i + 3 < e; i += 4, at += 128) {
+          const p = <usize>i << 2;
+          const r0 = v128.load(from + p);
+          const r1 = v128.load(k1 + p);
+          const r2 = v128.load(k2 + p);
+          const r3 = v128.load(k3 + p);
+          const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+          const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+          const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+          const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+          v128.store(at, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
+          v128.store(at, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), 32);
+          v128.store(at, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), 64);
+          v128.store(at, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), 96);
+        }
+      }
+      for (; i < e; i++, at += 32) {
+        const p = from + (<usize>i << 2);
+        let x = f32x4.splat(0);
+        if (left > 0) x = f32x4.replace_lane(x, 0, load<f32>(p));
+        if (left > 1) x = f32x4.replace_lane(x, 1, load<f32>(p + ldk));
+        if (left > 2) x = f32x4.replace_lane(x, 2, load<f32>(p + 2 * ldk));
+        if (left > 3) x = f32x4.replace_lane(x, 3, load<f32>(p + 3 * ldk));
+        v128.store(at, x);
+      }
+    }
+  }
+}
+
 /** Rows 0.. of c become activation(c + bias) + residual; 0 stands for no bias and no residual. Row r takes residual row (first + r) % residualRows. */
 function finish(c: usize, ldc: usize, rows: i32, columns: i32, bias: usize, activation: i32, residual: usize, first: i32, residualRows: i32): void {
   for (let r = 0; r < rows; r++) {

@@ -34,9 +34,9 @@ export interface ComponentGame extends Game {
   /** Forward rows that one mask costs: the number of prompts. */
   readonly rowsPerMask: number;
   /** f and ∂f/∂m at masks; absent for a metric that has no gradient. A mask costs one forward and one backward row per prompt. */
-  gradients?(masks: Masks, options?: GradientOptions): Promise<MaskGradients>;
+  readonly gradients?: ((masks: Masks, options?: GradientOptions) => Promise<MaskGradients>) | undefined;
   /** The same between masks: at rows of m [rows · players] of numbers from 0 to 1, as integrated gradients take. */
-  gradientsAt?(m: Float32Array, options?: GradientOptions): Promise<MaskGradients>;
+  readonly gradientsAt?: ((m: Float32Array, options?: GradientOptions) => Promise<MaskGradients>) | undefined;
   /** Masks in the order in which they are measured, each once. */
   readonly ordered: (masks: Masks) => OrderedMasks;
   [Symbol.dispose](): void;

@@ -1,135 +1,88 @@
 /**
  * Kernels of our own that a backend may have beside TensorFlow.js's: one pass over memory where stock operations take
- * several. They are registered with TensorFlow.js under the names below, when the backend starts (backend/); the forward
- * pass asks for one by name and, where there is none, takes stock operations.
+ * several. They are registered with TensorFlow.js by name when the backend starts (backend/); the forward
+ * pass asks for one by name (fused-kernels.ts) and, where there is none, takes stock operations.
  *
- * A fused kernel hides what happens inside it, so the forward pass uses one only where nobody hooks that. Nor are they used
- * while gradients are taken: they have none.
+ * A fused kernel hides what happens inside it, so the forward pass uses one only where nobody hooks that. While gradients are
+ * taken they are used where parameters are constants (withFixedParameters): their gradients (fused-gradients.ts) are of activations.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Activation } from '../config.ts';
+import { FUSED_GRADIENTS, type Closures, type FusedGradient } from './fused-gradients.ts';
+import { hasKernel, present, runKernel, type FusedKernels, type FusedName } from './fused-kernels.ts';
 
-/** Activations that the kernels have. */
-const POINTWISE = ['relu', 'gelu', 'gelu_new', 'silu'] as const satisfies readonly Activation[];
-export type PointwiseActivation = (typeof POINTWISE)[number];
-
-/** The activation, where the kernels have it. */
-export function pointwise(activation: Activation): PointwiseActivation | undefined {
-  return POINTWISE.find((name) => name === activation);
-}
-
-/** What each kernel takes and gives. Tensors are float32; `?` may be left out. */
-export interface FusedKernels {
-  /**
-   * act(x · W + b) + residual: x [..., a], W [a, c], b? [c], residual? [..., c] of as many rows as x, or of fewer that
-   * divide them: then row r takes residual row r mod (its rows). -> [..., c]. The residual is added to the finished sum.
-   */
-  readonly SpexlensLinear: {
-    readonly inputs: {
-      readonly x: tf.Tensor;
-      readonly W: tf.Tensor;
-      readonly b?: tf.Tensor | undefined;
-      readonly residual?: tf.Tensor | undefined;
-    };
-    readonly attrs: { readonly activation: PointwiseActivation | 'none' };
-  };
-  /** 'layer': (x - mean) / sqrt(var + eps), ·w + b where given; 'rms': x / sqrt(mean(x²) + eps) · (w + offset). Over the last axis; w, b [width]. */
-  readonly SpexlensNorm: {
-    readonly inputs: { readonly x: tf.Tensor; readonly w?: tf.Tensor | undefined; readonly b?: tf.Tensor | undefined };
-    readonly attrs: { readonly kind: 'layer' | 'rms'; readonly eps: number; readonly offset: number };
-  };
-  /**
-   * softmax(cap(scale · q·k) + mask) · v: q [B, Sq, H, e], k and v [B, S, K, e] (H / K consecutive heads share one), mask?
-   * [1 or B, 1, Sq, S] of 0 and -1e30 -> z [B, Sq, H, e]. softcap 0 = none, else cap(s) = softcap·tanh(s / softcap).
-   * Where live? int32 [B, H] is 0, z may be zero instead (only backends with SpexlensToHeads look at it).
-   */
-  readonly SpexlensAttention: {
-    readonly inputs: {
-      readonly q: tf.Tensor;
-      readonly k: tf.Tensor;
-      readonly v: tf.Tensor;
-      readonly mask?: tf.Tensor | undefined;
-      readonly live?: tf.Tensor | undefined;
-    };
-    readonly attrs: { readonly scale: number; readonly softcap: number };
-  };
-  /** x · W + b, x [B, S, a], W [a, H·e], b? [H·e] -> [B, S, H·e], zero for the heads of a row that are 0 in live int32 [B, H]. e as headsFit says. */
-  readonly SpexlensToHeads: {
-    readonly inputs: {
-      readonly x: tf.Tensor;
-      readonly W: tf.Tensor;
-      readonly b?: tf.Tensor | undefined;
-      readonly live: tf.Tensor;
-    };
-    readonly attrs: Readonly<Record<string, never>>;
-  };
-  /** As SpexlensLinear of x [B, S, H·e], which is zero for the heads of a row that are 0 in live int32 [B, H]; c is a multiple of 8. */
-  readonly SpexlensFromHeads: {
-    readonly inputs: {
-      readonly x: tf.Tensor;
-      readonly W: tf.Tensor;
-      readonly b?: tf.Tensor | undefined;
-      readonly residual?: tf.Tensor | undefined;
-      readonly live: tf.Tensor;
-    };
-    readonly attrs: Readonly<Record<string, never>>;
-  };
-  /**
-   * Row r of the result is row parents[r] of x [n, S, ...] (of its only row, or row r, without parents int32 [rows]), times
-   * factors? [rows, 1 or S, E] (E equal parts of what x has at a position), plus base? [1, 1 or S, ...] times (1 - factors):
-   * exactly x where the factor is 1, the base (or 0) where it is 0. -> [rows, S, ...]
-   */
-  readonly SpexlensMaskRows: {
-    readonly inputs: {
-      readonly x: tf.Tensor;
-      readonly parents?: tf.Tensor | undefined;
-      readonly factors?: tf.Tensor | undefined;
-      readonly base?: tf.Tensor | undefined;
-    };
-    readonly attrs: Readonly<Record<string, never>>;
-  };
-  /** act(gate) · up, of one shape. */
-  readonly SpexlensGate: {
-    readonly inputs: { readonly gate: tf.Tensor; readonly up: tf.Tensor };
-    readonly attrs: { readonly activation: PointwiseActivation };
-  };
-  /**
-   * x·cos + swapped·sin, where swapped is x [B, S, H, e] with the halves of its first `dims` columns exchanged; cos and sin
-   * [B, S, 1, e]. Any of batch 1 where others have B.
-   */
-  readonly SpexlensTurn: {
-    readonly inputs: { readonly x: tf.Tensor; readonly cos: tf.Tensor; readonly sin: tf.Tensor };
-    readonly attrs: { readonly dims: number };
-  };
-}
+export { pointwise, type FusedKernels, type FusedName, type PointwiseActivation } from './fused-kernels.ts';
 
 /** Whether the kernels that leave heads out take heads of `width` in a model of `dModel`. */
 export function headsFit(width: number, dModel: number): boolean {
   return width % 8 === 0 && width <= 256 && dModel % 8 === 0;
 }
 
-export type FusedName = keyof FusedKernels;
+let fixed = false;
 
-/** Whether the current backend has `name` and nobody takes gradients. */
-export function hasFused(name: FusedName): boolean {
-  return tf.getKernel(name, tf.getBackend()) != null && !(tf.engine() as unknown as Engine).isTapeOn();
+/** Runs `f`, in which no gradient with respect to parameters is asked for. */
+export function withFixedParameters<T>(f: () => T): T {
+  const before = fixed;
+  fixed = true;
+  try {
+    return f();
+  } finally {
+    fixed = before;
+  }
 }
 
-/** Runs a fused kernel that hasFused said is there. The caller owns the result. */
+/** Whether operations are being recorded for gradients. */
+export function isRecording(): boolean {
+  return (tf.engine() as unknown as Engine).isTapeOn();
+}
+
+/** Whether the current backend has `name` and, where gradients are taken, it has one that is asked for. */
+export function hasFused(name: FusedName): boolean {
+  return hasKernel(name) && (!isRecording() || (fixed && name in FUSED_GRADIENTS));
+}
+
+/**
+ * Runs a fused kernel that hasFused said is there. The caller owns the result.
+ * @param again makes parameters among the inputs anew for the way back, those that are not to be held until then.
+ */
 export function fused<N extends FusedName>(
   name: N,
   inputs: FusedKernels[N]['inputs'],
   attrs: FusedKernels[N]['attrs'],
+  again: Readonly<Record<string, () => tf.Tensor>> = {},
 ): tf.Tensor {
-  const given = Object.fromEntries(
-    Object.entries<tf.Tensor | undefined>(inputs).flatMap(([key, tensor]) =>
-      tensor === undefined ? [] : [[key, tensor]],
-    ),
-  );
-  return tf.engine().runKernel(name, given, { ...attrs });
+  const rule = FUSED_GRADIENTS[name] as FusedGradient | undefined;
+  if (!isRecording() || rule === undefined) return runKernel(name, inputs, attrs);
+  const given = present(inputs);
+  const names = rule.saves.filter((input) => given[input] !== undefined && again[input] === undefined);
+  const made = (): Record<string, tf.Tensor> =>
+    Object.fromEntries(Object.entries(again).map(([input, make]) => [input, make()]));
+  const varying = Object.fromEntries(Object.entries(given).filter(([input]) => again[input] === undefined));
+  const shapes = Object.fromEntries(Object.entries(given).map(([input, { shape }]) => [input, shape]));
+  return (tf.engine() as unknown as Engine).runKernelFunc({
+    forwardFunc: (_, save) => {
+      const out = runKernel(name, inputs, attrs);
+      save(names.map((input) => given[input]));
+      return out;
+    },
+    backwardsFunc: (dy, saved) =>
+      rule.gradient({
+        dy,
+        of: { ...Object.fromEntries(saved.map((tensor, i) => [names[i], tensor])), ...made() },
+        shapes,
+        attrs,
+      }),
+    inputs: varying,
+    attrs: { ...attrs },
+  });
 }
 
-/** The part of the tfjs-core 4.22 engine that says whether operations are being recorded for gradients. */
+/** The parts of the tfjs-core 4.22 engine that are used: what tf.customGrad is made of. */
 interface Engine {
   isTapeOn(): boolean;
+  runKernelFunc(kernel: {
+    readonly forwardFunc: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor;
+    readonly backwardsFunc: (dy: tf.Tensor, saved: readonly tf.Tensor[]) => Closures;
+    readonly inputs: Readonly<Record<string, tf.Tensor>>;
+    readonly attrs: Readonly<Record<string, unknown>>;
+  }): tf.Tensor;
 }

@@ -9,7 +9,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from '../config.ts';
-import { fused, hasFused, type PointwiseActivation } from './fused.ts';
+import { fused, hasFused, isRecording, pointwise, type PointwiseActivation } from './fused.ts';
 import { productWith, tensorOf, type Parameter } from '../weights/parameters.ts';
 
 export interface LinearOptions {
@@ -27,13 +27,17 @@ export function linear(
   { activation, residual }: LinearOptions = {},
 ): tf.Tensor {
   if (hasFused('SpexlensLinear')) {
-    return tf.tidy(() =>
+    // The way back wants what an activation is given, so it is taken apart from the product then.
+    const apart = activation !== undefined && isRecording();
+    const out = tf.tidy(() =>
       fused(
         'SpexlensLinear',
         { x, W: tensorOf(W), b: b === undefined ? undefined : tensorOf(b), residual },
-        { activation: activation ?? 'none' },
+        { activation: apart ? 'none' : (activation ?? 'none') },
+        W instanceof tf.Tensor ? {} : { W: () => tensorOf(W) },
       ),
     );
+    return apart ? activate(out, activation) : out;
   }
   const width = x.shape[x.rank - 1];
   const flat = tf.reshape(x, [-1, width]) as tf.Tensor2D;
@@ -55,6 +59,9 @@ const SQRT_8_OVER_PI = 2 * Math.sqrt(2 / Math.PI);
 
 /** The nonlinearity (solu_ln: x·softmax(x); its layer norm is applied by the caller). */
 export function activate(x: tf.Tensor, kind: Activation): tf.Tensor {
+  const inKernel = pointwise(kind);
+  if (inKernel !== undefined && hasFused('SpexlensActivation'))
+    return fused('SpexlensActivation', { x }, { activation: inKernel });
   switch (kind) {
     case 'relu':
       return tf.relu(x);

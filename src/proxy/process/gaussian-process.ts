@@ -56,8 +56,8 @@ export function fitGp(masks: Masks, values: Float64Array, kind: 'plain' | 'ampli
 }
 
 /**
- * Predictions of each mask by the process without it, its parameters found without the mask's fold: what the leave-one-out error
- * would be had the parameters not seen the rows. Costs about as much as the fit.
+ * Predictions of each mask by the process without it, its parameters found without the mask's fold: what the
+ * leave-one-out error would be had the parameters not seen the rows. Costs about as much as the fit.
  */
 export function crossFittedGp(
   masks: Masks,

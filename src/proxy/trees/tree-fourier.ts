@@ -5,8 +5,9 @@
  * (μ(absent) - μ(present))/2 · 2^-d · Π_{j∈S} s_j to {i} ∪ S for every subset S of its path, where
  * s_j = +1 if the path has j absent and -1 if present. A player asked twice on a path (trees trained
  * elsewhere) leaves one reachable side: the other is passed over, also in the means.
- * Of masks that keep player i with probability p (spectrum/measure.ts) μ is the mean over such masks, and with s = √(p(1-p)) the
- * step is s (μ(absent) - μ(present)), and a path's player adds ±s to a set or, left out of it, the probability of its side.
+ * Of masks that keep player i with probability p (spectrum/measure.ts) μ is the mean over such masks, and with s =
+ * √(p(1-p)) the step is s (μ(absent) - μ(present)), and a path's player adds ±s to a set or, left out of it, the
+ * probability of its side.
  */
 import { fail } from '../../errors.ts';
 import { keepOf, type Keep } from '../../keep.ts';

@@ -27,8 +27,9 @@ export function pipelineOf({ json, added }: TokenizerFiles, who: string): Engine
   for (const [token, id] of model.ids) tokens[id] = token;
   const inModel = [...tokens];
   for (const { id, content } of added) tokens[id] = content;
-  const ids = new Map(model.ids);
-  for (const { id, content } of added) ids.set(content, id);
+  const beside = added.filter(({ content }) => !model.ids.has(content));
+  const pairs = beside.map(({ content, id }) => [content, id] as const);
+  const ids = pairs.length === 0 ? model.ids : new Map([...model.ids, ...pairs]);
   const special = new Set(added.filter((token) => token.special).map(({ id }) => id));
   const specialTexts = new Set(added.filter((token) => token.special).map(({ content }) => content));
 

@@ -14,7 +14,7 @@ import type { Task } from '../../../src/lens/prompts.ts';
 import { emptyMasks } from '../../../src/masks.ts';
 import { createRandom } from '../../../src/random.ts';
 import { uniformMasks } from '../../../src/uniform-masks.ts';
-import { availableBackends, CONFIGS, open, randomModel } from '../../tensors.ts';
+import { availableBackends, open, randomModel, SMOOTH_CONFIGS } from '../../tensors.ts';
 
 const task = (tokens: number[], corrupted: number[]): Task => ({
   tokens,
@@ -38,7 +38,7 @@ const PLAYERS = [
 ];
 
 const gameOf = (config: string, players: string, options: Partial<ComponentGameOptions> = {}): ComponentGame => {
-  const { model } = randomModel(CONFIGS[config]);
+  const { model } = randomModel(SMOOTH_CONFIGS[config]);
   return createComponentGame(model, {
     players: parsePlayers(players, model.config, { length: 8 }),
     tasks: TASKS,
@@ -86,7 +86,7 @@ for (const backend of await availableBackends()) {
       }
     }
 
-    for (const config of Object.keys(CONFIGS).filter((name) => !/bidirectional|both ways/.test(name))) {
+    for (const config of Object.keys(SMOOTH_CONFIGS).filter((name) => !/bidirectional|both ways/.test(name))) {
       it(`are the slopes in every layout: ${config}`, async () => {
         expect(await fault(gameOf(config, 'heads', { ablation: ablationOf('resample') }), 2)).toBeLessThan(0.02);
       });
