@@ -19,7 +19,7 @@ import { chooseAbsence, type AbsenceChoice } from './lens/tokens/choose-absence.
 import type { Piece } from './lens/tokens/cut-text.ts';
 import { createPromptGame, type PromptGameOptions } from './lens/tokens/prompt-game.ts';
 import { promptQuestionOf } from './lens/tokens/question.ts';
-import { matchesOf } from './lens/tokens/spans.ts';
+import { fillTemplate, matchesOf } from './lens/tokens/spans.ts';
 import { maskedToken, toPlayers, type PlayedText, type TextPlayersOptions } from './lens/tokens/text-players.ts';
 import { TEXT_VALUES, type TextValue } from './lens/tokens/text-values.ts';
 import { identifyModel } from './model/identity.ts';
@@ -138,7 +138,7 @@ function frame(model: Model, { prompt, template, chat, keepText, players }: Expl
     throw fail('input', 'spans', 'count characters of the whole prompt; write the template into the prompt instead.');
   let [before, after] = ['', ''];
   let bos: boolean | undefined;
-  const inner = template === undefined ? prompt : filled(template, prompt);
+  const inner = template === undefined ? prompt : fillTemplate(template, prompt);
   if (template !== undefined) [before, after] = template.split('{}');
   let text = inner;
   if (chat === true) {
@@ -159,17 +159,6 @@ function frame(model: Model, { prompt, template, chat, keepText, players }: Expl
   ].filter(({ start, end }) => end > start);
   if (keepText !== undefined) kept.push(...matchesOf(text, keepText));
   return { text, kept, bos };
-}
-
-function filled(template: string, prompt: string): string {
-  const parts = template.split('{}');
-  if (parts.length !== 2)
-    throw fail(
-      'input',
-      'template',
-      `has ${parts.length - 1} places {}; exactly one is needed, where the prompt stands.`,
-    );
-  return parts.join(prompt);
 }
 
 interface Answers {
