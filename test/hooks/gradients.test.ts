@@ -56,7 +56,9 @@ for (const backend of await availableBackends()) {
             );
             const along = tf.sum(tf.mul(gradient, signs)).dataSync()[0];
             const norm = tf.norm(gradient).dataSync()[0];
-            const step = config.activation === 'relu' ? 5e-4 : 2e-3; // relu has kinks to step over
+            // relu has kinks to step over, and norms behind every product curve more than the others
+            const steep = config.activation === 'relu' || config.attention.qkNormAcrossHeads === true;
+            const step = steep ? 5e-4 : 2e-3;
             const difference = (moved(model, name, signs, step) - moved(model, name, signs, -step)) / (2 * step);
             expect(
               Math.abs(along - difference) / Math.max(0.3, norm),
