@@ -14,11 +14,12 @@ import { openLedger } from './ledger.ts';
 import { behaviourOf } from './lens/behaviour.ts';
 import type { Absence } from './lens/tokens/absences.ts';
 import { answerTokens, checkAnswers } from './lens/tokens/answers.ts';
+import { brokenText } from './lens/tokens/broken-text.ts';
 import { chooseAbsence, type AbsenceChoice } from './lens/tokens/choose-absence.ts';
 import type { Piece } from './lens/tokens/cut-text.ts';
 import { createPromptGame, type PromptGameOptions } from './lens/tokens/prompt-game.ts';
 import { promptQuestionOf } from './lens/tokens/question.ts';
-import { matchesOf } from './lens/tokens/spans.ts';
+import { fillTemplate, matchesOf } from './lens/tokens/spans.ts';
 import { maskedToken, toPlayers, type PlayedText, type TextPlayersOptions } from './lens/tokens/text-players.ts';
 import { TEXT_VALUES, type TextValue } from './lens/tokens/text-values.ts';
 import { identifyModel } from './model/identity.ts';
@@ -137,7 +138,7 @@ function frame(model: Model, { prompt, template, chat, keepText, players }: Expl
     throw fail('input', 'spans', 'count characters of the whole prompt; write the template into the prompt instead.');
   let [before, after] = ['', ''];
   let bos: boolean | undefined;
-  const inner = template === undefined ? prompt : filled(template, prompt);
+  const inner = template === undefined ? prompt : fillTemplate(template, prompt);
   if (template !== undefined) [before, after] = template.split('{}');
   let text = inner;
   if (chat === true) {
@@ -158,17 +159,6 @@ function frame(model: Model, { prompt, template, chat, keepText, players }: Expl
   ].filter(({ start, end }) => end > start);
   if (keepText !== undefined) kept.push(...matchesOf(text, keepText));
   return { text, kept, bos };
-}
-
-function filled(template: string, prompt: string): string {
-  const parts = template.split('{}');
-  if (parts.length !== 2)
-    throw fail(
-      'input',
-      'template',
-      `has ${parts.length - 1} places {}; exactly one is needed, where the prompt stands.`,
-    );
-  return parts.join(prompt);
 }
 
 interface Answers {
@@ -230,30 +220,9 @@ function standInsOf(
 }
 
 /** What the pilot says against the question. */
-function findingsOf({ pilot, absence }: AbsenceChoice, value: TextValue): Finding[] {
-  const { clean, ablated, half, verdict } = pilot;
-  const number = (each: number): string => each.toFixed(2);
-  const ends = `The ${value.name} is ${number(clean)} with the whole text and ${number(ablated)} with every part absent (${absence.name})`;
-  const halves = `with random halves of the parts it is ${number(half.mean)}, spread ${number(half.sd)}`;
-  const broken = (text: string): Finding[] => [{ kind: 'broken question', text }];
-  switch (verdict) {
-    case 'sound':
-      return [];
-    case 'no better':
-      return broken(
-        `${ends}: the text is worth no more than its absence, so there is nothing to take apart. Ask for an answer that the text makes likelier, or contrast it with another one.`,
-      );
-    case 'no range':
-      return broken(
-        `${ends}, and ${halves}: the two ends differ by less than any change does, a weak question. Contrast the answer with another one, or ask what the text decides.`,
-      );
-    case 'broken at half':
-      return broken(
-        `${ends}, and ${halves}: half of the parts gone is worth what none is. Use another absence, larger parts (sentences), or keep what the answer needs (a template).`,
-      );
-    default:
-      return verdict satisfies never;
-  }
+function findingsOf(choice: AbsenceChoice, value: TextValue): Finding[] {
+  const text = brokenText(choice, value);
+  return text === undefined ? [] : [{ kind: 'broken question', text }];
 }
 
 /** Rank and probability of an answer of one token. */

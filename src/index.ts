@@ -46,6 +46,10 @@ export {
   type ComponentGame,
   type ComponentGameOptions,
 } from './lens/components/component-game.ts';
+export { ABSENCES, type Absence } from './lens/tokens/absences.ts';
+export { createPromptGame, type PromptGame, type PromptGameOptions } from './lens/tokens/prompt-game.ts';
+export { toPlayers, type PlayedText } from './lens/tokens/text-players.ts';
+export { fromMetric, TEXT_VALUES, type TextValue } from './lens/tokens/text-values.ts';
 export { readPrompts, toTasks, type Prompt, type Task } from './lens/prompts.ts';
 export { openGame, type Execution } from './measure/open-game.ts';
 export { createPooledGame } from './measure/pooled-game.ts';
@@ -69,6 +73,7 @@ export { type Selector } from './circuit/selector.ts';
 // that you can look at
 export { explain, type Explanation, type ExplainOptions } from './explain.ts';
 export { findCircuits, type FindCircuitsOptions } from './find-circuits.ts';
+export { explainPrompt, type ExplainPromptOptions } from './explain-prompt.ts';
 export { recordOf, type RecordFacts } from './report/record.ts';
 export { renderReport } from './report/html.ts';
 export { formatResult, parseResult, type Result } from './report/result.ts';

@@ -16,6 +16,7 @@ import { PAGE_STYLE } from './page-style.ts';
 import { BARS_LIMIT, rankedBars } from './ranked-bars.ts';
 import type { Result } from './result.ts';
 import { meaningSentence, story } from './story.ts';
+import { textView } from './text-view.ts';
 import { circuitTable, facts, interactionTable, playerTable, promptList } from './tables.ts';
 import { countOf, duration, isAnswer, isCircuit, percent, unitSuffix, whole } from './wording.ts';
 
@@ -38,7 +39,7 @@ export function renderReport(result: Result): string {
 <p class="subtitle">${countOf(result.players.length, result.task.players)}, ${result.task.ablation} ablation, ${result.task.metric}</p></header>
 ${findings(result)}
 <section class="story" aria-label="Summary">${story(result)}</section>
-${isAnswer(result) && [alone(result, figure), together(result, figure)]}
+${isAnswer(result) && [played(result), alone(result, figure), together(result, figure)]}
 ${certainty(result, figure)}
 ${isAnswer(result) && [circuit(result, figure), removed(result, figure)]}
 ${promptSection(result)}
@@ -54,6 +55,15 @@ ${footer(result)}
 function findings(result: Result): Markup | undefined {
   if (result.findings.length === 0) return undefined;
   return markup`<section class="findings" aria-label="Findings">${result.findings.map(({ kind, text }) => markup`<p><b>${kind}</b> ${text}</p>`)}</section>`;
+}
+
+/** The text itself, where the players are parts of one. */
+function played(result: Result): Markup | undefined {
+  const view = textView(result);
+  return (
+    view &&
+    markup`<section><h2>The text</h2>${view}<p class="muted">Tint and line: the ${result.task.players.replace(/s$/, '')}'s Banzhaf value, solid and blue raises the ${result.task.metric}, dashed and orange lowers it; grey text is always kept. Numbers: the largest interactions, listed below the text; point at a part for all of its own.</p></section>`
+  );
 }
 
 type Figure = (content: Markup, caption: Child) => Markup;

@@ -6,6 +6,7 @@
  */
 import pc from 'picocolors';
 import type { Result } from './result.ts';
+import { textLines } from './terminal-text.ts';
 import {
   behaviourText,
   columnsOf,
@@ -51,7 +52,11 @@ export function terminalReport(result: Result, options: TerminalOptions = {}): s
     certainty(result, colors, width),
     energy(result, colors, width),
     ...(isAnswer(result)
-      ? [interactions(result, colors, width, options.interactions ?? 8), circuit(result, colors, width)]
+      ? [
+          textLines(result, colors, width),
+          interactions(result, colors, width, options.interactions ?? 8),
+          circuit(result, colors, width),
+        ]
       : []),
     files(result, colors, width),
   ];

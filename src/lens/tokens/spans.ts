@@ -1,5 +1,5 @@
 /**
- * Players that a person names: character ranges from JSON, text between [[ and ]], and what is always kept.
+ * Players that a person names: character ranges from JSON, text between [[ and ]], and what is always kept (a pattern, a template).
  */
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
@@ -103,4 +103,16 @@ export function outside<P extends Piece>(text: string, pieces: readonly P[], kep
       left.push(...trimmed(text, { start, end: piece.end }).map((part) => ({ ...piece, ...part })));
     return left;
   });
+}
+
+/** A template with `prompt` in its one place {}. @throws 'input' for none or several. */
+export function fillTemplate(template: string, prompt: string): string {
+  const parts = template.split('{}');
+  if (parts.length !== 2)
+    throw fail(
+      'input',
+      'template',
+      `has ${parts.length - 1} places {}; exactly one is needed, where the prompt stands.`,
+    );
+  return parts.join(prompt);
 }

@@ -50,8 +50,9 @@ async function byHand(
   kept: readonly boolean[],
   forced: readonly number[],
   position?: number,
+  owners: readonly number[] = OWNERS,
 ): Promise<number[][]> {
-  const gone = TOKENS.map((_, i) => OWNERS[i] >= 0 && !kept[OWNERS[i]]);
+  const gone = TOKENS.map((_, i) => owners[i] >= 0 && !kept[owners[i]]);
   const hooks: Hook[] = [];
   let row: number[] = [...TOKENS];
   let at = position;
@@ -230,6 +231,17 @@ describe('values of a text', () => {
         );
       expect(await valueOf(optionsFor(standIn, 'contrast', { answer: [5], batchSize: 1 }))).toBeAllClose(full, 1e-5);
       expect(await valueOf(optionsFor(standIn, 'contrast', { answer: [5], byteLimit: 1 }))).toBeAllClose(full, 1e-5);
+    }
+  });
+
+  it('read an unseen last token by itself: it still sees the others and itself', async () => {
+    const owners = [-1, -1, 0, 1, 1, 1, 2];
+    const standIn = STAND_INS['attention'];
+    const values = await valueOf(optionsFor(standIn, 'logprob', { owners }));
+    const masks = allMasks(3);
+    for (let row = 0; row < masks.count; row++) {
+      const [first, second] = await byHand(model, standIn, keptBy(masks, row), [6], undefined, owners);
+      expect([values[row]]).toBeAllClose([first[6] + second[5]], 1e-5);
     }
   });
 

@@ -1,0 +1,70 @@
+/**
+ * A text whose parts are players, in a terminal: the words coloured by their value, and the largest of them as a list, which says
+ * the same where there is no colour.
+ */
+import type pc from 'picocolors';
+import type { Result } from './result.ts';
+import { textParts } from './text-view.ts';
+import { columnsOf, largest, numberFormat, oneLine, unitSuffix } from './wording.ts';
+
+/** Words listed beside the text, and lines of text before it is cut. */
+const LISTED = 10;
+const LINES = 24;
+
+/** The lines of the section; none where the players are not spans of a text. */
+export function textLines(result: Result, colors: ReturnType<typeof pc.createColors>, width: number): string[] {
+  const parts = textParts(result);
+  if (parts === undefined) return [];
+  const { players, values } = result;
+  const most = largest(values.map(({ banzhaf }) => banzhaf));
+  const paint = (word: string, player: number | undefined): string => {
+    if (player === undefined) return colors.dim(word);
+    const { banzhaf } = values[player];
+    if (banzhaf === 0) return word;
+    const strong = Math.abs(banzhaf) >= most / 3 ? colors.bold : (text: string): string => text;
+    return strong(banzhaf > 0 ? colors.blue(word) : colors.yellow(word));
+  };
+  const lines: string[] = [];
+  let [line, columns] = ['', 0];
+  for (const { text, player } of parts)
+    for (const token of text.match(/\s+|\S+/gu) ?? []) {
+      if (token.trim() === '') {
+        if (columns > 0) [line, columns] = [`${line} `, columns + 1];
+        continue;
+      }
+      const word = oneLine(token, width - 2);
+      const wide = columnsOf(word);
+      if (columns + wide > width - 2) {
+        lines.push(line.trimEnd());
+        [line, columns] = ['', 0];
+      }
+      [line, columns] = [line + paint(word, player), columns + wide];
+    }
+  lines.push(line.trimEnd());
+  const shown =
+    lines.length > LINES ? [...lines.slice(0, LINES), `... ${lines.length - LINES} more lines are on the page`] : lines;
+  const format = numberFormat(most, { signed: true });
+  const ranked = players
+    .map((_, player) => player)
+    .filter((player) => values[player].banzhaf !== 0)
+    .sort((a, b) => Math.abs(values[b].banzhaf) - Math.abs(values[a].banzhaf) || a - b)
+    .slice(0, LISTED)
+    .map((player) => `${oneLine(players[player].name, 24)} ${format(values[player].banzhaf)}`);
+  return [
+    `${colors.bold('the text')}  ${colors.dim(`Banzhaf values${oneLine(unitSuffix(result), 20) && `, in ${oneLine(unitSuffix(result), 20).trim()}`}; largest first`)}`,
+    ...shown.map((each) => `  ${each}`),
+    ...wrapped(ranked, width - 4).map((each) => `  ${each}`),
+  ];
+}
+
+/** Items separated by ` · `, in lines of at most `width` columns. */
+function wrapped(items: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const item of items) {
+    const last = lines.at(-1);
+    if (last !== undefined && columnsOf(last) + 3 + columnsOf(item) <= width)
+      lines[lines.length - 1] = `${last} · ${item}`;
+    else lines.push(oneLine(item, width));
+  }
+  return lines;
+}
