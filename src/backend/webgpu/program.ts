@@ -10,7 +10,7 @@ export interface WebgpuProgram {
   variableNames: string[];
   readonly outputShape: number[];
   readonly workgroupSize: [number, number, number];
-  readonly dispatchLayout: { readonly x: number[] };
+  readonly dispatchLayout: { readonly x: number[]; readonly y?: number[] };
   readonly dispatch: [number, number, number];
   /** Values that one element of the output array holds, and of each input array: 1 or 4. */
   readonly outputComponent?: number;
