@@ -280,7 +280,7 @@ function lineOf(entry: Entry): string {
     case 'product':
       return `   ${entry.shape.join(' x ')}  ${round(entry.gflops)} GFLOP/s  ${entry.by}`;
     case 'rows':
-      return `   ${entry.length} tokens, ${entry.players}, batch ${entry.batch}: ${round(entry.rowsPerSecond)} rows/s, ${round((entry.rowsPerSecond * entry.flopsPerRow) / 1e9)} GFLOP/s, busy ${entry.busy.toFixed(2)} (${entry.products})`;
+      return `   ${entry.length} tokens, ${entry.players}, batch ${entry.batch}: ${round(entry.rowsPerSecond)} rows/s, ${round((entry.rowsPerSecond * entry.flopsPerRow) / 1e9)} GFLOP/s, launching ${entry.launching.toFixed(2)} (${entry.products})`;
     case 'values':
       return `   ${entry.length} tokens: ${entry.values.length} values kept to compare`;
     case 'readback':

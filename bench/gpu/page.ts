@@ -185,7 +185,7 @@ function rowsTable(ours: readonly Of<'rows'>[], torch: readonly Of<'torch'>[], p
       'rows/s',
       'TFLOP/s done',
       'of the product peak',
-      'thread busy',
+      'launching',
       ...columns.map(([way, precision]) => `PyTorch ${way} ${precision}`),
     ],
     [...cases.values()].map((entry) => {
@@ -200,7 +200,7 @@ function rowsTable(ours: readonly Of<'rows'>[], torch: readonly Of<'torch'>[], p
         number(entry.rowsPerSecond),
         tera(done),
         peak === 0 ? '' : `${((100 * done) / peak).toFixed(0)} %`,
-        `${(100 * entry.busy).toFixed(0)} %`,
+        `${(100 * entry.launching).toFixed(0)} %`,
         ...columns.map(([way, precision]) => {
           const theirs = best(entry, way, precision);
           return theirs === undefined ? '' : `${number(theirs)} (x ${(entry.rowsPerSecond / theirs).toFixed(2)})`;
@@ -212,7 +212,7 @@ function rowsTable(ours: readonly Of<'rows'>[], torch: readonly Of<'torch'>[], p
 
 function batchTable(rows: readonly Of<'rows'>[]): string {
   return table(
-    ['model', 'tokens', 'players', 'products', 'batch', 'masks', 'rows/s', 'thread busy', 'MiB on the device'],
+    ['model', 'tokens', 'players', 'products', 'batch', 'masks', 'rows/s', 'launching', 'MiB on the device'],
     rows.map((entry) => [
       entry.model,
       String(entry.length),
@@ -221,7 +221,7 @@ function batchTable(rows: readonly Of<'rows'>[]): string {
       String(entry.batch),
       String(entry.masks),
       number(entry.rowsPerSecond),
-      `${(100 * entry.busy).toFixed(0)} %`,
+      `${(100 * entry.launching).toFixed(0)} %`,
       (entry.deviceBytes / 2 ** 20).toFixed(0),
     ]),
   );

@@ -49,8 +49,8 @@ export type Entry =
       /** What was really multiplied for a row, and what a whole forward pass of one would. */
       readonly flopsPerRow: number;
       readonly fullFlopsPerRow: number;
-      /** The part of the time in which this thread computed: near 1, the device waits for it. */
-      readonly busy: number;
+      /** The part of the time that this thread spent inside kernel calls: near 1, the device waits for it. */
+      readonly launching: number;
       readonly deviceBytes: number;
     }
   /** Of the masks that PyTorch measures too (torch.ts). */

@@ -14,7 +14,6 @@ import { comparedMasks } from './torch.ts';
 import { gameOf, measureReadback, measureRows, promptOf } from './throughput.ts';
 import { fromRoot } from '../../cli/command.ts';
 import { linearKernel, linearKernelBy } from '../../src/backend/webgpu/linear.ts';
-import type { Tile } from '../../src/backend/webgpu/tiled-product.ts';
 import { TILES } from '../../src/backend/webgpu/tiles.ts';
 import { findCircuits } from '../../src/find-circuits.ts';
 import { loadModel, type Model } from '../../src/model/model.ts';
@@ -58,7 +57,7 @@ const SECTIONS: Readonly<
 async function checks(spec: SectionSpec, backend: Opened, clock: Clock, say: Say): Promise<void> {
   say(adapterOf(spec.backend, backend));
   say({ kind: 'readback', backend: spec.backend, ...(await measureReadback(spec.small ? 5 : 50)) });
-  if (backend.name === 'webgpu') say(await checkTiles(spec.small ? TILES.slice(1, 2) : TILES));
+  if (backend.name === 'webgpu') say(await checkTiles(spec.small ? TILES.slice(3) : TILES));
   const tiny = await modelOf('ioi-tiny');
   say(await checkMasked(tiny, 'heads', 20, spec.small ? 4 : 32));
   say(await checkMasked(tiny, 'neurons', 20, spec.small ? 2 : 16));
@@ -108,7 +107,12 @@ const SHAPES: readonly (readonly [number, number, number])[] = [
 
 async function products(spec: SectionSpec, _backend: Opened, clock: Clock, say: Say): Promise<void> {
   const shapes = spec.small ? ([[128, 64, 128]] as const) : SHAPES;
-  await measureProducts(shapes, spec.small ? TILES.slice(1, 2) : [...TILES, ...OTHERS], clock, say);
+  await measureProducts(
+    shapes,
+    spec.small ? TILES.slice(3) : spec.each < 1 ? TILES : [...TILES, ...OTHERS],
+    clock,
+    say,
+  );
 }
 
 /** Every length, heads and neurons, by tiles and by the backend's products; then the batch sizes of the shortest. */
@@ -167,20 +171,12 @@ async function compared(spec: SectionSpec, model: Model, say: Say): Promise<void
 }
 
 /** From now on forward passes on webgpu multiply so. */
-export function useProducts(
-  kind: ProductKind,
-  choose?: (rows: number, inner: number, width: number) => Tile | undefined,
-): void {
+export function useProducts(kind: ProductKind): void {
   tf.unregisterKernel('SpexlensLinear', 'webgpu');
   tf.registerKernel({
     kernelName: 'SpexlensLinear',
     backendName: 'webgpu',
-    kernelFunc:
-      kind === 'backend'
-        ? linearKernelBy(() => undefined)
-        : choose === undefined
-          ? linearKernel
-          : linearKernelBy(choose),
+    kernelFunc: kind === 'backend' ? linearKernelBy(() => undefined) : linearKernel,
   });
 }
 

@@ -1,5 +1,4 @@
-/** Rows a second of the masked engine, what it multiplied, how busy this thread was, and how long a readback takes. */
-import { performance } from 'node:perf_hooks';
+/** Rows a second of the masked engine, what it multiplied, what part of the time launching took, and how long a readback takes. */
 import * as tf from '@tensorflow/tfjs-core';
 import { forwardFlops, profile } from '../ablation/flops.ts';
 import { median } from './clock.ts';
@@ -63,17 +62,13 @@ export async function measureRows(
     await game.value(proxyMasks(players, Math.min(batchSize, setting.masks), 1));
     const trial = proxyMasks(players, Math.min(2 * batchSize, setting.masks), 2);
     const tried = performance.now();
-    const { flops } = await profile(() => game.value(trial));
+    const { flops, kernels, ms: trialMs } = await profile(() => game.value(trial));
     const rate = trial.count / (performance.now() - tried);
     const wanted = Math.max(trial.count, Math.min(setting.masks, Math.ceil(1000 * rate * setting.seconds)));
     const masks = proxyMasks(players, Math.ceil(wanted / batchSize) * batchSize, 0);
-    const before = performance.eventLoopUtilization();
-    const cpu = process.cpuUsage();
     const started = performance.now();
     await game.value(masks);
     const ms = performance.now() - started;
-    const { utilization } = performance.eventLoopUtilization(before);
-    const { user, system } = process.cpuUsage(cpu);
     return {
       length: setting.length,
       players: setting.players,
@@ -82,7 +77,7 @@ export async function measureRows(
       rowsPerSecond: (1000 * masks.count) / ms,
       flopsPerRow: flops / trial.count,
       fullFlopsPerRow: forwardFlops(model.config, setting.length),
-      busy: Math.min(utilization, (user + system) / 1000 / ms),
+      launching: kernels.reduce((sum, kernel) => sum + kernel.ms, 0) / trialMs,
       deviceBytes: (tf.memory() as { readonly numBytesAllocatedInGPU?: number }).numBytesAllocatedInGPU ?? 0,
     };
   } finally {

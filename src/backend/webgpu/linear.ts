@@ -35,7 +35,7 @@ export function linearKernelBy(choose: typeof tileFor): KernelFunc {
     const [inner, width] = W.shape;
     const a = viewed(x, [sizeOf(x.shape) / inner, inner]);
     const rest = residual === undefined ? undefined : viewed(residual, [sizeOf(residual.shape) / width, width]);
-    const tile = choose(a.shape[0], inner, width);
+    const tile = choose(a.shape[0], inner, width, sharedBytesOn(backend as unknown as WebgpuBackend));
     const product =
       tile === undefined
         ? backendProduct(backend as unknown as WebgpuBackend, a, W, b, rest, activation)
@@ -43,6 +43,8 @@ export function linearKernelBy(choose: typeof tileFor): KernelFunc {
     return viewed(product, [...x.shape.slice(0, -1), width]);
   };
 }
+
+const sharedBytesOn = ({ device }: WebgpuBackend): number => device.limits.maxComputeWorkgroupStorageSize;
 
 function backendProduct(
   backend: WebgpuBackend,

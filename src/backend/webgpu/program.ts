@@ -29,6 +29,7 @@ export interface Uniform {
 
 /** The backend that kernels are given. */
 export interface WebgpuBackend {
+  readonly device: { readonly limits: { readonly maxComputeWorkgroupStorageSize: number } };
   runWebGPUProgram(
     program: WebgpuProgram,
     inputs: TensorInfo[],

@@ -69,6 +69,12 @@ export function bytesPerRow(model: Model, length: number, scoredPositions: numbe
   return 4 * (block + 3 * scoredPositions * columns);
 }
 
+/**
+ * Bytes that a batch's activations may take where nobody says: a GPU wants so many rows that launching their kernels takes
+ * no longer than computing them (docs/gpu.md), a processor does not.
+ */
+export const usualByteLimit = (): number => (tf.getBackend() === 'webgpu' ? 2 ** 30 : 2 ** 28);
+
 /** As many rows as `limit` bytes hold, up to what the backend gains from. @throws 'input' when not even one fits. */
 export function chooseBatch(model: Model, tasks: readonly Task[], metric: Metric, limit: number): number {
   const perRow = Math.max(
