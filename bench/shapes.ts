@@ -32,6 +32,8 @@ export const SHAPES: Readonly<Record<string, CheckpointShape>> = {
   'pythia-160m': neoxShape({ d: 768, layers: 12, heads: 12, vocab: 50304, positions: 2048 }),
   // HuggingFaceTB/SmolLM2-135M: 135 M parameters, 9 heads on 3 key-value heads
   'SmolLM2-135M': llamaShape({ d: 576, layers: 30, heads: 9, kvHeads: 3, mlp: 1536, vocab: 49152 }),
+  // meta-llama/Llama-3.2-1B: 1.24 G parameters, 32 heads on 8 key-value heads
+  'Llama-3.2-1B': llamaShape({ d: 2048, layers: 16, heads: 32, kvHeads: 8, mlp: 8192, vocab: 128256 }),
   // for trying the scripts out
   'gpt2-tiny': gpt2Shape(64, 2, 4, 500, 64),
   'pythia-tiny': neoxShape({ d: 64, layers: 2, heads: 4, vocab: 500, positions: 64 }),

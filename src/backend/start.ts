@@ -9,6 +9,7 @@ import { hasGpuDevice, hasVulkanLoader } from '../platform/devices.ts';
 import { folderOfModule, keepingFatalHandlers, restoreUtil, setVariables } from '../platform/runtime.ts';
 import { registerTensorflowKernels, unregisterTensorflowKernels } from './tensorflow-kernels.ts';
 import { guardMemory } from './wasm-memory.ts';
+import { boundBuffers, throwDeviceErrors, type GuardedBackend } from './webgpu/guard.ts';
 import { registerWebgpuKernels, unregisterWebgpuKernels } from './webgpu-kernels.ts';
 
 export interface Started {
@@ -142,7 +143,14 @@ export async function startWebgpu(
   );
   const device = await adapter.requestDevice({ requiredLimits });
   if (tf.findBackend('webgpu') != null) tf.removeBackend('webgpu');
-  tf.registerBackend('webgpu', () => new WebGPUBackend(device as unknown as never, info as unknown as never), 3);
+  const make = (): InstanceType<typeof WebGPUBackend> => {
+    const backend = new WebGPUBackend(device as unknown as never, info as unknown as never);
+    const guarded = backend as unknown as GuardedBackend;
+    boundBuffers(guarded.bufferManager);
+    throwDeviceErrors(guarded, device);
+    return backend;
+  };
+  tf.registerBackend('webgpu', make, 3);
   const adapterName = software ? `software adapter ${name}` : name;
   const plainly = (why: string): string => {
     unregisterWebgpuKernels();

@@ -6,6 +6,7 @@ import { getKernel, registerKernel, unregisterKernel, type KernelFunc } from '@t
 import { attentionKernel } from './webgpu/attention.ts';
 import { gateKernel } from './webgpu/gate.ts';
 import { linearKernel } from './webgpu/linear.ts';
+import { maskBitsKernel } from './webgpu/mask-bits.ts';
 import { normKernel } from './webgpu/norm.ts';
 import { turnKernel } from './webgpu/turn.ts';
 
@@ -15,6 +16,7 @@ const KERNELS: Readonly<Record<string, KernelFunc>> = {
   SpexlensAttention: attentionKernel,
   SpexlensGate: gateKernel,
   SpexlensTurn: turnKernel,
+  SpexlensMaskBits: maskBitsKernel,
 };
 
 /** From now on a forward pass on webgpu uses them. Twice is as good as once. */

@@ -95,6 +95,12 @@ export function chooseGradientBatch(model: Model, tasks: readonly Task[], metric
   return Math.max(1, Math.min(32, Math.floor(limit / perRow)));
 }
 
+/**
+ * Bytes that a batch's activations may take where nobody says: a GPU wants so many rows that launching their kernels takes
+ * no longer than computing them (docs/gpu.md), a processor does not.
+ */
+export const usualByteLimit = (): number => (tf.getBackend() === 'webgpu' ? 2 ** 30 : 2 ** 28);
+
 /** As many rows as `limit` bytes hold, up to what the backend gains from. @throws 'input' when not even one fits. */
 export function chooseBatch(model: Model, tasks: readonly Task[], metric: Metric, limit: number): number {
   const perRow = Math.max(

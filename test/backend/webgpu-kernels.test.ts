@@ -337,6 +337,12 @@ describe.runIf((await availableBackends()).includes('webgpu'))('fused kernels on
     { batch: 1, queries: 1, keys: 5, heads: 1, keyHeads: 1, dHead: 256 },
     { batch: 1, queries: 2, keys: 40, heads: 1, keyHeads: 1, dHead: 129, size: 6 },
     { batch: 1, queries: 18, keys: 1100, heads: 2, keyHeads: 1, dHead: 16, causal: true, size: 3 },
+    // By blocks of 32 queries and keys: none divided, some tiles hidden whole, queries that see nothing, caps, no mask.
+    { batch: 2, queries: 75, keys: 75, heads: 4, keyHeads: 2, dHead: 64, causal: true },
+    { batch: 1, queries: 100, keys: 100, heads: 2, keyHeads: 2, dHead: 20, causal: true, window: 9 },
+    { batch: 3, queries: 70, keys: 70, heads: 2, keyHeads: 1, dHead: 16, causal: true, padding: 34 },
+    { batch: 1, queries: 40, keys: 170, heads: 2, keyHeads: 1, dHead: 32, causal: true, softcap: 3, size: 4 },
+    { batch: 2, queries: 33, keys: 45, heads: 1, keyHeads: 1, dHead: 128 },
   ];
   it.each(attentions)(
     'attention: $batch x $queries queries on $keys keys, $heads heads of $keyHeads, e = $dHead, window $window, padding $padding, cap $softcap',

@@ -9,9 +9,12 @@
  * (-1e30) and stay finite; exp of what is hidden is then 0, and a query that sees no key takes the mean of all, as softmax does.
  */
 import type { KernelFunc, TensorInfo } from '@tensorflow/tfjs-core';
+import { BLOCK, blockBytes, blockSource } from './attention-blocks.ts';
 import { componentOf, floatType, SOFTCAP_SOURCE, type WebgpuBackend } from './program.ts';
 
-const THREADS = 64;
+const THREADS = BLOCK.threads;
+/** From here a block of 32 is filled well enough. */
+const LEAST_QUERIES = 24;
 /** Bytes of workgroup memory that a program may take; WebGPU grants 16,384, and less leaves room for more workgroups at once. */
 const SHARED_BYTES = 10_240;
 
@@ -21,19 +24,20 @@ export const attentionKernel: KernelFunc = ({ inputs, backend, attrs }) => {
   const { scale, softcap } = attrs as unknown as { scale: number; softcap: number };
   const [, queries, heads, dHead] = q.shape;
   const batch = Math.max(q.shape[0], k.shape[0], v.shape[0]);
-  const tiles = tilesFor(queries, dHead);
+  const masked = mask !== undefined;
+  const program = programFor(backend as unknown as WebgpuBackend, queries, dHead, masked, softcap !== 0);
   return (backend as unknown as WebgpuBackend).runWebGPUProgram(
     {
-      variableNames: mask === undefined ? ['q', 'k', 'v'] : ['q', 'k', 'v', 'mask'],
+      variableNames: masked ? ['q', 'k', 'v', 'mask'] : ['q', 'k', 'v'],
       outputShape: [batch, queries, heads, dHead],
       workgroupSize: [THREADS, 1, 1],
       dispatchLayout: { x: [0, 1, 2, 3] },
-      dispatch: [batch * heads * Math.ceil(queries / tiles.rows), 1, 1], // the backend folds it where a dimension is too short
-      outputComponent: tiles.component,
-      variableComponents: [tiles.component, tiles.component, tiles.component, 1],
+      dispatch: [batch * heads * Math.ceil(queries / program.queries), 1, 1], // the backend folds it where a dimension is too short
+      outputComponent: program.component,
+      variableComponents: [program.component, program.component, program.component, 1],
       uniforms: 'scale : f32, softcap : f32,',
-      shaderKey: `spexlens-attention-${dHead}-${tiles.rows}-${mask !== undefined}-${softcap !== 0}`,
-      getUserCode: () => sourceOf(tiles, mask !== undefined, softcap !== 0),
+      shaderKey: `spexlens-attention-${dHead}-${program.name}-${masked}-${softcap !== 0}`,
+      getUserCode: program.source,
     },
     mask === undefined ? [q, k, v] : [q, k, v, mask],
     'float32',
@@ -43,6 +47,42 @@ export const attentionKernel: KernelFunc = ({ inputs, backend, attrs }) => {
     ],
   );
 };
+
+interface Program {
+  readonly name: string;
+  readonly component: 1 | 4;
+  /** Of a workgroup. */
+  readonly queries: number;
+  readonly source: () => string;
+}
+
+/** By blocks where there are queries enough, heads are read by fours and the device shares the memory for it; else by rows. */
+function programFor(
+  { device }: WebgpuBackend,
+  queries: number,
+  dHead: number,
+  masked: boolean,
+  capped: boolean,
+): Program {
+  if (
+    queries >= LEAST_QUERIES &&
+    dHead % 4 === 0 &&
+    blockBytes(dHead / 4) <= device.limits.maxComputeWorkgroupStorageSize
+  )
+    return {
+      name: 'blocks',
+      component: 4,
+      queries: BLOCK.queries,
+      source: () => blockSource(dHead / 4, masked, capped),
+    };
+  const tiles = tilesFor(queries, dHead);
+  return {
+    name: String(tiles.rows),
+    component: tiles.component,
+    queries: tiles.rows,
+    source: () => sourceOf(tiles, masked, capped),
+  };
+}
 
 interface Tiles {
   readonly component: 1 | 4;

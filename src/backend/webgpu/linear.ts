@@ -1,6 +1,6 @@
 /**
- * act(x · W + b) + residual in one dispatch: the backend's own product, chosen by shape and device, with what follows the
- * sum written into its epilogue.
+ * act(x · W + b) + residual in one dispatch: by tiles of our own (tiled-product.ts) where one fits (tiles.ts), else by the
+ * backend's own product, chosen by shape and device, with what follows the sum written into its epilogue.
  *
  * tfjs-backend-webgpu 4.22 can add a bias and apply a few activations where a product leaves its registers, none of GPT's
  * and no residual. Its fused kernel is run here on the backend behind a thin front which, when the program with the
@@ -18,26 +18,50 @@ import {
   type WebgpuBackend,
   type WebgpuProgram,
 } from './program.ts';
+import { tiledProduct } from './tiled-product.ts';
+import { tileFor } from './tiles.ts';
 
 /** Where the backend's programs apply their activation. */
 const SEAM = 'value = activation(value, coords);';
 
 /** x [..., a], W [a, c], b? [c], residual? [..., c] (row r takes its row r mod its rows) -> [..., c]. */
-export const linearKernel: KernelFunc = ({ inputs, backend, attrs }) => {
-  const { x, W, b, residual } = inputs as { x: TensorInfo; W: TensorInfo; b?: TensorInfo; residual?: TensorInfo };
-  const activation = attrs?.['activation'] as Pointwise;
-  const [inner, width] = W.shape;
-  const a = viewed(x, [sizeOf(x.shape) / inner, inner]);
-  const rest = residual === undefined ? undefined : viewed(residual, [sizeOf(residual.shape) / width, width]);
-  const plain = activation === 'none' && rest === undefined;
-  const product = getKernel(_FusedMatMul, 'webgpu').kernelFunc({
-    inputs: { a, b: W, ...(b === undefined ? {} : { bias: b }) },
-    backend: plain ? backend : withEpilogue(backend as unknown as WebgpuBackend, activation, rest),
+export const linearKernel: KernelFunc = linearKernelBy(tileFor);
+
+/** The kernel with another choice of tiles, as a bench has it. */
+export function linearKernelBy(choose: typeof tileFor): KernelFunc {
+  return ({ inputs, backend, attrs }) => {
+    const { x, W, b, residual } = inputs as { x: TensorInfo; W: TensorInfo; b?: TensorInfo; residual?: TensorInfo };
+    const activation = attrs?.['activation'] as Pointwise;
+    const [inner, width] = W.shape;
+    const a = viewed(x, [sizeOf(x.shape) / inner, inner]);
+    const rest = residual === undefined ? undefined : viewed(residual, [sizeOf(residual.shape) / width, width]);
+    const tile = choose(a.shape[0], inner, width, sharedBytesOn(backend as unknown as WebgpuBackend));
+    const product =
+      tile === undefined
+        ? backendProduct(backend as unknown as WebgpuBackend, a, W, b, rest, activation)
+        : tiledProduct(backend as unknown as WebgpuBackend, tile, { x: a, W, b, residual: rest, activation });
+    return viewed(product, [...x.shape.slice(0, -1), width]);
+  };
+}
+
+const sharedBytesOn = ({ device }: WebgpuBackend): number => device.limits.maxComputeWorkgroupStorageSize;
+
+function backendProduct(
+  backend: WebgpuBackend,
+  a: TensorInfo,
+  W: TensorInfo,
+  bias: TensorInfo | undefined,
+  residual: TensorInfo | undefined,
+  activation: Pointwise,
+): TensorInfo {
+  const plain = activation === 'none' && residual === undefined;
+  return getKernel(_FusedMatMul, 'webgpu').kernelFunc({
+    inputs: { a, b: W, ...(bias === undefined ? {} : { bias }) },
+    backend: plain ? backend : withEpilogue(backend, activation, residual),
     // 'linear' gives the program the seam and changes nothing; without an activation there is none.
     attrs: { transposeA: false, transposeB: false, activation: plain ? null : 'linear' } as never,
   }) as TensorInfo;
-  return viewed(product, [...x.shape.slice(0, -1), width]);
-};
+}
 
 /** `backend`, but a program that applies an activation applies ours, and then adds the residual. */
 function withEpilogue(backend: WebgpuBackend, activation: Pointwise, residual: TensorInfo | undefined): object {

@@ -10,7 +10,7 @@ export interface WebgpuProgram {
   variableNames: string[];
   readonly outputShape: number[];
   readonly workgroupSize: [number, number, number];
-  readonly dispatchLayout: { readonly x: number[] };
+  readonly dispatchLayout: { readonly x: number[]; readonly y?: number[] };
   readonly dispatch: [number, number, number];
   /** Values that one element of the output array holds, and of each input array: 1 or 4. */
   readonly outputComponent?: number;
@@ -29,6 +29,7 @@ export interface Uniform {
 
 /** The backend that kernels are given. */
 export interface WebgpuBackend {
+  readonly device: { readonly limits: { readonly maxComputeWorkgroupStorageSize: number } };
   runWebGPUProgram(
     program: WebgpuProgram,
     inputs: TensorInfo[],

@@ -34,8 +34,18 @@ interface Site {
   /** The player of every cell, [P·E]. */
   readonly cells: Cells;
   readonly baseline: tf.Tensor | undefined;
+  /** Where a backend takes masks as they are: which of their words the players here have, and the bit of every cell. */
+  readonly packed: PackedSite | undefined;
   /** The player that holds each head, whole; undefined where heads are kept. Only of heads. */
   readonly heads: readonly (number | undefined)[] | undefined;
+}
+
+interface PackedSite {
+  /** The first word of a mask that has a player of this site, and by word from there which bits are its players'. */
+  readonly from: number;
+  readonly players: Uint32Array;
+  /** int32 [P, E]: the player's bit, counted from the first word; -1 for what nobody holds. */
+  readonly cells: tf.Tensor2D;
 }
 
 export interface Ablator {
@@ -136,9 +146,11 @@ export function createAblator(
     const heads = whole
       ? Array.from({ length: elements }, (_, head) => here.find(({ component }) => component.element === head)?.i)
       : undefined;
+    const cells = Int32Array.from(index, (column) => columns[column] ?? -1);
     return {
       hook,
       players: columns,
+      packed: rescale || !hasFused('SpexlensMaskBits') ? undefined : packedSite(cells, rows.length, columns),
       index: plain ? undefined : tf.tensor1d(index, 'int32'),
       positions: rows.length,
       elements,
@@ -171,8 +183,20 @@ export function createAblator(
         wants: (name) => stageOf.has(name),
         visit(name, activation) {
           const stage = stageOf.get(name) as number;
-          const { players: here, index, positions, elements, baseline } = sites[stage];
+          const { players: here, index, positions, elements, baseline, packed } = sites[stage];
           const firsts = block.rows[stage];
+          if (packed !== undefined && hasFused('SpexlensMaskBits')) {
+            const { words, all } = wordsOf(block, firsts, packed);
+            const as = activation.shape[0] === 1 || activation.shape[0] === firsts.length;
+            if (all) return as ? activation : expand(activation, firsts.length);
+            const parents = as ? undefined : tf.tensor1d(lineage(activation.shape[0], firsts.length), 'int32');
+            const bits = tf.tensor2d(words, [firsts.length, packed.players.length], 'int32');
+            return fused(
+              'SpexlensMaskBits',
+              { x: activation, words: bits, cells: packed.cells, parents, base: baseline },
+              {},
+            );
+          }
           const matrix = maskMatrix(block.masks, firsts, here, index === undefined ? 0 : 1);
           const stay = activation.shape[0] === 1 || activation.shape[0] === firsts.length;
           if (matrix.every((bit) => bit === 1)) return stay ? activation : expand(activation, firsts.length);
@@ -222,7 +246,11 @@ export function createAblator(
         tf.tensor(factors[stage], [factors[stage].length / cells.length, positions, elements]),
       ),
     [Symbol.dispose]: () =>
-      tf.dispose(sites.flatMap(({ index, baseline }) => [index, baseline].filter((tensor) => tensor !== undefined))),
+      tf.dispose(
+        sites.flatMap(({ index, baseline, packed }) =>
+          [index, baseline, packed?.cells].filter((tensor) => tensor !== undefined),
+        ),
+      ),
   };
 }
 
@@ -232,6 +260,40 @@ function blend(x: tf.Tensor, factors: tf.Tensor, baseline: tf.Tensor | undefined
   const m = tf.reshape(factors, [...factors.shape, ...(x.rank === 4 ? [1] : [])]);
   const kept = tf.mul(x, m);
   return baseline === undefined ? kept : tf.add(kept, tf.mul(baseline, tf.sub(1, m)));
+}
+
+function packedSite(cells: Int32Array, positions: number, players: readonly number[]): PackedSite {
+  const from = Math.min(...players.map((player) => player >>> 5));
+  const bits = new Uint32Array(Math.max(...players.map((player) => player >>> 5)) - from + 1);
+  for (const player of players) bits[(player >>> 5) - from] |= 1 << (player & 31);
+  return {
+    from,
+    players: bits,
+    cells: tf.tensor2d(
+      cells.map((player) => (player === -1 ? -1 : player - 32 * from)),
+      [positions, cells.length / positions],
+      'int32',
+    ),
+  };
+}
+
+/** The words of the masks `rows` that hold a site's players, [rows, words], and whether every mask keeps all of them. */
+function wordsOf(
+  { masks }: MaskBlock,
+  rows: Int32Array,
+  { from, players }: PackedSite,
+): { readonly words: Int32Array; readonly all: boolean } {
+  const words = new Int32Array(rows.length * players.length);
+  let all = true;
+  rows.forEach((mask, r) => {
+    const first = mask * masks.stride + from;
+    for (let w = 0; w < players.length; w++) {
+      const word = masks.words[first + w];
+      words[r * players.length + w] = word;
+      if ((word & players[w]) >>> 0 !== players[w]) all = false;
+    }
+  });
+  return { words, all };
 }
 
 /** 1 where a mask keeps a head: its player, or that nobody holds it. */

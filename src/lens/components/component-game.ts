@@ -10,7 +10,7 @@ import type { Masks } from '../../masks.ts';
 import { fail, throwIfAborted } from '../../errors.ts';
 import { checkPlayers, type Game, type GradientOptions, type MaskGradients, type ValueOptions } from '../../game.ts';
 import type { Model } from '../../model/model.ts';
-import { chooseBatch, chooseGradientBatch, isOutOfMemory } from '../batch-size.ts';
+import { chooseBatch, chooseGradientBatch, isOutOfMemory, usualByteLimit } from '../batch-size.ts';
 import type { ComponentPlayer } from './components.ts';
 import { differentiateMasks, type BlockSize } from './mask-gradients.ts';
 import { asGiven, blockOf, maskMatrix, sortByStage, type OrderedMasks } from './mask-order.ts';
@@ -19,7 +19,7 @@ import { placesOf, preparePrompts, type PromptOptions, type PromptRun } from './
 export interface ComponentGameOptions extends PromptOptions {
   /** Masks per forward pass; from the byte estimate when absent. */
   readonly batchSize?: number | undefined;
-  /** Bytes that one batch's activations may take by the estimate. Default 256 MiB. */
+  /** Bytes that one batch's activations may take by the estimate. Default 256 MiB, on webgpu 1 GiB. */
   readonly byteLimit?: number | undefined;
   /** Bytes of residuals that may be kept from one batch for the next. Default 64 MiB. */
   readonly stateBytes?: number | undefined;
@@ -48,7 +48,7 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
   if (players.length === 0)
     throw fail('input', 'component game', 'has no players; name at least one part of the model.');
   if (tasks.length === 0) throw fail('input', 'component game', 'has no prompts; at least one is needed.');
-  let batchSize = options.batchSize ?? chooseBatch(model, tasks, metric, options.byteLimit ?? 2 ** 28);
+  let batchSize = options.batchSize ?? chooseBatch(model, tasks, metric, options.byteLimit ?? usualByteLimit());
   if (!Number.isInteger(batchSize) || batchSize < 1)
     throw fail('input', 'batch size', `${batchSize} is not a whole number >= 1.`);
   const prompts = preparePrompts(model, options);

@@ -90,6 +90,20 @@ export interface FusedKernels {
     readonly inputs: { readonly x: tf.Tensor };
     readonly attrs: { readonly activation: PointwiseActivation };
   };
+  /**
+   * As SpexlensMaskRows with factors of 0 and 1 in packed masks: element e at position p of row r is on where bit c mod 32 of
+   * words[r, c / 32] is 1, c = cells[p, e], and where c is -1. words int32 [rows, w], cells int32 [1 or S, E].
+   */
+  readonly SpexlensMaskBits: {
+    readonly inputs: {
+      readonly x: tf.Tensor;
+      readonly words: tf.Tensor;
+      readonly cells: tf.Tensor;
+      readonly parents?: tf.Tensor | undefined;
+      readonly base?: tf.Tensor | undefined;
+    };
+    readonly attrs: Readonly<Record<string, never>>;
+  };
   /** act(gate) · up, of one shape. */
   readonly SpexlensGate: {
     readonly inputs: { readonly gate: tf.Tensor; readonly up: tf.Tensor };
