@@ -100,7 +100,13 @@ function setting(result: Result, colors: Colors, width: number): string[] {
   if (result.behaviour !== undefined) lines.push(...labelled('', behaviourText(result.behaviour), width));
   if (result.pilot !== undefined) {
     const { ablation, why, rows } = result.pilot;
-    lines.push(...labelled('ablation', `${ablation}: ${why} (pilot, ${whole(rows)} rows)`, width));
+    lines.push(
+      ...labelled(
+        'ablation',
+        `${why === 'asked for' ? `${ablation}, asked for` : why} (pilot, ${whole(rows)} rows)`,
+        width,
+      ),
+    );
   }
   const ends = `all kept ${colors.bold(format(result.clean))}   all ablated ${colors.bold(format(result.ablated))}${oneLine(units, 20) && ` ${oneLine(units, 20)}`}`;
   lines.push(`${'metric'.padEnd(LABEL)}${oneLine(task.metric, 20)}   ${ends}`);
