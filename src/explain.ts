@@ -30,6 +30,8 @@ export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgres
   readonly target?: number | undefined;
   /** Who proposes the circuit's sets; default enumeration up to 20 players, greedy above. */
   readonly selector?: Selector | undefined;
+  /** Probability with which masks keep a player, one for all or one each; default ½. The spectrum, its indices and R² are in that measure. */
+  readonly keep?: SolveOptions['keep'];
   /** Default 0. */
   readonly seed?: number | undefined;
   /** Whether more of the metric is better; undefined (default) where that has no meaning. */
@@ -77,7 +79,7 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
   const settings = withDefaults(options, game.players.length);
   const { signal, onProgress } = options;
   const ledger = ledgerOf(game);
-  const scored = await solve(ledger, { ...settings, signal, onProgress });
+  const scored = await solve(ledger, { ...settings, keep: options.keep, signal, onProgress });
   const [ablated, clean] = await ledger.value(endsOf(game.players.length), { signal });
   const { moreIsBetter } = options;
   const run: Run = { ledger, scored, settings, clean, ablated, moreIsBetter, signal, onProgress };

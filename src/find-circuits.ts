@@ -230,6 +230,7 @@ function optionsForRecord(
     heldOut,
     target,
     seed,
+    keep: options.keep ?? 0.5,
     batchSize: options.batchSize ?? null,
     threads: options.threads ?? 'auto',
     prompts: options.prompts.length,

@@ -134,6 +134,26 @@ describe('the house', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('asks Node for something only where that is said', () => {
+    const allowed = /^(platform|checkpoint)\/|^measure\/run-log|^tokenizer\/(chat|tokenizer-folder)\.ts$/;
+    const wrong = files.filter((file) => !allowed.test(file) && importsOf(file).some((s) => s.startsWith('node:')));
+    expect(wrong).toEqual([]);
+  });
+
+  it('has files that are read at a sitting: 300 lines, but for those that wait to be split', () => {
+    const waiting = [
+      'checkpoint/torch/pickle.ts',
+      'circuit/find-circuit.ts',
+      'lens/components/ablation.ts',
+      'measure/pooled-game.ts',
+      'report/result.ts',
+    ];
+    const long = files.filter(
+      (file) => !file.endsWith('-bytes.ts') && readFileSync(join(SRC, file), 'utf8').trimEnd().split('\n').length > 300,
+    );
+    expect(long.filter((file) => !waiting.includes(file))).toEqual([]);
+  });
+
   it('has exactly one TensorFlow.js core, and src takes it from tfjs-core alone', () => {
     const wrong = files.filter((file) => importsOf(file).some((s) => s === '@tensorflow/tfjs'));
     expect(wrong).toEqual([]);

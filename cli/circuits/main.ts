@@ -75,6 +75,11 @@ const describe = (): Command =>
     )
     .option('--max-budget <masks>', 'masks that --target-r2 may take (default: 16 n log2 n)')
     .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
+    .option(
+      '--keep <p>',
+      'masks keep each player with this probability; the spectrum and R² are in that measure',
+      '0.5',
+    )
     .option('--target <share>', 'share of the metric the circuit has to keep', '0.9')
     .option('--selector <name>', `who proposes the circuit's sets: auto | ${namesOf(SELECTORS)}`, 'auto')
     .option('--seed <n>', 'seed of everything random', '0')
@@ -133,6 +138,7 @@ interface Flags {
   readonly maxBudget?: string;
   readonly heldOut: string;
   readonly target: string;
+  readonly keep: string;
   readonly seed: string;
   readonly backend: string;
   readonly storage: string;
@@ -141,6 +147,13 @@ interface Flags {
   readonly out?: string;
   readonly json?: boolean;
   readonly debug?: boolean;
+}
+
+/** A probability other than ½, or undefined for ½. */
+function probabilityOf(option: string, text: string): number | undefined {
+  const value = Number(text);
+  if (!(value > 0 && value < 1)) throw fail('input', option, `"${text}" is not a number between 0 and 1, e.g. 0.9.`);
+  return value === 0.5 ? undefined : value;
 }
 
 /** Layers from `0,2-3`. */
@@ -194,6 +207,7 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
       seed: whole('--seed', flags.seed),
     };
     const adaptive = adaptiveOf(flags);
+    const keep = probabilityOf('--keep', flags.keep);
     const asked = {
       metric: metricOf(flags.metric),
       ablation: flags.ablation === 'auto' ? undefined : ablationOf(flags.ablation),
@@ -229,6 +243,7 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
           meanPrompts: await meanPromptsOf(flags, prompts),
           layers,
           target,
+          keep,
           batchSize,
           threads,
           command: line,

@@ -113,7 +113,7 @@ function setting(result: Result, colors: Colors, width: number): string[] {
   lines.push(
     ...labelled(
       'masks',
-      `${whole(result.solver.masks)} fitted, ${whole(masks.heldOut)} held out, ${whole(masks.measured)} in all${resumed}; ${whole(masks.rowsPerSecond)} rows/s${onThreads(masks)}, ${duration(masks.seconds)}; seed ${run.seed}`,
+      `${whole(result.solver.masks)} fitted, ${whole(masks.heldOut)} held out, ${whole(masks.measured)} in all${resumed}; ${whole(masks.rowsPerSecond)} rows/s${onThreads(masks)}, ${duration(masks.seconds)}; seed ${run.seed}${keptWith(result)}`,
       width,
     ),
   );
@@ -140,6 +140,14 @@ function paragraph(text: string, width: number): string[] {
     } else line = oneLine(next, width);
   }
   return line === '' ? lines : [...lines, line];
+}
+
+/** What masks keep, where it is not half of the players. */
+function keptWith({ spectrum: { keep } }: Result): string {
+  if (keep === undefined) return '';
+  return typeof keep === 'number'
+    ? `; a player is kept with probability ${keep}`
+    : '; players are kept with probabilities of their own';
 }
 
 /** ` on 2 threads`, or nothing for one. */
