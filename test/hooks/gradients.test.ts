@@ -153,7 +153,9 @@ describe('runWithGradients', () => {
         hooks: [['blocks.1.hook_resid_pre', (x) => tf.onesLike(x)]],
       }),
     ).toThrow('the metric does not depend on hook_embed: a hook replaces');
-    expect(wrong({}, (logits) => tf.sum(tf.acosh(logits), [1, 2]))).toThrow('the operation Acosh has none');
+    // @tensorflow/tfjs-node-gpu brings the union package along, which has a gradient of everything.
+    if (tf.getGradient('Acosh') == null)
+      expect(wrong({}, (logits) => tf.sum(tf.acosh(logits), [1, 2]))).toThrow('the operation Acosh has none');
     expect(wrong({ backwardHooks: [['hook_embed', () => tf.scalar(1)]] })).toThrow(
       'hook hook_embed: returned shape []',
     );
