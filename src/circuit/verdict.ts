@@ -39,8 +39,12 @@ export interface Findings {
 
 /** Share of random sets that may be as faithful as a circuit by chance. */
 const BY_CHANCE = 0.05;
-/** How far beyond 1 with it, or below 0 without it, is more than helpers of the other side explain. */
+/**
+ * How far beyond 1 with it, and how far below 0 without it, is more than helpers of the other side explain. Without its name movers
+ * a model that has negative ones prefers the wrong name, at SmolLM2's -57 %, and they still are its circuit.
+ */
 const OVERSHOOT = 0.5;
+const UNDERSHOOT = 1;
 /** Deviations of random sets that are more than f(all) - f(none): a unit that noise can make. */
 const MOST_SPREAD = 2;
 const TOLERANCE = 1e-9;
@@ -78,7 +82,7 @@ export function verdictOf(findings: Findings): Verdict {
       kind: 'no better than random',
       why: `of ${count} other sets of ${size} players drawn at random ${reaching} keep ${share(target)} of the metric too, and ${matching} as much as this one (${share(kept)})`,
     };
-  if (kept > 1 + OVERSHOOT || removed < -OVERSHOOT)
+  if (kept > 1 + OVERSHOOT || removed < -UNDERSHOOT)
     return {
       kind: 'overshoot',
       why: `the set alone has ${share(kept)} of the metric and the rest without it ${share(removed)}: what was left out works against the metric, so no share of it is kept`,
