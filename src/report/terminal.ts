@@ -15,6 +15,7 @@ import {
   intervalText,
   isAnswer,
   isCircuit,
+  keptWith,
   joinNames,
   largest,
   readsAs,
@@ -140,14 +141,6 @@ function paragraph(text: string, width: number): string[] {
     } else line = oneLine(next, width);
   }
   return line === '' ? lines : [...lines, line];
-}
-
-/** What masks keep, where it is not half of the players. */
-function keptWith({ spectrum: { keep } }: Result): string {
-  if (keep === undefined) return '';
-  return typeof keep === 'number'
-    ? `; a player is kept with probability ${keep}`
-    : '; players are kept with probabilities of their own';
 }
 
 /** ` on 2 threads`, or nothing for one. */

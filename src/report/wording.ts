@@ -195,3 +195,11 @@ export function behaviourText({ prompts, accuracy, rank, probability }: NonNulla
   const of = prompts === 1 ? 'the prompt' : `${whole(prompts)} prompts`;
   return `the model is right on ${percent(accuracy)} of ${of}; the right answer has rank ${whole(rank)}, probability ${probability.toPrecision(2)}`;
 }
+
+/** What masks keep, where it is not half of the players. */
+export function keptWith({ spectrum: { keep } }: Result): string {
+  if (keep === undefined) return '';
+  return typeof keep === 'number'
+    ? `; a player is kept with probability ${keep}`
+    : '; players are kept with probabilities of their own';
+}
