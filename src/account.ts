@@ -1,16 +1,18 @@
 /**
  * A view of a ledger for one asker: what it asked for, and how much more it may.
  *
- * A budget counts distinct masks, whoever measured them before.
+ * A budget counts distinct masks, whoever measured them before; one with its gradients counts GRADIENT_ROWS.
  */
 import { fail } from './errors.ts';
-import { checkPlayers, type Game, type GradientOptions } from './game.ts';
+import { checkPlayers, GRADIENT_ROWS, type Game, type GradientOptions } from './game.ts';
 import { createMaskTable } from './mask-table.ts';
 import type { Masks } from './masks.ts';
 
 export interface Account extends Game {
   /** Distinct masks it was asked for. */
   readonly asked: number;
+  /** Of those, masks whose gradients it was asked for. */
+  readonly differentiated: number;
   /** Distinct masks it may still be asked for; Infinity without a budget. */
   readonly remaining: number;
   /** The distinct masks it was asked for, in the order of asking, and their values. */
@@ -28,21 +30,28 @@ export function openAccount(ledger: Remembering, budget = Infinity): Account {
     throw fail('budget', 'budget', `${budget} masks; a whole number >= 1 is needed.`);
   const { name, players, rowsPerMask, gradients } = ledger;
   const table = createMaskTable(players.length);
-  const admit = (masks: Masks): void => {
+  const sloped = createMaskTable(players.length);
+  const spent = (): number => table.count + (GRADIENT_ROWS - 1) * sloped.count;
+  const admit = (masks: Masks, gradients: boolean): void => {
     checkPlayers(name, players.length, masks);
-    const fresh = createMaskTable(masks.players);
-    for (let row = 0; row < masks.count; row++) if (table.find(masks, row) === -1) fresh.add(masks, row);
-    const total = table.count + fresh.count;
+    const [fresh, steep] = [createMaskTable(masks.players), createMaskTable(masks.players)];
+    for (let row = 0; row < masks.count; row++) {
+      if (table.find(masks, row) === -1) fresh.add(masks, row);
+      if (gradients && sloped.find(masks, row) === -1) steep.add(masks, row);
+    }
+    const total = spent() + fresh.count + (GRADIENT_ROWS - 1) * steep.count;
     if (total <= budget) return;
-    const left = `${budget - table.count} of ${budget} left`;
-    throw fail(
-      'budget',
-      name,
-      `${fresh.count} more masks asked for with ${left}; raise the budget to at least ${total}.`,
-    );
+    const left = `${budget - spent()} of ${budget} left`;
+    const what = gradients
+      ? `${steep.count} more gradients, ${GRADIENT_ROWS} masks each,`
+      : `${fresh.count} more masks`;
+    throw fail('budget', name, `${what} asked for with ${left}; raise the budget to at least ${total}.`);
   };
-  const enter = (masks: Masks): void => {
-    for (let row = 0; row < masks.count; row++) table.add(masks, row);
+  const enter = (masks: Masks, gradients: boolean): void => {
+    for (let row = 0; row < masks.count; row++) {
+      table.add(masks, row);
+      if (gradients) sloped.add(masks, row);
+    }
   };
   return {
     name,
@@ -51,22 +60,25 @@ export function openAccount(ledger: Remembering, budget = Infinity): Account {
     get asked() {
       return table.count;
     },
+    get differentiated() {
+      return sloped.count;
+    },
     get remaining() {
-      return budget - table.count;
+      return budget - spent();
     },
     async value(masks, options) {
-      admit(masks);
+      admit(masks, false);
       const values = await ledger.value(masks, options);
-      enter(masks);
+      enter(masks, false);
       return values;
     },
     ...(gradients === undefined
       ? {}
       : {
           gradients: async (masks: Masks, options?: GradientOptions) => {
-            admit(masks);
+            admit(masks, true);
             const answer = await gradients(masks, options);
-            enter(masks);
+            enter(masks, true);
             return answer;
           },
         }),

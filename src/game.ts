@@ -26,6 +26,12 @@ export interface ValueOptions {
   readonly onValues?: ((rows: ArrayLike<number>, values: Float64Array) => void) | undefined;
 }
 
+/**
+ * Masks of a budget that the gradients of one mask count for: a forward and a backward pass with respect to masks take some three
+ * forward passes (docs/benchmarks.md has what was measured).
+ */
+export const GRADIENT_ROWS = 3;
+
 /** Values and gradients of masks, in their order. */
 export interface MaskGradients {
   /** f(m), [count]. */

@@ -7,6 +7,8 @@ export { fitFaithBanzhaf, fitKernelShap, type FaithBanzhafOptions } from './prox
 export { CANDIDATES, fitBest, type BestFit, type Candidate, type Contender } from './proxy/best.ts';
 export { fitBestAdditive, fitFirstOrder, type AdditiveFit, type FirstOrderOptions } from './proxy/first-order.ts';
 export { fitProxySpex, type ProxyFit, type ProxySpexOptions } from './proxy/fit.ts';
+export { createGradientCandidate, type MeasuredGradients } from './proxy/gradients/gradient-candidate.ts';
+export { gradspexSolver, planGradients, type GradientPlan } from './proxy/gradients/gradspex.ts';
 export { fitGreedyParities, type GreedyFit, type GreedyOptions } from './proxy/parities/greedy-parities.ts';
 export { createProxySpexSolver, proxyMasks, proxyspexSolver } from './proxy/proxyspex.ts';
 export { createStackSolver, fitStack, stackSolver, type StackFit } from './proxy/stack.ts';

@@ -78,6 +78,8 @@ interface Exports {
     slack: number,
     out: number,
   ) => number;
+  /** wasm/product.ts */
+  readonly product: (a: number, b: number, out: number, m: number, k: number, n: number) => void;
   readonly kernelSlopes: (
     product: number,
     inverse: number,
@@ -99,6 +101,7 @@ export interface Kernels extends Omit<Exports, 'heapBase'> {
   /** Views, valid until the next reservation. */
   readonly int32: (at: number, length: number) => Int32Array;
   readonly float64: (at: number, length: number) => Float64Array;
+  readonly float32: (at: number, length: number) => Float32Array;
 }
 
 const PAGE = 65_536;
@@ -138,6 +141,7 @@ export function createKernels(): Kernels {
     },
     int32: (at, length) => new Int32Array(memory.buffer, at, length),
     float64: (at, length) => new Float64Array(memory.buffer, at, length),
+    float32: (at, length) => new Float32Array(memory.buffer, at, length),
   };
 }
 

@@ -25,6 +25,17 @@ export interface Judge {
 }
 
 /**
+ * Another estimate of every F(S) beside that of the values, as gradients give: what it adds to the judge's F(S), its standard
+ * error, and the degrees of freedom of that. Undefined where it knows nothing of S.
+ */
+export type Witness = (
+  members: readonly number[],
+) => { readonly correction: number; readonly error: number; readonly freedom: number } | undefined;
+
+/** A witness who is so many standard errors, and such a share of what it says, from the values is not heard. */
+const DOUBTED = { errors: 4, share: 0.5 };
+
+/**
  * Standard errors and noise marks of `spectrum`'s terms. A standard error is that of the answer's own F(S): the root
  * of the squared standard error of F̃(S) plus the squared distance to it, so shrinking shows. A set is below the
  * noise when F̃(S) is within thresholdOf its size of 0, or of the other sign, or no larger than `floor`, what
@@ -36,6 +47,7 @@ export function evidenceOf(
   values: Float64Array,
   judges: readonly Judge[],
   floor = floatFloor(values),
+  witness?: Witness,
 ): Evidence {
   const errorOf = ({ outOfSample }: Judge): number => squaredError(values, outOfSample);
   const judge = judges.reduce((best, next) => (errorOf(next) < errorOf(best) ? next : best));
@@ -54,15 +66,43 @@ export function evidenceOf(
   const belowNoise: (readonly number[])[] = [];
   const standardErrors = spectrum.terms.map(({ members, value }) => {
     const [correction, second] = momentsOf(members);
-    const estimate = judgedOf(members, value) + correction;
-    const own = Math.sqrt((left * Math.max(0, second - correction ** 2)) / Math.max(1, rows - 1));
-    const threshold = (thresholds[members.length] ??= thresholdOf(members.length, sample.players, rows - 1));
+    const judged = judgedOf(members, value);
+    const byValues = {
+      estimate: judged + correction,
+      own: Math.sqrt((left * Math.max(0, second - correction ** 2)) / Math.max(1, rows - 1)),
+    };
+    const heard = members.length > 0 ? witness?.(members) : undefined;
+    const { estimate, own, freedom } = joined({ ...byValues, freedom: rows - 1 }, judged, heard);
+    const key = 1000 * members.length + Math.min(999, freedom);
+    const threshold = (thresholds[key] ??= thresholdOf(members.length, sample.players, freedom));
     const size = Math.min(Math.abs(value), Math.abs(estimate));
     if (members.length > 0 && (value * estimate <= 0 || size <= floor || Math.abs(estimate) <= threshold * own))
       belowNoise.push(members);
     return Math.hypot(own, value - estimate);
   });
   return { standardErrors, belowNoise };
+}
+
+interface Estimate {
+  readonly estimate: number;
+  /** Its standard error. */
+  readonly own: number;
+  readonly freedom: number;
+}
+
+/** The mean of both, each by the inverse of its variance; the values' alone where the witness contradicts them. */
+function joined(values: Estimate, judged: number, heard: ReturnType<Witness>): Estimate {
+  if (heard === undefined || !(heard.error > 0)) return values;
+  const other = judged + heard.correction;
+  const apart = Math.abs(values.estimate - other);
+  if (apart > DOUBTED.errors * Math.hypot(values.own, heard.error) + DOUBTED.share * Math.abs(other)) return values;
+  if (values.own === 0) return values;
+  const [mine, theirs] = [values.own ** -2, heard.error ** -2];
+  return {
+    estimate: (mine * values.estimate + theirs * other) / (mine + theirs),
+    own: (mine + theirs) ** -0.5,
+    freedom: mine > theirs ? values.freedom : heard.freedom,
+  };
 }
 
 /** A term's value in the judge's spectrum; 20,000 sets are not turned into text where that is not needed. */

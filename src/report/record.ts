@@ -5,7 +5,7 @@
  * optional.
  */
 import type { Circuit } from '../circuit/find-circuit.ts';
-import type { Player } from '../game.ts';
+import { GRADIENT_ROWS, type Player } from '../game.ts';
 import { layerOf } from '../place.ts';
 import { aboutPlatform } from '../platform/about.ts';
 import { directSubsetRate, energyByOrder, energySplit, staircaseRate } from '../spectrum/energy.ts';
@@ -93,8 +93,9 @@ function playerOf({ name, place }: Player): Result['players'][number] {
 }
 
 function masksOf({ ledger, settings, heldOut }: Explanation, { threads }: RecordFacts): Result['masks'] {
-  const { measured, resumed, milliseconds, rowsPerMask = 1 } = ledger;
-  const rows = measured * rowsPerMask;
+  const { differentiated, resumed, milliseconds, rowsPerMask = 1 } = ledger;
+  const measured = ledger.measured + differentiated;
+  const rows = (ledger.measured + GRADIENT_ROWS * differentiated) * rowsPerMask;
   return {
     budget: settings.budget,
     measured,

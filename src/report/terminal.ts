@@ -16,6 +16,7 @@ import {
   isAnswer,
   isCircuit,
   keptWith,
+  withGradients,
   joinNames,
   largest,
   readsAs,
@@ -114,7 +115,7 @@ function setting(result: Result, colors: Colors, width: number): string[] {
   lines.push(
     ...labelled(
       'masks',
-      `${whole(result.solver.masks)} fitted, ${whole(masks.heldOut)} held out, ${whole(masks.measured)} in all${resumed}; ${whole(masks.rowsPerSecond)} rows/s${onThreads(masks)}, ${duration(masks.seconds)}; seed ${run.seed}${keptWith(result)}`,
+      `${whole(result.solver.masks)} fitted${withGradients(result)}, ${whole(masks.heldOut)} held out, ${whole(masks.measured)} in all${resumed}; ${whole(masks.rowsPerSecond)} rows/s${onThreads(masks)}, ${duration(masks.seconds)}; seed ${run.seed}${keptWith(result)}`,
       width,
     ),
   );

@@ -196,6 +196,13 @@ export function behaviourText({ prompts, accuracy, rank, probability }: NonNulla
   return `the model is right on ${percent(accuracy)} of ${of}; the right answer has rank ${whole(rank)}, probability ${probability.toPrecision(2)}`;
 }
 
+/** How many of the masks that were fitted had their gradients taken. */
+export function withGradients({ solver: { details } }: Result): string {
+  const { measuredGradients, rowsPerGradient } = details;
+  if (typeof measuredGradients !== 'number' || measuredGradients === 0) return '';
+  return ` (${whole(measuredGradients)} with gradients, ${Number(rowsPerGradient)} rows each)`;
+}
+
 /** What masks keep, where it is not half of the players. */
 export function keptWith({ spectrum: { keep } }: Result): string {
   if (keep === undefined) return '';

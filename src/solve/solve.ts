@@ -11,6 +11,7 @@ import { closest, fail } from '../errors.ts';
 import type { Game } from '../game.ts';
 import { ledgerOf, type Ledger } from '../ledger.ts';
 import { fitBestAdditive } from '../proxy/first-order.ts';
+import { gradspexSolver } from '../proxy/gradients/gradspex.ts';
 import { proxyspexSolver } from '../proxy/proxyspex.ts';
 import { stackSolver } from '../proxy/stack.ts';
 import { createRandom } from '../random.ts';
@@ -24,12 +25,13 @@ import { spex } from '../spex/spex.ts';
 import { solveAdaptively, type AdaptiveOptions } from './adaptive.ts';
 import { autoSolver } from './auto.ts';
 
-export type SolverName = 'auto' | 'exact' | 'proxyspex' | 'stack' | 'spex';
+export type SolverName = 'auto' | 'exact' | 'gradspex' | 'proxyspex' | 'stack' | 'spex';
 
 /** The solvers by name. */
 export const SOLVERS: Readonly<Record<SolverName, Solver>> = {
   auto: autoSolver,
   exact: exactSolver,
+  gradspex: gradspexSolver,
   proxyspex: proxyspexSolver,
   stack: stackSolver,
   spex: spex(),

@@ -91,7 +91,7 @@ gameContract('a ledger', () => openLedger(polite()));
 gameContract('a ledger of a game that knows of no signal', () => openLedger(bare()));
 gameContract('a ledger of a game with gradients', () => openLedger(smooth()));
 gameContract('an account', () => openLedger(bare()).account(64));
-gameContract('an account of a game with gradients', () => openLedger(smooth()).account(16));
+gameContract('an account of a game with gradients', () => openLedger(smooth()).account(64));
 
 const task = (tokens: number[]): Task => ({
   tokens,
@@ -152,7 +152,7 @@ describe('on two threads', { timeout: 120_000 }, () => {
 });
 
 describe('a bare object is a whole game', () => {
-  const BUDGETS: Readonly<Record<SolverName, number>> = {
+  const BUDGETS: Readonly<Record<Exclude<SolverName, 'gradspex'>, number>> = {
     auto: 300,
     exact: 1024,
     proxyspex: 400,
@@ -160,7 +160,13 @@ describe('a bare object is a whole game', () => {
     spex: 600,
   };
 
-  it.each(Object.keys(SOLVERS) as SolverName[])(
+  it('but for gradspex, which says what it needs', async () => {
+    await expect(SOLVERS.gradspex.solve(bare(), { budget: 300, seed: 1 })).rejects.toThrow(
+      /needs gradients.*proxyspex/,
+    );
+  });
+
+  it.each(Object.keys(BUDGETS) as (keyof typeof BUDGETS)[])(
     'for solver %s, behind a ledger and before one',
     { timeout: 60_000 },
     async (solver) => {

@@ -109,7 +109,7 @@ describe('solve', () => {
 
   it('refuses a solver it does not have', () => {
     expect(() => solverOf('spexx')).toThrow(
-      /"spexx" is unknown; did you mean spex\? There are auto, exact, proxyspex, stack, spex/,
+      /"spexx" is unknown; did you mean spex\? There are auto, exact, gradspex, proxyspex, stack, spex/,
     );
   });
 });
