@@ -16,6 +16,7 @@ import { mostMasks, type AdaptiveOptions } from './solve/adaptive.ts';
 import { autoSolver } from './solve/auto.ts';
 import { solve, type ScoredSolution } from './solve/solve.ts';
 import type { Solver, SolveOptions } from './solver.ts';
+import type { FourierSpectrum } from './spectrum/spectrum.ts';
 
 export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgress'> {
   /** Default: the best of all of them, by masks that were not fitted. */
@@ -32,6 +33,8 @@ export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgres
   readonly selector?: Selector | undefined;
   /** Probability with which masks keep a player, one for all or one each; default ½. The spectrum, its indices and R² are in that measure. */
   readonly keep?: SolveOptions['keep'];
+  /** Other answers over the same players, by name: their sets are measured beside the circuit's and the removal curve's. */
+  readonly rivals?: Readonly<Record<string, FourierSpectrum>> | undefined;
   /** Default 0. */
   readonly seed?: number | undefined;
   /** Whether more of the metric is better; undefined (default) where that has no meaning. */
@@ -82,7 +85,8 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
   const scored = await solve(ledger, { ...settings, keep: options.keep, signal, onProgress });
   const [ablated, clean] = await ledger.value(endsOf(game.players.length), { signal });
   const { moreIsBetter } = options;
-  const run: Run = { ledger, scored, settings, clean, ablated, moreIsBetter, signal, onProgress };
+  const rivals = { [FIRST_ORDER]: scored.firstOrder, ...options.rivals };
+  const run: Run = { ledger, scored, rivals, settings, clean, ablated, moreIsBetter, signal, onProgress };
   const known = options.findings ?? [];
   const broken = known.some(({ kind }) => kind === 'broken question');
   const circuit = broken ? undefined : await circuitOf(run);
@@ -94,6 +98,7 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
 interface Run extends Pick<ExplainOptions, 'moreIsBetter' | 'signal' | 'onProgress'> {
   readonly ledger: Ledger;
   readonly scored: ScoredSolution;
+  readonly rivals: Readonly<Record<string, FourierSpectrum>>;
   readonly settings: ExplainSettings;
   readonly clean: number;
   readonly ablated: number;
@@ -102,6 +107,7 @@ interface Run extends Pick<ExplainOptions, 'moreIsBetter' | 'signal' | 'onProgre
 async function circuitOf({
   ledger,
   scored,
+  rivals,
   settings,
   clean,
   ablated,
@@ -115,7 +121,7 @@ async function circuitOf({
     target,
     seed,
     ...(selector === undefined ? {} : { selector }),
-    rivals: { [FIRST_ORDER]: scored.firstOrder },
+    rivals,
     moreIsBetter,
     signal,
     onProgress: (progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }),
@@ -125,6 +131,7 @@ async function circuitOf({
 async function removalOf({
   ledger,
   scored,
+  rivals,
   settings,
   clean,
   ablated,
@@ -137,7 +144,7 @@ async function removalOf({
   onProgress?.({ stage: 'removal', done: 0, total: sizes.length });
   const curve = await removalCurve(scored.solution.spectrum, ledger, {
     seed,
-    rivals: { [FIRST_ORDER]: scored.firstOrder },
+    rivals,
     sizes,
     randomSets: RANDOM_REMOVALS,
     ...(selector === undefined ? {} : { selector }),

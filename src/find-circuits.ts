@@ -4,15 +4,20 @@
  * ask (which parts, which prompts, what stands in for an absent part) -> open the game -> its ledger -> explain -> record. The
  * command line (cli/circuits) and notebooks call this; it writes nothing but the run log.
  */
+import { RANKINGS, spectrumOfRanking, type Interpolated, type RankingName } from './attribution/rankings.ts';
 import type { Backend } from './backend/backend.ts';
 import { fail } from './errors.ts';
 import { explain, type ExplainOptions } from './explain.ts';
-import { openLedger, type ValueLog } from './ledger.ts';
+import { openLedger, type Ledger, type ValueLog } from './ledger.ts';
 import type { Finding } from './circuit/findings.ts';
 import { behaviourOf, type Behaviour } from './lens/behaviour.ts';
 import type { Ablation } from './lens/components/ablations.ts';
 import { chooseAblation, twinned, type Choice } from './lens/components/choose-ablation.ts';
-import type { ComponentGameOptions } from './lens/components/component-game.ts';
+import {
+  createComponentGame,
+  type ComponentGame,
+  type ComponentGameOptions,
+} from './lens/components/component-game.ts';
 import { nameParts, parsePlayers, type ComponentPlayer } from './lens/components/components.ts';
 import { questionOf } from './lens/components/question.ts';
 import { METRICS, type Metric } from './lens/metrics.ts';
@@ -23,6 +28,7 @@ import type { Model } from './model/model.ts';
 import { toSequences } from './model/tokens.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
+import type { FourierSpectrum } from './spectrum/spectrum.ts';
 import { STUDY_VERSION, type Study } from './study.ts';
 
 export interface FindCircuitsOptions extends ExplainOptions, Execution {
@@ -39,6 +45,8 @@ export interface FindCircuitsOptions extends ExplainOptions, Execution {
   readonly meanPrompts?: readonly Prompt[] | undefined;
   /** Default METRICS['logit-diff']. */
   readonly metric?: Metric | undefined;
+  /** Rankings by gradients whose sets are measured beside the circuit's; default none. */
+  readonly rankings?: readonly RankingName[] | undefined;
   /** The command that repeats the run, for the record. */
   readonly command?: string | undefined;
   /** Opens the log that measured values go to, for this study. */
@@ -68,8 +76,10 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
   try {
     log = await options.openLog?.(study);
     const findings = findingsOf(asked, choice, behaviour);
-    const explanation = await explain(openLedger(game, log), {
+    const ledger = openLedger(game, log);
+    const explanation = await explain(ledger, {
       ...options,
+      rivals: { ...options.rivals, ...(await rankingsOf(ledger, game, model, asked, options)) },
       findings,
       moreIsBetter: asked.metric.moreIsBetter,
     });
@@ -90,6 +100,29 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
     log?.close();
     game[Symbol.dispose]();
   }
+}
+
+/** The rankings that were asked for, as additive answers. What threads cannot differentiate between masks, this one does. */
+async function rankingsOf(
+  ledger: Ledger,
+  game: OpenedGame,
+  model: Model,
+  asked: ComponentGameOptions,
+  { rankings = [], seed = 0, signal }: FindCircuitsOptions,
+): Promise<Record<string, FourierSpectrum>> {
+  const rivals: Record<string, FourierSpectrum> = {};
+  let own: ComponentGame | undefined;
+  const between = (): Interpolated =>
+    (game.gradientsAt === undefined ? (own ??= createComponentGame(model, asked)) : game) as Interpolated;
+  try {
+    for (const name of rankings) {
+      const ranking = await RANKINGS[name]({ game: ledger, between, seed, signal });
+      rivals[ranking.name] = spectrumOfRanking(ranking);
+    }
+  } finally {
+    own?.[Symbol.dispose]();
+  }
+  return rivals;
 }
 
 /** The study of a question about `model`, whose values `backend` computes. */
@@ -225,6 +258,7 @@ function optionsForRecord(
     metric: asked.metric.name,
     solver: solver?.name ?? 'auto',
     selector: options.selector?.name ?? 'auto',
+    rankings: options.rankings ?? [],
     budget,
     adaptive: adaptive ?? null,
     heldOut,

@@ -78,3 +78,13 @@ export { recordOf, type RecordFacts } from './report/record.ts';
 export { renderReport } from './report/html.ts';
 export { formatResult, parseResult, type Result } from './report/result.ts';
 export { terminalReport } from './report/terminal.ts';
+export {
+  attributionPatching,
+  expectedGradients,
+  integratedGradients,
+  RANKINGS,
+  spectrumOfRanking,
+  type Interpolated,
+  type Ranking,
+  type RankingName,
+} from './attribution/rankings.ts';

@@ -55,6 +55,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   spex: [...SEAMS, 'spectrum'],
   proxy: [...SEAMS, 'kernels', 'spectrum'],
   solve: [...SEAMS, 'spectrum', 'spex', 'proxy'],
+  attribution: [...SEAMS, 'spectrum'],
   circuit: [...SEAMS, 'spectrum'],
   explain: [...SEAMS, 'spectrum', 'solve', 'circuit'],
   report: [...SEAMS, 'spectrum', 'circuit', 'explain'],

@@ -345,12 +345,16 @@ describe('an account', () => {
     expect([account.asked, account.remaining]).toEqual([0, 8]);
   });
 
-  it('counts gradients as masks, a mask asked for both ways once', async () => {
-    const account = openLedger(differentiable().game).account(2);
+  it('counts gradients as three masks, a mask asked for both ways once', async () => {
+    const account = openLedger(differentiable().game).account(6);
     await account.value(masksFromMembers(2, [[0]]));
+    expect([account.asked, account.differentiated, account.remaining]).toEqual([1, 0, 5]);
     await account.gradients?.(masksFromMembers(2, [[0], [1]]));
-    expect([account.asked, account.remaining]).toEqual([2, 0]);
+    await account.gradients?.(masksFromMembers(2, [[1]]));
+    await account.value(masksFromMembers(2, [[1]]));
+    expect([account.asked, account.differentiated, account.remaining]).toEqual([2, 2, 0]);
     await expect(account.gradients?.(allMasks(2))).rejects.toMatchObject({ kind: 'budget' });
+    await expect(account.value(allMasks(2))).rejects.toMatchObject({ kind: 'budget' });
     expect('gradients' in openLedger(gameFromFunction('index', 2, index)).account()).toBe(false);
   });
 });

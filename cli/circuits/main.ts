@@ -11,6 +11,7 @@ import { loadModel } from '../../src/model/model.ts';
 import { requireStorage, STORAGES } from '../../src/model/weights/parameters.ts';
 import { formatResult } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
+import { rankingNamed, RANKINGS } from '../../src/attribution/rankings.ts';
 import { solverOf, SOLVERS } from '../../src/solve/solve.ts';
 import { selectorOf, SELECTORS } from '../../src/circuit/selectors.ts';
 import { VERSION } from '../../src/version.ts';
@@ -82,6 +83,10 @@ const describe = (): Command =>
     )
     .option('--target <share>', 'share of the metric the circuit has to keep', '0.9')
     .option('--selector <name>', `who proposes the circuit's sets: auto | ${namesOf(SELECTORS)}`, 'auto')
+    .option(
+      '--rankings <names>',
+      `rankings by gradients whose sets are measured beside the circuit's, with commas between: ${namesOf(RANKINGS)}`,
+    )
     .option('--seed <n>', 'seed of everything random', '0')
     .optionsGroup('Where to run and write:')
     .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
@@ -128,6 +133,7 @@ interface Flags {
   readonly players: string;
   readonly layers?: string;
   readonly ablation: string;
+  readonly rankings?: string;
   readonly rescale?: boolean;
   readonly meanPrompts?: string;
   readonly metric: string;
@@ -214,6 +220,7 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
       rescale: flags.rescale === true,
       solver: solverOf(flags.solver),
       selector: flags.selector === 'auto' ? undefined : selectorOf(flags.selector),
+      rankings: flags.rankings?.split(',').map((name) => rankingNamed(name.trim())),
     };
     const layers = flags.layers === undefined ? undefined : layersOf(flags.layers);
     const batchSize = flags.batchSize === undefined ? undefined : whole('--batch-size', flags.batchSize);

@@ -221,6 +221,8 @@ function circuit(result: Result, colors: Colors, width: number): string[] {
   const versus = random
     ? `   ${random.count} random sets ${percent(random.mean)} [${percent(random.low)}, ${percent(random.high)}]`
     : '';
+  const names = Object.keys(found.chosen.rivals).map((name) => oneLine(name, 22));
+  const wide = names.reduce((most, name) => Math.max(most, name.length + 1), 12);
   return [
     heading(
       'circuit',
@@ -232,12 +234,12 @@ function circuit(result: Result, colors: Colors, width: number): string[] {
       width - 2,
       3,
     ).map((line) => `  ${colors.bold(line)}`),
-    `  kept alone  ${colors.bold(percent(kept.faithfulness).padStart(6))} faithfulness${colors.dim(versus)}`,
-    ...Object.entries(found.chosen.rivals).map(
-      ([name, { kept: theirs }]) =>
-        `  ${oneLine(name, 11).padEnd(12)}${percent(theirs.faithfulness).padStart(6)} ${colors.dim('kept by its own set of this size')}`,
+    `  ${'kept alone'.padEnd(wide)}${colors.bold(percent(kept.faithfulness).padStart(6))} faithfulness${colors.dim(versus)}`,
+    ...Object.values(found.chosen.rivals).map(
+      ({ kept: theirs }, k) =>
+        `  ${names[k].padEnd(wide)}${percent(theirs.faithfulness).padStart(6)} ${colors.dim('kept by its own set of this size')}`,
     ),
-    `  removed     ${colors.bold(percent(removed.faithfulness).padStart(6))} is left without it ${colors.dim('(completeness; 0 % = it carries all)')}`,
+    `  ${'removed'.padEnd(wide)}${colors.bold(percent(removed.faithfulness).padStart(6))} is left without it ${colors.dim('(completeness; 0 % = it carries all)')}`,
   ];
 }
 

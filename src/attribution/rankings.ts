@@ -1,0 +1,157 @@
+/**
+ * Rankings of players by gradients, as the field has them: one score a player, what keeping it is estimated to add to f.
+ *
+ * z = m·clean + (1 - m)·baseline at every player, so ∂f/∂m_i = ∂f/∂z_i · (clean_i - baseline_i): attribution patching's score
+ * is the gradient of the mask itself. A ranking is an additive spectrum, so circuits and removal curves measure its sets like
+ * those of any other answer (`rivals`).
+ */
+import { closest, fail } from '../errors.ts';
+import { GRADIENT_ROWS, type Game, type GradientOptions, type MaskGradients } from '../game.ts';
+import type { Keep } from '../keep.ts';
+import { emptyMasks, masksFromMembers, type Masks } from '../masks.ts';
+import { createRandom } from '../random.ts';
+import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
+import { uniformMasks } from '../uniform-masks.ts';
+
+export interface Ranking {
+  /** 'attribution patching', 'integrated gradients', 'expected gradients'. */
+  readonly name: string;
+  /** What keeping each player is estimated to add to f, [n], in units of f. */
+  readonly scores: Float64Array;
+  /** Its price, in masks of a budget. */
+  readonly cost: number;
+}
+
+/** A game that can be differentiated. */
+export type Differentiable = Game & { readonly gradients: NonNullable<Game['gradients']> };
+
+/** One that can be between masks too. */
+export interface Interpolated extends Game {
+  /** f and ∂f/∂m at rows of m [rows · n], numbers from 0 to 1. */
+  readonly gradientsAt: (m: Float32Array, options?: GradientOptions) => Promise<MaskGradients>;
+}
+
+/**
+ * Attribution patching: the gradient where everything is kept, or (`at: 'ablated'`) where nothing is.
+ * Source: Nanda, Attribution Patching: Activation Patching At Industrial Scale (2023); for edges Syed, Rager, Conmy,
+ * Attribution Patching Outperforms Automated Circuit Discovery (arXiv 2310.10348).
+ * @throws 'input' for a game without gradients.
+ */
+export async function attributionPatching(
+  game: Game,
+  { at = 'kept', signal }: { readonly at?: 'kept' | 'ablated'; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Ranking> {
+  const n = game.players.length;
+  const everyone = Array.from({ length: n }, (_, i) => i);
+  const mask = masksFromMembers(n, [at === 'kept' ? everyone : []]);
+  const { gradients } = await differentiable(game, 'attribution patching').gradients(mask, { signal });
+  return { name: 'attribution patching', scores: Float64Array.from(gradients), cost: GRADIENT_ROWS };
+}
+
+/**
+ * Integrated gradients over the activations: the mean gradient on the straight way from everything ablated to everything kept, at
+ * the middles of `steps` parts of it; scores add up to f(all) - f(none) as steps grow.
+ * Source: Sundararajan, Taly, Yan, Axiomatic Attribution for Deep Networks (arXiv 1703.01365); of activations, as EAP-IG's node
+ * form has it: Hanna, Pezzelle, Belinkov, Have Faith in Faithfulness (arXiv 2403.17806).
+ * @throws 'input' for a game that has no gradients between masks, or no step.
+ */
+export async function integratedGradients(
+  game: Game,
+  { steps = 8, signal }: { readonly steps?: number; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Ranking> {
+  if (!Number.isInteger(steps) || steps < 1)
+    throw fail('input', 'integrated gradients', `${steps} steps; a whole number >= 1 is needed.`);
+  const between = (game as Partial<Interpolated>).gradientsAt;
+  if (between === undefined)
+    throw fail(
+      'input',
+      'integrated gradients',
+      `the game "${game.name}" has no gradients between masks. A game over a model's parts has them on one thread (threads: 1).`,
+    );
+  const n = game.players.length;
+  const m = new Float32Array(steps * n);
+  for (let k = 0; k < steps; k++) m.fill((k + 0.5) / steps, k * n, (k + 1) * n);
+  const { gradients } = await between(m, { signal });
+  return { name: 'integrated gradients', scores: meanRow(gradients, n), cost: GRADIENT_ROWS * steps };
+}
+
+/**
+ * Expected gradients: the mean gradient over random masks. Where f is the multilinear extension of its values these are the
+ * Banzhaf values (with `keep`, those of that measure).
+ * Source: the name and the idea of averaging over references, Erion et al., Improving performance of deep learning models with
+ * axiomatic attribution priors and expected gradients (arXiv 1906.10670); here the references are masks.
+ * @throws 'input' for a game without gradients, or no sample.
+ */
+export async function expectedGradients(
+  game: Game,
+  {
+    samples = 32,
+    seed,
+    keep,
+    signal,
+  }: {
+    readonly samples?: number;
+    readonly seed: number;
+    readonly keep?: Keep | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<Ranking> {
+  if (!Number.isInteger(samples) || samples < 1)
+    throw fail('input', 'expected gradients', `${samples} masks; a whole number >= 1 is needed.`);
+  const n = game.players.length;
+  const masks = drawn(n, samples, seed, keep);
+  const { gradients } = await differentiable(game, 'expected gradients').gradients(masks, { signal });
+  return { name: 'expected gradients', scores: meanRow(gradients, n), cost: GRADIENT_ROWS * masks.count };
+}
+
+/** The ranking as an additive answer, F({i}) = -score/2: what `rivals` of circuits and removal curves take. */
+export function spectrumOfRanking({ scores }: Pick<Ranking, 'scores'>): FourierSpectrum {
+  const terms = Array.from(scores, (score, i) => ({ members: [i], value: -score / 2 }));
+  return createSpectrum('fourier', scores.length, [{ members: [], value: 0 }, ...terms]);
+}
+
+/** What a ranking may draw on: a game with gradients, and one with gradients between masks. */
+export interface RankingInput {
+  readonly game: Game;
+  readonly between: () => Interpolated;
+  readonly seed: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type RankingName = 'attribution-patching' | 'integrated-gradients' | 'expected-gradients';
+
+/** The rankings by name. */
+export const RANKINGS: Readonly<Record<RankingName, (input: RankingInput) => Promise<Ranking>>> = {
+  'attribution-patching': ({ game, signal }) => attributionPatching(game, { signal }),
+  'integrated-gradients': ({ between, signal }) => integratedGradients(between(), { signal }),
+  'expected-gradients': ({ game, seed, signal }) => expectedGradients(game, { seed, signal }),
+};
+
+/** @throws 'input' for an unknown name, with a suggestion. */
+export function rankingNamed(name: string): RankingName {
+  if (Object.hasOwn(RANKINGS, name)) return name as RankingName;
+  const names = Object.keys(RANKINGS);
+  throw fail(
+    'input',
+    'ranking',
+    `"${name}" is unknown; did you mean ${closest(name, names)[0]}? There are ${names.join(', ')}.`,
+  );
+}
+
+function drawn(n: number, samples: number, seed: number, keep: Keep | undefined): Masks {
+  const count = n < 30 ? Math.min(samples, 2 ** n) : samples;
+  return n === 0 ? emptyMasks(0, 0) : uniformMasks(n, count, createRandom(seed, 'expected gradients'), undefined, keep);
+}
+
+function differentiable(game: Game, who: string): Differentiable {
+  if (game.gradients === undefined)
+    throw fail('input', who, `needs gradients; the game "${game.name}" only has values.`);
+  return game as Differentiable;
+}
+
+function meanRow(matrix: Float32Array, n: number): Float64Array {
+  const rows = matrix.length / n;
+  const mean = new Float64Array(n);
+  for (let row = 0; row < rows; row++) for (let i = 0; i < n; i++) mean[i] += matrix[row * n + i] / rows;
+  return mean;
+}
