@@ -6,7 +6,7 @@
  *
  * A budget is in masks; a gradient counts three. `values` is the best that auto finds without gradients (first order, ProxySPEX,
  * stack, SPEX), `first order` its additive baseline; `mean gradient` is the additive answer whose coefficients are the means of
- * B/3 gradients; `gradients alone` is the gradient process on B/3 gradients; `gradspex` is what ships, B/6 gradients and B/2
+ * B/3 gradients; `gradients alone` is the gradient process on B/3 gradients; `gradspex` is what ships, B/4 gradients and B/4
  * values. R² on masks that none of them fitted: the mean over seeds, and the range.
  * The second table has circuits, measured on the model: sets proposed by gradspex from one budget and, beside them, by rankings of
  * the field, expected gradients having a third of that budget.

@@ -14,7 +14,9 @@ import { uniformMasks } from '../uniform-masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
 import type { Game } from '../game.ts';
 import { proxyMasks } from '../proxy/proxyspex.ts';
-import { fitBest, type BestFit } from '../proxy/best.ts';
+import { CANDIDATES, fitBest, type BestFit, type Candidate } from '../proxy/best.ts';
+import { costOf, planGradients } from '../proxy/gradients/gradspex.ts';
+import { gradientSource } from './gradient-source.ts';
 import { createRandom } from '../random.ts';
 import type { Adaptive, Round, Solution, SolveOptions } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';
@@ -79,40 +81,81 @@ export async function solveAdaptively(game: Game, options: AdaptiveOptions): Pro
       held: none,
     };
   }
-  const draw = proxyMasks(n, maxBudget, seed, keep);
-  const fresh = uniformMasks(n, heldOut, createRandom(seed, 'held out'), tableOf(draw), keep);
-  const measure = (stage: string, masks: Masks): Promise<Float64Array> => {
-    let done = 0;
-    return game.value(masks, {
-      signal,
-      onValues: (_rows, batch) => onProgress?.({ stage, done: (done += batch.length), total: masks.count }),
-    });
-  };
-  const truth = await measure('held out', fresh);
-  const values = new Float64Array(draw.count);
+  const source = await sourceOf(game, { budget: maxBudget, seed, signal, onProgress, floor, keep });
+  const fresh = uniformMasks(n, heldOut, createRandom(seed, 'held out'), tableOf(source.drawn), keep);
+  let done = 0;
+  const truth = await game.value(fresh, {
+    signal,
+    onValues: (_rows, batch) => onProgress?.({ stage: 'held out', done: (done += batch.length), total: fresh.count }),
+  });
   const rounds: Round[] = [];
-  const rowsOf = (from: number, to: number): Int32Array => Int32Array.from({ length: to - from }, (_, k) => from + k);
-  let measured = 0;
-  for (const fitted of roundSizes(n, draw.count)) {
+  for (const budget of roundSizes(n, source.most)) {
     throwIfAborted(signal, 'adaptive');
-    values.set(await measure('measure', selectRows(draw, rowsOf(measured, fitted))), measured);
-    measured = fitted;
-    const masks = selectRows(draw, rowsOf(0, fitted));
-    const own = values.slice(0, fitted);
-    const fit = await fitBest(masks, own, { seed, signal, onProgress, floor, keep });
+    const { masks, values, candidates, spent } = await source.measure(budget);
+    const fit = await fitBest(masks, values, { seed, signal, onProgress, floor, keep }, candidates);
     const interval = r2Interval(truth, evaluate(fit.spectrum, fresh), { seed });
-    rounds.push({ fitted, solver: fit.solver, ...interval });
-    const end = verdict(rounds, targetR2, draw.count);
+    rounds.push({ fitted: budget, solver: fit.solver, ...interval });
+    const end = verdict(rounds, targetR2, source.most);
     if (end === undefined) continue;
     const adaptive: Adaptive = { target: targetR2, ...end, rounds };
     return {
-      solution: solutionOf(fit, fitted, n, adaptive),
+      solution: solutionOf(fit, masks.count, n, adaptive, spent),
       heldOut: interval,
-      fitted: { masks, values: own },
+      fitted: { masks, values },
       held: { masks: fresh, values: truth },
     };
   }
   throw new Error('unreachable: the last round has a verdict');
+}
+
+/** Where rounds come from: a budget's masks, values, and who may answer from them. */
+interface Source {
+  readonly most: number;
+  readonly drawn: Masks;
+  measure(budget: number): Promise<{
+    readonly masks: Masks;
+    readonly values: Float64Array;
+    readonly candidates: readonly Candidate[];
+    /** What it cost, for the record. */
+    readonly spent: Readonly<Record<string, unknown>>;
+  }>;
+}
+
+async function sourceOf(game: Game, options: SolveOptions): Promise<Source> {
+  const { budget, seed, signal, onProgress, keep } = options;
+  const n = game.players.length;
+  const plan = game.gradients === undefined ? undefined : planGradients(n, budget);
+  if (plan !== undefined) {
+    const source = await gradientSource(game, plan, options);
+    return {
+      most: budget,
+      drawn: source.drawn,
+      async measure(part) {
+        const { spent, ...measured } = await source.measure(part);
+        return { ...measured, spent: costOf(spent) };
+      },
+    };
+  }
+  const drawn = proxyMasks(n, budget, seed, keep);
+  const values = new Float64Array(drawn.count);
+  const rowsOf = (from: number, to: number): Int32Array => Int32Array.from({ length: to - from }, (_, k) => from + k);
+  let measured = 0;
+  return {
+    most: drawn.count,
+    drawn,
+    async measure(part) {
+      let done = 0;
+      const more = selectRows(drawn, rowsOf(measured, part));
+      const news = await game.value(more, {
+        signal,
+        onValues: (_rows, batch) => onProgress?.({ stage: 'measure', done: (done += batch.length), total: more.count }),
+      });
+      values.set(news, measured);
+      measured = part;
+      const masks = selectRows(drawn, rowsOf(0, part));
+      return { masks, values: values.slice(0, part), candidates: CANDIDATES, spent: {} };
+    },
+  };
 }
 
 function solutionOf(
@@ -120,6 +163,7 @@ function solutionOf(
   masks: number,
   n: number,
   adaptive: Adaptive,
+  spent: Readonly<Record<string, unknown>>,
 ): Solution {
   return {
     solver,
@@ -127,7 +171,7 @@ function solutionOf(
     masks,
     exact: false,
     evidence: { ...evidence, adaptive },
-    details: { kind, alphaMasks: masks / (n * Math.log2(Math.max(2, n))), ...details, chosenBy: why },
+    details: { kind, alphaMasks: masks / (n * Math.log2(Math.max(2, n))), ...spent, ...details, chosenBy: why },
   };
 }
 

@@ -3,7 +3,7 @@
  * and the stack.
  *
  * A game with gradients is asked for a few first. Where they predict values that they did not see better than the values
- * themselves do, half of the budget goes into gradients (proxy/gradients/gradspex.ts) and every candidate has all values.
+ * themselves do, most of the budget goes into gradients (proxy/gradients/gradspex.ts) and every candidate has all values.
  *
  * SPEX's masks are structured and cannot be reused from a uniform draw, but a proxy can learn from them. So
  * where half the budget buys SPEX at least 2^6 bins a group, that half is measured by SPEX's plan, the rest
@@ -12,25 +12,13 @@
  * go to the candidates of proxy/best.ts: first order, ProxySPEX, the stack, whichever is simplest within one standard
  * error of the best.
  */
-import { ledgerOf } from '../ledger.ts';
 import { concatMasks, selectRows } from '../masks.ts';
 import { tableOf } from '../mask-table.ts';
 import { uniformMasks } from '../uniform-masks.ts';
 import { SpexlensError } from '../errors.ts';
 import { createMaskSolver } from '../proxy/proxyspex.ts';
-import { additiveCandidate, CANDIDATES, fitBest, type BestFit } from '../proxy/best.ts';
-import { fitBestAdditive } from '../proxy/first-order.ts';
-import { createGradientCandidate } from '../proxy/gradients/gradient-candidate.ts';
-import {
-  costOf,
-  drawGradients,
-  measureDraw,
-  planGradients,
-  type GradientPlan,
-  type MeasuredDraw,
-} from '../proxy/gradients/gradspex.ts';
-import { fitScreenedProcess } from '../proxy/gradients/screened-process.ts';
-import { START } from '../proxy/gradients/tune-process.ts';
+import { fitBest } from '../proxy/best.ts';
+import { costOf, planGradients, type GradientPlan } from '../proxy/gradients/gradspex.ts';
 import { simplestOfBest } from '../proxy/simplest-of-best.ts';
 import { isFair } from '../keep.ts';
 import { floatFloor } from '../spectrum/noise.ts';
@@ -42,8 +30,8 @@ import { evaluate } from '../spectrum/spectrum.ts';
 import { planSpex, type SpexPlan } from '../spex/plan.ts';
 import { drawMasks } from '../spex/sample.ts';
 import { evidenceOf, fitSpex, measureBins } from '../spex/spex.ts';
-import { GRADIENT_ROWS, type Game } from '../game.ts';
-import { scoreR2, squaredError } from '../spectrum/regression/folds.ts';
+import type { Game } from '../game.ts';
+import { gradientSource } from './gradient-source.ts';
 
 /** log2 of the fewest bins a group for which auto gives SPEX half the budget. */
 const LEAST_B = 6;
@@ -84,59 +72,15 @@ export const autoSolver: Solver = {
   },
 };
 
-/** Gradients that decide whether more are measured, and values that they are to predict. */
-const TRIAL = { gradients: 12, values: 36 };
-
 async function withGradients(game: Game, plan: GradientPlan, options: SolveOptions): Promise<Solution> {
-  const ledger = ledgerOf(game); // what the trial measured is not measured again
-  const draw = drawGradients(game.players.length, plan, options);
-  const trial = {
-    gradients: Math.min(plan.gradients, TRIAL.gradients),
-    values: Math.min(plan.values, TRIAL.values),
-  };
-  const first = await measureDraw(ledger, draw, trial, options);
-  const verdict = gradientsHelp(first, options);
-  if (verdict.helps) {
-    const { masks, values, measured } = await measureDraw(ledger, draw, plan, options);
-    const candidates = [additiveCandidate, createGradientCandidate(measured), ...CANDIDATES.slice(1)];
-    const fit = await fitBest(masks, values, options, candidates);
-    return solutionOf(fit, masks.count, plan, verdict.why);
-  }
-  // What is left of the budget goes into values: those of the plan, and then of masks whose gradients are not wanted.
-  const spent = { gradients: trial.gradients, values: options.budget - GRADIENT_ROWS * trial.gradients };
-  const rows = Array.from({ length: draw.sloped.count - trial.gradients }, (_, k) => trial.gradients + k);
-  const plain = concatMasks([draw.plain, selectRows(draw.sloped, rows)]);
-  const all = await measureDraw(
-    ledger,
-    { sloped: draw.sloped, plain },
-    { ...spent, values: Math.min(spent.values, plain.count) },
-    options,
+  const source = await gradientSource(game, plan, options);
+  const { masks, values, candidates, spent } = await source.measure(options.budget);
+  const { solver, why, spectrum, evidence, kind, details } = await fitBest(masks, values, options, candidates);
+  const all = { kind, ...costOf(spent), ...details };
+  return because(
+    { solver, spectrum, masks: masks.count, exact: false, evidence, details: all },
+    `${source.why}; ${why}`,
   );
-  return solutionOf(await fitBest(all.masks, all.values, options), all.masks.count, spent, verdict.why);
-}
-
-/** Whether gradients predict values better than as many masks' worth of values do. */
-function gradientsHelp(
-  { masks, values, measured }: MeasuredDraw,
-  { seed }: SolveOptions,
-): { helps: boolean; why: string } {
-  const T = measured.masks.count;
-  const rowsOf = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, k) => from + k);
-  const unseen = selectRows(masks, rowsOf(T + 2, masks.count)); // ∅ and the full mask are no typical ones
-  const truth = values.subarray(T + 2);
-  const sample = { masks: measured.masks, values: values.slice(0, T), gradients: measured.gradients };
-  const byGradients = scoreR2(truth, squaredError(truth, fitScreenedProcess(sample, START).predict(unseen)));
-  const additive = fitBestAdditive(unseen, truth, seed);
-  const byValues = scoreR2(truth, squaredError(truth, additive.outOfSample));
-  const helps = byGradients > Math.max(0, byValues);
-  const why = `${T} gradients predict ${truth.length} values that they did not see with R² ${byGradients.toFixed(3)}, those values one another with ${byValues.toFixed(3)}${helps ? '' : ', so no more gradients were taken'}`;
-  return { helps, why };
-}
-
-function solutionOf({ solver, why, ...fit }: BestFit, masks: number, plan: GradientPlan, told: string): Solution {
-  const { spectrum, evidence, kind, details } = fit;
-  const all = { kind, ...costOf(plan), ...details };
-  return because({ solver, spectrum, masks, exact: false, evidence, details: all }, `${told}; ${why}`);
 }
 
 /** A plan for half the budget, or why there is none. */

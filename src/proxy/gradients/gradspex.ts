@@ -2,7 +2,7 @@
  * GradSPEX: interactions from gradients.
  *
  * A forward and a backward pass at a mask give f and ∂f/∂m of all n players, n + 1 numbers for the price of some three forward
- * passes. A budget of B masks is spent half on gradients, B/6 of them, and half on values; a Gaussian process learns from both
+ * passes. Three quarters of a budget of B masks go into gradients, B/4 of them, the rest into values; a Gaussian process learns from both
  * (gradient-process.ts), cross-validated on values, and its Fourier expansion is read out (process-terms.ts).
  */
 import { GRADIENT_ROWS, type Game } from '../../game.ts';
@@ -16,7 +16,7 @@ import { fitBest } from '../best.ts';
 import { createGradientCandidate, LEAST_GRADIENTS, type MeasuredGradients } from './gradient-candidate.ts';
 
 /** Share of a budget that goes into gradients, and gradients at most. */
-const SHARE = 0.5;
+const SHARE = 0.75;
 const MOST_GRADIENTS = 512;
 
 /** How a budget is spent, in masks. */
@@ -26,7 +26,7 @@ export interface GradientPlan {
   readonly values: number;
 }
 
-/** A budget of B rows: B/6 gradients of three rows each, values for the rest; undefined where that is too few. */
+/** A budget of B masks: B/4 gradients of three masks each, values for the rest; undefined where that is too few. */
 export function planGradients(players: number, budget: number): GradientPlan | undefined {
   const gradients = Math.min(MOST_GRADIENTS, Math.floor((SHARE * budget) / GRADIENT_ROWS));
   const values = budget - GRADIENT_ROWS * gradients;

@@ -20,16 +20,16 @@ const withoutGradients = (game: SmoothGame): Game => ({
 });
 
 describe('gradspex', () => {
-  it('spends a budget of B as B/6 gradients of three masks each and B/2 values, and no more', async () => {
+  it('spends a budget of B as B/4 gradients of three masks each and B/4 values, and no more', async () => {
     const game = bent(30, 20, 1);
     const ledger = openLedger(game);
     const account = ledger.account(300);
     const { masks, details } = await gradspexSolver.solve(account, { budget: 300, seed: 0 });
-    expect(planGradients(30, 300)).toEqual({ gradients: 50, values: 150 });
-    expect(game.asked).toEqual({ values: 150, gradients: 50 });
-    expect(masks).toBe(200);
-    expect(account.remaining).toBe(300 - 150 - GRADIENT_ROWS * 50);
-    expect(details).toMatchObject({ measuredGradients: 50, measuredValues: 150, rowsPerGradient: 3 });
+    expect(planGradients(30, 300)).toEqual({ gradients: 75, values: 75 });
+    expect(game.asked).toEqual({ values: 75, gradients: 75 });
+    expect(masks).toBe(150);
+    expect(account.remaining).toBe(300 - 75 - GRADIENT_ROWS * 75);
+    expect(details).toMatchObject({ measuredGradients: 75, measuredValues: 75, rowsPerGradient: 3 });
   });
 
   it('predicts better than value-only solvers at the same cost, on games that bend', { timeout: 120_000 }, async () => {
@@ -128,8 +128,8 @@ describe('auto on a game with gradients', () => {
     const game = bent(50, 30, 2);
     const { solver, details, masks } = await autoSolver.solve(openLedger(game).account(400), { budget: 400, seed: 0 });
     expect(solver).toBe('gradspex');
-    expect(details).toMatchObject({ measuredGradients: 66, measuredValues: 202 });
-    expect(masks).toBe(268);
+    expect(details).toMatchObject({ measuredGradients: 100, measuredValues: 100 });
+    expect(masks).toBe(200);
   });
 
   it.each([
@@ -148,6 +148,23 @@ describe('auto on a game with gradients', () => {
       expect(game.asked.gradients).toBeLessThanOrEqual(12);
       expect(mine).toBeGreaterThan(theirs - 0.01);
     }
+  });
+
+  it('goes on in rounds until it is good enough, every gradient three masks of them', async () => {
+    const game = bent(40, 30, 4);
+    const { solution, heldOut } = await solve(game, {
+      solver: autoSolver,
+      budget: 1,
+      adaptive: { targetR2: 0.9, maxBudget: 2000 },
+      heldOut: 200,
+      seed: 0,
+    });
+    const adaptive = solution.evidence?.adaptive;
+    expect(adaptive?.outcome).toBe('reached');
+    expect(heldOut?.low).toBeGreaterThan(0.9);
+    const [spent] = (adaptive?.rounds ?? []).slice(-1);
+    expect(game.asked.gradients * 3 + game.asked.values - 200).toBe(spent.fitted);
+    expect(solution.solver).toBe('gradspex');
   });
 
   it('is scored like any other', async () => {
