@@ -100,6 +100,23 @@ const KERNELS: Readonly<Record<string, (native: NodeBackend, inputs: Inputs, att
     return shaped;
   },
 
+  /** dy [..., c] with W [a, c] -> [..., a], by the same MatMul. */
+  SpexlensBackLinear(native, { dy, W }) {
+    const [from, weights] = [dy as tf.Tensor, W as tf.Tensor];
+    const { binding } = native;
+    const flat = from.rank === 2 ? from : tf.reshape(from, [-1, weights.shape[1] as number]);
+    const product = native.executeSingleOutput(
+      'MatMul',
+      [truth(binding, 'transpose_a', false), truth(binding, 'transpose_b', true), float32(binding)],
+      [flat, weights],
+    );
+    if (from.rank === 2) return product;
+    flat.dispose();
+    const shaped = tf.reshape(product, [...from.shape.slice(0, -1), weights.shape[0]]);
+    product.dispose();
+    return shaped;
+  },
+
   SpexlensNorm(native, { x, w, b }, { kind, eps, offset }) {
     const { binding } = native;
     const from = x as tf.Tensor;

@@ -10,7 +10,7 @@ import type { Masks } from '../../masks.ts';
 import { fail, throwIfAborted } from '../../errors.ts';
 import { checkPlayers, type Game, type GradientOptions, type MaskGradients, type ValueOptions } from '../../game.ts';
 import type { Model } from '../../model/model.ts';
-import { chooseBatch, chooseGradientBatch, isOutOfMemory, usualByteLimit } from '../batch-size.ts';
+import { chooseBatch, chooseGradientBatch, GRADIENT_BYTES, isOutOfMemory, usualByteLimit } from '../batch-size.ts';
 import type { ComponentPlayer } from './components.ts';
 import { differentiateMasks, type BlockSize } from './mask-gradients.ts';
 import { asGiven, blockOf, maskMatrix, sortByStage, type OrderedMasks } from './mask-order.ts';
@@ -55,7 +55,7 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
   const name = `${model.name} ${metric.name}`;
   const n = players.length;
   const block: BlockSize = {
-    size: Math.min(batchSize, chooseGradientBatch(model, tasks, metric, options.byteLimit ?? 2 ** 28)),
+    size: Math.min(batchSize, chooseGradientBatch(model, tasks, metric, options.byteLimit ?? GRADIENT_BYTES)),
   };
   const gradientsAt = async (m: Float32Array, gradientOptions: GradientOptions = {}): Promise<MaskGradients> => {
     checkNumbers(name, m, n);
