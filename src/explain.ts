@@ -5,7 +5,11 @@
  * The driver of every lens, and of games that no lens knows: a function of words is explained by the same call.
  */
 import { judge, type Finding } from './circuit/findings.ts';
+import { narrow } from './attribution/narrow.ts';
+import { spectrumOfRanking } from './attribution/rankings.ts';
+import { autoSelector } from './circuit/enumeration.ts';
 import { findCircuit, type Circuit } from './circuit/find-circuit.ts';
+import { largestSingles } from './circuit/largest-singles.ts';
 import { removalCurve, type RemovalCurve } from './circuit/removal.ts';
 import type { Selector } from './circuit/selector.ts';
 import { fail } from './errors.ts';
@@ -16,6 +20,7 @@ import { mostMasks, type AdaptiveOptions } from './solve/adaptive.ts';
 import { autoSolver } from './solve/auto.ts';
 import { solve, type ScoredSolution } from './solve/solve.ts';
 import type { Solver, SolveOptions } from './solver.ts';
+import { energyInside } from './spectrum/energy.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
 
 export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgress'> {
@@ -33,6 +38,11 @@ export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgres
   readonly selector?: Selector | undefined;
   /** Probability with which masks keep a player, one for all or one each; default ½. The spectrum, its indices and R² are in that measure. */
   readonly keep?: SolveOptions['keep'];
+  /**
+   * Propose the circuit by narrowing: players leave in rounds, by gradients around those that are left (attribution/narrow.ts);
+   * the spectrum's own sets are then measured beside it. For games with gradients.
+   */
+  readonly narrow?: boolean | undefined;
   /** Other answers over the same players, by name: their sets are measured beside the circuit's and the removal curve's. */
   readonly rivals?: Readonly<Record<string, FourierSpectrum>> | undefined;
   /** Default 0. */
@@ -44,7 +54,7 @@ export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgres
 }
 
 /** ExplainOptions with their defaults. */
-export interface ExplainSettings extends Pick<ExplainOptions, 'adaptive' | 'selector'> {
+export interface ExplainSettings extends Pick<ExplainOptions, 'adaptive' | 'selector' | 'narrow'> {
   readonly solver: Solver;
   /** Distinct masks the solver may measure, in rounds or at once. */
   readonly budget: number;
@@ -95,6 +105,8 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
   return { ...scored, ledger, settings, clean, ablated, circuit, removal, findings };
 }
 
+type Progress = Parameters<NonNullable<SolveOptions['onProgress']>>[0];
+
 interface Run extends Pick<ExplainOptions, 'moreIsBetter' | 'signal' | 'onProgress'> {
   readonly ledger: Ledger;
   readonly scored: ScoredSolution;
@@ -117,15 +129,24 @@ async function circuitOf({
 }: Run): Promise<Circuit | undefined> {
   if (Math.abs(clean - ablated) <= TOLERANCE * Math.max(Math.abs(clean), Math.abs(ablated))) return undefined;
   const { target, seed, selector } = settings;
-  return findCircuit(scored.solution.spectrum, ledger, {
+  const { spectrum, solver } = scored.solution;
+  const common = {
     target,
     seed,
-    ...(selector === undefined ? {} : { selector }),
-    rivals,
     moreIsBetter,
     signal,
-    onProgress: (progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }),
+    onProgress: (progress: Progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }),
+  };
+  if (settings.narrow !== true)
+    return findCircuit(spectrum, ledger, { ...common, ...(selector === undefined ? {} : { selector }), rivals });
+  const { ranking } = await narrow(ledger, { seed, signal, onProgress });
+  const circuit = await findCircuit(spectrumOfRanking(ranking, ablated), ledger, {
+    ...common,
+    selector: largestSingles('narrowing'),
+    rivalSelector: selector ?? autoSelector(ledger.players.length),
+    rivals: { [solver]: spectrum, ...rivals },
   });
+  return { ...circuit, energyInside: energyInside(spectrum, circuit.chosen.players) };
 }
 
 async function removalOf({
@@ -175,5 +196,5 @@ function withDefaults(options: ExplainOptions, n: number): ExplainSettings {
     throw fail('input', 'held-out', `${heldOut} masks; a whole number >= 0 is needed.`);
   if (!(target > 0 && target <= 1)) throw fail('input', 'target', `${target}; a share in (0, 1] is needed, e.g. 0.9.`);
   const most = adaptive === undefined ? budget : (adaptive.maxBudget ?? mostMasks(n));
-  return { solver, budget: most, adaptive, heldOut, target, selector, seed };
+  return { solver, budget: most, adaptive, heldOut, target, selector, seed, narrow: options.narrow };
 }

@@ -259,6 +259,7 @@ function optionsForRecord(
     solver: solver?.name ?? 'auto',
     selector: options.selector?.name ?? 'auto',
     rankings: options.rankings ?? [],
+    narrow: options.narrow ?? false,
     budget,
     adaptive: adaptive ?? null,
     heldOut,

@@ -88,3 +88,4 @@ export {
   type Ranking,
   type RankingName,
 } from './attribution/rankings.ts';
+export { narrow, type Narrowed, type NarrowedSet, type NarrowOptions } from './attribution/narrow.ts';

@@ -57,7 +57,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   solve: [...SEAMS, 'spectrum', 'spex', 'proxy'],
   attribution: [...SEAMS, 'spectrum'],
   circuit: [...SEAMS, 'spectrum'],
-  explain: [...SEAMS, 'spectrum', 'solve', 'circuit'],
+  explain: [...SEAMS, 'spectrum', 'solve', 'attribution', 'circuit'],
   report: [...SEAMS, 'spectrum', 'circuit', 'explain'],
 };
 const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'lens', 'measure'];

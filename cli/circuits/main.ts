@@ -84,6 +84,10 @@ const describe = (): Command =>
     .option('--target <share>', 'share of the metric the circuit has to keep', '0.9')
     .option('--selector <name>', `who proposes the circuit's sets: auto | ${namesOf(SELECTORS)}`, 'auto')
     .option(
+      '--narrow',
+      "propose the circuit by narrowing: parts leave in rounds, by gradients around those that are left; the spectrum's sets stand beside it",
+    )
+    .option(
       '--rankings <names>',
       `rankings by gradients whose sets are measured beside the circuit's, with commas between: ${namesOf(RANKINGS)}`,
     )
@@ -133,6 +137,7 @@ interface Flags {
   readonly players: string;
   readonly layers?: string;
   readonly ablation: string;
+  readonly narrow?: boolean;
   readonly rankings?: string;
   readonly rescale?: boolean;
   readonly meanPrompts?: string;
@@ -220,6 +225,7 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
       rescale: flags.rescale === true,
       solver: solverOf(flags.solver),
       selector: flags.selector === 'auto' ? undefined : selectorOf(flags.selector),
+      narrow: flags.narrow === true,
       rankings: flags.rankings?.split(',').map((name) => rankingNamed(name.trim())),
     };
     const layers = flags.layers === undefined ? undefined : layersOf(flags.layers);

@@ -104,10 +104,14 @@ export async function expectedGradients(
   return { name: 'expected gradients', scores: meanRow(gradients, n), cost: GRADIENT_ROWS * masks.count };
 }
 
-/** The ranking as an additive answer, F({i}) = -score/2: what `rivals` of circuits and removal curves take. */
-export function spectrumOfRanking({ scores }: Pick<Ranking, 'scores'>): FourierSpectrum {
+/**
+ * The ranking as an additive answer, F({i}) = -score/2: what `rivals` of circuits and removal curves take. `base` is what it
+ * answers with nobody kept, default 0; circuits ask only for differences.
+ */
+export function spectrumOfRanking({ scores }: Pick<Ranking, 'scores'>, base = 0): FourierSpectrum {
   const terms = Array.from(scores, (score, i) => ({ members: [i], value: -score / 2 }));
-  return createSpectrum('fourier', scores.length, [{ members: [], value: 0 }, ...terms]);
+  const half = scores.reduce((sum, score) => sum + score / 2, 0);
+  return createSpectrum('fourier', scores.length, [{ members: [], value: base + half }, ...terms]);
 }
 
 /** What a ranking may draw on: a game with gradients, and one with gradients between masks. */
@@ -143,7 +147,8 @@ function drawn(n: number, samples: number, seed: number, keep: Keep | undefined)
   return n === 0 ? emptyMasks(0, 0) : uniformMasks(n, count, createRandom(seed, 'expected gradients'), undefined, keep);
 }
 
-function differentiable(game: Game, who: string): Differentiable {
+/** @throws 'input' for a game without gradients. */
+export function differentiable(game: Game, who: string): Differentiable {
   if (game.gradients === undefined)
     throw fail('input', who, `needs gradients; the game "${game.name}" only has values.`);
   return game as Differentiable;

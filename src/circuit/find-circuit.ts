@@ -33,6 +33,8 @@ export interface CircuitOptions {
   readonly rivals?: Readonly<Record<string, FourierSpectrum>>;
   /** Who proposes the sets; default enumeration up to 20 players, greedy with swaps above. */
   readonly selector?: Selector;
+  /** Who proposes the rivals' sets; default the same. */
+  readonly rivalSelector?: Selector | undefined;
   /**
    * Whether the metric is better when larger; where it is known, a metric that is worse with everything kept is no
    * signal.
@@ -178,7 +180,7 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
   const selector = options.selector ?? autoSelector(named.length);
   const propose = createProposer(spectrum, named, selector, direction);
   const rivalNames = Object.keys(rivals);
-  const rivalSelector = options.selector ?? autoSelector(n);
+  const rivalSelector = options.rivalSelector ?? options.selector ?? autoSelector(n);
   const proposeRival = rivalNames.map((name) => createProposer(rivals[name], all, rivalSelector, direction));
   const reaches = (faithfulness: number): boolean => faithfulness >= target - TOLERANCE;
   const predictedSize = await smallestSize(

@@ -1,0 +1,126 @@
+/**
+ * Narrowing: from all players to a few, by gradients taken around what is left.
+ *
+ * Gradients at the full model say what one player does while all others are there, and at random halves what it does in a
+ * half-destroyed model. Neither is the question of a circuit, what a player does among those that stay. So players leave in rounds:
+ * at a few random masks that keep most of the remaining ones, and none that left, gradients are averaged, and the players that
+ * then add least go. Iterative magnitude pruning is the same loop over weights (Frankle, Carbin, The Lottery Ticket Hypothesis,
+ * arXiv 1803.03635), greedy edge removal by attribution over edges (Syed, Rager, Conmy, arXiv 2310.10348).
+ */
+import { fail, throwIfAborted } from '../errors.ts';
+import { GRADIENT_ROWS, type Game } from '../game.ts';
+import { emptyMasks, keep as keepPlayer, masksFromMembers, type Masks } from '../masks.ts';
+import { createRandom, type Random } from '../random.ts';
+import { differentiable, type Ranking } from './rankings.ts';
+
+export interface NarrowOptions {
+  readonly seed: number;
+  /** Gradients of a round; default 8. */
+  readonly gradients?: number | undefined;
+  /** Share of the players that a round leaves; default .8. */
+  readonly leave?: number | undefined;
+  /** Probability with which a round's masks keep a remaining player; default .9. */
+  readonly keep?: number | undefined;
+  /** Players at which it ends; default 1. */
+  readonly smallest?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?:
+    | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
+    | undefined;
+}
+
+/** What was left after a round. */
+export interface NarrowedSet {
+  /** Increasing. */
+  readonly players: readonly number[];
+  /** f with these kept alone. */
+  readonly value: number;
+}
+
+export interface Narrowed {
+  /** Nested, largest first; all players are the first. */
+  readonly sets: readonly NarrowedSet[];
+  /**
+   * Its sets as a ranking: scores are all positive, later leavers have more, and those of a set that the loop measured add up to
+   * the most of the metric that it or a smaller one kept.
+   */
+  readonly ranking: Ranking;
+}
+
+/**
+ * Narrows `game`. A round costs its gradients, three masks each, and one mask.
+ * @throws 'input' for a game without gradients, or options that cannot be used.
+ */
+export async function narrow(game: Game, options: NarrowOptions): Promise<Narrowed> {
+  const { seed, gradients: count = 8, leave = 0.8, keep = 0.9, smallest = 1, signal, onProgress } = options;
+  const n = game.players.length;
+  if (!Number.isInteger(count) || count < 1) throw fail('input', 'narrow', `${count} gradients a round; at least 1.`);
+  if (!(leave > 0 && leave < 1)) throw fail('input', 'narrow', `leave ${leave}; a share between 0 and 1 is needed.`);
+  if (!(keep > 0 && keep <= 1)) throw fail('input', 'narrow', `keep ${keep}; a probability in (0, 1] is needed.`);
+  if (!Number.isInteger(smallest) || smallest < 1 || smallest > n)
+    throw fail('input', 'narrow', `down to ${smallest} of ${n} players; a whole number from 1 to ${n} is needed.`);
+  const sloped = differentiable(game, 'narrow');
+  const random = createRandom(seed, 'narrow');
+  const everyone = Array.from({ length: n }, (_, i) => i);
+  const [empty, full] = await game.value(masksFromMembers(n, [[], everyone]), { signal });
+  const better = full >= empty ? 1 : -1;
+  const rounds = Math.ceil(Math.log(n / smallest) / -Math.log(leave));
+  const sets: NarrowedSet[] = [{ players: everyone, value: full }];
+  const order: number[] = []; // who left, first to last
+  let left = everyone;
+  let cost = 2;
+  while (left.length > smallest) {
+    throwIfAborted(signal, 'narrow');
+    onProgress?.({ stage: 'narrow', done: Math.min(sets.length - 1, rounds), total: rounds });
+    const { gradients } = await sloped.gradients(masksOver(n, left, count, keep, random), { signal });
+    const scores = new Float64Array(n);
+    for (let row = 0; row < count; row++) for (const i of left) scores[i] += better * gradients[row * n + i];
+    const next = Math.max(smallest, Math.min(left.length - 1, Math.floor(leave * left.length)));
+    const sorted = [...left].sort((a, b) => scores[b] - scores[a] || a - b);
+    order.push(...sorted.slice(next).reverse());
+    left = sorted.slice(0, next).sort((a, b) => a - b);
+    const [value] = await game.value(masksFromMembers(n, [left]), { signal });
+    sets.push({ players: left, value });
+    cost += GRADIENT_ROWS * count + 1;
+  }
+  onProgress?.({ stage: 'narrow', done: rounds, total: rounds });
+  return { sets, ranking: { name: 'narrowing', scores: scoresOf(n, sets, order, empty, better), cost } };
+}
+
+/** Masks that keep each of `players` with a probability, and nobody else. */
+function masksOver(n: number, players: readonly number[], count: number, probability: number, random: Random): Masks {
+  const masks = emptyMasks(n, count);
+  for (let row = 0; row < count; row++)
+    for (const i of players) if (random.uniform() < probability) keepPlayer(masks, row, i);
+  return masks;
+}
+
+/** Shares of players that leave together: what more their set kept than any smaller one, in order of leaving. */
+function scoresOf(
+  n: number,
+  sets: readonly NarrowedSet[],
+  order: readonly number[],
+  empty: number,
+  better: number,
+): Float64Array {
+  const gains = sets.map(({ value }) => better * (value - empty));
+  const scale = gains.reduce((most, gain) => Math.max(most, Math.abs(gain)), 0) || 1;
+  const scores = new Float64Array(n);
+  let most = 0;
+  for (let k = sets.length - 1; k >= 0; k--) {
+    const inner = new Set(sets[k + 1]?.players ?? []);
+    const news = sets[k].players.filter((player) => !inner.has(player));
+    const share = Math.max(0, gains[k] - most) / Math.max(1, news.length);
+    most = Math.max(most, gains[k]);
+    for (const player of news) scores[player] = share;
+  }
+  // Shares fall from set to set by so little that ties, and sets that kept less than smaller ones, stay in their order.
+  const place = new Map(order.map((player, k) => [player, k]));
+  const sorted = Array.from({ length: n }, (_, i) => i).sort((a, b) => (place.get(a) ?? n) - (place.get(b) ?? n));
+  let least = 0;
+  for (const player of sorted) {
+    least = Math.max(scores[player], least + (1e-9 * scale) / n);
+    scores[player] = least;
+  }
+  return scores.map((score) => better * score);
+}
