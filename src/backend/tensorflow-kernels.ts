@@ -14,13 +14,24 @@ interface NodeBackend {
   readonly binding: Binding;
   getInputTensorIds(tensors: readonly tf.TensorInfo[]): number[];
   executeSingleOutput(name: string, attributes: readonly Attribute[], inputs: readonly tf.TensorInfo[]): tf.Tensor;
+  executeMultipleOutputs(
+    name: string,
+    attributes: readonly Attribute[],
+    inputs: readonly tf.TensorInfo[],
+    outputs: number,
+  ): tf.Tensor[];
 }
 
 interface Binding
   extends Readonly<Record<'TF_ATTR_TYPE' | 'TF_ATTR_BOOL' | 'TF_ATTR_INT' | 'TF_ATTR_FLOAT' | 'TF_FLOAT', number>> {
   createTensor(shape: readonly number[], dtype: number, values: Float32Array): number;
   deleteTensor(id: number): void;
-  executeOp(name: string, attributes: readonly Attribute[], inputs: readonly number[], outputs: number): unknown;
+  executeOp(
+    name: string,
+    attributes: readonly Attribute[],
+    inputs: readonly number[],
+    outputs: number,
+  ): { readonly id: number }[];
 }
 
 interface Attribute {
@@ -38,8 +49,9 @@ const ACTIVATIONS = ['none', 'relu', 'silu', 'gelu', 'gelu_new'];
 /** Registers the kernels where the addon has the operations, and says whether it has. The backend need not be the current one. */
 export function registerTensorflowKernels(backend: unknown): boolean {
   const native = backend as NodeBackend;
-  if (native.isUsingGpuDevice || !hasOperations(native.binding)) return false;
-  for (const [kernelName, kernel] of Object.entries(KERNELS)) {
+  if (native.isUsingGpuDevice || !hasOperation(native.binding, 'SpexlensFinish', 3, 0)) return false;
+  const all = hasOperation(native.binding, 'SpexlensBackActivate', 2, 1) ? { ...KERNELS, ...BACK_KERNELS } : KERNELS;
+  for (const [kernelName, kernel] of Object.entries(all)) {
     if (tf.getKernel(kernelName, 'tensorflow') != null) continue;
     tf.registerKernel({
       kernelName,
@@ -52,15 +64,16 @@ export function registerTensorflowKernels(backend: unknown): boolean {
 
 /** Leaves the tensorflow backend with TensorFlow.js's kernels only. */
 export function unregisterTensorflowKernels(): void {
-  for (const name of Object.keys(KERNELS))
+  for (const name of Object.keys({ ...KERNELS, ...BACK_KERNELS }))
     if (tf.getKernel(name, 'tensorflow') != null) tf.unregisterKernel(name, 'tensorflow');
 }
 
-/** Whether the addon was built with kernels.cc: tries the smallest of its operations. */
-function hasOperations(binding: Binding): boolean {
+/** Whether the addon was built with an operation of kernels.cc (that of an older version lacks some): tries it on one number. */
+function hasOperation(binding: Binding, name: string, inputs: number, outputs: number): boolean {
   const one = binding.createTensor([1], binding.TF_FLOAT, new Float32Array(1));
   try {
-    binding.executeOp('SpexlensFinish', [], [one, one, one], 0);
+    const made = binding.executeOp(name, [], Array.from({ length: inputs }, () => one), outputs);
+    for (const { id } of made) binding.deleteTensor(id);
     return true;
   } catch {
     return false;
@@ -69,37 +82,9 @@ function hasOperations(binding: Binding): boolean {
   }
 }
 
-const KERNELS: Readonly<Record<string, (native: NodeBackend, inputs: Inputs, attrs: Attrs) => tf.Tensor>> = {
-  SpexlensLinear(native, { x, W, b, residual }, { activation }) {
-    const [from, weights] = [x as tf.Tensor, W as tf.Tensor];
-    const flat = from.rank === 2 ? from : tf.reshape(from, [-1, weights.shape[0]]);
-    const { binding } = native;
-    const product = native.executeSingleOutput(
-      'MatMul',
-      [truth(binding, 'transpose_a', false), truth(binding, 'transpose_b', false), float32(binding)],
-      [flat, weights],
-    );
-    if (flat !== from) flat.dispose();
-    if (b !== undefined || residual !== undefined || activation !== 'none') {
-      // Into the product itself, which nobody else has seen: no memory is taken anew.
-      const attributes = [
-        whole(binding, 'activation', ACTIVATIONS.indexOf(activation as string)),
-        truth(binding, 'has_b', b !== undefined),
-        truth(binding, 'has_rest', residual !== undefined),
-      ];
-      binding.executeOp(
-        'SpexlensFinish',
-        attributes,
-        native.getInputTensorIds([product, b ?? product, residual ?? product]),
-        0,
-      );
-    }
-    if (from.rank === 2) return product;
-    const shaped = tf.reshape(product, [...from.shape.slice(0, -1), weights.shape[1] as number]);
-    product.dispose();
-    return shaped;
-  },
+type Kernel = (native: NodeBackend, inputs: Inputs, attrs: Attrs) => tf.Tensor | tf.Tensor[];
 
+const KERNELS: Readonly<Record<string, Kernel>> = {
   /** dy [..., c] with W [a, c] -> [..., a], by the same MatMul. */
   SpexlensBackLinear(native, { dy, W }) {
     const [from, weights] = [dy as tf.Tensor, W as tf.Tensor];
@@ -113,6 +98,36 @@ const KERNELS: Readonly<Record<string, (native: NodeBackend, inputs: Inputs, att
     if (from.rank === 2) return product;
     flat.dispose();
     const shaped = tf.reshape(product, [...from.shape.slice(0, -1), weights.shape[0]]);
+    product.dispose();
+    return shaped;
+  },
+
+  SpexlensLinear(native, { x, W, b, residual }, { activation }) {
+    const [from, weights] = [x as tf.Tensor, W as tf.Tensor];
+    const flat = from.rank === 2 ? from : tf.reshape(from, [-1, weights.shape[0]]);
+    const { binding } = native;
+    const product = native.executeSingleOutput(
+      'MatMul',
+      [truth(binding, 'transpose_a', false), truth(binding, 'transpose_b', false), float32(binding)],
+      [flat, weights],
+    );
+    if (flat !== from) flat.dispose();
+    if (b !== undefined || residual !== undefined || activation !== 'none') {
+      // Into the product itself, which nobody else has seen: no memory is taken anew.
+      const attributes = [
+        activationOf(binding, activation),
+        truth(binding, 'has_b', b !== undefined),
+        truth(binding, 'has_rest', residual !== undefined),
+      ];
+      binding.executeOp(
+        'SpexlensFinish',
+        attributes,
+        native.getInputTensorIds([product, b ?? product, residual ?? product]),
+        0,
+      );
+    }
+    if (from.rank === 2) return product;
+    const shaped = tf.reshape(product, [...from.shape.slice(0, -1), weights.shape[1] as number]);
     product.dispose();
     return shaped;
   },
@@ -148,9 +163,83 @@ const KERNELS: Readonly<Record<string, (native: NodeBackend, inputs: Inputs, att
   SpexlensGate(native, { gate, up }, { activation }) {
     return native.executeSingleOutput(
       'SpexlensGated',
-      [whole(native.binding, 'activation', ACTIVATIONS.indexOf(activation as string))],
+      [activationOf(native.binding, activation)],
       [gate as tf.Tensor, up as tf.Tensor],
     );
+  },
+};
+
+/** What an addon of before the way back lacks: gradients, and what is as well done without while none are taken. */
+const BACK_KERNELS: Readonly<Record<string, Kernel>> = {
+  SpexlensMaskRows(native, { x, parents, factors, base }) {
+    const rows = parents === undefined ? (x as tf.Tensor) : tf.gather(x as tf.Tensor, parents as tf.Tensor1D);
+    if (factors === undefined) return parents === undefined ? tf.clone(rows) : rows;
+    const out = native.executeSingleOutput(
+      'SpexlensBlend',
+      [truth(native.binding, 'has_b', base !== undefined)],
+      [rows, factors, base ?? factors],
+    );
+    if (parents !== undefined) rows.dispose();
+    return out;
+  },
+
+  SpexlensTurn: (native, { x, cos, sin }, { dims }) =>
+    native.executeSingleOutput(
+      'SpexlensTurned',
+      [whole(native.binding, 'dims', Number(dims))],
+      [x as tf.Tensor, cos as tf.Tensor, sin as tf.Tensor],
+    ),
+
+  SpexlensActivation: (native, { x }, { activation }) =>
+    native.executeSingleOutput('SpexlensActivate', [activationOf(native.binding, activation)], [x as tf.Tensor]),
+
+  SpexlensBackActivation: (native, { x, dy }, { activation }) =>
+    native.executeSingleOutput(
+      'SpexlensBackActivate',
+      [activationOf(native.binding, activation)],
+      [x as tf.Tensor, dy as tf.Tensor],
+    ),
+
+  SpexlensBackGate: (native, { gate, up, dy }, { activation }) =>
+    native.executeMultipleOutputs(
+      'SpexlensBackGated',
+      [activationOf(native.binding, activation)],
+      [gate as tf.Tensor, up as tf.Tensor, dy as tf.Tensor],
+      2,
+    ),
+
+  SpexlensBackNorm(native, { x, w, dy }, { kind, eps, offset }) {
+    const { binding } = native;
+    const attributes = [
+      truth(binding, 'centred', kind === 'layer'),
+      number(binding, 'eps', eps),
+      number(binding, 'offset', offset),
+      truth(binding, 'has_rest', w !== undefined),
+    ];
+    const from = x as tf.Tensor;
+    return native.executeSingleOutput('SpexlensBackNormalise', attributes, [from, w ?? from, dy as tf.Tensor]);
+  },
+
+  SpexlensBackAttention(native, { q, k, v, mask, dy }, { scale, softcap }) {
+    const { binding } = native;
+    const attributes = [
+      number(binding, 'scale', scale),
+      number(binding, 'softcap', softcap),
+      truth(binding, 'has_b', mask !== undefined),
+    ];
+    const inputs = [q, k, v, mask ?? q, dy] as tf.Tensor[];
+    return native.executeMultipleOutputs('SpexlensBackAttend', attributes, inputs, 3);
+  },
+
+  SpexlensMaskSlopes(native, { x, base, dy }, { positions, elements }) {
+    const { binding } = native;
+    const attributes = [
+      whole(binding, 'positions', Number(positions)),
+      whole(binding, 'elements', Number(elements)),
+      truth(binding, 'has_b', base !== undefined),
+    ];
+    const from = x as tf.Tensor;
+    return native.executeSingleOutput('SpexlensBlendSlopes', attributes, [from, base ?? from, dy as tf.Tensor]);
   },
 };
 
@@ -159,6 +248,8 @@ const truth = ({ TF_ATTR_BOOL }: Binding, name: string, value: boolean): Attribu
   type: TF_ATTR_BOOL,
   value,
 });
+const activationOf = (binding: Binding, activation: unknown): Attribute =>
+  whole(binding, 'activation', ACTIVATIONS.indexOf(activation as string));
 const whole = ({ TF_ATTR_INT }: Binding, name: string, value: number): Attribute => ({
   name,
   type: TF_ATTR_INT,
