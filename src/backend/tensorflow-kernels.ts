@@ -72,7 +72,12 @@ export function unregisterTensorflowKernels(): void {
 function hasOperation(binding: Binding, name: string, inputs: number, outputs: number): boolean {
   const one = binding.createTensor([1], binding.TF_FLOAT, new Float32Array(1));
   try {
-    const made = binding.executeOp(name, [], Array.from({ length: inputs }, () => one), outputs);
+    const made = binding.executeOp(
+      name,
+      [],
+      Array.from({ length: inputs }, () => one),
+      outputs,
+    );
     for (const { id } of made) binding.deleteTensor(id);
     return true;
   } catch {
