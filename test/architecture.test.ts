@@ -48,7 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   checkpoint: ['errors', 'platform'],
   tokenizer: ['errors', 'platform', 'checkpoint'],
   model: ['errors', 'platform', 'random', 'study', 'checkpoint', 'tokenizer'],
-  hooks: [...SEAMS, 'model', 'tokenizer'],
+  hooks: [...SEAMS, 'backend', 'model', 'tokenizer'],
   lens: [...SEAMS, 'pilot', 'model', 'hooks'],
   measure: [...SEAMS, 'model', 'lens'],
   spectrum: [...SEAMS, 'kernels'],

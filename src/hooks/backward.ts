@@ -7,6 +7,7 @@
  * The tape itself (tfjs-core 4.22: startTape, endTape, state.activeTape) is what tf.grad records on.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { withOurGradients } from '../backend/gradients/register.ts';
 import { fail } from '../errors.ts';
 import { withFixedParameters } from '../model/forward/fused.ts';
 
@@ -54,7 +55,7 @@ export function record<T extends tf.TensorContainer>(f: () => T): Recording<T> {
   };
   let value: T;
   try {
-    value = withFixedParameters(() => tf.tidy(f));
+    value = withOurGradients(() => withFixedParameters(() => tf.tidy(f)));
   } catch (error) {
     forget();
     throw error;

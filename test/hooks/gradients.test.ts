@@ -1,6 +1,7 @@
 /** Gradients at hook points: against central differences on every branch of the forward pass, and what hooks may do to them. */
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { record } from '../../src/hooks/backward.ts';
 import { runWithGradients, type GradientRunOptions } from '../../src/hooks/gradients.ts';
 import { runWithHooks } from '../../src/hooks/run.ts';
 import { hookPoints, type HookName } from '../../src/model/hook-points.ts';
@@ -30,6 +31,27 @@ for (const backend of await availableBackends()) {
   describe(`gradients on ${backend}`, () => {
     beforeAll(async () => void (await open(backend)));
     afterAll(() => tf.disposeVariables());
+
+    it('are ours where somebody else has registered some, which then stay his', () => {
+      const before = tf.getGradient('GatherV2');
+      const foreign: tf.GradConfig = {
+        kernelName: 'GatherV2',
+        gradFunc: () => {
+          throw new Error('of somebody else');
+        },
+      };
+      tf.registerGradient(foreign);
+      try {
+        tf.tidy(() => {
+          const x = tf.tensor2d([1, 2, 3, 4], [2, 2]);
+          const recording = record(() => tf.sum(tf.gather(x, tf.tensor1d([1, 1, 0], 'int32'))));
+          expect(tf.getGradient('GatherV2')).toBe(foreign);
+          expect([...(recording.gradients(recording.value, [x])[0] as tf.Tensor).dataSync()]).toEqual([1, 1, 2, 2]);
+        });
+      } finally {
+        tf.registerGradient(before);
+      }
+    });
 
     it('a cut passes a gradient on where it does not cut, and none where it does', () => {
       const slope = tf.grad((x) => tf.sum(tf.clipByValue(x, -1, 1)));
