@@ -33,28 +33,48 @@ def signs(count, number):
     return torch.from_numpy(out)
 
 
-def frequencies(rotary):
-    f = np.float32
-    rates = []
-    for i in range(rotary["dims"] // 2):
-        rate = float(f(1 / float(f(rotary["theta"] ** float(f(2 * i / rotary["dims"]))))))
-        scaling = rotary.get("scaling")
-        if scaling is not None and scaling["kind"] == "linear":
+def frequencies(rotary, length):
+    f, dims, scaling = np.float32, rotary["dims"], rotary.get("scaling") or {"kind": None}
+    kind, theta, rates = scaling["kind"], rotary["theta"], []
+    if kind == "dynamic":
+        theta *= (scaling["factor"] * max(length, scaling["originalContext"]) / scaling["originalContext"] - (scaling["factor"] - 1)) ** (dims / (dims - 2))
+    for i in range(dims // 2):
+        power = float(f(theta ** float(f(2 * i / dims))))
+        rate = float(f(1 / power))
+        if kind == "longrope":
+            factors = scaling["long"] if length > scaling["originalContext"] else scaling["short"]
+            rate = 1 / float(f(float(f(factors[i])) * power))
+        elif kind == "linear":
             rate /= scaling["factor"]
-        elif scaling is not None:
+        elif kind == "llama3":
             waves = scaling["originalContext"] * rate / (2 * math.pi)
             if waves < scaling["lowFrequency"]:
                 rate /= scaling["factor"]
             elif waves <= scaling["highFrequency"]:
                 kept = (waves - scaling["lowFrequency"]) / (scaling["highFrequency"] - scaling["lowFrequency"])
                 rate = (1 - kept) * rate / scaling["factor"] + kept * rate
+        elif kind == "yarn":
+            low, high = scaling["low"], scaling["high"]
+            divided = min(1, max(0, (i - low) / (0.001 if low == high else high - low)))
+            rate = float(f(rate / scaling["factor"])) * divided + rate * (1 - divided)
         rates.append(float(f(rate)))
     return rates
+
+
+def slopes(heads):
+    """ALiBi's, one a head: 2^(-8i/n) for a power of two n; other counts take every second of the next power for the rest."""
+    whole = 2 ** int(math.log2(heads))
+    of = lambda count: [2 ** (-8 * (i + 1) / count) for i in range(count)]
+    return torch.tensor([*of(whole), *of(2 * whole)[::2]][:heads], dtype=torch.float64)
 
 
 def activate(x, kind):
     if kind == "relu":
         return torch.relu(x)
+    if kind == "relu2":
+        return torch.relu(x).square()
+    if kind == "quick_gelu":
+        return x * torch.sigmoid(1.702 * x)
     if kind == "silu":
         return torch.nn.functional.silu(x)
     return torch.nn.functional.gelu(x, approximate="tanh" if kind == "gelu_new" else "none")
@@ -79,20 +99,24 @@ def forward(c, p, tokens, types, tap, split):
         scale = see(f"{name}.hook_scale", (centred.square().mean(-1, keepdim=True) + kind["eps"]).sqrt())
         y, w, b = centred / scale, p.get(f"{parameters or name}.w"), p.get(f"{parameters or name}.b")
         if kind["kind"] == "rms":
-            return see(f"{name}.hook_normalized", y) * (w + kind["offset"])
+            y = see(f"{name}.hook_normalized", y)
+            return y if w is None else y * (w + kind["offset"])
         normalized = see(f"{name}.hook_normalized", y)
         return normalized * w + b if kind["affine"] else normalized
 
     def turned(x, rotary):
-        rates, half = frequencies(rotary), rotary["dims"] // 2
+        rates, half, scale = frequencies(rotary, S), rotary["dims"] // 2, float(np.float32(rotary.get("amplitude") or 1))
         angles = np.float32(np.arange(S, dtype=np.float64)[:, None] * np.array(rates)[None, :]).astype(np.float64)
-        cos, sin = (torch.from_numpy(f(angles).astype(np.float32).astype(np.float64))[:, None, :] for f in (np.cos, np.sin))
-        a, b, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
-        return torch.cat([a * cos - b * sin, b * cos + a * sin, rest], -1)
+        cos, sin = (torch.from_numpy((scale * f(angles)).astype(np.float32).astype(np.float64))[:, None, :] for f in (np.cos, np.sin))
+        head, rest = x[..., : 2 * half], x[..., 2 * half :]
+        adjacent = rotary.get("pairs") == "adjacent"
+        a, b = (head[..., 0::2], head[..., 1::2]) if adjacent else (head[..., :half], head[..., half:])
+        c, d = a * cos - b * sin, b * cos + a * sin
+        return torch.cat([torch.stack([c, d], -1).flatten(-2) if adjacent else torch.cat([c, d], -1), rest], -1)
 
     def attend(b, layer, x):
         grouped = K < H
-        before = (lambda y, silent: y) if layout == "post" else (lambda y, silent: norm(f"{b}.ln1", y, silent=silent))
+        before = (lambda y, silent: y) if layout in ("post", "output") else (lambda y, silent: norm(f"{b}.ln1", y, silent=silent))
         normed = None if split else before(x, False)
         per_head = lambda heads: x[:, None, :].expand(S, heads, d)
         shared = tap(f"{b}.hook_attn_in", per_head(H)) if split and not grouped else None
@@ -108,8 +132,13 @@ def forward(c, p, tokens, types, tap, split):
                 y = linear(normed, f"{b}.attn", letter.upper()).reshape(S, heads, e)
             y = tap(f"{b}.attn.hook_{letter}", y)
             if letter != "v":
-                if attention.get("qkNorm") is not None:
+                if attention.get("qkNormAcrossHeads"):
+                    y = norm(f"{b}.attn.{letter}_norm", y.flatten(-2), attention["qkNorm"]).reshape(S, heads, e)
+                elif attention.get("qkNorm") is not None:
                     y = norm(f"{b}.attn.{letter}_norm", y, attention["qkNorm"])
+            if attention.get("clip") is not None:
+                y = y.clamp(-attention["clip"], attention["clip"])
+            if letter != "v":
                 if c["positions"] == "rotary":
                     y = tap(f"{b}.attn.hook_rot_{letter}", turned(y, c["rotary"][layer]))
             qkv[letter] = y
@@ -119,6 +148,8 @@ def forward(c, p, tokens, types, tap, split):
         if cap is not None:
             scores = cap * torch.tanh(scores / cap)
         i, j = torch.arange(S)[:, None], torch.arange(S)[None, :]
+        if c["positions"] == "alibi":
+            scores = scores + slopes(H)[:, None, None] * (j - i)
         window = (attention.get("windows") or [None] * c["nLayers"])[layer]
         hidden = torch.zeros(S, S, dtype=torch.bool)
         if attention["causal"]:
@@ -144,7 +175,8 @@ def forward(c, p, tokens, types, tap, split):
     if "embed.W_in" in p:
         x = x @ p["embed.W_in"]
     inside = "embed." if embedding.get("norm") == "sum" else ""
-    x = tap(f"{inside}hook_embed", x * embedding.get("scale", 1))
+    x = x * embedding.get("scale", 1)
+    x = tap(f"{inside}hook_embed", norm("embed.ln", x) if embedding.get("norm") == "token" else x)
     if c["positions"] == "learned":
         x = x + tap(f"{inside}hook_pos_embed", p["pos_embed.W_pos"][:S])
     if "tokenTypes" in embedding:
@@ -155,7 +187,7 @@ def forward(c, p, tokens, types, tap, split):
         b = f"blocks.{layer}"
         x = tap(f"{b}.hook_resid_pre", x)
         out = attend(b, layer, x)
-        out = tap(f"{b}.hook_attn_out", norm(f"{b}.ln1_post", out) if layout == "sandwich" else out)
+        out = tap(f"{b}.hook_attn_out", norm(f"{b}.ln1_post", out) if layout == "sandwich" else norm(f"{b}.ln1", out) if layout == "output" else out)
         after = x + out
         if layout == "post":
             mid = norm(f"{b}.ln1", tap(f"{b}.hook_resid_mid", after))
@@ -165,12 +197,12 @@ def forward(c, p, tokens, types, tap, split):
         parallel = layout.startswith("parallel")
         mid = after if parallel else tap(f"{b}.hook_resid_mid", after)
         read = tap(f"{b}.hook_mlp_in", x if parallel else mid)
-        written = mlp(b, norm(f"{b}.ln2", read, parameters=f"{b}.ln1" if layout == "parallel-shared" else None))
-        x = tap(f"{b}.hook_resid_post", mid + tap(f"{b}.hook_mlp_out", norm(f"{b}.ln2_post", written) if layout == "sandwich" else written))
+        written = mlp(b, read if layout == "output" else norm(f"{b}.ln2", read, parameters=f"{b}.ln1" if layout == "parallel-shared" else None))
+        x = tap(f"{b}.hook_resid_post", mid + tap(f"{b}.hook_mlp_out", norm(f"{b}.ln2_post", written) if layout == "sandwich" else norm(f"{b}.ln2", written) if layout == "output" else written))
     if layout != "post" and c.get("finalNorm", True):
         x = norm("ln_final", x)
     if c.get("mlmHead"):
-        x = norm("mlm_head.ln", activate(x @ p["mlm_head.W"] + p["mlm_head.b"], c["activation"]))
+        x = norm("mlm_head.ln", activate(x @ p["mlm_head.W"] + p["mlm_head.b"], c.get("mlmActivation") or c["activation"]))
     x = tap("unembed.hook_in", x)
     if "unembed.W_in" in p:
         x = x @ p["unembed.W_in"]
@@ -179,8 +211,7 @@ def forward(c, p, tokens, types, tap, split):
     return logits if cap is None else cap * torch.tanh(logits / cap)
 
 
-# Families whose blocks the pass above has.
-FAMILIES = json.loads((HERE / "gradients.json").read_text()).keys()
+FAMILIES = [folder.name for folder in (HERE / "families").iterdir() if (folder / "golden.safetensors").exists()]
 
 SPLIT = ("hook_attn_in", "hook_q_input", "hook_k_input", "hook_v_input")
 
