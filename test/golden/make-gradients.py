@@ -258,4 +258,5 @@ def main():
     (HERE / "gradients.json").write_text("{\n" + lines + "\n}\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
