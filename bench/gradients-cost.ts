@@ -7,7 +7,7 @@
  * Models have random weights. Everything is zero-ablated, the value is a logit difference at the last position. `forward` is the same
  * pass without gradients: rows that share nothing (each mask its own row from the first player on), nothing left out; `value()` is
  * what a game's values take with all its savings. Ways take turns, round by round; a number is the median round's rows a second.
- * wasm runs on one thread; its pool has as many as --threads. With --compare (a Python that has torch and transformers) PyTorch
+ * wasm runs on one thread. With --compare (a Python that has torch and transformers) PyTorch
  * runs the same masks on as many threads in the same rounds, and values and gradients are compared.
  */
 import { spawn } from 'node:child_process';
