@@ -5,7 +5,7 @@
  * The driver of every lens, and of games that no lens knows: a function of words is explained by the same call.
  */
 import { judge, type Finding } from './circuit/findings.ts';
-import { narrow } from './attribution/narrow.ts';
+import { keepAround, narrow, type Around, type Narrowed } from './attribution/narrow.ts';
 import { spectrumOfRanking } from './attribution/rankings.ts';
 import { autoSelector } from './circuit/enumeration.ts';
 import { findCircuit, type Circuit } from './circuit/find-circuit.ts';
@@ -39,8 +39,9 @@ export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgres
   /** Probability with which masks keep a player, one for all or one each; default ½. The spectrum, its indices and R² are in that measure. */
   readonly keep?: SolveOptions['keep'];
   /**
-   * Propose the circuit by narrowing: players leave in rounds, by gradients around those that are left (attribution/narrow.ts);
-   * the spectrum's own sets are then measured beside it. For games with gradients.
+   * Narrow first: players leave in rounds, by gradients around those that are left (attribution/narrow.ts). The circuit is
+   * proposed so, the spectrum's own sets measured beside it; and unless `keep` is given the spectrum is that of masks around it.
+   * For games with gradients.
    */
   readonly narrow?: boolean | undefined;
   /** Other answers over the same players, by name: their sets are measured beside the circuit's and the removal curve's. */
@@ -92,12 +93,13 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
   const settings = withDefaults(options, game.players.length);
   const { signal, onProgress } = options;
   const ledger = ledgerOf(game);
-  const scored = await solve(ledger, { ...settings, keep: options.keep, signal, onProgress });
+  const { narrowed, around } = await narrowing(ledger, options, settings);
+  const scored = await solve(ledger, { ...settings, keep: options.keep ?? around?.keep, signal, onProgress });
   const [ablated, clean] = await ledger.value(endsOf(game.players.length), { signal });
   const { moreIsBetter } = options;
   const rivals = { [FIRST_ORDER]: scored.firstOrder, ...options.rivals };
-  const run: Run = { ledger, scored, rivals, settings, clean, ablated, moreIsBetter, signal, onProgress };
-  const known = options.findings ?? [];
+  const run: Run = { ledger, scored, narrowed, rivals, settings, clean, ablated, moreIsBetter, signal, onProgress };
+  const known = [...(options.findings ?? []), ...(around === undefined ? [] : [aroundText(around)])];
   const broken = known.some(({ kind }) => kind === 'broken question');
   const circuit = broken ? undefined : await circuitOf(run);
   const removal = broken ? undefined : await removalOf(run);
@@ -105,11 +107,41 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
   return { ...scored, ledger, settings, clean, ablated, circuit, removal, findings };
 }
 
+/** Players up to which sets are searched for by swaps; of more, the largest single terms are taken, and fewer sets are measured. */
+const MOST_SEARCHED = 4096;
+const FEW = { maxSizes: 20, randomSets: 10 };
+
+function selectorFor(players: number): Selector | undefined {
+  return players > MOST_SEARCHED ? largestSingles('largest singles') : undefined;
+}
+
+/** What narrowing left, and the masks around it. */
+async function narrowing(
+  ledger: Ledger,
+  { narrow: asked, keep, signal, onProgress }: ExplainOptions,
+  { target, seed }: ExplainSettings,
+): Promise<{ narrowed: Narrowed | undefined; around: Around | undefined }> {
+  if (asked !== true) return { narrowed: undefined, around: undefined };
+  const narrowed = await narrow(ledger, { seed, signal, onProgress });
+  return {
+    narrowed,
+    around: keep === undefined ? await keepAround(ledger, narrowed, { target, seed, signal }) : undefined,
+  };
+}
+
+function aroundText({ players, inside, outside }: Around): Finding {
+  return {
+    kind: 'narrowed',
+    text: `Everything but the circuit is in the measure around ${players.length} players that narrowing left: masks keep each of them with probability ${inside}, any other with ${outside}.`,
+  };
+}
+
 type Progress = Parameters<NonNullable<SolveOptions['onProgress']>>[0];
 
 interface Run extends Pick<ExplainOptions, 'moreIsBetter' | 'signal' | 'onProgress'> {
   readonly ledger: Ledger;
   readonly scored: ScoredSolution;
+  readonly narrowed: Narrowed | undefined;
   readonly rivals: Readonly<Record<string, FourierSpectrum>>;
   readonly settings: ExplainSettings;
   readonly clean: number;
@@ -119,6 +151,7 @@ interface Run extends Pick<ExplainOptions, 'moreIsBetter' | 'signal' | 'onProgre
 async function circuitOf({
   ledger,
   scored,
+  narrowed,
   rivals,
   settings,
   clean,
@@ -128,19 +161,20 @@ async function circuitOf({
   onProgress,
 }: Run): Promise<Circuit | undefined> {
   if (Math.abs(clean - ablated) <= TOLERANCE * Math.max(Math.abs(clean), Math.abs(ablated))) return undefined;
-  const { target, seed, selector } = settings;
+  const { target, seed } = settings;
+  const selector = settings.selector ?? selectorFor(ledger.players.length);
   const { spectrum, solver } = scored.solution;
   const common = {
     target,
     seed,
+    ...(ledger.players.length > MOST_SEARCHED ? FEW : {}),
     moreIsBetter,
     signal,
     onProgress: (progress: Progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }),
   };
-  if (settings.narrow !== true)
+  if (narrowed === undefined)
     return findCircuit(spectrum, ledger, { ...common, ...(selector === undefined ? {} : { selector }), rivals });
-  const { ranking } = await narrow(ledger, { seed, signal, onProgress });
-  const circuit = await findCircuit(spectrumOfRanking(ranking, ablated), ledger, {
+  const circuit = await findCircuit(spectrumOfRanking(narrowed.ranking, ablated), ledger, {
     ...common,
     selector: largestSingles('narrowing'),
     rivalSelector: selector ?? autoSelector(ledger.players.length),
@@ -160,14 +194,15 @@ async function removalOf({
   onProgress,
 }: Run): Promise<RemovalCurve | undefined> {
   if (Math.abs(clean) <= TOLERANCE * Math.abs(ablated) || clean === 0) return undefined;
-  const { seed, selector } = settings;
+  const { seed } = settings;
+  const selector = settings.selector ?? selectorFor(ledger.players.length);
   const sizes = removalSizes(ledger.players.length);
   onProgress?.({ stage: 'removal', done: 0, total: sizes.length });
   const curve = await removalCurve(scored.solution.spectrum, ledger, {
     seed,
     rivals,
     sizes,
-    randomSets: RANDOM_REMOVALS,
+    randomSets: ledger.players.length > MOST_SEARCHED ? FEW.randomSets : RANDOM_REMOVALS,
     ...(selector === undefined ? {} : { selector }),
     signal,
   });

@@ -75,7 +75,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
   let log: OpenedLog | undefined;
   try {
     log = await options.openLog?.(study);
-    const findings = findingsOf(asked, choice, behaviour);
+    const findings = findingsOf(asked, choice, behaviour, options.narrow);
     const ledger = openLedger(game, log);
     const explanation = await explain(ledger, {
       ...options,
@@ -210,9 +210,16 @@ function pilotFacts({ ablation, why, tried, rows }: Choice): Result['pilot'] {
 }
 
 /** What the pilot and the prompts say against the question. */
-function findingsOf({ tasks }: ComponentGameOptions, choice: Choice, behaviour: Behaviour | undefined): Finding[] {
+function findingsOf(
+  { tasks }: ComponentGameOptions,
+  choice: Choice,
+  behaviour: Behaviour | undefined,
+  narrow = false,
+): Finding[] {
   const findings: Finding[] = [];
-  if (choice.pilot.verdict !== 'sound') findings.push({ kind: 'broken question', text: brokenText(choice, behaviour) });
+  const { verdict } = choice.pilot;
+  if (verdict !== 'sound' && !(narrow && verdict === 'broken at half'))
+    findings.push({ kind: 'broken question', text: brokenText(choice, behaviour) });
   if (tasks.length === 1)
     findings.push({
       kind: 'one prompt',
@@ -236,7 +243,7 @@ function brokenText({ pilot, ablation }: Choice, behaviour: Behaviour | undefine
     case 'no range':
       return `${ends}, and ${halves}: the two ends differ by less than any change does, so a share of their difference means nothing.${does} Ask for something the model can do, or contrast it with another answer or corrupted prompt.`;
     case 'broken at half':
-      return `${ends}, and ${halves}: half of the parts gone is a broken model, whose values are noise around those of none. Use another ablation: resample with corrupted prompts (--task makes them, or a pair of prompts whose answers are swapped), or fewer players (--layers).${does}`;
+      return `${ends}, and ${halves}: half of the parts gone is a broken model, whose values are noise around those of none. Use another ablation: resample with corrupted prompts (--task makes them, or a pair of prompts whose answers are swapped), fewer players (--layers), or ask around what matters (--narrow).${does}`;
     case 'sound':
       return '';
     default:

@@ -15,19 +15,22 @@ import { differentiable, type Ranking } from './rankings.ts';
 
 export interface NarrowOptions {
   readonly seed: number;
-  /** Gradients of a round; default 8. */
+  /** Gradients of a round; default 8, of more than 4,096 players 4. */
   readonly gradients?: number | undefined;
-  /** Share of the players that a round leaves; default .8. */
+  /** Share of the players that a round leaves; default .8, of more than 4,096 players .7. */
   readonly leave?: number | undefined;
   /** Probability with which a round's masks keep a remaining player; default .9. */
   readonly keep?: number | undefined;
-  /** Players at which it ends; default 1. */
+  /** Players at which it ends; default 1, of more than 4,096 players one in a thousand. */
   readonly smallest?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?:
     | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
     | undefined;
 }
+
+/** Players beyond which rounds are fewer and shorter. */
+const MANY = 4096;
 
 /** What was left after a round. */
 export interface NarrowedSet {
@@ -52,8 +55,14 @@ export interface Narrowed {
  * @throws 'input' for a game without gradients, or options that cannot be used.
  */
 export async function narrow(game: Game, options: NarrowOptions): Promise<Narrowed> {
-  const { seed, gradients: count = 8, leave = 0.8, keep = 0.9, smallest = 1, signal, onProgress } = options;
   const n = game.players.length;
+  const many = n > MANY;
+  const { seed, keep = 0.9, signal, onProgress } = options;
+  const {
+    gradients: count = many ? 4 : 8,
+    leave = many ? 0.7 : 0.8,
+    smallest = many ? Math.ceil(n / 1000) : 1,
+  } = options;
   if (!Number.isInteger(count) || count < 1) throw fail('input', 'narrow', `${count} gradients a round; at least 1.`);
   if (!(leave > 0 && leave < 1)) throw fail('input', 'narrow', `leave ${leave}; a share between 0 and 1 is needed.`);
   if (!(keep > 0 && keep <= 1)) throw fail('input', 'narrow', `keep ${keep}; a probability in (0, 1] is needed.`);
@@ -123,4 +132,57 @@ function scoresOf(
     scores[player] = least;
   }
   return scores.map((score) => better * score);
+}
+
+/** Probabilities with which a member is kept around a circuit, tried in this order; the last where none leaves enough. */
+const INSIDE = [0.5, 0.7, 0.8, 0.9, 0.95] as const;
+/** Probability with which any other player is. */
+const OUTSIDE = 0.1;
+/** Share of the metric's range that is to be left on average, and masks that show it. */
+const LEFT = 0.25;
+const MASKS = 12;
+
+/** The measure around a narrowed set. */
+export interface Around {
+  /** Probability with which masks keep each player. */
+  readonly keep: readonly number[];
+  /** The set: the smallest that keeps the target, or the one that keeps most. */
+  readonly players: readonly number[];
+  readonly inside: number;
+  readonly outside: number;
+}
+
+/**
+ * Masks around what narrowing left, instead of around a half-destroyed model: members of the smallest set that keeps `target` are kept
+ * with probability ½, or more where that would break the model, all others with .1.
+ */
+export async function keepAround(
+  game: Game,
+  { sets }: Narrowed,
+  {
+    target,
+    seed,
+    signal,
+  }: { readonly target: number; readonly seed: number; readonly signal?: AbortSignal | undefined },
+): Promise<Around> {
+  const n = game.players.length;
+  const full = sets[0].value;
+  const [empty] = await game.value(masksFromMembers(n, [[]]), { signal });
+  const share = (value: number): number => (full === empty ? 1 : (value - empty) / (full - empty));
+  const enough = sets.filter(({ value }) => share(value) >= target);
+  const { players } = enough[enough.length - 1];
+  const members = new Set(players);
+  const random = createRandom(seed, 'around');
+  const keepWith = (inside: number): number[] =>
+    Array.from({ length: n }, (_, i) => (members.has(i) ? inside : OUTSIDE));
+  let inside: number = INSIDE[0];
+  for (inside of INSIDE) {
+    const keep = keepWith(inside);
+    const masks = emptyMasks(n, MASKS);
+    for (let row = 0; row < MASKS; row++)
+      for (let i = 0; i < n; i++) if (random.uniform() < keep[i]) keepPlayer(masks, row, i);
+    const values = await game.value(masks, { signal });
+    if (share(values.reduce((sum, value) => sum + value / MASKS, 0)) >= LEFT) break;
+  }
+  return { keep: keepWith(inside), players, inside, outside: OUTSIDE };
 }

@@ -10,10 +10,16 @@ import type { Circuit } from './find-circuit.ts';
 export interface Finding {
   /**
    * broken question: a pilot shows that no answer can be had (pilot.ts). one prompt: what merely favours its answer looks like a part
-   * of the task. predicts nothing: R² on masks that were not fitted is not above 0; no value, interaction or circuit is an answer then.
+   * of the task. narrowed: the measure that it holds in (attribution/narrow.ts). predicts nothing: R² on masks that were not fitted is not above 0; no value, interaction or circuit is an answer then.
    * no better than first order: interactions are named, and do not predict better than none. circuit: see its verdict.
    */
-  readonly kind: 'broken question' | 'one prompt' | 'predicts nothing' | 'no better than first order' | 'circuit';
+  readonly kind:
+    | 'broken question'
+    | 'one prompt'
+    | 'narrowed'
+    | 'predicts nothing'
+    | 'no better than first order'
+    | 'circuit';
   readonly text: string;
 }
 

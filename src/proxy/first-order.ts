@@ -45,6 +45,8 @@ export function fitFirstOrder(masks: Masks, values: ArrayLike<number>, options: 
  * matrix.
  */
 export const MOST_SINGLES = 600;
+/** Players up to which LASSO is tried beside least squares: its path over 46,080 takes minutes. */
+const MOST_LASSO = 8192;
 /** LASSO's folds, and rows that it needs. */
 const FOLDS = 5;
 /** Penalties of the least squares: the least shrinks a coefficient by 1e-9 / N. */
@@ -68,7 +70,7 @@ interface Additive extends Pick<AdditiveFit, 'method' | 'alpha' | 'outOfSample' 
 /**
  * The better of least squares (ridge, its penalty from 1e-9 on) and LASSO on single players, by rows that neither
  * fitted; the end masks enter by the test of end-masks.ts. LASSO is left out where least squares leaves no more than
- * `floor`.
+ * `floor`, and beyond MOST_LASSO players.
  */
 export function fitAdditive(
   split: Split,
@@ -83,7 +85,8 @@ export function fitAdditive(
   const fits: Additive[] = [];
   if (Math.min(sample.players, sample.count) <= MOST_SINGLES && sample.count >= 2) fits.push(leastSquares(split));
   const nothingLeft = fits.length > 0 && rmseOf(fits[0]) <= (options.floor ?? 0);
-  if (!nothingLeft && sample.count >= FOLDS) fits.push(lasso(split, options.seed ?? 0));
+  const slow = fits.length > 0 && sample.players > MOST_LASSO;
+  if (!nothingLeft && !slow && sample.count >= FOLDS) fits.push(lasso(split, options.seed ?? 0));
   const best = fits.reduce((a, b) => (rmseOf(b) < rmseOf(a) ? b : a));
   const admitted = admitEndMasks(split, rmseOf(best), (mask) => evaluate(best.spectrum, mask)[0], options.endMasks);
   return {

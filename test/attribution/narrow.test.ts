@@ -41,8 +41,7 @@ describe('narrowing', () => {
   it('ranks players by when they leave, with what their sets kept', async () => {
     const { sets, ranking } = await narrow(hidden(), { seed: 2, smallest: 4 });
     const order = Array.from(ranking.scores.keys()).sort((a, b) => ranking.scores[b] - ranking.scores[a]);
-    for (const { players } of sets)
-      expect(order.slice(0, players.length).sort((a, b) => a - b)).toEqual([...players]);
+    for (const { players } of sets) expect(order.slice(0, players.length).sort((a, b) => a - b)).toEqual([...players]);
     const kept = sets[sets.length - 1].players.reduce((sum, player) => sum + ranking.scores[player], 0);
     expect(kept).toBeCloseTo(8, 5);
   });

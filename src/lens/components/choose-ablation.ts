@@ -32,6 +32,8 @@ export interface ChoiceOptions {
   readonly seed: number;
   /** The only one to look at, where the user says which. */
   readonly asked?: Ablation | undefined;
+  /** Whether halves will not be asked for: then the gentlest that only they break will do. */
+  readonly narrow?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,8 +41,10 @@ export interface ChoiceOptions {
 export async function chooseAblation(
   model: Model,
   options: Omit<ComponentGameOptions, 'ablation'>,
-  { seed, asked, signal }: ChoiceOptions,
+  { seed, asked, narrow, signal }: ChoiceOptions,
 ): Promise<Choice> {
+  const willDo = ({ pilot: { verdict } }: Tried): boolean =>
+    verdict === 'sound' || (narrow === true && verdict === 'broken at half');
   const candidates = asked === undefined ? candidatesFor(options) : [asked];
   const tried: Tried[] = [];
   let rows = 0;
@@ -54,9 +58,9 @@ export async function chooseAblation(
     } finally {
       game[Symbol.dispose]();
     }
-    if (tried[tried.length - 1].pilot.verdict === 'sound') break;
+    if (willDo(tried[tried.length - 1])) break;
   }
-  const sound = tried.findIndex(({ pilot: { verdict } }) => verdict === 'sound');
+  const sound = tried.findIndex(willDo);
   const chosen = sound >= 0 ? sound : mostLeft(tried);
   return {
     ablation: candidates[chosen],

@@ -35,7 +35,7 @@ export function slopesOf(masks: Masks, gradients: Float32Array): Slopes {
   const variances = new Float64Array(n);
   const x = new Float64Array(count);
   for (let i = 0; i < n; i++) {
-    let [sum, sumX, sumXX, sumXH] = [0, 0, 0, 0];
+    let [sum, sumX, sumXX, sumXH, sumHH] = [0, 0, 0, 0, 0];
     for (let t = 0; t < count; t++) {
       x[t] = isKept(masks, t, i) ? -1 : 1;
       const h = -gradients[t * n + i] / 2;
@@ -43,9 +43,14 @@ export function slopesOf(masks: Masks, gradients: Float32Array): Slopes {
       sumX += x[t];
       sumXX += x[t] * x[t];
       sumXH += x[t] * h;
+      sumHH += h * h;
     }
     const spread = sumXX - (sumX * sumX) / count;
-    const bend = spread > 0 ? (sumXH - (sumX * sum) / count) / spread : 0;
+    const across = sumXH - (sumX * sum) / count;
+    // As far as it stands out: where a player is nearly always there or gone, its slope is hardly known (James, Stein).
+    const raw = spread > 0 ? across / spread : 0;
+    const rest = Math.max(0, sumHH - (sum * sum) / count - raw * across) / Math.max(1, count - 2);
+    const bend = raw === 0 ? 0 : (raw * raw * raw) / (raw * raw + rest / spread);
     const mean = (sum - bend * sumX) / count;
     let squares = 0;
     for (let t = 0; t < count; t++) {
