@@ -5,7 +5,7 @@
  * The driver of every lens, and of games that no lens knows: a function of words is explained by the same call.
  */
 import { judge, type Finding } from './circuit/findings.ts';
-import { keepAround, narrow, type Around, type Narrowed } from './attribution/narrow.ts';
+import { keepAround, MANY, narrow, type Around, type Narrowed } from './attribution/narrow.ts';
 import { spectrumOfRanking } from './attribution/rankings.ts';
 import { autoSelector } from './circuit/enumeration.ts';
 import { findCircuit, type Circuit } from './circuit/find-circuit.ts';
@@ -55,7 +55,7 @@ export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgres
 }
 
 /** ExplainOptions with their defaults. */
-export interface ExplainSettings extends Pick<ExplainOptions, 'adaptive' | 'selector' | 'narrow'> {
+export interface ExplainSettings extends Pick<ExplainOptions, 'adaptive' | 'selector'> {
   readonly solver: Solver;
   /** Distinct masks the solver may measure, in rounds or at once. */
   readonly budget: number;
@@ -80,6 +80,8 @@ export interface Explanation extends ScoredSolution {
 
 /** What the additive answer is called where its choices are measured beside ours. */
 export const FIRST_ORDER = 'first order';
+/** The selector of a circuit that narrowing proposed. */
+const NARROWING = 'narrowing';
 /** Sizes of the removal curve, denser at few players removed, and random sets of each. */
 const REMOVALS = 16;
 const RANDOM_REMOVALS = 20;
@@ -107,12 +109,12 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
   return { ...scored, ledger, settings, clean, ablated, circuit, removal, findings };
 }
 
-/** Players up to which sets are searched for by swaps; of more, the largest single terms are taken, and fewer sets are measured. */
-const MOST_SEARCHED = 4096;
+/** What is measured of MANY players: fewer sets, for every one of them costs more. */
 const FEW = { maxSizes: 20, randomSets: 10 };
 
+/** Of MANY players no sets are searched for by swaps: the largest single terms are taken. */
 function selectorFor(players: number): Selector | undefined {
-  return players > MOST_SEARCHED ? largestSingles('largest singles') : undefined;
+  return players > MANY ? largestSingles('largest singles', { optimal: false }) : undefined;
 }
 
 /** What narrowing left, and the masks around it. */
@@ -167,7 +169,7 @@ async function circuitOf({
   const common = {
     target,
     seed,
-    ...(ledger.players.length > MOST_SEARCHED ? FEW : {}),
+    ...(ledger.players.length > MANY ? FEW : {}),
     moreIsBetter,
     signal,
     onProgress: (progress: Progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }),
@@ -176,7 +178,7 @@ async function circuitOf({
     return findCircuit(spectrum, ledger, { ...common, ...(selector === undefined ? {} : { selector }), rivals });
   const circuit = await findCircuit(spectrumOfRanking(narrowed.ranking, ablated), ledger, {
     ...common,
-    selector: largestSingles('narrowing'),
+    selector: largestSingles(NARROWING, { optimal: false }),
     rivalSelector: selector ?? autoSelector(ledger.players.length),
     rivals: { [solver]: spectrum, ...rivals },
   });
@@ -202,7 +204,7 @@ async function removalOf({
     seed,
     rivals,
     sizes,
-    randomSets: ledger.players.length > MOST_SEARCHED ? FEW.randomSets : RANDOM_REMOVALS,
+    randomSets: ledger.players.length > MANY ? FEW.randomSets : RANDOM_REMOVALS,
     ...(selector === undefined ? {} : { selector }),
     signal,
   });
@@ -231,5 +233,5 @@ function withDefaults(options: ExplainOptions, n: number): ExplainSettings {
     throw fail('input', 'held-out', `${heldOut} masks; a whole number >= 0 is needed.`);
   if (!(target > 0 && target <= 1)) throw fail('input', 'target', `${target}; a share in (0, 1] is needed, e.g. 0.9.`);
   const most = adaptive === undefined ? budget : (adaptive.maxBudget ?? mostMasks(n));
-  return { solver, budget: most, adaptive, heldOut, target, selector, seed, narrow: options.narrow };
+  return { solver, budget: most, adaptive, heldOut, target, selector, seed };
 }

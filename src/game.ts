@@ -28,7 +28,7 @@ export interface ValueOptions {
 
 /**
  * Masks of a budget that the gradients of one mask count for: a forward and a backward pass with respect to masks take some three
- * forward passes (docs/benchmarks.md has what was measured).
+ * forward passes (docs/gradients-cost.md has what was measured).
  */
 export const GRADIENT_ROWS = 3;
 

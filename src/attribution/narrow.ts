@@ -19,7 +19,7 @@ export interface NarrowOptions {
   readonly gradients?: number | undefined;
   /** Share of the players that a round leaves; default .8, of more than 4,096 players .7. */
   readonly leave?: number | undefined;
-  /** Probability with which a round's masks keep a remaining player; default .9. */
+  /** Probability with which a round's masks keep a remaining player; default .7, of more than 4,096 players .9. */
   readonly keep?: number | undefined;
   /** Players at which it ends; default 1, of more than 4,096 players one in a thousand. */
   readonly smallest?: number | undefined;
@@ -29,8 +29,8 @@ export interface NarrowOptions {
     | undefined;
 }
 
-/** Players beyond which rounds are fewer and shorter. */
-const MANY = 4096;
+/** Players beyond which whatever takes time for each of them is done less often: rounds here, sets that are measured elsewhere. */
+export const MANY = 4096;
 
 /** What was left after a round. */
 export interface NarrowedSet {
@@ -44,8 +44,8 @@ export interface Narrowed {
   /** Nested, largest first; all players are the first. */
   readonly sets: readonly NarrowedSet[];
   /**
-   * Its sets as a ranking: scores are all positive, later leavers have more, and those of a set that the loop measured add up to
-   * the most of the metric that it or a smaller one kept.
+   * Its sets as a ranking: scores have the sign of f(all) - f(none), later leavers larger ones, and those of a set that the loop
+   * measured add up to the most of the metric that it or a smaller one kept, or more.
    */
   readonly ranking: Ranking;
 }
@@ -57,8 +57,9 @@ export interface Narrowed {
 export async function narrow(game: Game, options: NarrowOptions): Promise<Narrowed> {
   const n = game.players.length;
   const many = n > MANY;
-  const { seed, keep = 0.9, signal, onProgress } = options;
+  const { seed, signal, onProgress } = options;
   const {
+    keep = many ? 0.9 : 0.7,
     gradients: count = many ? 4 : 8,
     leave = many ? 0.7 : 0.8,
     smallest = many ? Math.ceil(n / 1000) : 1,
@@ -81,7 +82,9 @@ export async function narrow(game: Game, options: NarrowOptions): Promise<Narrow
   while (left.length > smallest) {
     throwIfAborted(signal, 'narrow');
     onProgress?.({ stage: 'narrow', done: Math.min(sets.length - 1, rounds), total: rounds });
-    const { gradients } = await sloped.gradients(masksOver(n, left, count, keep, random), { signal });
+    const members = new Set(left);
+    const masks = drawMasks(n, count, (i) => (members.has(i) ? keep : 0), random);
+    const { gradients } = await sloped.gradients(masks, { signal });
     const scores = new Float64Array(n);
     for (let row = 0; row < count; row++) for (const i of left) scores[i] += better * gradients[row * n + i];
     const next = Math.max(smallest, Math.min(left.length - 1, Math.floor(leave * left.length)));
@@ -96,11 +99,11 @@ export async function narrow(game: Game, options: NarrowOptions): Promise<Narrow
   return { sets, ranking: { name: 'narrowing', scores: scoresOf(n, sets, order, empty, better), cost } };
 }
 
-/** Masks that keep each of `players` with a probability, and nobody else. */
-function masksOver(n: number, players: readonly number[], count: number, probability: number, random: Random): Masks {
+/** Masks that keep every player with a probability of its own; a mask may come twice. */
+function drawMasks(n: number, count: number, probability: (player: number) => number, random: Random): Masks {
   const masks = emptyMasks(n, count);
   for (let row = 0; row < count; row++)
-    for (const i of players) if (random.uniform() < probability) keepPlayer(masks, row, i);
+    for (let i = 0; i < n; i++) if (random.uniform() < probability(i)) keepPlayer(masks, row, i);
   return masks;
 }
 
@@ -146,7 +149,7 @@ const MASKS = 12;
 export interface Around {
   /** Probability with which masks keep each player. */
   readonly keep: readonly number[];
-  /** The set: the smallest that keeps the target, or the one that keeps most. */
+  /** The set: the smallest that keeps the target. */
   readonly players: readonly number[];
   readonly inside: number;
   readonly outside: number;
@@ -154,7 +157,7 @@ export interface Around {
 
 /**
  * Masks around what narrowing left, instead of around a half-destroyed model: members of the smallest set that keeps `target` are kept
- * with probability ½, or more where that would break the model, all others with .1.
+ * with probability ½, or more where that would break the model, all others with .1. Undefined where only everybody keeps that much.
  */
 export async function keepAround(
   game: Game,
@@ -164,13 +167,14 @@ export async function keepAround(
     seed,
     signal,
   }: { readonly target: number; readonly seed: number; readonly signal?: AbortSignal | undefined },
-): Promise<Around> {
+): Promise<Around | undefined> {
   const n = game.players.length;
   const full = sets[0].value;
   const [empty] = await game.value(masksFromMembers(n, [[]]), { signal });
   const share = (value: number): number => (full === empty ? 1 : (value - empty) / (full - empty));
   const enough = sets.filter(({ value }) => share(value) >= target);
   const { players } = enough[enough.length - 1];
+  if (players.length === n) return undefined;
   const members = new Set(players);
   const random = createRandom(seed, 'around');
   const keepWith = (inside: number): number[] =>
@@ -178,10 +182,10 @@ export async function keepAround(
   let inside: number = INSIDE[0];
   for (inside of INSIDE) {
     const keep = keepWith(inside);
-    const masks = emptyMasks(n, MASKS);
-    for (let row = 0; row < MASKS; row++)
-      for (let i = 0; i < n; i++) if (random.uniform() < keep[i]) keepPlayer(masks, row, i);
-    const values = await game.value(masks, { signal });
+    const values = await game.value(
+      drawMasks(n, MASKS, (i) => keep[i], random),
+      { signal },
+    );
     if (share(values.reduce((sum, value) => sum + value / MASKS, 0)) >= LEFT) break;
   }
   return { keep: keepWith(inside), players, inside, outside: OUTSIDE };

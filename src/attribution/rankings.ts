@@ -49,10 +49,11 @@ export async function attributionPatching(
 }
 
 /**
- * Integrated gradients over the activations: the mean gradient on the straight way from everything ablated to everything kept, at
- * the middles of `steps` parts of it; scores add up to f(all) - f(none) as steps grow.
- * Source: Sundararajan, Taly, Yan, Axiomatic Attribution for Deep Networks (arXiv 1703.01365); of activations, as EAP-IG's node
- * form has it: Hanna, Pezzelle, Belinkov, Have Faith in Faithfulness (arXiv 2403.17806).
+ * Integrated gradients over masks: the mean gradient on the straight way from everything ablated to everything kept, at the middles
+ * of `steps` parts of it; scores add up to f(all) - f(none) as steps grow. All players move together here, each from its baseline
+ * to what the model as it then is computes; EAP-IG (Hanna, Pezzelle, Belinkov, arXiv 2403.17806) moves inputs, or one node's
+ * activation at a time, and its scores differ.
+ * Source: Sundararajan, Taly, Yan, Axiomatic Attribution for Deep Networks (arXiv 1703.01365).
  * @throws 'input' for a game that has no gradients between masks, or no step.
  */
 export async function integratedGradients(

@@ -3,13 +3,13 @@ import { masksFromMembers } from '../masks.ts';
 import type { Selector } from './selector.ts';
 
 /**
- * Proposes, for every size, the players whose single terms raise f̂ most (or lower it); terms of other orders are not looked at,
- * so it is optimal for additive spectra alone. Sets are nested.
+ * Proposes, for every size, the players whose single terms raise f̂ most (or lower it). Sets are nested. Terms of other orders are
+ * not looked at, so the sets are optimal for additive spectra alone: `optimal` says whether it will be given such.
  */
-export function largestSingles(name: string): Selector {
+export function largestSingles(name: string, { optimal }: { readonly optimal: boolean }): Selector {
   return {
     name,
-    optimal: true,
+    optimal,
     select({ spectrum, sizes, direction }) {
       const gain = new Float64Array(spectrum.players);
       for (const { members, value } of spectrum.terms) if (members.length === 1) gain[members[0]] = -direction * value;

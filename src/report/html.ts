@@ -18,7 +18,17 @@ import type { Result } from './result.ts';
 import { meaningSentence, story } from './story.ts';
 import { textView } from './text-view.ts';
 import { circuitTable, facts, interactionTable, playerTable, promptList } from './tables.ts';
-import { countOf, duration, isAnswer, isCircuit, percent, unitSuffix, whole } from './wording.ts';
+import {
+  countOf,
+  duration,
+  isAnswer,
+  isCircuit,
+  isNarrowed,
+  percent,
+  showsCircuit,
+  unitSuffix,
+  whole,
+} from './wording.ts';
 
 /** The page. The same record gives the same text, byte for byte. */
 export function renderReport(result: Result): string {
@@ -41,7 +51,8 @@ ${findings(result)}
 <section class="story" aria-label="Summary">${story(result)}</section>
 ${isAnswer(result) && [played(result), alone(result, figure), together(result, figure)]}
 ${certainty(result, figure)}
-${isAnswer(result) && [circuit(result, figure), removed(result, figure)]}
+${showsCircuit(result) && circuit(result, figure)}
+${isAnswer(result) && removed(result, figure)}
 ${promptSection(result)}
 ${repeat(result)}
 ${conventions(result)}
@@ -138,9 +149,13 @@ function circuit(result: Result, figure: Figure): Markup {
     return markup`<section><h2>The circuit</h2><p>No set of ${result.task.players} is called a circuit here (${found.verdict?.kind}): ${found.verdict?.why}.</p></section>`;
   const curve = faithfulnessCurve(result, found);
   const players = result.task.players;
-  const chosen = `${found.optimal ? 'the best set of each size by the spectrum' : 'a good set of each size by the spectrum (no proof that it is the best)'}`;
+  const narrowed = isNarrowed(found);
+  const bySpectrum = found.optimal
+    ? 'the best set of each size by the spectrum'
+    : 'a good set of each size by the spectrum (no proof that it is the best)';
+  const chosen = narrowed ? 'the players that were left last by narrowing' : bySpectrum;
   return markup`<section><h2>The circuit</h2>
-${curve && figure(curve, markup`Share of the metric's range that a set of ${players} keeps, over its size. <span class="key measured"></span> ${chosen}, measured; <span class="key predicted"></span> as the spectrum predicted; ${rivalKey(found.chosen.rivals)}<span class="key random"></span> random sets, mean and 5–95 % band. Open circle: the circuit. Dotted: the target, ${percent(found.target)}.`)}
+${curve && figure(curve, markup`Share of the metric's range that a set of ${players} keeps, over its size. <span class="key measured"></span> ${chosen}, measured; <span class="key predicted"></span> as ${narrowed ? 'its rounds measured, never falling' : 'the spectrum predicted'}; ${rivalKey(found.chosen.rivals)}<span class="key random"></span> random sets, mean and 5–95 % band. Open circle: the circuit. Dotted: the target, ${percent(found.target)}.`)}
 ${circuitTable(result, found)}
 <p class="muted">Only the circuit kept: ${percent(found.chosen.kept.faithfulness)} (faithfulness). Circuit ablated, the rest kept: ${percent(found.chosen.removed.faithfulness)} (completeness; 0 % means nothing else carries the metric). ${percent(found.energyInside)} of the variance is in terms among its members only.${found.smallestMeasuredSize < found.chosen.size && ` On the measured curve ${whole(found.smallestMeasuredSize)} already reach the target.`}</p></section>`;
 }

@@ -7,6 +7,7 @@ import {
   countOf,
   duration,
   isAnswer,
+  isNarrowed,
   isCircuit,
   joinNames,
   largest,
@@ -14,13 +15,19 @@ import {
   numberFormat,
   oneLine,
   percent,
+  showsCircuit,
   unitSuffix,
   whole,
+  withGradients,
 } from './wording.ts';
 
 /** The paragraphs under the title, in order. */
 export function story(result: Result): Markup[] {
-  const answer = isAnswer(result) ? [together(result), certainty(result), circuit(result)] : [certainty(result)];
+  const answer = [
+    isAnswer(result) ? together(result) : undefined,
+    certainty(result),
+    showsCircuit(result) ? circuit(result) : undefined,
+  ];
   return [setting(result), ...answer].filter((paragraph) => paragraph !== undefined);
 }
 
@@ -81,7 +88,7 @@ export function meaningSentence(interaction: ResultInteraction): string {
 
 function certainty(result: Result): Markup {
   const { heldOut, solver, masks } = result;
-  const measured = `${whole(solver.masks)} masks`;
+  const measured = `${whole(solver.masks)} masks${withGradients(result)}`;
   if (heldOut === undefined) {
     return solver.exact
       ? markup`<p>How sure: the spectrum is exact. All ${whole(2 ** result.players.length)} masks of the ${countOf(result.players.length, result.task.players)} were measured, in ${duration(masks.seconds)}; nothing is estimated.</p>`
@@ -105,8 +112,9 @@ function circuit(result: Result): Markup | undefined {
   const found = result.circuit;
   if (found === undefined || !isCircuit(found)) return undefined;
   const { players, kept, removed, random } = found.chosen;
-  const predicted =
-    found.predictedSize === null
+  const predicted = isNarrowed(found)
+    ? ' It was proposed by narrowing: parts left in rounds, by gradients around those that were left.'
+    : found.predictedSize === null
       ? ' The spectrum predicted no set that would reach it.'
       : found.predictedSize === players.length
         ? ''

@@ -15,12 +15,14 @@ import {
   intervalText,
   isAnswer,
   isCircuit,
+  isNarrowed,
   keptWith,
   withGradients,
   joinNames,
   largest,
   readsAs,
   shortCount,
+  showsCircuit,
   namesOf,
   numberFormat,
   oneLine,
@@ -54,12 +56,9 @@ export function terminalReport(result: Result, options: TerminalOptions = {}): s
     certainty(result, colors, width),
     energy(result, colors, width),
     ...(isAnswer(result)
-      ? [
-          textLines(result, colors, width),
-          interactions(result, colors, width, options.interactions ?? 8),
-          circuit(result, colors, width),
-        ]
+      ? [textLines(result, colors, width), interactions(result, colors, width, options.interactions ?? 8)]
       : []),
+    ...(showsCircuit(result) ? [circuit(result, colors, width)] : []),
     files(result, colors, width),
   ];
   return `${sections
@@ -226,7 +225,7 @@ function circuit(result: Result, colors: Colors, width: number): string[] {
   return [
     heading(
       'circuit',
-      `${whole(players.length)} of ${countOf(result.players.length, result.task.players)} for ${percent(found.target)} of the metric`,
+      `${whole(players.length)} of ${countOf(result.players.length, result.task.players)} for ${percent(found.target)} of the metric${isNarrowed(found) ? ', by narrowing' : ''}`,
       colors,
     ),
     ...wrap(

@@ -185,6 +185,17 @@ export function isAnswer({ findings }: Pick<Result, 'findings'>): boolean {
   return !findings.some(({ kind }) => kind === 'broken question' || kind === 'predicts nothing');
 }
 
+/** Whether its sets are what narrowing left, and not the spectrum's. */
+export function isNarrowed({ selector }: Pick<NonNullable<Result['circuit']>, 'selector'>): boolean {
+  return selector === 'narrowing';
+}
+
+/** Whether the circuit is shown: one that narrowing proposed was measured, whatever the spectrum predicts. */
+export function showsCircuit(result: Pick<Result, 'findings' | 'circuit'>): boolean {
+  const broken = result.findings.some(({ kind }) => kind === 'broken question');
+  return isAnswer(result) || (!broken && result.circuit !== undefined && isNarrowed(result.circuit));
+}
+
 /** Whether the set is called a circuit; records without a verdict are from before there was one. */
 export function isCircuit({ verdict }: NonNullable<Result['circuit']>): boolean {
   return verdict === undefined || verdict.kind === 'found';

@@ -64,6 +64,24 @@ describe('narrowing', () => {
     expect(circuit?.chosen.kept.faithfulness).toBeGreaterThanOrEqual(0.85);
   });
 
+  it(
+    'has fewer rounds, and circuits without a search by swaps, of thousands of players',
+    { timeout: 60_000 },
+    async () => {
+      const n = 4200;
+      const game = planted(n, [
+        { members: [5, 4000], weight: 6 },
+        { members: [77], weight: 3 },
+        ...Array.from({ length: n }, (_, i) => ({ members: [i], weight: 1e-4 })),
+      ]);
+      const { circuit } = await explain(openLedger(game), { budget: 60, heldOut: 20, target: 0.9, narrow: true });
+      expect(circuit?.chosen.players).toEqual(expect.arrayContaining([5, 77, 4000]));
+      expect(circuit?.chosen.size).toBeLessThan(20);
+      expect(circuit?.chosen.random?.count).toBe(10);
+      expect(circuit?.curve.length).toBeLessThan(40);
+    },
+  );
+
   it('says what it needs', async () => {
     const table = gameFromFunction('table', 4, () => 1);
     await expect(narrow(table, { seed: 0 })).rejects.toThrow(/narrow: needs gradients/);

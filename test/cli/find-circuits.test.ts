@@ -152,6 +152,38 @@ describe('find-circuits', () => {
     );
   });
 
+  it(
+    'narrows with --narrow, ranks with --rankings, and says in which measure the spectrum is',
+    { timeout: 60_000 },
+    async () => {
+      const out = join(folder, 'narrow');
+      const names = 'attribution-patching,integrated-gradients,expected-gradients';
+      const { code, out: story } = await run('--narrow', '--rankings', names, '--budget', '300', '--out', out);
+      expect(code).toBe(0);
+      expect(story).toMatch(/circuit .* for 90 % of the metric, by narrowing/);
+      const { circuit, spectrum, findings } = parseResult(readFileSync(join(out, 'result.json'), 'utf8'));
+      expect(circuit?.selector).toBe('narrowing');
+      expect(circuit?.optimal).toBe(false);
+      expect(circuit?.chosen.kept.faithfulness).toBeGreaterThanOrEqual(0.9);
+      expect(Object.keys(circuit?.chosen.rivals ?? {})).toEqual(
+        expect.arrayContaining(['first order', 'attribution patching', 'integrated gradients', 'expected gradients']),
+      );
+      expect(new Set(spectrum.keep as number[]).size).toBe(2);
+      expect(findings.map(({ kind }) => kind)).toContain('narrowed');
+      expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('proposed by narrowing');
+    },
+  );
+
+  it('refuses rankings it does not have, and metrics that have no gradient', async () => {
+    const unknown = await run('--model', MODEL, ...TASK, '--rankings', 'attribution-patch', '--out', join(folder, 'r'));
+    expect(unknown).toMatchObject({ code: 1, err: expect.stringContaining('did you mean attribution-patching?') });
+    const steps = await run('--model', MODEL, ...TASK, '--narrow', '--out', join(folder, 'r'));
+    expect(steps).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/narrow: needs gradients; the game ".*accuracy"/),
+    });
+  });
+
   it('leaves no tensors', async () => {
     await run('--model', MODEL, ...ONE, '--out', join(folder, 'leak'));
     const before = tf.memory().numTensors;

@@ -48,6 +48,18 @@ describe('the terminal story', () => {
     expect(Math.max(...text.split('\n').map(columnsOf))).toBeLessThanOrEqual(80);
   });
 
+  it('shows a circuit of narrowing though the spectrum predicts nothing, and none of a broken question', () => {
+    const nothing = { kind: 'predicts nothing', text: 'R² is not above 0.' };
+    const circuit = { ...result.circuit!, selector: 'narrowing' };
+    expect(plain({ ...result, findings: [nothing] })).not.toContain('kept alone');
+    const shown = plain({ ...result, circuit, findings: [nothing] });
+    expect(shown).toContain('by narrowing');
+    expect(shown).toContain('kept alone');
+    expect(shown).not.toContain('acting together');
+    const broken = { kind: 'broken question', text: 'f(all) is f(none).' };
+    expect(plain({ ...result, circuit, findings: [broken, nothing] })).not.toContain('kept alone');
+  });
+
   it('tells of a run with nothing held out, no interactions, no circuit', () => {
     const { heldOut: _, circuit: __, ...rest } = result;
     const text = plain({

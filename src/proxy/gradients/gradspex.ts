@@ -12,12 +12,15 @@ import { createRandom } from '../../random.ts';
 import type { Solver, SolveOptions } from '../../solver.ts';
 import { tableOf } from '../../mask-table.ts';
 import { uniformMasks } from '../../uniform-masks.ts';
+import { exactSolver } from '../../spectrum/exact.ts';
 import { fitBest } from '../best.ts';
 import { createGradientCandidate, LEAST_GRADIENTS, type MeasuredGradients } from './gradient-candidate.ts';
 
 /** Share of a budget that goes into gradients, and gradients at most. */
 const SHARE = 0.75;
 const MOST_GRADIENTS = 512;
+/** Values beside them at least, ∅ and the full mask among them. */
+const LEAST_VALUES = 6;
 
 /** How a budget is spent, in masks. */
 export interface GradientPlan {
@@ -31,7 +34,7 @@ export function planGradients(players: number, budget: number): GradientPlan | u
   const gradients = Math.min(MOST_GRADIENTS, Math.floor((SHARE * budget) / GRADIENT_ROWS));
   const values = budget - GRADIENT_ROWS * gradients;
   const left = players < 50 ? 2 ** players - 2 : Infinity;
-  if (gradients < LEAST_GRADIENTS || values < 6 || gradients + values > left) return undefined;
+  if (gradients < LEAST_GRADIENTS || values < LEAST_VALUES || gradients + values > left) return undefined;
   return { gradients, values };
 }
 
@@ -97,17 +100,18 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: Math.max(0, to - from) }, (_, k) => from + k);
 }
 
-/** GradSPEX on games with gradients. */
+/** GradSPEX on games with gradients; exact where the budget covers all 2^n masks. */
 export const gradspexSolver: Solver = {
   name: 'gradspex',
   async solve(game, options) {
     const n = game.players.length;
+    if (2 ** n <= options.budget) return { ...(await exactSolver.solve(game, options)), solver: 'gradspex' };
     const plan = planGradients(n, options.budget);
     if (plan === undefined)
       throw fail(
         'budget',
         'gradspex',
-        `a budget of ${options.budget} masks for ${n} players; at least ${2 * LEAST_GRADIENTS * GRADIENT_ROWS} are needed, and no more than half of all masks there are.`,
+        `a budget of ${options.budget} masks for ${n} players; at least ${4 * LEAST_VALUES} are needed, a gradient counting ${GRADIENT_ROWS}.`,
       );
     const draw = drawGradients(n, plan, options);
     const { masks, values, measured } = await measureDraw(game, draw, plan, options);

@@ -103,12 +103,23 @@ describe('gradspex', () => {
     expect(r2(await game.value(masks), evaluate(spectrum, masks))).toBeGreaterThan(0.95);
   });
 
+  it('measures every mask where the budget covers them, and is exact', async () => {
+    const game = bent(7, 5, 1);
+    const { solver, exact, masks } = await gradspexSolver.solve(game, { budget: 128, seed: 0 });
+    expect({ solver, exact, masks }).toEqual({ solver: 'gradspex', exact: true, masks: 128 });
+    expect(game.asked.gradients).toBe(0);
+  });
+
   it('says what it cannot do', async () => {
     const game = bent(10, 4, 1);
     await expect(gradspexSolver.solve(withoutGradients(game), { budget: 200, seed: 0 })).rejects.toThrow(
       /needs gradients/,
     );
-    await expect(gradspexSolver.solve(game, { budget: 12, seed: 0 })).rejects.toThrow(/a budget of 12 masks/);
+    await expect(gradspexSolver.solve(game, { budget: 12, seed: 0 })).rejects.toThrow(
+      /a budget of 12 masks for 10 players; at least 24 are needed/,
+    );
+    const least = await gradspexSolver.solve(game, { budget: 24, seed: 0 });
+    expect(least.details).toMatchObject({ measuredGradients: 6, measuredValues: 6 });
     const stopped = AbortSignal.abort();
     await expect(gradspexSolver.solve(openLedger(game), { budget: 200, seed: 0, signal: stopped })).rejects.toThrow(
       /stopped on request/,
