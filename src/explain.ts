@@ -40,8 +40,8 @@ export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgres
   readonly keep?: SolveOptions['keep'];
   /**
    * Narrow first: players leave in rounds, by gradients around those that are left (attribution/narrow.ts). The circuit is
-   * proposed so, the spectrum's own sets measured beside it; and unless `keep` is given the spectrum is that of masks around it.
-   * For games with gradients.
+   * proposed so, or by the spectrum where that does with fewer players, the other measured beside it; and unless `keep` is given
+   * the spectrum is that of masks around what was left. For games with gradients.
    */
   readonly narrow?: boolean | undefined;
   /** Other answers over the same players, by name: their sets are measured beside the circuit's and the removal curve's. */
@@ -174,14 +174,19 @@ async function circuitOf({
     signal,
     onProgress: (progress: Progress) => onProgress?.({ ...progress, stage: `circuit: ${progress.stage}` }),
   };
-  if (narrowed === undefined)
-    return findCircuit(spectrum, ledger, { ...common, ...(selector === undefined ? {} : { selector }), rivals });
-  const circuit = await findCircuit(spectrumOfRanking(narrowed.ranking, ablated), ledger, {
+  const bySpectrum = { ...common, ...(selector === undefined ? {} : { selector }) };
+  if (narrowed === undefined) return findCircuit(spectrum, ledger, { ...bySpectrum, rivals });
+  const ranking = spectrumOfRanking(narrowed.ranking, ablated);
+  const circuit = await findCircuit(ranking, ledger, {
     ...common,
     selector: largestSingles(NARROWING, { optimal: false }),
     rivalSelector: selector ?? autoSelector(ledger.players.length),
     rivals: { [solver]: spectrum, ...rivals },
   });
+  const fewer = circuit.curve.some(
+    ({ size, rivals: { [solver]: theirs } }) => size < circuit.chosen.size && theirs.kept.faithfulness >= target,
+  );
+  if (fewer) return findCircuit(spectrum, ledger, { ...bySpectrum, rivals: { [NARROWING]: ranking, ...rivals } });
   return { ...circuit, energyInside: energyInside(spectrum, circuit.chosen.players) };
 }
 

@@ -85,7 +85,7 @@ const describe = (): Command =>
     .option('--selector <name>', `who proposes the circuit's sets: auto | ${namesOf(SELECTORS)}`, 'auto')
     .option(
       '--narrow',
-      "narrow first: parts leave in rounds, by gradients around those that are left. The circuit is proposed so, the spectrum's sets beside it, and the spectrum is that of masks around it",
+      'narrow first: parts leave in rounds, by gradients around those that are left. The circuit is proposed so, or by the spectrum where that needs fewer, and the spectrum is that of masks around it',
     )
     .option(
       '--rankings <names>',

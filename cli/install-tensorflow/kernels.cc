@@ -233,20 +233,22 @@ INLINE float sumOf(Floats x) {
   return sum;
 }
 
+INLINE float meanOf(const float* row, int64_t width) {
+  Floats sums{};
+  int64_t c = 0;
+  for (; c + kLanes <= width; c += kLanes) sums += load(row + c);
+  float sum = sumOf(sums);
+  for (; c < width; c++) sum += row[c];
+  return sum / width;
+}
+
 /** Layer norm (centred) or RMS norm of rows; the variance is of the centred row, as two passes give it. */
 EACH_CPU void normalise(bool centred, float eps, float offset, const float* x, const float* w, const float* b, float* out, int64_t width, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; r++) {
     const float* row = x + r * width;
     float* to = out + r * width;
-    float mean = 0;
+    const float mean = centred ? meanOf(row, width) : 0;
     int64_t c;
-    if (centred) {
-      Floats sums{};
-      for (c = 0; c + kLanes <= width; c += kLanes) sums += load(row + c);
-      float sum = sumOf(sums);
-      for (; c < width; c++) sum += row[c];
-      mean = sum / width;
-    }
     Floats squares{};
     for (c = 0; c + kLanes <= width; c += kLanes) {
       const Floats d = load(row + c) - mean;
@@ -417,15 +419,8 @@ EACH_CPU void backNormalise(bool centred, float eps, float offset, const float* 
   for (int64_t r = begin; r < end; r++) {
     const float *row = x + r * width, *back = dy + r * width;
     float* to = dx + r * width;
-    float mean = 0;
+    const float mean = centred ? meanOf(row, width) : 0;
     int64_t c;
-    if (centred) {
-      Floats sums{};
-      for (c = 0; c + kLanes <= width; c += kLanes) sums += load(row + c);
-      float sum = sumOf(sums);
-      for (; c < width; c++) sum += row[c];
-      mean = sum / width;
-    }
     Floats squares{}, gs{}, gds{};
     for (c = 0; c + kLanes <= width; c += kLanes) {
       const Floats d = load(row + c) - mean;

@@ -62,7 +62,7 @@ export function evidenceOf(
   const momentsOf = isFair(keep)
     ? createMoments(sample, residual, square)
     : createBiasedMoments(sample, residual, keep);
-  const thresholds: number[] = [];
+  const thresholds = new Map<string, number>(); // by size and freedom
   const belowNoise: (readonly number[])[] = [];
   const standardErrors = spectrum.terms.map(({ members, value }) => {
     const [correction, second] = momentsOf(members);
@@ -73,8 +73,9 @@ export function evidenceOf(
     };
     const heard = members.length > 0 ? witness?.(members) : undefined;
     const { estimate, own, freedom } = joined({ ...byValues, freedom: rows - 1 }, judged, heard);
-    const key = 1000 * members.length + Math.min(999, freedom);
-    const threshold = (thresholds[key] ??= thresholdOf(members.length, sample.players, freedom));
+    const key = `${members.length} ${freedom}`;
+    const threshold = thresholds.get(key) ?? thresholdOf(members.length, sample.players, freedom);
+    thresholds.set(key, threshold);
     const size = Math.min(Math.abs(value), Math.abs(estimate));
     if (members.length > 0 && (value * estimate <= 0 || size <= floor || Math.abs(estimate) <= threshold * own))
       belowNoise.push(members);

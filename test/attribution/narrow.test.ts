@@ -3,7 +3,7 @@ import { narrow } from '../../src/attribution/narrow.ts';
 import { explain } from '../../src/explain.ts';
 import { gameFromFunction } from '../../src/game.ts';
 import { openLedger } from '../../src/ledger.ts';
-import { planted, smoothGame } from '../proxy/gradients/smooth-games.ts';
+import { misled, planted, smoothGame } from '../proxy/gradients/smooth-games.ts';
 
 /**
  * Forty players of whom four make the value together (an AND of two pairs), while the others, halves of them gone, break it: what
@@ -62,6 +62,20 @@ describe('narrowing', () => {
     expect(circuit?.chosen.players).toEqual(expect.arrayContaining([3, 17, 22, 31]));
     expect(Object.keys(circuit?.chosen.rivals ?? {})).toEqual(['gradspex', 'first order']);
     expect(circuit?.chosen.kept.faithfulness).toBeGreaterThanOrEqual(0.85);
+  });
+
+  it('gives way to the spectrum where that needs fewer players, and stands beside it', async () => {
+    const { circuit, findings } = await explain(openLedger(misled(hidden(), (gradient) => -gradient)), {
+      budget: 600,
+      heldOut: 50,
+      target: 0.85,
+      narrow: true,
+    });
+    expect(circuit?.selector).not.toBe('narrowing');
+    expect(circuit?.chosen.kept.faithfulness).toBeGreaterThanOrEqual(0.85);
+    expect(circuit?.chosen.size).toBeLessThan(10);
+    expect(circuit?.chosen.rivals['narrowing'].kept.faithfulness).toBeLessThan(0.2);
+    expect(findings.map(({ kind }) => kind)).not.toContain('narrowed');
   });
 
   it(
