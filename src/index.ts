@@ -28,6 +28,18 @@ export { foldValueBiases } from './model/processing/fold-value-biases.ts';
 
 // that you can hook
 export { type ActivationCache } from './hooks/cache.ts';
+export { type ResidualStack } from './hooks/explain/explained-run.ts';
+export { type LogitAttribution } from './hooks/explain/logit-attribution.ts';
+export { type LensToken, type LogitLens } from './hooks/explain/logit-lens.ts';
+export { factoredMatrix, type FactoredMatrix } from './hooks/heads/factored-matrix.ts';
+export {
+  compositionScores,
+  fullOvCircuit,
+  ovCircuit,
+  qkCircuit,
+  type CompositionScores,
+} from './hooks/heads/head-circuits.ts';
+export { detectHeads, HEAD_KINDS, type HeadKind, type HeadScores } from './hooks/heads/head-detector.ts';
 export { generate, generateSteps, type GenerateOptions, type Generation } from './hooks/generate.ts';
 export { runWithCache, runWithHooks, type Hook, type HookFunction, type NameFilter } from './hooks/run.ts';
 

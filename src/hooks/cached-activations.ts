@@ -4,7 +4,7 @@ import { closest, fail } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { HookName } from '../model/hook-points.ts';
 
-export interface ActivationCache {
+export interface CachedActivations {
   /** Cached names, in forward order. */
   readonly names: readonly HookName[];
   /** Bytes held. */
@@ -19,7 +19,7 @@ export interface ActivationCache {
 }
 
 /** Takes ownership of `tensors`. */
-export function createCache(config: ModelConfig, tensors: ReadonlyMap<HookName, tf.Tensor>): ActivationCache {
+export function holdActivations(config: ModelConfig, tensors: ReadonlyMap<HookName, tf.Tensor>): CachedActivations {
   let disposed = false;
   const names = [...tensors.keys()];
   return {
@@ -53,4 +53,15 @@ function expand(name: string, layer: number): string[] {
   return ['attn.', '', 'mlp.']
     .map((part) => `blocks.${layer}.${part}${hook}`)
     .concat(`blocks.${layer}.${bare}`, `blocks.${layer}.${name}`);
+}
+
+/** The activation at `positions` of its pos (or q_pos) axis; at all without them. A fresh tensor. */
+export function atPositions(
+  name: HookName,
+  activation: tf.Tensor,
+  positions: readonly number[] | undefined,
+): tf.Tensor {
+  if (positions === undefined) return tf.clone(activation);
+  const axis = activation.rank === 4 && /hook_(attn_scores|pattern)$/.test(name) ? 2 : 1;
+  return tf.tidy(() => tf.gather(activation, tf.tensor1d([...positions], 'int32'), axis));
 }

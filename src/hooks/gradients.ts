@@ -13,8 +13,8 @@ import type { Model } from '../model/model.ts';
 import type { Input } from '../model/tokens.ts';
 import { record, type Recording } from './backward.ts';
 import { createCache, type ActivationCache } from './cache.ts';
+import { atPositions, holdActivations, type CachedActivations } from './cached-activations.ts';
 import {
-  atPositions,
   checkBytes,
   checkReplacement,
   hookTap,
@@ -54,7 +54,7 @@ export interface GradientRun {
   /** The activations of `names`, as runWithCache has them. */
   readonly cache: ActivationCache;
   /** Under the same names the gradient of the metric with respect to each, of the same shape. */
-  readonly gradients: ActivationCache;
+  readonly gradients: CachedActivations;
   /** Frees all three. */
   [Symbol.dispose](): void;
 }
@@ -108,8 +108,7 @@ export function runWithGradients(
         return requireNumbers(typeof metric === 'function' ? metric(logits) : metric.value(logits), logits);
       });
       const gradients = differentiate(recording, points, backward, positions);
-      const caches = [heldBy(points), gradients].map((tensors) => createCache(config, tensors));
-      return runOf(recording.value, caches[0], caches[1]);
+      return runOf(recording.value, createCache(model, heldBy(points)), holdActivations(config, gradients));
     } catch (error) {
       recording?.value.dispose();
       tf.dispose(holds());
@@ -180,7 +179,7 @@ function heldBy(points: ReadonlyMap<HookName, Point>): Map<HookName, tf.Tensor> 
   return new Map([...points].flatMap(([name, { held }]) => (held === undefined ? [] : [[name, held] as const])));
 }
 
-function runOf(value: tf.Tensor, cache: ActivationCache, gradients: ActivationCache): GradientRun {
+function runOf(value: tf.Tensor, cache: ActivationCache, gradients: CachedActivations): GradientRun {
   return {
     value,
     cache,

@@ -13,6 +13,7 @@ import { hookPoints, hookShape, whyAbsent, type HookName, type HookPoint } from 
 import type { Model } from '../model/model.ts';
 import { tokenTensor, toTokens, type BatchOptions, type Input, type TokenBatch } from '../model/tokens.ts';
 import { createCache, type ActivationCache } from './cache.ts';
+import { atPositions } from './cached-activations.ts';
 
 export interface HookContext {
   readonly name: HookName;
@@ -103,23 +104,12 @@ export function runWithCache(
     };
     try {
       const logits = forward(model.config, model.parameters, tokens, { ...given, tap });
-      return { logits, cache: createCache(model.config, held) };
+      return { logits, cache: createCache(model, held) };
     } catch (error) {
       tf.dispose([...held.values()]);
       throw error;
     }
   });
-}
-
-/** The activation at `positions` of its pos (or q_pos) axis; at all without them. A fresh tensor. */
-export function atPositions(
-  name: HookName,
-  activation: tf.Tensor,
-  positions: readonly number[] | undefined,
-): tf.Tensor {
-  if (positions === undefined) return tf.clone(activation);
-  const axis = activation.rank === 4 && /hook_(attn_scores|pattern)$/.test(name) ? 2 : 1;
-  return tf.tidy(() => tf.gather(activation, tf.tensor1d([...positions], 'int32'), axis));
 }
 
 /** The points of `names`; without names all but the costly ones. @throws as selectPoints. */
