@@ -84,7 +84,7 @@ export const FIRST_ORDER = 'first order';
 const NARROWING = 'narrowing';
 /** Sizes of the removal curve, denser at few players removed, and random sets of each. */
 const REMOVALS = 16;
-const RANDOM_REMOVALS = 20;
+const RANDOM_REMOVALS = 10;
 const TOLERANCE = 1e-9;
 
 /**

@@ -144,7 +144,6 @@ describe('the house', () => {
   it('has files that are read at a sitting: 300 lines, but for those that wait to be split', () => {
     const waiting = [
       'checkpoint/torch/pickle.ts',
-      'circuit/find-circuit.ts',
       'lens/components/ablation.ts',
       'measure/pooled-game.ts',
       'report/result.ts',

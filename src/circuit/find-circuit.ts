@@ -7,26 +7,27 @@
  * (f(S) - f(∅)) / (f(all) - f(∅)): 0 like everything ablated, 1 like the whole model; it can leave [0, 1].
  * Sources: ProxySPEX (arXiv 2505.17495), section 6; completeness as in Marks et al. (arXiv 2403.19647).
  */
-import { complementOf, masksFromMembers, concatMasks, maskHex, type Masks } from '../masks.ts';
+import { masksFromMembers, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
 import type { Game, Player } from '../game.ts';
 import { ledgerOf } from '../ledger.ts';
-import { createRandom } from '../random.ts';
 import { energyInside } from '../spectrum/energy.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
-import { deviation, randomSets, summariseRandomSets, type RandomSets } from './random-sets.ts';
 import { autoSelector } from './enumeration.ts';
 import type { Selector } from './selector.ts';
 import { sizesOfCurve, smallestSize, spread } from './sizes.ts';
 import { createProposer, namedPlayers } from './proposer.ts';
+import { createPointMeasurer, largestSpread, type CircuitPoint } from './points.ts';
 import { verdictOf, type Verdict } from './verdict.ts';
 
 export interface CircuitOptions {
   /** Share of the metric to keep, in (0, 1]; default 0.9. */
   readonly target?: number;
   readonly seed: number;
-  /** Random sets measured per size; default 50. */
+  /** Random sets measured beside the chosen set; default 50. */
   readonly randomSets?: number;
+  /** Random sets measured beside every other size of the curve, the first of those `randomSets`; default 10. */
+  readonly randomOnCurve?: number;
   /** Sizes on the measured curve, ∅ and all included, beside the predicted and the chosen one; default 33. More players: denser at small sizes. */
   readonly maxSizes?: number;
   /** Other spectra over the same players and what to call them: their sets of every size on the curve are measured too. */
@@ -44,30 +45,6 @@ export interface CircuitOptions {
   readonly onProgress?:
     | ((progress: { readonly stage: string; readonly done: number; readonly total: number }) => void)
     | undefined;
-}
-
-export interface Measured {
-  /** f of the set, in the metric's own unit. */
-  readonly value: number;
-  /** (value - f(∅)) / (f(all) - f(∅)). */
-  readonly faithfulness: number;
-}
-
-/** One size: the proposed set, what was predicted of it and what was measured. */
-export interface CircuitPoint {
-  readonly size: number;
-  /** The players kept, increasing. */
-  readonly players: readonly number[];
-  /** Faithfulness according to the spectrum, (f̂(S) - f(∅)) / (f(all) - f(∅)). */
-  readonly predicted: number;
-  /** Only the circuit kept. */
-  readonly kept: Measured;
-  /** The circuit removed, everything else kept: completeness. Near 0 = nothing else carries the metric. */
-  readonly removed: Measured;
-  /** Random sets of this size; null for ∅ and all, of which there is one. */
-  readonly random: RandomSets | null;
-  /** By name: the set of this size that another spectrum proposes, kept alone. */
-  readonly rivals: Readonly<Record<string, { readonly players: readonly number[]; readonly kept: Measured }>>;
 }
 
 export interface CircuitMember extends Player {
@@ -123,8 +100,8 @@ const TOLERANCE = 1e-9;
 /**
  * The circuit that keeps `target` of the metric according to `spectrum`, re-measured on `game`.
  *
- * Masks: at most sizes x (2 + rivals + randomSets) + members, + 32 per halving step of a curve with gaps. With f̂
- * wrong the circuit grows until the measured faithfulness holds; both sizes are in the record.
+ * Masks: at most sizes x (2 + rivals + randomOnCurve) + randomSets + members, + 32 per halving step of a curve with
+ * gaps. With f̂ wrong the circuit grows until the measured faithfulness holds; both sizes are in the record.
  * @throws 'input' when f(all) = f(∅) (faithfulness is 0/0), on a spectrum over other players, or a target outside
  * (0, 1].
  */
@@ -134,6 +111,7 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     target = 0.9,
     seed,
     randomSets: randomCount = 50,
+    randomOnCurve: onCurve = 10,
     maxSizes = 33,
     rivals = {},
     moreIsBetter,
@@ -147,6 +125,7 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     throw fail('input', 'findCircuit', `target ${target}; a share in (0, 1] is needed.`);
   for (const [name, value, least] of [
     ['randomSets', randomCount, 1],
+    ['randomOnCurve', onCurve, 1],
     ['maxSizes', maxSizes, 2],
   ] as const) {
     if (!Number.isInteger(value) || value < least)
@@ -188,76 +167,29 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     async (sizes) => (await propose(sizes)).map(({ estimate }) => reaches(share(estimate))),
   );
 
-  const chances = new Map<number, Float64Array>(); // by size: faithfulness of the random sets other than the proposed one
-  const measurePoints = async (stage: string, sizes: readonly number[]): Promise<CircuitPoint[]> => {
-    const proposals = await propose(sizes);
-    const best = masksFromMembers(
-      n,
-      proposals.map(({ players }) => players),
-    );
-    const drawn = sizes.map((size) =>
-      size === 0 || size === n
-        ? null
-        : randomSets(n, size, randomCount, createRandom(seed).fork(`random sets of ${size}`)),
-    );
-    const others: (readonly { readonly players: readonly number[] }[])[] = [];
-    for (const ask of proposeRival) others.push(await ask(sizes));
-    const theirs = others.map((proposed) =>
-      masksFromMembers(
-        n,
-        proposed.map(({ players }) => players),
-      ),
-    );
-    const values = await measure(
-      stage,
-      concatMasks([best, complementOf(best), ...theirs, ...drawn.filter((sets) => sets !== null)]),
-    );
-    const measuredAt = (row: number): Measured => ({ value: values[row], faithfulness: share(values[row]) });
-    let at = (2 + rivalNames.length) * sizes.length;
-    return proposals.map(({ players, estimate }, k) => {
-      const kept = measuredAt(k);
-      const without = values[sizes.length + k];
-      const sets = drawn[k];
-      const chance = sets === null ? null : values.subarray(at, (at += sets.count)).map(share);
-      if (sets !== null && chance !== null)
-        chances.set(
-          sizes[k],
-          chance.filter((_, row) => maskHex(sets, row) !== maskHex(best, k)),
-        );
-      return {
-        size: sizes[k],
-        players,
-        predicted: share(estimate),
-        kept,
-        removed: { value: without, faithfulness: share(without) },
-        random: chance === null ? null : summariseRandomSets(chance, kept.faithfulness),
-        rivals: Object.fromEntries(
-          rivalNames.map((name, r) => [
-            name,
-            { players: others[r][k].players, kept: measuredAt((2 + r) * sizes.length + k) },
-          ]),
-        ),
-      };
-    });
-  };
+  const points = createPointMeasurer({
+    players: n,
+    seed,
+    share,
+    propose,
+    rivals: Object.fromEntries(rivalNames.map((name, r) => [name, proposeRival[r]])),
+    measure,
+  });
 
   // The game disposes.
   const sizes = sizesOfCurve(named.length, maxSizes, predictedSize);
-  const curve = await measurePoints('curve', [...new Set([...sizes, n])]);
+  const curve = await points('curve', [...new Set([...sizes, n])], Math.min(onCurve, randomCount));
   const eligible = sizes.filter((size) => size >= (predictedSize ?? 0));
   const chosenSize = await smallestSize(eligible, async (some) => {
     const sets = (await propose(some)).map(({ players }) => players);
     return Array.from(await measure('refine', masksFromMembers(n, sets)), (value) => reaches(share(value)));
   });
-  if (chosenSize !== null && !curve.some(({ size }) => size === chosenSize))
-    curve.push(...(await measurePoints('circuit', [chosenSize])));
-  curve.sort((a, b) => a.size - b.size);
-  const reached = curve.filter(({ kept }) => reaches(kept.faithfulness));
-  const proposed = curve.filter(({ size }) => size <= named.length);
-  const chosen =
-    proposed.find(({ size }) => size === chosenSize) ??
-    proposed.reduce((best, point) => (point.kept.faithfulness > best.kept.faithfulness ? point : best));
-  const others = chances.get(chosen.size) ?? new Float64Array(0);
+  const proposed = curve.filter(({ size }) => size <= named.length).map(({ point }) => point);
+  const likeliest = proposed.reduce((best, point) => (point.kept.faithfulness > best.kept.faithfulness ? point : best));
+  const [{ point: chosen, others }] = await points('circuit', [chosenSize ?? likeliest.size], randomCount);
+  const measured = [...curve.filter(({ size }) => size !== chosen.size), { size: chosen.size, point: chosen, others }];
+  measured.sort((a, b) => a.size - b.size);
+  const reached = measured.filter(({ point }) => reaches(point.kept.faithfulness));
   const verdict = verdictOf({
     players: n,
     named: named.length,
@@ -269,7 +201,7 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     kept: chosen.kept.faithfulness,
     removed: chosen.removed.faithfulness,
     others,
-    spread: Math.max(0, ...[...chances.values()].map(deviation)),
+    spread: largestSpread(measured.map((each) => each.others)),
   });
 
   const necessity = await leaveOneOut(chosen, (lists) => measure('members', masksFromMembers(n, lists)), share);
@@ -292,7 +224,7 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
       ...game.players[player],
       necessity: necessity?.[k] ?? null,
     })),
-    curve,
+    curve: measured.map(({ point }) => point),
     energyInside: energyInside(spectrum, chosen.players),
     masks: account.asked,
   };

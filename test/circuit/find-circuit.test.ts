@@ -72,7 +72,7 @@ describe('findCircuit on an exact spectrum', () => {
   });
 
   it('measures the best set of every size, with all sets of a size where there are few', async () => {
-    const { curve } = await findCircuit(await exact(pair), pair, { seed: 1, randomSets: 30 });
+    const { curve } = await findCircuit(await exact(pair), pair, { seed: 1, randomSets: 30, randomOnCurve: 30 });
     expect(curve.map(({ size }) => size)).toEqual([0, 1, 2, 3, 4, 8]); // four heads are named
     expect(curve.map(({ kept }) => Math.round(9 * kept.faithfulness))).toEqual([0, 1, 10, 11, 9, 9]);
     expect(curve.map(({ random }) => random?.count ?? null)).toEqual([null, 8, 28, 30, 30, null]);
@@ -80,6 +80,18 @@ describe('findCircuit on an exact spectrum', () => {
     expect(curve[2].random).toMatchObject({ count: 28, below: 27 / 28 });
     expect(curve[2].random?.mean).toBeCloseTo((10 + 7 * 1 - 7 * 2) / 28 / 9, 12);
     expect(curve[2].random?.low).toBeCloseTo(-2 / 9, 12);
+  });
+
+  it('measures many random sets of the chosen size, of which the few beside every other size are a part', async () => {
+    const options = { seed: 1, randomSets: 25, randomOnCurve: 6 };
+    const spectrum = await exact(pair);
+    const { curve, chosen } = await findCircuit(spectrum, pair, options);
+    expect(chosen.random?.count).toBe(25);
+    expect(curve.map(({ random }) => random?.count ?? null)).toEqual([null, 6, 25, 6, 6, null]);
+    const few = await findCircuit(spectrum, pair, { ...options, randomSets: 6 });
+    expect(few.curve.filter(({ size }) => size !== 2)).toEqual(curve.filter(({ size }) => size !== 2));
+    const [more, fewer] = [options, { ...options, randomSets: 6 }].map((each) => findCircuit(spectrum, pair, each));
+    expect((await more).masks - (await fewer).masks).toBeLessThanOrEqual(19); // of one size, not of every size
   });
 
   it('reads a metric that falls when players are kept the same way', async () => {
@@ -111,7 +123,7 @@ describe('findCircuit on an exact spectrum', () => {
       },
     };
     const circuit = await findCircuit(await exact(pair), counted, { seed: 1 });
-    expect(asked).toHaveLength(2); // the ends, the curve; the members alone were among its sets of size 1
+    expect(asked).toHaveLength(3); // the ends, the curve, more pairs; the members alone were among its sets of size 1
     expect(asked.reduce((a, b) => a + b)).toBe(seen.size);
     expect(circuit.masks).toBe(seen.size);
   });
