@@ -12,6 +12,7 @@ import { openLedger, type Ledger, type ValueLog } from './ledger.ts';
 import type { Finding } from './circuit/findings.ts';
 import { behaviourOf, type Behaviour } from './lens/behaviour.ts';
 import type { Ablation } from './lens/components/ablations.ts';
+import { brokenText } from './lens/components/broken-text.ts';
 import { chooseAblation, twinned, type Choice } from './lens/components/choose-ablation.ts';
 import {
   createComponentGame,
@@ -211,44 +212,20 @@ function pilotFacts({ ablation, why, tried, rows }: Choice): Result['pilot'] {
 
 /** What the pilot and the prompts say against the question. */
 function findingsOf(
-  { tasks }: ComponentGameOptions,
+  { tasks, metric }: ComponentGameOptions,
   choice: Choice,
   behaviour: Behaviour | undefined,
   narrow = false,
 ): Finding[] {
   const findings: Finding[] = [];
-  const { verdict } = choice.pilot;
-  if (verdict !== 'sound' && !(narrow && verdict === 'broken at half'))
-    findings.push({ kind: 'broken question', text: brokenText(choice, behaviour) });
+  const broken = brokenText({ choice, behaviour, metric, narrow });
+  if (broken !== undefined) findings.push({ kind: 'broken question', text: broken });
   if (tasks.length === 1)
     findings.push({
       kind: 'one prompt',
       text: 'One prompt: parts that merely favour its answer look like parts of the task. Give a pair whose answers are swapped, in which they cancel (--task makes pairs).',
     });
   return findings;
-}
-
-function brokenText({ pilot, ablation }: Choice, behaviour: Behaviour | undefined): string {
-  const { clean, ablated, half } = pilot;
-  const number = (value: number): string => value.toFixed(2);
-  const does =
-    behaviour === undefined
-      ? ''
-      : ` The model gives the right answer on ${(100 * behaviour.accuracy).toFixed(0)} % of the prompts.`;
-  const ends = `The metric is ${number(clean)} with everything kept and ${number(ablated)} with everything ablated (${ablation.name})`;
-  const halves = `with random halves kept it is ${number(half.mean)}, spread ${number(half.sd)}`;
-  switch (pilot.verdict) {
-    case 'no better':
-      return `${ends}: keeping everything is no better than keeping nothing, so there is no behaviour to take apart.${does} Ask for something the model can do: other prompts, another answer, a task of \`spexlens tasks\`.`;
-    case 'no range':
-      return `${ends}, and ${halves}: the two ends differ by less than any change does, so a share of their difference means nothing.${does} Ask for something the model can do, or contrast it with another answer or corrupted prompt.`;
-    case 'broken at half':
-      return `${ends}, and ${halves}: half of the parts gone is a broken model, whose values are noise around those of none. Use another ablation: resample with corrupted prompts (--task makes them, or a pair of prompts whose answers are swapped), fewer players (--layers), or ask around what matters (--narrow).${does}`;
-    case 'sound':
-      return '';
-    default:
-      return pilot.verdict satisfies never;
-  }
 }
 
 /** What was asked for, with defaults filled in, as JSON. */

@@ -11,8 +11,12 @@ import type { Task } from './prompts.ts';
 export interface Behaviour {
   /** Prompts that have a right answer; the rest are not counted. */
   readonly prompts: number;
+  /** Of those, prompts that have a wrong one beside it: there guessing is right on half of them. */
+  readonly contrasts: number;
   /** Share on which the right answer has a larger logit than the wrong one; without a wrong one, than every other. */
   readonly accuracy: number;
+  /** Tokens that the model chooses among. */
+  readonly vocabulary: number;
   /** Rank of the right answer among all tokens, 1 = the model's first choice; the median. */
   readonly rank: number;
   /** Probability of the right answer, the mean. */
@@ -23,6 +27,9 @@ export interface Behaviour {
 
 export interface Answer {
   readonly right: boolean;
+  /** Whether there is a wrong answer that it is compared with. */
+  readonly contrasted: boolean;
+  readonly vocabulary: number;
   readonly rank: number;
   readonly probability: number;
   /** The model's first choice: its id. */
@@ -39,11 +46,31 @@ export async function behaviourOf(model: Model, tasks: readonly Task[]): Promise
     answers.reduce((sum, each) => sum + of(each), 0) / answers.length;
   return {
     prompts: answers.length,
+    contrasts: answers.filter(({ contrasted }) => contrasted).length,
+    vocabulary: answers[0].vocabulary,
     accuracy: mean(({ right }) => Number(right)),
     rank: ranks[Math.floor((ranks.length - 1) / 2)],
     probability: mean(({ probability }) => probability),
     answers,
   };
+}
+
+/** Contrasts from which on more than half of them right has to be more than chance makes of guessing. */
+const COUNTED = 16;
+/** Standard errors that chance makes of guessing in one case of twenty. */
+const BY_CHANCE = 1.645;
+/** Without wrong answers: the share right, and the rank of the right answer (of the vocabulary's tenth at most), that are none. */
+const RARELY = 0.1;
+const FAR_DOWN = 100;
+
+/**
+ * Whether the answers are what guessing gives. Beside wrong answers: right on no more than half of the prompts, or on no more
+ * than chance makes of a half where there are 16 or more. Without: hardly ever the first choice, and far from it.
+ */
+export function isGuessing({ prompts, contrasts, accuracy, rank, vocabulary }: Behaviour): boolean {
+  if (contrasts < prompts) return accuracy <= RARELY && rank > Math.min(FAR_DOWN, vocabulary / 10);
+  const chance = prompts < COUNTED ? 0 : (BY_CHANCE * Math.sqrt(prompts)) / 2;
+  return accuracy * prompts <= prompts / 2 + chance;
 }
 
 async function answerOf({ config, parameters }: Model, task: Task, correct: number): Promise<Answer> {
@@ -63,6 +90,8 @@ async function answerOf({ config, parameters }: Model, task: Task, correct: numb
   const { incorrect } = task;
   return {
     right: incorrect === undefined ? rank === 1 : values[correct] > values[incorrect],
+    contrasted: incorrect !== undefined,
+    vocabulary: values.length,
     rank,
     probability: Math.exp(values[correct] - values[first]) / total,
     first,
