@@ -1,4 +1,5 @@
 /** Where this package lies: the folder with models/ and package.json. */
+import { createRequire } from 'node:module';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -13,4 +14,14 @@ export function packageFile(path: string): string {
 /** A path inside this package, given from its root, as seen from the working directory. */
 export function fromRoot(path: string): string {
   return relative(process.cwd(), packageFile(path)) || '.';
+}
+
+/** Whether a package is installed where this one finds it. */
+export function resolves(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
 }

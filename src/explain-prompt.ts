@@ -27,6 +27,7 @@ import { tokenizerOf, type Model } from './model/model.ts';
 import { toSequences } from './model/tokens.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
+import { measureFloor } from './solve/float-floor.ts';
 import { STUDY_VERSION, type Study } from './study.ts';
 import { chatPrompt } from './tokenizer/chat.ts';
 
@@ -69,7 +70,7 @@ export interface ExplainPromptOptions extends ExplainOptions, Pick<TextPlayersOp
  */
 export async function explainPrompt(model: Model, backend: Backend, options: ExplainPromptOptions): Promise<Result> {
   const startedAt = new Date();
-  const { signal, seed = 0 } = options;
+  const { signal, onProgress, seed = 0 } = options;
   const framed = frame(model, options);
   const played = toPlayers(model, framed.text, { ...options, kept: framed.kept, prependBos: framed.bos });
   const answers = await answersOf(model, played, framed, options);
@@ -84,7 +85,7 @@ export async function explainPrompt(model: Model, backend: Backend, options: Exp
     batchSize: options.batchSize,
   };
   const context = { model, played, ...standInsOf(model, framed, options) };
-  const choice = await chooseAbsence(context, draft, { seed, signal, asked: options.absent });
+  const choice = await chooseAbsence(context, draft, { seed, signal, onProgress, asked: options.absent });
   const asked = { ...draft, standIn: choice.standIn };
   const study: Study = {
     spexlens: STUDY_VERSION,
@@ -98,7 +99,8 @@ export async function explainPrompt(model: Model, backend: Backend, options: Exp
     log = await options.openLog?.(study);
     const { moreIsBetter } = answers.value;
     const findings = findingsOf(choice, answers.value);
-    const explanation = await explain(openLedger(game, log), { ...options, findings, moreIsBetter });
+    const floor = await measureFloor(game, { seed, signal });
+    const explanation = await explain(openLedger(game, log), { ...options, floor, findings, moreIsBetter });
     return recordOf(explanation, {
       name: model.name,
       study,
@@ -115,7 +117,7 @@ export async function explainPrompt(model: Model, backend: Backend, options: Exp
         players: played.unit,
       },
       behaviour: await behaviourFacts(model, draft),
-      pilot: pilotFacts(choice),
+      pilot: pilotFacts(choice, floor),
     });
   } finally {
     log?.close();
@@ -255,12 +257,12 @@ function backendFacts(backend: Backend, model: Model): Result['backend'] {
   };
 }
 
-function pilotFacts({ absence, why, tried, rows }: AbsenceChoice): Result['pilot'] {
+function pilotFacts({ absence, why, tried, rows }: AbsenceChoice, floor: number): Result['pilot'] {
   const plain = tried.map(({ ablation, pilot: { distance, ...rest } }) => ({
     ablation,
     pilot: { ...rest, distance: Number.isFinite(distance) ? distance : null },
   }));
-  return { ablation: absence.name, why, rows, tried: plain };
+  return { ablation: absence.name, why, rows, floor, tried: plain };
 }
 
 /** What was asked for, with defaults filled in, as JSON. */

@@ -23,7 +23,7 @@ import type { Solver, SolveOptions } from './solver.ts';
 import { energyInside } from './spectrum/energy.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
 
-export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgress'> {
+export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgress' | 'floor'> {
   /** Default: the best of all of them, by masks that were not fitted. */
   readonly solver?: Solver | undefined;
   /** Distinct masks the solver may measure; default 1,024. */
@@ -93,10 +93,11 @@ const TOLERANCE = 1e-9;
  */
 export async function explain(game: Game, options: ExplainOptions = {}): Promise<Explanation> {
   const settings = withDefaults(options, game.players.length);
-  const { signal, onProgress } = options;
+  const { signal, onProgress, floor } = options;
   const ledger = ledgerOf(game);
   const { narrowed, around } = await narrowing(ledger, options, settings);
-  const scored = await solve(ledger, { ...settings, keep: options.keep ?? around?.keep, signal, onProgress });
+  const keep = options.keep ?? around?.keep;
+  const scored = await solve(ledger, { ...settings, keep, floor, signal, onProgress });
   const [ablated, clean] = await ledger.value(endsOf(game.players.length), { signal });
   const { moreIsBetter } = options;
   const rivals = { [FIRST_ORDER]: scored.firstOrder, ...options.rivals };
@@ -204,17 +205,15 @@ async function removalOf({
   const { seed } = settings;
   const selector = settings.selector ?? selectorFor(ledger.players.length);
   const sizes = removalSizes(ledger.players.length);
-  onProgress?.({ stage: 'removal', done: 0, total: sizes.length });
-  const curve = await removalCurve(scored.solution.spectrum, ledger, {
+  return removalCurve(scored.solution.spectrum, ledger, {
     seed,
     rivals,
     sizes,
     randomSets: ledger.players.length > MANY ? FEW.randomSets : RANDOM_REMOVALS,
     ...(selector === undefined ? {} : { selector }),
     signal,
+    onProgress,
   });
-  onProgress?.({ stage: 'removal', done: sizes.length, total: sizes.length });
-  return curve;
 }
 
 /** Every size where there are few, else sizes that grow with their square. */

@@ -30,6 +30,7 @@ import { toSequences } from './model/tokens.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
+import { measureFloor } from './solve/float-floor.ts';
 import { STUDY_VERSION, type Study } from './study.ts';
 
 export interface FindCircuitsOptions extends ExplainOptions, Execution {
@@ -77,9 +78,11 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
   try {
     log = await options.openLog?.(study);
     const findings = findingsOf(asked, choice, behaviour, options.narrow);
+    const floor = await measureFloor(game, { seed: options.seed ?? 0, signal: options.signal });
     const ledger = openLedger(game, log);
     const explanation = await explain(ledger, {
       ...options,
+      floor,
       rivals: { ...options.rivals, ...(await rankingsOf(ledger, game, model, asked, options)) },
       findings,
       moreIsBetter: asked.metric.moreIsBetter,
@@ -95,7 +98,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       backend: backendFacts(backend, model, game),
       task: taskFacts(asked),
       behaviour: behaviour && behaviourFacts(behaviour),
-      pilot: pilotFacts(choice),
+      pilot: pilotFacts(choice, floor),
     });
   } finally {
     log?.close();
@@ -202,12 +205,12 @@ function behaviourFacts({ prompts, accuracy, rank, probability }: Behaviour): Re
   return { prompts, accuracy, rank, probability };
 }
 
-function pilotFacts({ ablation, why, tried, rows }: Choice): Result['pilot'] {
+function pilotFacts({ ablation, why, tried, rows }: Choice, floor: number): Result['pilot'] {
   const plain = tried.map(({ ablation: name, pilot: { distance, ...rest } }) => ({
     ablation: name,
     pilot: { ...rest, distance: Number.isFinite(distance) ? distance : null },
   }));
-  return { ablation: ablation.name, why, rows, tried: plain };
+  return { ablation: ablation.name, why, rows, floor, tried: plain };
 }
 
 /** What the pilot and the prompts say against the question. */

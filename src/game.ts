@@ -57,6 +57,25 @@ export interface Game {
   readonly rowsPerMask?: number;
 }
 
+/** Hears how far a stage of the work is: `done` of `total` masks or steps; 0 when it begins. */
+export type OnProgress = (progress: { readonly stage: string; readonly done: number; readonly total: number }) => void;
+
+/** The values of `masks`, told of as progress of `stage` from before the first batch on. */
+export function measureStage(
+  game: Pick<Game, 'value'>,
+  masks: Masks,
+  stage: string,
+  { signal, onProgress }: Pick<ValueOptions, 'signal'> & { readonly onProgress?: OnProgress | undefined },
+): Promise<Float64Array> {
+  const total = masks.count;
+  let done = 0;
+  if (total > 0) onProgress?.({ stage, done, total });
+  return game.value(masks, {
+    signal,
+    onValues: (_rows, values) => onProgress?.({ stage, done: (done += values.length), total }),
+  });
+}
+
 /** A game from a plain function of one mask; for tests, synthetic truths and tables. */
 export function gameFromFunction(
   name: string,

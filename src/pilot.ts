@@ -6,7 +6,7 @@
  * model's heads gone is a broken model: the value there is noise around that of none, and no spectrum predicts it.
  */
 import { fail } from './errors.ts';
-import type { Game, ValueOptions } from './game.ts';
+import { measureStage, type Game, type OnProgress, type ValueOptions } from './game.ts';
 import { concatMasks, masksFromMembers } from './masks.ts';
 import { createRandom } from './random.ts';
 import { uniformMasks } from './uniform-masks.ts';
@@ -33,6 +33,7 @@ export interface Pilot {
 export type PilotVerdict = 'sound' | 'no better' | 'no range' | 'broken at half';
 
 export interface PilotOptions extends Pick<ValueOptions, 'signal'> {
+  readonly onProgress?: OnProgress | undefined;
   readonly seed: number;
   /** Random halves, default 30. */
   readonly halves?: number | undefined;
@@ -49,14 +50,17 @@ const DISTANCE = 2.5;
 const TOLERANCE = 1e-9;
 
 /** Measures the two ends and random halves of `game`. Few players have fewer halves: all masks there are. */
-export async function pilot(game: Game, { seed, halves = 30, better = 0, signal }: PilotOptions): Promise<Pilot> {
+export async function pilot(
+  game: Game,
+  { seed, halves = 30, better = 0, signal, onProgress }: PilotOptions,
+): Promise<Pilot> {
   const n = game.players.length;
   if (!Number.isInteger(halves) || halves < 4)
     throw fail('input', 'pilot', `${halves} halves; a whole number >= 4 is needed.`);
   const ends = masksFromMembers(n, [[], Array.from({ length: n }, (_, i) => i)]);
   const count = n < 20 ? Math.min(halves, 2 ** n) : halves;
   const masks = concatMasks([ends, uniformMasks(n, count, createRandom(seed, 'pilot'))]);
-  const [ablated, clean, ...values] = await game.value(masks, { signal });
+  const [ablated, clean, ...values] = await measureStage(game, masks, 'pilot', { signal, onProgress });
   const mean = values.reduce((sum, value) => sum + value / count, 0);
   const sd = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2 / Math.max(1, count - 1), 0));
   const range = clean - ablated;

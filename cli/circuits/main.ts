@@ -233,7 +233,8 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
     const threads = flags.threads === 'auto' ? 'auto' : whole('--threads', flags.threads);
 
     const backend = await openBackend(flags.backend);
-    const progress = createProgress(process.stderr);
+    const masks = adaptive === undefined ? numbers.budget + numbers.heldOut : 0;
+    const progress = createProgress(process.stderr, { masks, backend, err: streams.err });
     const output = createOutput(flags.out);
     try {
       const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);

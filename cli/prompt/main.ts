@@ -163,7 +163,8 @@ export const promptCommand = (args: readonly string[], streams: Streams): Promis
       batchSize: optional('--batch-size', flags.batchSize),
     };
     const backend = await openBackend(flags.backend);
-    const progress = createProgress(process.stderr);
+    const masks = (asked.budget ?? 0) + (asked.heldOut ?? 0);
+    const progress = createProgress(process.stderr, { masks, backend, err: streams.err });
     const output = createOutput(flags.out);
     try {
       const model = await loadModel(flags.model, { hub: { signal } });

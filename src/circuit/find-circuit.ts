@@ -9,7 +9,7 @@
  */
 import { masksFromMembers, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
-import type { Game, Player } from '../game.ts';
+import { measureStage, type Game, type Player } from '../game.ts';
 import { ledgerOf } from '../ledger.ts';
 import { energyInside } from '../spectrum/energy.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
@@ -132,13 +132,8 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
       throw fail('input', 'findCircuit', `${name} ${value}; a whole number >= ${least} is needed.`);
   }
   const account = ledgerOf(game).account(); // measures no mask twice, and refuses NaN by name
-  const measure = (stage: string, masks: Masks): Promise<Float64Array> => {
-    let done = 0;
-    return account.value(masks, {
-      signal,
-      onValues: (_rows, values) => onProgress?.({ stage, done: (done += values.length), total: masks.count }),
-    });
-  };
+  const measure = (stage: string, masks: Masks): Promise<Float64Array> =>
+    measureStage(account, masks, stage, { signal, onProgress });
 
   // The two ends give the unit.
   const all = Array.from({ length: n }, (_, i) => i);

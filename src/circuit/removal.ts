@@ -9,7 +9,7 @@
  */
 import { complementOf, masksFromMembers, concatMasks, keptPlayers, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
-import type { Game } from '../game.ts';
+import { measureStage, type Game, type OnProgress } from '../game.ts';
 import { ledgerOf } from '../ledger.ts';
 import { createRandom } from '../random.ts';
 import { toMeasure } from '../spectrum/measure.ts';
@@ -30,6 +30,7 @@ export interface RemovalOptions {
   /** Who finds the sets; default enumeration up to 20 players, greedy above. */
   readonly selector?: Selector;
   readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** What one spectrum removes, and what that did. */
@@ -115,6 +116,7 @@ export async function removalCurve(
     randomSets: randomCount = 50,
     selector = autoSelector(n),
     signal,
+    onProgress,
   } = options;
   const spectra = [spectrum, ...Object.values(rivals)];
   for (const { players } of spectra)
@@ -136,7 +138,7 @@ export async function removalCurve(
   const chosen: Masks[] = [];
   for (const each of spectra) chosen.push(await mostChanging(each, sizes, selector));
   const drawn = sizes.map((r) => randomSets(n, n - r, randomCount, createRandom(seed).fork(`random removals of ${r}`)));
-  const values = await account.value(concatMasks([...chosen, ...drawn]), { signal });
+  const values = await measureStage(account, concatMasks([...chosen, ...drawn]), 'removal', { signal, onProgress });
   const largest = values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   if (Math.abs(full) <= TOLERANCE * largest)
     throw fail(

@@ -9,6 +9,7 @@ import { allMasks, masksFromRows, concatMasks, type Masks } from '../masks.ts';
 import { tableOf } from '../mask-table.ts';
 import { uniformMasks } from '../uniform-masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
+import { measureStage } from '../game.ts';
 import { createRandom } from '../random.ts';
 import type { Evidence, Solver, SolveOptions } from '../solver.ts';
 import type { Keep } from '../keep.ts';
@@ -70,14 +71,7 @@ export function createMaskSolver(
       }
       if (masks.count < 2 ** n) check(n, masks.count);
       throwIfAborted(signal, name);
-      let done = 0;
-      const values = await game.value(masks, {
-        signal,
-        onValues(_rows, batch) {
-          done += batch.length;
-          onProgress?.({ stage: 'measure', done, total: masks.count });
-        },
-      });
+      const values = await measureStage(game, masks, 'measure', { signal, onProgress });
       const { spectrum, kind, evidence, details } = await fit(masks, values, { seed, signal, onProgress, floor, keep });
       return {
         solver: name,

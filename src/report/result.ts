@@ -155,6 +155,8 @@ const pilot = z.strictObject({
   ablation: text,
   why: text,
   rows: count,
+  /** What the game's own arithmetic does to one value between batches; no smaller interaction is listed. */
+  floor: z.exactOptional(z.number().min(0)),
   tried: z.array(
     z.strictObject({
       ablation: text,

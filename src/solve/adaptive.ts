@@ -12,7 +12,7 @@ import { selectRows, type Masks } from '../masks.ts';
 import { tableOf } from '../mask-table.ts';
 import { uniformMasks } from '../uniform-masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
-import type { Game } from '../game.ts';
+import { measureStage, type Game } from '../game.ts';
 import { proxyMasks } from '../proxy/proxyspex.ts';
 import { CANDIDATES, fitBest, type BestFit, type Candidate } from '../proxy/best.ts';
 import { costOf, planGradients } from '../proxy/gradients/gradspex.ts';
@@ -83,11 +83,7 @@ export async function solveAdaptively(game: Game, options: AdaptiveOptions): Pro
   }
   const source = await sourceOf(game, { budget: maxBudget, seed, signal, onProgress, floor, keep });
   const fresh = uniformMasks(n, heldOut, createRandom(seed, 'held out'), tableOf(source.drawn), keep);
-  let done = 0;
-  const truth = await game.value(fresh, {
-    signal,
-    onValues: (_rows, batch) => onProgress?.({ stage: 'held out', done: (done += batch.length), total: fresh.count }),
-  });
+  const truth = await measureStage(game, fresh, 'held out', { signal, onProgress });
   const rounds: Round[] = [];
   for (const budget of roundSizes(n, source.most)) {
     throwIfAborted(signal, 'adaptive');
@@ -144,12 +140,8 @@ async function sourceOf(game: Game, options: SolveOptions): Promise<Source> {
     most: drawn.count,
     drawn,
     async measure(part) {
-      let done = 0;
       const more = selectRows(drawn, rowsOf(measured, part));
-      const news = await game.value(more, {
-        signal,
-        onValues: (_rows, batch) => onProgress?.({ stage: 'measure', done: (done += batch.length), total: more.count }),
-      });
+      const news = await measureStage(game, more, 'measure', { signal, onProgress });
       values.set(news, measured);
       measured = part;
       const masks = selectRows(drawn, rowsOf(0, part));

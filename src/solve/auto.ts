@@ -30,7 +30,7 @@ import { evaluate } from '../spectrum/spectrum.ts';
 import { planSpex, type SpexPlan } from '../spex/plan.ts';
 import { drawMasks } from '../spex/sample.ts';
 import { evidenceOf, fitSpex, measureBins } from '../spex/spex.ts';
-import type { Game } from '../game.ts';
+import { measureStage, type Game } from '../game.ts';
 import { gradientSource } from './gradient-source.ts';
 
 /** log2 of the fewest bins a group for which auto gives SPEX half the budget. */
@@ -109,11 +109,7 @@ async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promi
     signal,
     onProgress: (p) => onProgress?.({ ...p, stage: 'measure for spex' }),
   });
-  let done = 0;
-  const uniform = await game.value(fresh, {
-    signal,
-    onValues: (_rows, batch) => onProgress?.({ stage: 'measure', done: (done += batch.length), total: fresh.count }),
-  });
+  const uniform = await measureStage(game, fresh, 'measure', { signal, onProgress });
   const truth = uniform.subarray(0, held);
   const unseen = selectRows(fresh, rows.slice(0, held));
   const masks = concatMasks([draw.masks, selectRows(fresh, rows.slice(held))]);

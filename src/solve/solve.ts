@@ -8,7 +8,7 @@ import { allMasks, selectRows, type Masks } from '../masks.ts';
 import { tableOf } from '../mask-table.ts';
 import { uniformMasks } from '../uniform-masks.ts';
 import { closest, fail } from '../errors.ts';
-import type { Game } from '../game.ts';
+import { measureStage, type Game } from '../game.ts';
 import { ledgerOf, type Ledger } from '../ledger.ts';
 import { fitBestAdditive } from '../proxy/first-order.ts';
 import { gradspexSolver } from '../proxy/gradients/gradspex.ts';
@@ -124,14 +124,7 @@ async function score(
 ): Promise<ScoredSolution['heldOut']> {
   const fresh = freshMasks(game.players.length, options, fitted);
   if (fresh.count < 2) return undefined;
-  let done = 0;
-  const truth = await game.value(fresh, {
-    signal: options.signal,
-    onValues(_rows, batch) {
-      done += batch.length;
-      options.onProgress?.({ stage: 'held out', done, total: fresh.count });
-    },
-  });
+  const truth = await measureStage(game, fresh, 'held out', options);
   const { seed } = options;
   return {
     ...r2Interval(truth, evaluate(solution.spectrum, fresh), { seed }),

@@ -7,6 +7,7 @@
  */
 import { allMasks, maskHex } from '../masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
+import { measureStage } from '../game.ts';
 import type { Solver } from '../solver.ts';
 import { exactEvidence, floatFloor } from './noise.ts';
 import { fourierFromTable, spectrumOfDense } from './walsh-hadamard.ts';
@@ -34,14 +35,7 @@ export const exactSolver: Solver = {
     }
     throwIfAborted(signal, 'exact');
     const masks = allMasks(n);
-    let done = 0;
-    const table = await game.value(masks, {
-      signal,
-      onValues(_rows, values) {
-        done += values.length;
-        onProgress?.({ stage: 'measure', done, total: count });
-      },
-    });
+    const table = await measureStage(game, masks, 'measure', { signal, onProgress });
     let scale = 0;
     for (let row = 0; row < count; row++) {
       if (!Number.isFinite(table[row])) {

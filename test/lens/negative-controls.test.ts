@@ -61,7 +61,7 @@ describe('an induction model trained for 20 steps', () => {
   );
 
   it('has none without wrong answers to compare with', async () => {
-    const prompts = (await promptsOf()).map(({ incorrect: _, ...prompt }) => prompt);
+    const prompts = (await promptsOf()).map((prompt) => ({ ...prompt, incorrect: undefined }));
     const result = await findCircuits(model, backend, { prompts, metric: METRICS.logprob });
     hasNoCircuit(result);
     expect(result.findings[0].text).toMatch(/right on \d % of 64 prompts, and gives it rank \d+/);
@@ -89,6 +89,7 @@ describe('a model that does something else', () => {
     const prompts = await readPrompts('models/induction-2l-h2/prompts.jsonl');
     const result = await findCircuits(model, backend, { prompts, metric: METRICS.accuracy });
     expect(result.circuit?.verdict?.kind).toBe('found');
+    expect(result.pilot?.floor).toBeGreaterThan(0); // what batches do to a value, measured
     model[Symbol.dispose]();
   });
 });

@@ -1,5 +1,6 @@
 /** Masks that keep more than half of the players: drawn, fitted, scored and read in one measure. */
 import { describe, expect, it } from 'vitest';
+import { explain } from '../../src/explain.ts';
 import { gameFromFunction, type Game } from '../../src/game.ts';
 import { openLedger } from '../../src/ledger.ts';
 import { allMasks, isKept, maskBytes, maskHex } from '../../src/masks.ts';
@@ -119,5 +120,16 @@ describe('the floor of a game', () => {
       value: async (masks, options) => (await still.value(masks, options)).map((value) => value + 1e-3 * masks.count),
     };
     expect(await measureFloor(batchy, { seed: 0 })).toBeCloseTo(5e-3, 6);
+  });
+
+  it('is passed on by explain: an interaction below it is not listed', async () => {
+    const game = gameFromFunction('small pair', 8, (row, masks) => {
+      const on = (i: number): number => (isKept(masks, row, i) ? 1 : 0);
+      return on(0) + on(1) + 0.01 * on(0) * on(1);
+    });
+    const silenced = async (floor: number | undefined): Promise<readonly (readonly number[])[]> =>
+      (await explain(game, { budget: 256, floor })).solution.evidence?.belowNoise ?? [];
+    expect(await silenced(undefined)).not.toContainEqual([0, 1]);
+    expect(await silenced(0.1)).toContainEqual([0, 1]);
   });
 });

@@ -5,6 +5,7 @@
  * docs/real-models.md has what each gives on real models: under zero or mean ablation half of the heads gone is a broken model,
  * under resampling it still is the model.
  */
+import type { OnProgress } from '../../game.ts';
 import { pilot, type Pilot } from '../../pilot.ts';
 import type { Model } from '../../model/model.ts';
 import type { Task } from '../prompts.ts';
@@ -35,13 +36,14 @@ export interface ChoiceOptions {
   /** Whether halves will not be asked for: then the gentlest that only they break will do. */
   readonly narrow?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** The ablation to use for `options`, by pilots of some thirty masks each; the model stays as it is. */
 export async function chooseAblation(
   model: Model,
   options: Omit<ComponentGameOptions, 'ablation'>,
-  { seed, asked, narrow, signal }: ChoiceOptions,
+  { seed, asked, narrow, signal, onProgress }: ChoiceOptions,
 ): Promise<Choice> {
   const willDo = ({ pilot: { verdict } }: Tried): boolean =>
     verdict === 'sound' || (narrow === true && verdict === 'broken at half');
@@ -52,7 +54,7 @@ export async function chooseAblation(
     const game = createComponentGame(model, { ...options, ablation });
     try {
       const better = options.metric.moreIsBetter ? 1 : -1;
-      const tested = await pilot(game, { seed, better, signal });
+      const tested = await pilot(game, { seed, better, signal, onProgress });
       tried.push({ ablation: ablation.name, pilot: tested });
       rows += tested.masks * options.tasks.length;
     } finally {

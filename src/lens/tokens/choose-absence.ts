@@ -5,6 +5,7 @@
  * A corrupted prompt's tokens are text that a model knows; a shorter text is one too; where nobody attends, or a mean stands,
  * is a place that no model was trained on. A masked-LM model was trained on its mask token, which goes first there.
  */
+import type { OnProgress } from '../../game.ts';
 import { pilot, type Pilot } from '../../pilot.ts';
 import { ABSENCES, type Absence, type AbsenceContext, type StandIn } from './absences.ts';
 import { createPromptGame, type PromptGameOptions } from './prompt-game.ts';
@@ -31,13 +32,14 @@ export interface AbsenceChoiceOptions {
   /** The only one to look at, where the user says which. */
   readonly asked?: Absence | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** The absence to use, by pilots of some thirty masks each. */
 export async function chooseAbsence(
   context: AbsenceContext,
   options: Omit<PromptGameOptions, 'standIn'>,
-  { seed, asked, signal }: AbsenceChoiceOptions,
+  { seed, asked, signal, onProgress }: AbsenceChoiceOptions,
 ): Promise<AbsenceChoice> {
   const tried: (TriedAbsence & { readonly absence: Absence; readonly standIn: StandIn })[] = [];
   let rows = 0;
@@ -46,7 +48,7 @@ export async function chooseAbsence(
     const game = createPromptGame(context.model, { ...options, standIn });
     try {
       const better = options.value.moreIsBetter ? 1 : -1;
-      const tested = await pilot(game, { seed, better, signal });
+      const tested = await pilot(game, { seed, better, signal, onProgress });
       tried.push({ ablation: absence.name, pilot: tested, absence, standIn });
       rows += tested.masks * (game.rowsPerMask ?? 1);
     } finally {

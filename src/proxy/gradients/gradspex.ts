@@ -5,7 +5,7 @@
  * passes. Three quarters of a budget of B masks go into gradients, B/4 of them, the rest into values; a Gaussian process learns from both
  * (gradient-process.ts), cross-validated on values, and its Fourier expansion is read out (process-terms.ts).
  */
-import { GRADIENT_ROWS, type Game } from '../../game.ts';
+import { GRADIENT_ROWS, measureStage, type Game } from '../../game.ts';
 import { concatMasks, masksFromMembers, selectRows, type Masks } from '../../masks.ts';
 import { fail, throwIfAborted } from '../../errors.ts';
 import { createRandom } from '../../random.ts';
@@ -78,17 +78,14 @@ export async function measureDraw(
   const sloped = selectRows(draw.sloped, range(0, plan.gradients));
   const plain = selectRows(draw.plain, range(0, plan.values));
   let done = 0;
+  if (sloped.count > 0) onProgress?.({ stage: 'measure gradients', done, total: sloped.count });
   const { values: first, gradients } = await game.gradients(sloped, {
     signal,
     onGradients: (_rows, batch) =>
       onProgress?.({ stage: 'measure gradients', done: (done += batch.length), total: sloped.count }),
   });
   throwIfAborted(signal, 'gradspex');
-  let seen = 0;
-  const second = await game.value(plain, {
-    signal,
-    onValues: (_rows, batch) => onProgress?.({ stage: 'measure', done: (seen += batch.length), total: plain.count }),
-  });
+  const second = await measureStage(game, plain, 'measure', { signal, onProgress });
   return {
     masks: concatMasks([sloped, plain]),
     values: Float64Array.from([...first, ...second]),
