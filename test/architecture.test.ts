@@ -62,8 +62,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'lens', 'measure'];
 /**
- * The files that put everything together: the drivers and the public API. mask-worker.ts does so in a thread, which opens a
- * backend of its own; open-backend.ts joins a backend with the forward pass that checks it.
+ * The files that put everything together: the drivers and the public API. mask-worker.ts and study-thread.ts do so in a thread, which opens
+ * a backend of its own; open-backend.ts joins a backend with the forward pass that checks it.
  */
 const TOP = [
   'find-circuits.ts',
@@ -72,6 +72,7 @@ const TOP = [
   'solvers.ts',
   'open-backend.ts',
   'measure/mask-worker.ts',
+  'measure/queue/study-thread.ts',
 ];
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));

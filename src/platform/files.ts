@@ -1,6 +1,6 @@
 /** Text files of the user's. */
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { fail } from '../errors.ts';
 
 /**
@@ -22,4 +22,14 @@ export async function readTextFile(path: string, who: string, wanted: string): P
 export async function fileIn(folder: string, name: string): Promise<string | undefined> {
   const path = join(folder, name);
   return (await stat(path).catch(() => undefined)) === undefined ? undefined : path;
+}
+
+/** The names of what is in `folder`, sorted; none where there is no such folder. */
+export async function namesIn(folder: string): Promise<string[]> {
+  return (await readdir(folder).catch(() => [] as string[])).sort();
+}
+
+/** The last part of a path. */
+export function nameOfPath(path: string): string {
+  return basename(resolve(path));
 }
