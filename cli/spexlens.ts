@@ -39,6 +39,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: 'the exact spectrum of a LightGBM or XGBoost model over 0/1 features',
     run: async (args, streams) => (await import('./trees/main.ts')).treesCommand(args, streams),
   },
+  worker: {
+    about: 'measure masks for whoever asks on a queue: many machines',
+    run: async (args, streams) => (await import('./worker/main.ts')).workerCommand(args, streams),
+  },
+  queue: {
+    about: 'the workers of a queue, the studies on it, and what failed',
+    run: async (args, streams) => (await import('./queue/main.ts')).queueCommand(args, streams),
+  },
   'install-tensorflow': {
     about: 'put the tensorflow backend in place, which is some three times as fast as wasm',
     run: async (args, streams) =>

@@ -22,6 +22,7 @@ import { promptQuestionOf } from './lens/tokens/question.ts';
 import { fillTemplate, matchesOf } from './lens/tokens/spans.ts';
 import { maskedToken, toPlayers, type PlayedText, type TextPlayersOptions } from './lens/tokens/text-players.ts';
 import { TEXT_VALUES, type TextValue } from './lens/tokens/text-values.ts';
+import { disposeMeasured, measurersOf, reasonOf, type Elsewhere, type MeasuredGame } from './measure/elsewhere.ts';
 import { identifyModel } from './model/identity.ts';
 import { tokenizerOf, type Model } from './model/model.ts';
 import { toSequences } from './model/tokens.ts';
@@ -57,6 +58,8 @@ export interface ExplainPromptOptions extends ExplainOptions, Pick<TextPlayersOp
   readonly meanTexts?: readonly string[] | undefined;
   /** Masks per forward pass; from the byte estimate when absent. */
   readonly batchSize?: number | undefined;
+  /** Who measures in place of this process; the pilot is measured here all the same. */
+  readonly elsewhere?: Elsewhere | undefined;
   readonly command?: string | undefined;
   /** Opens the log that measured values go to, for this study. */
   readonly openLog?: ((study: Study) => Promise<OpenedLog> | OpenedLog) | undefined;
@@ -90,10 +93,11 @@ export async function explainPrompt(model: Model, backend: Backend, options: Exp
   const study: Study = {
     spexlens: STUDY_VERSION,
     model: await identifyModel(model),
-    backend: backend.name,
+    backend: options.elsewhere?.backend ?? backend.name,
     question: promptQuestionOf(asked, choice.absence.name),
   };
-  const game = createPromptGame(model, asked);
+  const game: MeasuredGame =
+    options.elsewhere === undefined ? createPromptGame(model, asked) : await options.elsewhere.open(study);
   let log: OpenedLog | undefined;
   try {
     log = await options.openLog?.(study);
@@ -108,7 +112,7 @@ export async function explainPrompt(model: Model, backend: Backend, options: Exp
       command: options.command,
       options: optionsForRecord(options, choice, answers.value, played),
       model: modelFacts(model, study),
-      backend: backendFacts(backend, model),
+      backend: backendFacts(backend, model, study, game),
       task: {
         prompts: [{ text: played.text, tokens: [...played.strTokens], ...answers.texts }],
         metric: answers.value.name,
@@ -121,7 +125,7 @@ export async function explainPrompt(model: Model, backend: Backend, options: Exp
     });
   } finally {
     log?.close();
-    game[Symbol.dispose]();
+    await disposeMeasured(game);
   }
 }
 
@@ -247,12 +251,12 @@ function modelFacts({ config, parameterCount }: Model, study: Study): Result['mo
   return { family, layers: nLayers, heads: nHeads, parameters: parameterCount, weightsHash: study.model.weights };
 }
 
-function backendFacts(backend: Backend, model: Model): Result['backend'] {
+function backendFacts(backend: Backend, model: Model, study: Study, game: MeasuredGame): Result['backend'] {
   const halves = model.storage === 'float32' ? '' : `; weights in ${model.storage}`;
   return {
-    name: backend.name,
-    reason: `${backend.device}; ${backend.why}${halves}`,
-    notes: backend.passedOver.map(({ name, why }) => `${name}: ${why}`),
+    name: study.backend,
+    reason: reasonOf(game, `${backend.device}; ${backend.why}`) + halves,
+    notes: [...measurersOf(game), ...backend.passedOver.map(({ name, why }) => `${name}: ${why}`)],
     selfCheckError: backend.selfCheckError,
   };
 }

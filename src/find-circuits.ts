@@ -23,7 +23,8 @@ import { nameParts, parsePlayers, type ComponentPlayer } from './lens/components
 import { questionOf } from './lens/components/question.ts';
 import { METRICS, type Metric } from './lens/metrics.ts';
 import { requireTwins, toTasks, type Prompt, type Task } from './lens/prompts.ts';
-import { openComponents, type Execution, type OpenedGame } from './measure/open-game.ts';
+import { disposeMeasured, measurersOf, reasonOf, type Elsewhere, type MeasuredGame } from './measure/elsewhere.ts';
+import { openComponents, type Execution } from './measure/open-game.ts';
 import { identifyModel } from './model/identity.ts';
 import type { Model } from './model/model.ts';
 import { toSequences } from './model/tokens.ts';
@@ -49,6 +50,8 @@ export interface FindCircuitsOptions extends ExplainOptions, Execution {
   readonly metric?: Metric | undefined;
   /** Rankings by gradients whose sets are measured beside the circuit's; default none. */
   readonly rankings?: readonly RankingName[] | undefined;
+  /** Who measures in place of this process; the pilot, and gradients between masks, are measured here all the same. */
+  readonly elsewhere?: Elsewhere | undefined;
   /** The command that repeats the run, for the record. */
   readonly command?: string | undefined;
   /** Opens the log that measured values go to, for this study. */
@@ -72,8 +75,10 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
   const behaviour = await behaviourOf(model, draft.tasks);
   const choice = await chooseAblation(model, draft, { ...options, seed: options.seed ?? 0, asked: options.ablation });
   const asked = { ...draft, ablation: choice.ablation };
-  const study = await studyOf(model, backend, asked);
-  const game = openComponents(asked, model, options);
+  const { elsewhere } = options;
+  const study = await studyOf(model, { name: elsewhere?.backend ?? backend.name }, asked);
+  const game: MeasuredGame =
+    elsewhere === undefined ? openComponents(asked, model, options) : await elsewhere.open(study);
   let log: OpenedLog | undefined;
   try {
     log = await options.openLog?.(study);
@@ -95,21 +100,21 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       options: optionsForRecord(asked, options),
       threads: game.threads,
       model: modelFacts(model, study),
-      backend: backendFacts(backend, model, game),
+      backend: backendFacts(backend, model, study, game),
       task: taskFacts(asked),
       behaviour: behaviour && behaviourFacts(behaviour),
       pilot: pilotFacts(choice, floor),
     });
   } finally {
     log?.close();
-    game[Symbol.dispose]();
+    await disposeMeasured(game);
   }
 }
 
 /** The rankings that were asked for, as additive answers. What threads cannot differentiate between masks, this one does. */
 async function rankingsOf(
   ledger: Ledger,
-  game: OpenedGame,
+  game: MeasuredGame,
   model: Model,
   asked: ComponentGameOptions,
   { rankings = [], seed = 0, signal }: FindCircuitsOptions,
@@ -132,7 +137,7 @@ async function rankingsOf(
 /** The study of a question about `model`, whose values `backend` computes. */
 export async function studyOf(
   model: Model,
-  backend: Pick<Backend, 'name'>,
+  backend: { readonly name: string },
   asked: ComponentGameOptions,
 ): Promise<Study> {
   return {
@@ -178,14 +183,15 @@ function modelFacts({ config, parameterCount }: Model, study: Study): Result['mo
   return { family, layers: nLayers, heads: nHeads, parameters: parameterCount, weightsHash: study.model.weights };
 }
 
-function backendFacts(backend: Backend, model: Model, { alone }: OpenedGame): Result['backend'] {
+function backendFacts(backend: Backend, model: Model, study: Study, game: MeasuredGame): Result['backend'] {
   const halves = model.storage === 'float32' ? '' : `; weights in ${model.storage}`;
   return {
-    name: backend.name,
-    reason: `${backend.device}; ${backend.why}${halves}`,
+    name: study.backend,
+    reason: reasonOf(game, `${backend.device}; ${backend.why}`) + halves,
     notes: [
+      ...measurersOf(game),
       ...backend.passedOver.map(({ name, why }) => `${name}: ${why}`),
-      ...(alone === undefined ? [] : [`more threads: ${alone}`]),
+      ...(game.alone === undefined ? [] : [`more threads: ${game.alone}`]),
     ],
     selfCheckError: backend.selfCheckError,
   };

@@ -65,6 +65,10 @@ export { fromMetric, TEXT_VALUES, type TextValue } from './lens/tokens/text-valu
 export { readPrompts, toTasks, type Prompt, type Task } from './lens/prompts.ts';
 export { openGame, type Execution } from './measure/open-game.ts';
 export { createPooledGame } from './measure/pooled-game.ts';
+export { type Elsewhere } from './measure/elsewhere.ts';
+export { createQueuedGame, type QueuedGame, type QueuedGameOptions } from './measure/queue/queued-game.ts';
+export { startQueueWorker, type QueueWorker, type QueueWorkerOptions } from './measure/queue/queue-worker.ts';
+export { openFromFolders, type ModelFolders } from './measure/queue/model-folders.ts';
 export { openRunLog, type RunLog } from './measure/run-log.ts';
 
 // solvers read its interactions

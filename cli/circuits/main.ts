@@ -9,6 +9,7 @@ import { metricOf, METRICS } from '../../src/lens/metrics.ts';
 import { TASKS } from '../../src/lens/tasks/tasks.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { requireStorage, STORAGES } from '../../src/model/weights/parameters.ts';
+import { printable } from '../../src/printable.ts';
 import { formatResult } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
 import { rankingNamed, RANKINGS } from '../../src/attribution/rankings.ts';
@@ -17,6 +18,7 @@ import { selectorOf, SELECTORS } from '../../src/circuit/selectors.ts';
 import { VERSION } from '../../src/version.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
 import { fromRoot } from '../package-root.ts';
+import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '../queue-options.ts';
 import { createOutput } from './output.ts';
 import { meanPromptsOf, promptsOf } from './prompts.ts';
 import { createProgress } from './progress.ts';
@@ -26,94 +28,95 @@ const DEFAULT_MODEL = fromRoot('models/ioi-tiny');
 const namesOf = (table: object): string => Object.keys(table).join(' | ');
 
 const describe = (): Command =>
-  new Command('circuits')
-    .description(
-      'Ablate parts of a transformer inside its forward pass, read from the values which parts act together (a sparse Fourier spectrum over masks), and re-measure the smallest set of parts that keeps the metric.',
-    )
-    .version(VERSION)
-    .optionsGroup('What to study:')
-    .option(
-      '--model <folder|id>',
-      'model folder in Hugging Face layout, or a hub id: org/name or org/name@revision',
-      DEFAULT_MODEL,
-    )
-    .option('--prompt <text>', "prompt (default: the first 2 of the model folder's prompts.jsonl)")
-    .option('--correct <token>', 'the token that should follow, e.g. " Mary"')
-    .option('--incorrect <token>', 'the token it is compared with, e.g. " John"')
-    .option('--corrupted <text>', 'prompt of as many tokens, for resample ablation')
-    .option('--ids', '--prompt, --corrupted and the answers are token ids: --prompt 12,7,9 --correct 4')
-    .option('--chat', "put every prompt through the model's own chat template, as what the user says")
-    .option(
-      '--prompts <file>',
-      'JSONL of {prompt, correct, incorrect, corrupted?}; the value of a mask is the mean over them',
-    )
-    .option('--task <name>', `prompts of a task of the literature, for this tokenizer: ${namesOf(TASKS)}`)
-    .option('--pairs <n>', 'pairs of prompts that --task makes', '1')
-    .optionsGroup('How to ablate and measure:')
-    .option(
-      '--players <list>',
-      'heads, mlps, attns, neurons, embed, each with @positions; or parts and groups: L0H1,MLP2,movers=L3H0+L3H1',
-      'heads',
-    )
-    .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
-    .option(
-      '--ablation <kind>',
-      `auto | ${namesOf(ABLATIONS)}; auto: by a pilot, the first sound one of resample, mean, zero`,
-      'auto',
-    )
-    .option('--rescale', "with zero ablation of heads: multiply a layer's heads that stay on by its heads / those on")
-    .option(
-      '--mean-prompts <file>',
-      "prompts that mean ablation averages over (default: --prompts, or the model folder's prompts.jsonl)",
-    )
-    .option('--metric <name>', namesOf(METRICS), 'logit-diff')
-    .optionsGroup('How to solve:')
-    .option('--solver <name>', namesOf(SOLVERS), 'auto')
-    .option('--budget <masks>', 'distinct masks the solver may measure (default: 1024)')
-    .option(
-      '--target-r2 <r2>',
-      'instead of a budget: measure in rounds until the lower bound of held-out R² passes this, or will not',
-    )
-    .option('--max-budget <masks>', 'masks that --target-r2 may take (default: 16 n log2 n)')
-    .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
-    .option(
-      '--keep <p>',
-      'masks keep each player with this probability; the spectrum and R² are in that measure',
-      '0.5',
-    )
-    .option('--target <share>', 'share of the metric the circuit has to keep', '0.9')
-    .option('--selector <name>', `who proposes the circuit's sets: auto | ${namesOf(SELECTORS)}`, 'auto')
-    .option(
-      '--narrow',
-      'narrow first: parts leave in rounds, by gradients around those that are left. The circuit is proposed so, or by the spectrum where that needs fewer, and the spectrum is that of masks around it',
-    )
-    .option(
-      '--rankings <names>',
-      `rankings by gradients whose sets are measured beside the circuit's, with commas between: ${namesOf(RANKINGS)}`,
-    )
-    .option('--seed <n>', 'seed of everything random', '0')
-    .optionsGroup('Where to run and write:')
-    .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
-    .option(
-      '--storage <format>',
-      `how matrices are held on the device: ${STORAGES.join(' | ')}; halves need webgpu`,
-      'float32',
-    )
-    .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
-    .option(
-      '--threads <n|auto>',
-      'threads that measure, on wasm and cpu (auto: one, and all cores once a job is long enough)',
-      'auto',
-    )
-    .option(
-      '--out <folder>',
-      'where result.json, report.html and the run log go (default: out/<model>-<hash of the run>)',
-    )
-    .option('--json', 'print result.json instead of the story')
-    .option('--debug', 'show stack traces')
-    .addHelpText(
-      'after',
-      `
+  addQueueOptions(
+    new Command('circuits')
+      .description(
+        'Ablate parts of a transformer inside its forward pass, read from the values which parts act together (a sparse Fourier spectrum over masks), and re-measure the smallest set of parts that keeps the metric.',
+      )
+      .version(VERSION)
+      .optionsGroup('What to study:')
+      .option(
+        '--model <folder|id>',
+        'model folder in Hugging Face layout, or a hub id: org/name or org/name@revision',
+        DEFAULT_MODEL,
+      )
+      .option('--prompt <text>', "prompt (default: the first 2 of the model folder's prompts.jsonl)")
+      .option('--correct <token>', 'the token that should follow, e.g. " Mary"')
+      .option('--incorrect <token>', 'the token it is compared with, e.g. " John"')
+      .option('--corrupted <text>', 'prompt of as many tokens, for resample ablation')
+      .option('--ids', '--prompt, --corrupted and the answers are token ids: --prompt 12,7,9 --correct 4')
+      .option('--chat', "put every prompt through the model's own chat template, as what the user says")
+      .option(
+        '--prompts <file>',
+        'JSONL of {prompt, correct, incorrect, corrupted?}; the value of a mask is the mean over them',
+      )
+      .option('--task <name>', `prompts of a task of the literature, for this tokenizer: ${namesOf(TASKS)}`)
+      .option('--pairs <n>', 'pairs of prompts that --task makes', '1')
+      .optionsGroup('How to ablate and measure:')
+      .option(
+        '--players <list>',
+        'heads, mlps, attns, neurons, embed, each with @positions; or parts and groups: L0H1,MLP2,movers=L3H0+L3H1',
+        'heads',
+      )
+      .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
+      .option(
+        '--ablation <kind>',
+        `auto | ${namesOf(ABLATIONS)}; auto: by a pilot, the first sound one of resample, mean, zero`,
+        'auto',
+      )
+      .option('--rescale', "with zero ablation of heads: multiply a layer's heads that stay on by its heads / those on")
+      .option(
+        '--mean-prompts <file>',
+        "prompts that mean ablation averages over (default: --prompts, or the model folder's prompts.jsonl)",
+      )
+      .option('--metric <name>', namesOf(METRICS), 'logit-diff')
+      .optionsGroup('How to solve:')
+      .option('--solver <name>', namesOf(SOLVERS), 'auto')
+      .option('--budget <masks>', 'distinct masks the solver may measure (default: 1024)')
+      .option(
+        '--target-r2 <r2>',
+        'instead of a budget: measure in rounds until the lower bound of held-out R² passes this, or will not',
+      )
+      .option('--max-budget <masks>', 'masks that --target-r2 may take (default: 16 n log2 n)')
+      .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
+      .option(
+        '--keep <p>',
+        'masks keep each player with this probability; the spectrum and R² are in that measure',
+        '0.5',
+      )
+      .option('--target <share>', 'share of the metric the circuit has to keep', '0.9')
+      .option('--selector <name>', `who proposes the circuit's sets: auto | ${namesOf(SELECTORS)}`, 'auto')
+      .option(
+        '--narrow',
+        'narrow first: parts leave in rounds, by gradients around those that are left. The circuit is proposed so, or by the spectrum where that needs fewer, and the spectrum is that of masks around it',
+      )
+      .option(
+        '--rankings <names>',
+        `rankings by gradients whose sets are measured beside the circuit's, with commas between: ${namesOf(RANKINGS)}`,
+      )
+      .option('--seed <n>', 'seed of everything random', '0')
+      .optionsGroup('Where to run and write:')
+      .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
+      .option(
+        '--storage <format>',
+        `how matrices are held on the device: ${STORAGES.join(' | ')}; halves need webgpu`,
+        'float32',
+      )
+      .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
+      .option(
+        '--threads <n|auto>',
+        'threads that measure, on wasm and cpu (auto: one, and all cores once a job is long enough)',
+        'auto',
+      )
+      .option(
+        '--out <folder>',
+        'where result.json, report.html and the run log go (default: out/<model>-<hash of the run>)',
+      )
+      .option('--json', 'print result.json instead of the story')
+      .option('--debug', 'show stack traces'),
+  ).addHelpText(
+    'after',
+    `
 Examples:
   spexlens circuits                                          the bundled model, a pair of its prompts
   spexlens circuits --budget 65536                               every mask of its 16 heads: the exact spectrum
@@ -121,9 +124,9 @@ Examples:
   spexlens circuits --players heads,mlps --ablation mean         heads and MLP layers, mean ablation
   spexlens circuits --model models/induction-2l-h2 --prompts models/induction-2l-h2/prompts.jsonl --metric accuracy
 A run that was stopped goes on where it was when the same command is given again.`,
-    );
+  );
 
-interface Flags {
+interface Flags extends QueueFlags {
   readonly model: string;
   readonly prompt?: string;
   readonly correct?: string;
@@ -260,7 +263,11 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
           keep,
           batchSize,
           threads,
-          command: line,
+          elsewhere: elsewhereOf(flags, model, (text) => {
+            progress.stop();
+            streams.err(`${printable(text)}\n`);
+          }),
+          command: withoutPassword(line),
           openLog: output.openLog,
           signal,
           onProgress: progress.update,

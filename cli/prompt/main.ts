@@ -12,6 +12,7 @@ import { TEXT_VALUES, textValueOf } from '../../src/lens/tokens/text-values.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { openBackend } from '../../src/open-backend.ts';
 import { interactionCsv, playerCsv } from '../../src/report/csv.ts';
+import { printable } from '../../src/printable.ts';
 import { formatResult, type Result } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
 import { solverOf, SOLVERS } from '../../src/solve/solve.ts';
@@ -19,58 +20,60 @@ import { VERSION } from '../../src/version.ts';
 import { createOutput } from '../circuits/output.ts';
 import { createProgress } from '../circuits/progress.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
+import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '../queue-options.ts';
 
 const namesOf = (table: object): string => Object.keys(table).join(' | ');
 
 const describe = (): Command =>
-  new Command('prompt')
-    .description(
-      'Take parts of a prompt away in all kinds of ways and read from the values which words act together on an answer.',
-    )
-    .version(VERSION)
-    .optionsGroup('What to ask:')
-    .requiredOption('--model <folder|id>', 'model folder, GGUF file or hub id')
-    .option('--prompt <text>', 'the text that is taken apart')
-    .option('--prompt-file <file>', 'the same from a file')
-    .option(
-      '--template <text>',
-      'text around the prompt that is always kept, {} where it stands: "Review: {} Sentiment:"',
-    )
-    .option('--chat', "put the prompt into the model's own chat template, which is kept")
-    .option('--answer <text>', 'what should follow, e.g. " positive"; one token or several')
-    .option('--against <text>', 'what it is compared with, e.g. " negative"')
-    .option('--generate <n>', 'instead of an answer: the n tokens that the model says itself')
-    .option('--value <name>', `${namesOf(TEXT_VALUES)} (default: contrast with two answers, else logprob)`)
-    .optionsGroup('How to cut it:')
-    .option('--players <kind>', `tokens | ${UNITS.join(' | ')} | marks: the parts in [[ ]]`, 'words')
-    .option('--separator <text>', 'what stands between examples (default: an empty line; \\n is a line break)')
-    .option('--spans <file>', 'JSON of [{start, end, name?}] in characters; equal names are one player')
-    .option('--keep-text <regex>', 'what it matches is always kept')
-    .option('--absent <kind>', `auto | ${namesOf(ABSENCES)}; auto: by a pilot, the first sound one`, 'auto')
-    .option('--replace <text>', 'what --absent replace puts in the place of a part')
-    .option('--corrupted <text>', 'a prompt of as many tokens, for resample')
-    .optionsGroup('How to solve:')
-    .option('--solver <name>', namesOf(SOLVERS), 'auto')
-    .option('--budget <masks>', 'distinct masks the solver may measure', '1024')
-    .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
-    .option('--target <share>', 'share of the value that the smallest set of parts has to keep', '0.9')
-    .option('--seed <n>', 'seed of everything random', '0')
-    .optionsGroup('Where to run and write:')
-    .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
-    .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
-    .option('--out <folder>', 'where result.json, report.html and the run log go (default: out/<model>-<hash>)')
-    .option('--csv <folder>', 'write players.csv and interactions.csv there')
-    .option('--json', 'print result.json instead of the story')
-    .option('--debug', 'show stack traces')
-    .addHelpText(
-      'after',
-      `
+  addQueueOptions(
+    new Command('prompt')
+      .description(
+        'Take parts of a prompt away in all kinds of ways and read from the values which words act together on an answer.',
+      )
+      .version(VERSION)
+      .optionsGroup('What to ask:')
+      .requiredOption('--model <folder|id>', 'model folder, GGUF file or hub id')
+      .option('--prompt <text>', 'the text that is taken apart')
+      .option('--prompt-file <file>', 'the same from a file')
+      .option(
+        '--template <text>',
+        'text around the prompt that is always kept, {} where it stands: "Review: {} Sentiment:"',
+      )
+      .option('--chat', "put the prompt into the model's own chat template, which is kept")
+      .option('--answer <text>', 'what should follow, e.g. " positive"; one token or several')
+      .option('--against <text>', 'what it is compared with, e.g. " negative"')
+      .option('--generate <n>', 'instead of an answer: the n tokens that the model says itself')
+      .option('--value <name>', `${namesOf(TEXT_VALUES)} (default: contrast with two answers, else logprob)`)
+      .optionsGroup('How to cut it:')
+      .option('--players <kind>', `tokens | ${UNITS.join(' | ')} | marks: the parts in [[ ]]`, 'words')
+      .option('--separator <text>', 'what stands between examples (default: an empty line; \\n is a line break)')
+      .option('--spans <file>', 'JSON of [{start, end, name?}] in characters; equal names are one player')
+      .option('--keep-text <regex>', 'what it matches is always kept')
+      .option('--absent <kind>', `auto | ${namesOf(ABSENCES)}; auto: by a pilot, the first sound one`, 'auto')
+      .option('--replace <text>', 'what --absent replace puts in the place of a part')
+      .option('--corrupted <text>', 'a prompt of as many tokens, for resample')
+      .optionsGroup('How to solve:')
+      .option('--solver <name>', namesOf(SOLVERS), 'auto')
+      .option('--budget <masks>', 'distinct masks the solver may measure', '1024')
+      .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
+      .option('--target <share>', 'share of the value that the smallest set of parts has to keep', '0.9')
+      .option('--seed <n>', 'seed of everything random', '0')
+      .optionsGroup('Where to run and write:')
+      .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
+      .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
+      .option('--out <folder>', 'where result.json, report.html and the run log go (default: out/<model>-<hash>)')
+      .option('--csv <folder>', 'write players.csv and interactions.csv there')
+      .option('--json', 'print result.json instead of the story')
+      .option('--debug', 'show stack traces'),
+  ).addHelpText(
+    'after',
+    `
 Examples:
   spexlens prompt --model org/name --template "Review: {} Sentiment:" --prompt "The plot is not bad at all." --answer " positive" --against " negative"
   spexlens prompt --model org/name --chat --prompt-file question.txt --players sentences --generate 25`,
-    );
+  );
 
-interface Flags {
+interface Flags extends QueueFlags {
   readonly model: string;
   readonly prompt?: string;
   readonly promptFile?: string;
@@ -171,7 +174,11 @@ export const promptCommand = (args: readonly string[], streams: Streams): Promis
       try {
         const result = await explainPrompt(model, backend, {
           ...asked,
-          command: line,
+          elsewhere: elsewhereOf(flags, model, (text) => {
+            progress.stop();
+            streams.err(`${printable(text)}\n`);
+          }),
+          command: withoutPassword(line),
           openLog: output.openLog,
           signal,
           onProgress: progress.update,
