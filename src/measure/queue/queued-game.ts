@@ -116,15 +116,17 @@ export async function createQueuedGame(
     const [workers, all] = await Promise.all([registry.workers(), registry.askersOf(hash)]);
     const rates = new Map<string, number>();
     const serving: string[] = [];
+    let opening = false;
     for (const { id, studies } of workers) {
       const own = Object.hasOwn(studies, hash) ? studies[hash] : undefined;
       if (own?.state === 'serving') serving.push(id);
+      opening ||= own?.state === 'opening';
       if (own?.rate !== undefined && own.rate > 0) rates.set(id, own.rate);
       if (own?.state === 'refused')
         note(`worker ${id} does not measure this study: ${own.why ?? 'it does not say why'}`);
     }
     facts = { serving, rates, shared: all.some(({ id }) => id !== asker) };
-    if (serving.length > 0 || waiting.count === 0) aloneSince = performance.now();
+    if (serving.length > 0 || opening || waiting.count === 0) aloneSince = performance.now();
     const alone = performance.now() - aloneSince;
     const there = `${workers.length} ${workers.length === 1 ? 'worker is' : 'workers are'} there`;
     if (alone > 3 * BEAT_MS)
