@@ -57,6 +57,18 @@ export function masksFromMembers(players: number, lists: readonly (readonly numb
   return masks;
 }
 
+/** Mask i keeps every player but i. */
+export function allButOne(players: number): Masks {
+  const masks = emptyMasks(players, players);
+  masks.words.fill(0xffffffff);
+  const rest = players & 31;
+  for (let row = 0; row < players; row++) {
+    if (rest !== 0) masks.words[(row + 1) * masks.stride - 1] = 2 ** rest - 1;
+    masks.words[row * masks.stride + (row >>> 5)] &= ~(1 << (row & 31));
+  }
+  return masks;
+}
+
 /** All 2^n masks in counting order: mask j keeps player i iff bit i of j is 1. n <= 24. */
 export function allMasks(players: number): Masks {
   if (players > 24) throw fail('input', 'allMasks', `2^${players} masks do not fit in memory; at most 24 players.`);

@@ -11,6 +11,19 @@ export type ModelPlace =
   | { readonly kind: 'head'; readonly layer: number; readonly head: number; readonly position?: number }
   | { readonly kind: 'neuron'; readonly layer: number; readonly neuron: number; readonly position?: number }
   | { readonly kind: 'mlp' | 'attn'; readonly layer: number; readonly position?: number }
+  /** What a head reads with. */
+  | {
+      readonly kind: 'q' | 'k' | 'v' | 'pattern';
+      readonly layer: number;
+      readonly head: number;
+      readonly position?: number;
+    }
+  /** The residual stream before, inside and behind a block. */
+  | {
+      readonly kind: 'resid_pre' | 'resid_mid' | 'resid_post';
+      readonly layer: number;
+      readonly position?: number;
+    }
   | { readonly kind: 'embed'; readonly position?: number };
 
 export type Place =
@@ -29,6 +42,13 @@ export function layerOf(place: Place | undefined): number | undefined {
     case 'neuron':
     case 'mlp':
     case 'attn':
+    case 'q':
+    case 'k':
+    case 'v':
+    case 'pattern':
+    case 'resid_pre':
+    case 'resid_mid':
+    case 'resid_post':
       return place.layer;
     case 'group': {
       const layers = new Set(place.parts.map(layerOf));
@@ -50,6 +70,8 @@ const modelPlace = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('head'), layer: count, head: count, position }),
   z.strictObject({ kind: z.literal('neuron'), layer: count, neuron: count, position }),
   z.strictObject({ kind: z.enum(['mlp', 'attn']), layer: count, position }),
+  z.strictObject({ kind: z.enum(['q', 'k', 'v', 'pattern']), layer: count, head: count, position }),
+  z.strictObject({ kind: z.enum(['resid_pre', 'resid_mid', 'resid_post']), layer: count, position }),
   z.strictObject({ kind: z.literal('embed'), position }),
 ]);
 /** A place as it stands in a study or a record. */

@@ -68,6 +68,7 @@ const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'lens', 'measure'];
 const TOP = [
   'find-circuits.ts',
   'explain-prompt.ts',
+  'patch-sweep.ts',
   'index.ts',
   'solvers.ts',
   'open-backend.ts',
@@ -145,7 +146,6 @@ describe('the house', () => {
   it('has files that are read at a sitting: 300 lines, but for those that wait to be split', () => {
     const waiting = [
       'checkpoint/torch/pickle.ts',
-      'lens/components/ablation.ts',
       'measure/pooled-game.ts',
       'report/result.ts',
     ];

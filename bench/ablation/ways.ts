@@ -7,7 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { isKept, type Masks } from '../../src/masks.ts';
 import { createComponentGame, type ComponentGameOptions } from '../../src/lens/components/component-game.ts';
-import { siteOf } from '../../src/lens/components/components.ts';
+import { siteOf } from '../../src/lens/components/component.ts';
 import { metricOf } from '../../src/lens/metrics.ts';
 import { createPooledGame } from '../../src/measure/pooled-game.ts';
 import { SAVINGS } from '../../src/lens/components/prompt-run.ts';

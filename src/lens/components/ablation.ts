@@ -15,38 +15,11 @@ import { fused, hasFused } from '../../model/forward/fused.ts';
 import type { Tap } from '../../model/forward/forward.ts';
 import { hookPoints, type HookName } from '../../model/hook-points.ts';
 import type { Ablation, Baselines } from './ablations.ts';
-import { componentName, siteOf, type ComponentPlayer } from './components.ts';
+import { componentName, siteOf } from './component.ts';
+import type { ComponentPlayer } from './components.ts';
 import type { Cells } from './mask-factors.ts';
 import { ancestors, maskMatrix, type MaskBlock } from './mask-order.ts';
-
-interface Site {
-  readonly hook: HookName;
-  /** The players that are ablated here. */
-  readonly players: readonly number[];
-  /**
-   * For every (position, element) cell, [P·E], the column of the matrix of `players` and a last column that is always 1;
-   * undefined when that is the matrix itself, without its last column.
-   */
-  readonly index: tf.Tensor1D | undefined;
-  /** P: 1 when no player here is tied to a position. */
-  readonly positions: number;
-  readonly elements: number;
-  /** The player of every cell, [P·E]. */
-  readonly cells: Cells;
-  readonly baseline: tf.Tensor | undefined;
-  /** Where a backend takes masks as they are: which of their words the players here have, and the bit of every cell. */
-  readonly packed: PackedSite | undefined;
-  /** The player that holds each head, whole; undefined where heads are kept. Only of heads. */
-  readonly heads: readonly (number | undefined)[] | undefined;
-}
-
-interface PackedSite {
-  /** The first word of a mask that has a player of this site, and by word from there which bits are its players'. */
-  readonly from: number;
-  readonly players: Uint32Array;
-  /** int32 [P, E]: the player's bit, counted from the first word; -1 for what nobody holds. */
-  readonly cells: tf.Tensor2D;
-}
+import { atQueries, byQuery, packedSite, READ_EVERYWHERE, siteFrom, wordsOf, type Site } from './site.ts';
 
 export interface Ablator {
   /** The stages of mask-order.ts: the hook points where players are ablated, as the forward pass reaches them. */
@@ -55,10 +28,10 @@ export interface Ablator {
   readonly stages: readonly number[];
   /**
    * The tap that applies a block of masks to a forward pass whose input has one row (or as many as the block has at
-   * every stage). At each stage the rows become as many as the masks there have distinct prefixes. `skip`: leave out the
-   * heads that a mask ablates.
+   * every stage). At each stage the rows become as many as the masks there have distinct prefixes. `heads`: leave out the
+   * heads that a mask ablates. `from`: the pass has the positions from there on only (0).
    */
-  tap(block: MaskBlock, skip?: { readonly heads: boolean }): Tap;
+  tap(block: MaskBlock, how?: { readonly heads?: boolean; readonly from?: number }): Tap;
   /** The cells of each hook point's factors. */
   readonly cells: readonly Cells[];
   /**
@@ -123,7 +96,8 @@ export function createAblator(
       player.components.filter((c) => siteOf(c, config).hook === hook).map((component) => ({ i, component })),
     );
     const { elements } = siteOf(here[0].component, config);
-    const visible = hook.startsWith(last) ? scored : Array.from({ length }, (_, p) => p);
+    const narrowed = hook.startsWith(last) && !READ_EVERYWHERE.test(hook);
+    const visible = narrowed ? scored : Array.from({ length }, (_, p) => p);
     const tied = here.some(({ component }) => component.position !== undefined);
     const rows: readonly (number | undefined)[] = tied ? visible : [undefined];
     const columns = [...new Set(here.map(({ i }) => i))];
@@ -135,13 +109,15 @@ export function createAblator(
       }
     });
     const plain = index.length === columns.length && index.every((column, cell) => column === cell);
-    const given = baselines[hook];
+    const kept = baselines[hook];
+    const given = kept !== undefined && hook.endsWith('.hook_pattern') ? byQuery(kept) : kept;
     const baseline =
       given === undefined
         ? undefined
         : given.shape[1] === 1 || visible.length === length
           ? tf.clone(given)
           : tf.tidy(() => tf.gather(given, tf.tensor1d([...visible], 'int32'), 1));
+    if (given !== kept) given?.dispose();
     const whole = here[0].component.kind === 'head' && !tied;
     const heads = whole
       ? Array.from({ length: elements }, (_, head) => here.find(({ component }) => component.element === head)?.i)
@@ -153,6 +129,7 @@ export function createAblator(
       packed: rescale || !hasFused('SpexlensMaskBits') ? undefined : packedSite(cells, rows.length, columns),
       index: plain ? undefined : tf.tensor1d(index, 'int32'),
       positions: rows.length,
+      visible,
       elements,
       cells: index.map((column) => columns[column] ?? -1),
       baseline,
@@ -163,7 +140,8 @@ export function createAblator(
   return {
     hooks: sites.map((site) => site.hook),
     stages: players.map((_, i) => sites.findIndex((site) => site.players.includes(i))),
-    tap: (block, skip = { heads: true }) => {
+    tap: (block, { heads: leavesOut = true, from: first = 0 } = {}) => {
+      const seen = sites.map((site) => siteFrom(site, first));
       /** For each of `rows` rows at some stage, the one of `from` rows at an earlier stage that it continues. */
       const lineage = (from: number, rows: number): Int32Array => {
         const [earlier, later] = [from, rows].map((count) => block.rows.find((firsts) => firsts.length === count));
@@ -179,41 +157,45 @@ export function createAblator(
         const parents = tf.tensor1d(lineage(x.shape[0], rows), 'int32');
         return hasFused('SpexlensMaskRows') ? fused('SpexlensMaskRows', { x, parents }, {}) : tf.gather(x, parents);
       };
+      const ablate = (stage: number, activation: tf.Tensor): tf.Tensor => {
+        const { players: here, elements, packed } = sites[stage];
+        const { positions, skipped, index, baseline, cells } = seen[stage]();
+        const firsts = block.rows[stage];
+        if (packed !== undefined && hasFused('SpexlensMaskBits')) {
+          const { words, all } = wordsOf(block, firsts, packed);
+          const as = activation.shape[0] === 1 || activation.shape[0] === firsts.length;
+          if (all) return as ? activation : expand(activation, firsts.length);
+          const parents = as ? undefined : tf.tensor1d(lineage(activation.shape[0], firsts.length), 'int32');
+          const bits = tf.tensor2d(words, [firsts.length, packed.players.length], 'int32');
+          return fused(
+            'SpexlensMaskBits',
+            { x: activation, words: bits, cells: cells as tf.Tensor, parents, base: baseline },
+            {},
+          );
+        }
+        const matrix = maskMatrix(block.masks, firsts, here, index === undefined ? 0 : 1);
+        const stay = activation.shape[0] === 1 || activation.shape[0] === firsts.length;
+        if (matrix.every((bit) => bit === 1)) return stay ? activation : expand(activation, firsts.length);
+        const bits = tf.tensor2d(matrix, [firsts.length, matrix.length / firsts.length]);
+        const on = index === undefined ? tf.slice(bits, [0, skipped]) : tf.gather(bits, index, 1); // [rows, P·E]
+        const factors = rescale ? tf.mul(on, shareOut(on)) : on;
+        const shaped = tf.reshape(factors, [firsts.length, positions, elements]);
+        if (stay || !hasFused('SpexlensMaskRows'))
+          return blend(stay ? activation : expand(activation, firsts.length), shaped, baseline);
+        const parents = tf.tensor1d(lineage(activation.shape[0], firsts.length), 'int32');
+        return fused('SpexlensMaskRows', { x: activation, parents, factors: shaped, base: baseline }, {});
+      };
       return {
         wants: (name) => stageOf.has(name),
-        visit(name, activation) {
-          const stage = stageOf.get(name) as number;
-          const { players: here, index, positions, elements, baseline, packed } = sites[stage];
-          const firsts = block.rows[stage];
-          if (packed !== undefined && hasFused('SpexlensMaskBits')) {
-            const { words, all } = wordsOf(block, firsts, packed);
-            const as = activation.shape[0] === 1 || activation.shape[0] === firsts.length;
-            if (all) return as ? activation : expand(activation, firsts.length);
-            const parents = as ? undefined : tf.tensor1d(lineage(activation.shape[0], firsts.length), 'int32');
-            const bits = tf.tensor2d(words, [firsts.length, packed.players.length], 'int32');
-            return fused(
-              'SpexlensMaskBits',
-              { x: activation, words: bits, cells: packed.cells, parents, base: baseline },
-              {},
-            );
-          }
-          const matrix = maskMatrix(block.masks, firsts, here, index === undefined ? 0 : 1);
-          const stay = activation.shape[0] === 1 || activation.shape[0] === firsts.length;
-          if (matrix.every((bit) => bit === 1)) return stay ? activation : expand(activation, firsts.length);
-          const bits = tf.tensor2d(matrix, [firsts.length, matrix.length / firsts.length]);
-          const on = index === undefined ? bits : tf.gather(bits, index, 1); // [rows, P·E]
-          const factors = rescale ? tf.mul(on, shareOut(on)) : on;
-          const shaped = tf.reshape(factors, [firsts.length, positions, elements]);
-          if (stay || !hasFused('SpexlensMaskRows'))
-            return blend(stay ? activation : expand(activation, firsts.length), shaped, baseline);
-          const parents = tf.tensor1d(lineage(activation.shape[0], firsts.length), 'int32');
-          return fused('SpexlensMaskRows', { x: activation, parents, factors: shaped, base: baseline }, {});
-        },
+        visit: (name, activation) => atQueries(name, activation, (x) => ablate(stageOf.get(name) as number, x)),
         expand,
         liveHeads(layer) {
           const stage = stageOf.get(`blocks.${layer}.attn.hook_z`);
           const { heads, baseline } = sites[stage ?? -1] ?? {};
-          if (!skip.heads || stage === undefined || heads === undefined) return undefined;
+          const inside = (['q', 'k', 'v', 'pattern'] as const).some((part) =>
+            stageOf.has(`blocks.${layer}.attn.hook_${part}`),
+          );
+          if (!leavesOut || inside || stage === undefined || heads === undefined) return undefined;
           const firsts = block.rows[stage];
           const each = Uint8Array.from({ length: firsts.length * heads.length }, (_, i) =>
             keeps(block, firsts[Math.floor(i / heads.length)], heads[i % heads.length]),
@@ -238,7 +220,7 @@ export function createAblator(
       wants: (name) => stageOf.has(name),
       visit(name, activation) {
         const stage = stageOf.get(name) as number;
-        return blend(activation, factors[stage], sites[stage].baseline);
+        return atQueries(name, activation, (x) => blend(x, factors[stage], sites[stage].baseline));
       },
     }),
     toTensors: (factors) =>
@@ -260,40 +242,6 @@ function blend(x: tf.Tensor, factors: tf.Tensor, baseline: tf.Tensor | undefined
   const m = tf.reshape(factors, [...factors.shape, ...(x.rank === 4 ? [1] : [])]);
   const kept = tf.mul(x, m);
   return baseline === undefined ? kept : tf.add(kept, tf.mul(baseline, tf.sub(1, m)));
-}
-
-function packedSite(cells: Int32Array, positions: number, players: readonly number[]): PackedSite {
-  const from = Math.min(...players.map((player) => player >>> 5));
-  const bits = new Uint32Array(Math.max(...players.map((player) => player >>> 5)) - from + 1);
-  for (const player of players) bits[(player >>> 5) - from] |= 1 << (player & 31);
-  return {
-    from,
-    players: bits,
-    cells: tf.tensor2d(
-      cells.map((player) => (player === -1 ? -1 : player - 32 * from)),
-      [positions, cells.length / positions],
-      'int32',
-    ),
-  };
-}
-
-/** The words of the masks `rows` that hold a site's players, [rows, words], and whether every mask keeps all of them. */
-function wordsOf(
-  { masks }: MaskBlock,
-  rows: Int32Array,
-  { from, players }: PackedSite,
-): { readonly words: Int32Array; readonly all: boolean } {
-  const words = new Int32Array(rows.length * players.length);
-  let all = true;
-  rows.forEach((mask, r) => {
-    const first = mask * masks.stride + from;
-    for (let w = 0; w < players.length; w++) {
-      const word = masks.words[first + w];
-      words[r * players.length + w] = word;
-      if ((word & players[w]) >>> 0 !== players[w]) all = false;
-    }
-  });
-  return { words, all };
 }
 
 /** 1 where a mask keeps a head: its player, or that nobody holds it. */

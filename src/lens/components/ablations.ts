@@ -127,6 +127,13 @@ export function meanBaselines(
   perPosition: boolean,
 ): Record<string, tf.Tensor> {
   if (rows.length === 0) throw fail('input', 'mean ablation', 'the data set has no prompts; at least one is needed.');
+  const pattern = hooks.find((hook) => hook.endsWith('.hook_pattern'));
+  if (!perPosition && pattern !== undefined)
+    throw fail(
+      'input',
+      'mean ablation',
+      `${pattern} has as many keys as a position comes after, so no mean over positions; use mean-per-position or resample.`,
+    );
   const lengths = new Set(rows.map((row) => row.length));
   if (perPosition && lengths.size > 1) {
     const what = `this data set has ${Math.min(...lengths)} to ${Math.max(...lengths)} tokens`;

@@ -74,8 +74,11 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
       );
     return differentiateMasks(name, prompts, { count: masks.count, players: n, rows }, block, gradientOptions);
   };
+  const first = (masks: Masks, row: number): number => Math.min(...prompts.map((prompt) => prompt.from(masks, row)));
   const ordered = (masks: Masks): OrderedMasks =>
-    without.includes('sharing') || without.includes('trunk') ? asGiven(masks) : sortByStage(masks, prompts[0].stages);
+    without.includes('sharing') || without.includes('trunk')
+      ? asGiven(masks)
+      : sortByStage(masks, prompts[0].stages, first);
   return {
     name,
     players,
@@ -130,6 +133,9 @@ function checkNumbers(who: string, m: Float32Array, players: number): void {
     );
 }
 
+/** Masks of a block that ends because the next ones begin at a later position: fewer would cost more than those positions. */
+const LEAST_MASKS = 8;
+
 interface Flight {
   readonly start: number;
   readonly end: number;
@@ -170,8 +176,13 @@ function startRun(
     done: () => landed === count,
     launch(batch) {
       if (launched === count) return false;
-      // Blocks of equal size, so that no small one is left over.
-      const cut = (from: number): number => from + Math.ceil((count - from) / Math.ceil((count - from) / batch));
+      // Blocks of equal size, so that no small one is left over, unless what comes next begins at a later position.
+      const cut = (from: number): number => {
+        const end = from + Math.ceil((count - from) / Math.ceil((count - from) / batch));
+        for (let i = Math.min(from + LEAST_MASKS, end); i < end; i++)
+          if (ordered.first[i] > ordered.first[i - 1]) return i;
+        return end;
+      };
       const [start, end] = [launched, cut(launched)];
       const [place, next] = placesOf(ordered, end === count ? [start, end] : [start, end, cut(end)], stages);
       for (const kept of states) kept.narrow(start === 0 ? 0 : ordered.differs[start]);

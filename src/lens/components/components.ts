@@ -1,26 +1,23 @@
 /**
  * The players of the mechanistic lens: parts of a model, named the way the literature does.
  *
- * L1H2 head, L1N17 neuron, MLP1 layer, ATTN1 attention layer, EMBED token embedding; `@5` after a name
- * restricts it to one position. A player is one component or a group of them (`movers=L3H0+L3H1`).
+ * L1H2 head, L1N17 neuron, MLP1 layer, ATTN1 attention layer, EMBED token embedding, L1H2.q (k, v, pattern) what a head reads
+ * with, RESID_PRE1 (MID, POST) the residual stream at a layer; `@5` after a name restricts it to one position. A player is one component or a group of them (`movers=L3H0+L3H1`).
  */
 import { closest, fail } from '../../errors.ts';
 import type { Player } from '../../game.ts';
-import type { ModelPlace, Place } from '../../place.ts';
+import type { Place } from '../../place.ts';
 import type { ModelConfig } from '../../model/config.ts';
-import { embeddingHook, type HookName } from '../../model/hook-points.ts';
-
-export type ComponentKind = 'head' | 'neuron' | 'mlp' | 'attn' | 'embed';
-
-export interface Component {
-  readonly kind: ComponentKind;
-  /** Absent for embed. */
-  readonly layer?: number;
-  /** The head or neuron; 0 for the others. */
-  readonly element: number;
-  /** One token position; every position when absent. */
-  readonly position?: number;
-}
+import {
+  componentName,
+  componentOf,
+  placeOf,
+  PLURALS,
+  requirePart,
+  siteOf,
+  type Component,
+  type ComponentKind,
+} from './component.ts';
 
 export interface ComponentPlayer extends Player {
   readonly place: Place;
@@ -41,6 +38,13 @@ const KEYWORDS: Readonly<Record<string, ComponentKind>> = {
   mlps: 'mlp',
   attns: 'attn',
   embed: 'embed',
+  resid_pre: 'resid_pre',
+  resid_mid: 'resid_mid',
+  resid_post: 'resid_post',
+  q: 'q',
+  k: 'k',
+  v: 'v',
+  patterns: 'pattern',
 };
 
 /** What players are called together: `heads`, `MLP layers`, `neurons at single positions`, `parts`. */
@@ -52,37 +56,6 @@ export function nameParts(players: readonly ComponentPlayer[]): string {
   return players.every(({ components }) => components[0].position !== undefined)
     ? `${plural} at single positions`
     : plural;
-}
-
-const PLURALS: Readonly<Record<ComponentKind | 'group', string>> = {
-  head: 'heads',
-  neuron: 'neurons',
-  mlp: 'MLP layers',
-  attn: 'attention layers',
-  embed: 'embeddings',
-  group: 'groups',
-};
-
-/** The hook a component is ablated at, and how many elements stand side by side there. */
-export function siteOf(
-  component: Pick<Component, 'kind' | 'layer'>,
-  config: ModelConfig,
-): { readonly hook: HookName; readonly elements: number } {
-  const b: `blocks.${number}` = `blocks.${component.layer ?? 0}`;
-  switch (component.kind) {
-    case 'head':
-      return { hook: `${b}.attn.hook_z`, elements: config.nHeads };
-    case 'neuron':
-      return { hook: `${b}.mlp.hook_post`, elements: config.dMlp };
-    case 'mlp':
-      return { hook: `${b}.hook_mlp_out`, elements: 1 };
-    case 'attn':
-      return { hook: `${b}.hook_attn_out`, elements: 1 };
-    case 'embed':
-      return { hook: embeddingHook(config, 'hook_embed'), elements: 1 };
-    default:
-      return component.kind satisfies never;
-  }
 }
 
 /**
@@ -113,18 +86,6 @@ export function parsePlayers(text: string, config: ModelConfig, scope: PlayerSco
   return players;
 }
 
-/** `L1H2`, `L1N17`, `MLP0`, `ATTN0`, `EMBED`, with `@position`. */
-export function componentName({ kind, layer, element, position }: Component): string {
-  const part = {
-    head: `L${layer}H${element}`,
-    neuron: `L${layer}N${element}`,
-    mlp: `MLP${layer}`,
-    attn: `ATTN${layer}`,
-    embed: 'EMBED',
-  }[kind];
-  return position === undefined ? part : `${part}@${position}`;
-}
-
 function playerOf(components: readonly Component[], name?: string): ComponentPlayer {
   const parts = components.map(placeOf);
   return {
@@ -141,41 +102,13 @@ export function playerAt({ name, place }: Player): ComponentPlayer {
   return { name, place, components: (place.kind === 'group' ? place.parts : [place]).map(componentOf) };
 }
 
-function placeOf({ kind, layer = 0, element, position }: Component): ModelPlace {
-  const at = position === undefined ? {} : { position };
-  switch (kind) {
-    case 'head':
-      return { kind, layer, head: element, ...at };
-    case 'neuron':
-      return { kind, layer, neuron: element, ...at };
-    case 'mlp':
-    case 'attn':
-      return { kind, layer, ...at };
-    case 'embed':
-      return { kind, ...at };
-    default:
-      return kind satisfies never;
-  }
-}
-
-function componentOf(place: ModelPlace): Component {
-  const element = place.kind === 'head' ? place.head : place.kind === 'neuron' ? place.neuron : 0;
-  const layer = place.kind === 'embed' ? {} : { layer: place.layer };
-  return { kind: place.kind, ...layer, element, ...(place.position === undefined ? {} : { position: place.position }) };
-}
-
 function everyOne(
   kind: ComponentKind,
   config: ModelConfig,
   scope: PlayerScope,
   perPosition: boolean,
 ): ComponentPlayer[] {
-  if ((kind === 'mlp' || kind === 'neuron') && config.dMlp === 0)
-    throw fail(
-      'input',
-      'players',
-      `this model is attention-only; it has no ${kind === 'mlp' ? 'MLP layers' : 'neurons'}.`,
-    );
+  requirePart({ kind, layer: 0 }, config, 'this model');
   if (perPosition && scope.length === undefined)
     throw fail('input', 'players', '@positions needs prompts of one and the same length.');
   const layers = kind === 'embed' ? [undefined] : (scope.layers ?? Array.from({ length: config.nLayers }, (_, l) => l));
@@ -192,39 +125,28 @@ function everyOne(
 }
 
 function parseComponent(name: string, config: ModelConfig, scope: PlayerScope): Component {
-  const match = /^(?:(EMBED)|(MLP|ATTN)(\d+)|L(\d+)([HN])(\d+))(?:@(\d+))?$/.exec(name);
+  const match =
+    /^(?:(EMBED)|(MLP|ATTN|RESID_PRE|RESID_MID|RESID_POST)(\d+)|L(\d+)([HN])(\d+)(?:(?<=H\d+)\.(q|k|v|pattern))?)(?:@(\d+))?$/.exec(
+      name,
+    );
   if (match === null) {
     const examples = ['L0H0', 'L0N0', 'MLP0', 'ATTN0', 'EMBED', ...Object.keys(KEYWORDS)];
     throw fail(
       'input',
       'players',
-      `"${name}" is not a component; did you mean ${closest(name, examples).join(', ')}? Names are L1H2, L1N17, MLP0, ATTN0, EMBED, with @position.`,
+      `"${name}" is not a component; did you mean ${closest(name, examples).join(', ')}? Names are L1H2, L1N17, MLP0, ATTN0, EMBED, L1H2.q, RESID_PRE0, with @position.`,
     );
   }
-  const [, embed, whole, wholeLayer, partLayer, letter, index, at] = match;
-  const kind: ComponentKind =
-    embed !== undefined
-      ? 'embed'
-      : whole === 'MLP'
-        ? 'mlp'
-        : whole === 'ATTN'
-          ? 'attn'
-          : letter === 'H'
-            ? 'head'
-            : 'neuron';
+  const [, embed, whole, wholeLayer, partLayer, letter, index, reader, at] = match;
+  const kind = (embed ?? whole ?? reader ?? (letter === 'H' ? 'head' : 'neuron')).toLowerCase() as ComponentKind;
   const layer = kind === 'embed' ? undefined : Number(wholeLayer ?? partLayer);
   const element = Number(index ?? 0);
   if (layer !== undefined && layer >= config.nLayers)
     throw fail('input', 'players', `"${name}": there is no layer ${layer}; this model has 0..${config.nLayers - 1}.`);
-  if ((kind === 'mlp' || kind === 'neuron') && config.dMlp === 0)
-    throw fail('input', 'players', `"${name}": this model is attention-only; it has no MLP.`);
+  requirePart({ kind, layer: layer ?? 0 }, config, `"${name}": this model`);
   const { elements } = siteOf(layer === undefined ? { kind } : { kind, layer }, config);
   if (element >= elements)
-    throw fail(
-      'input',
-      'players',
-      `"${name}": a layer of this model has ${kind === 'head' ? 'heads' : 'neurons'} 0..${elements - 1}.`,
-    );
+    throw fail('input', 'players', `"${name}": a layer of this model has ${PLURALS[kind]} 0..${elements - 1}.`);
   const position = at === undefined ? undefined : Number(at);
   if (position !== undefined && scope.length === undefined)
     throw fail('input', 'players', `"${name}": a position needs prompts of one and the same length.`);

@@ -16,14 +16,25 @@ export interface OrderedMasks {
   readonly from: Int32Array;
   /** The first stage at which mask i differs from mask i - 1; 0 for the first. */
   readonly differs: Int32Array;
+  /** The first position that mask i changes; increasing. */
+  readonly first: Int32Array;
 }
 
-/** Distinct masks, sorted. `stages[i]` is the first stage at which player i is ablated. */
-export function sortByStage(masks: Masks, stages: ArrayLike<number>): OrderedMasks {
+/**
+ * Distinct masks, sorted. `stages[i]` is the first stage at which player i is ablated, `first` the first position that a mask
+ * changes: masks that change later ones alone come later.
+ */
+export function sortByStage(
+  masks: Masks,
+  stages: ArrayLike<number>,
+  first: (masks: Masks, row: number) => number = () => 0,
+): OrderedMasks {
   const order = Array.from({ length: masks.players }, (_, i) => i).sort((a, b) => stages[a] - stages[b]);
   const keys = sortKeys(masks, order);
   const { stride } = masks;
+  const firsts = Int32Array.from({ length: masks.count }, (_, row) => first(masks, row));
   const compare = (a: number, b: number): number => {
+    if (firsts[a] !== firsts[b]) return firsts[a] - firsts[b];
     for (let w = 0; w < stride; w++) {
       const [x, y] = [keys[a * stride + w], keys[b * stride + w]];
       if (x !== y) return y - x; // kept first
@@ -47,13 +58,20 @@ export function sortByStage(masks: Masks, stages: ArrayLike<number>): OrderedMas
     origins: rows,
     from: Int32Array.from([...heads, masks.count]),
     differs: Int32Array.from(differs),
+    first: Int32Array.from(heads, (k) => firsts[rows[k]]),
   };
 }
 
 /** Every mask as it comes, each a leaf that shares nothing. */
 export function asGiven(masks: Masks): OrderedMasks {
   const each = Int32Array.from({ length: masks.count + 1 }, (_, row) => row);
-  return { masks, origins: each.subarray(0, masks.count), from: each, differs: new Int32Array(masks.count) };
+  return {
+    masks,
+    origins: each.subarray(0, masks.count),
+    from: each,
+    differs: new Int32Array(masks.count),
+    first: new Int32Array(masks.count),
+  };
 }
 
 /** A run of neighbours, mask `start` to `end - 1`. */

@@ -11,12 +11,15 @@ import * as tf from '@tensorflow/tfjs-core';
 export interface PrefixStates {
   /** Forgets what does not hold for masks that agree with the last one on `stages` leading stages only. */
   narrow(stages: number): void;
-  /** The deepest state that holds for all masks of a block that agree on `stages` leading stages. */
-  find(stages: number): { readonly layer: number; readonly residual: tf.Tensor } | undefined;
+  /**
+   * The deepest state that holds for all masks of a block that agree on `stages` leading stages, from position `from` on; a
+   * tensor of the enclosing tidy, or kept here.
+   */
+  find(stages: number, from: number): { readonly layer: number; readonly residual: tf.Tensor } | undefined;
   /** The layers in (after, upTo] to keep. */
   wanted(after: number, upTo: number): number[];
-  /** Keeps the last row of `residual` [rows, S, d], the stream before `layer`. */
-  keep(layer: number, residual: tf.Tensor): void;
+  /** Keeps the last row of `residual` [rows, S - from, d], the stream before `layer` at positions from `from` on. */
+  keep(layer: number, residual: tf.Tensor, from: number): void;
   /** Forgets everything. */
   clear(): void;
 }
@@ -27,30 +30,34 @@ export function createPrefixStates(
   bytesPerState: number,
   byteLimit: number,
 ): PrefixStates {
-  const held = new Map<number, tf.Tensor>();
+  const held = new Map<number, { readonly residual: tf.Tensor; readonly from: number }>();
   const most = Math.floor(byteLimit / bytesPerState);
   const forget = (layer: number): void => {
-    held.get(layer)?.dispose();
+    held.get(layer)?.residual.dispose();
     held.delete(layer);
   };
   return {
     narrow(stages) {
       for (const layer of held.keys()) if (stagesBefore[layer] > stages) forget(layer);
     },
-    find(stages) {
-      const layer = Math.max(...[...held.keys()].filter((l) => stagesBefore[l] <= stages));
-      const residual = held.get(layer);
-      return residual === undefined ? undefined : { layer, residual };
+    find(stages, from) {
+      const usable = [...held].filter(([l, state]) => stagesBefore[l] <= stages && state.from <= from);
+      const layer = Math.max(...usable.map(([l]) => l));
+      const state = held.get(layer);
+      if (state === undefined) return undefined;
+      const { residual } = state;
+      return { layer, residual: state.from === from ? residual : tf.slice(residual, [0, from - state.from, 0]) };
     },
     wanted(after, upTo) {
       const layers = Array.from({ length: Math.max(0, upTo - after) }, (_, k) => after + 1 + k);
       return layers.slice(Math.max(0, layers.length - most));
     },
-    keep(layer, residual) {
+    keep(layer, residual, from) {
       forget(layer);
       for (const oldest of held.keys()) if (held.size >= most) forget(oldest);
       const [rows, ...rest] = residual.shape;
-      held.set(layer, tf.keep(rows === 1 ? tf.clone(residual) : tf.slice(residual, [rows - 1, 0, 0], [1, ...rest])));
+      const last = tf.keep(rows === 1 ? tf.clone(residual) : tf.slice(residual, [rows - 1, 0, 0], [1, ...rest]));
+      held.set(layer, { residual: last, from });
     },
     clear() {
       for (const layer of held.keys()) forget(layer);

@@ -9,6 +9,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import { record } from '../../hooks/backward.ts';
+import type { Masks } from '../../masks.ts';
 import { layerOf } from '../../hooks/run.ts';
 import { forward, type Tap } from '../../model/forward/forward.ts';
 import type { HookName } from '../../model/hook-points.ts';
@@ -18,6 +19,7 @@ import { createAblator, requireRescalable, sitesOf, type Ablator } from './ablat
 import type { Ablation, BaselineSource } from './ablations.ts';
 import type { ComponentPlayer } from './components.ts';
 import { addSlopes, factorsOf } from './mask-factors.ts';
+import { createPast, firstChanged, hasPast, type Past } from './past.ts';
 import { sharedStages, type MaskBlock, type OrderedMasks } from './mask-order.ts';
 import type { Metric } from '../metrics.ts';
 import { createPrefixStates, type PrefixStates } from './prefix-states.ts';
@@ -26,9 +28,10 @@ import type { Task } from '../prompts.ts';
 /**
  * trunk: one row until the first player. sharing: masks are sorted, equal ones run once, and rows share their prefixes.
  * states: blocks go on from residuals of the block before. heads: those that a block ablates throughout are left out.
- * positions: the last layer at the scored positions only. columns: only the logits that the metric reads.
+ * positions: the last layer at the scored positions only. columns: only the logits that the metric reads. past: no position
+ * before the first that a block can change (past.ts).
  */
-export const SAVINGS = ['trunk', 'sharing', 'states', 'heads', 'positions', 'columns'] as const;
+export const SAVINGS = ['trunk', 'sharing', 'states', 'heads', 'positions', 'columns', 'past'] as const;
 export type Saving = (typeof SAVINGS)[number];
 
 export interface PromptOptions {
@@ -56,6 +59,8 @@ export interface PromptRun {
   /** By player, the stage where its ablation begins: what sortByStage takes. */
   readonly stages: readonly number[];
   readonly stageCount: number;
+  /** The first position that is computed for a mask. */
+  from(masks: Masks, row: number): number;
   /** The residuals that one value() call keeps. */
   states(byteLimit: number): PrefixStates;
   /** The metric of every mask of the block, [masks]; the caller owns it. */
@@ -89,7 +94,7 @@ export function preparePrompts(model: Model, options: PromptOptions): PromptRun[
 
 function preparePrompt(
   model: Model,
-  { players, metric, rescale, without = [] }: PromptOptions,
+  { players, metric, ablation, rescale, without = [] }: PromptOptions,
   task: Task,
   source: BaselineSource,
 ): PromptRun {
@@ -106,6 +111,11 @@ function preparePrompt(
   const clean = metric.needs.clean
     ? (tf.tidy(() => tf.logSoftmax(forward(config, parameters, tokens, { scored }))) as tf.Tensor3D)
     : undefined;
+  const usesPast = saves('past') && saves('trunk') && saves('positions') && hasPast(config, length);
+  const changed = usesPast ? firstChanged(players, task, ablation) : () => 0;
+  const firstScored = Math.min(...scored);
+  const from = (masks: Masks, row: number): number => Math.min(firstScored, changed(masks, row));
+  let past: Past | undefined;
   const stagesBefore = Array.from(
     { length: config.nLayers },
     (_, layer) => ablator.hooks.filter((hook) => (layerOf(hook) ?? -1) < layer).length,
@@ -123,6 +133,7 @@ function preparePrompt(
   return {
     stages: ablator.stages,
     stageCount: ablator.hooks.length,
+    from,
     states: (byteLimit) =>
       createPrefixStates(
         stagesBefore,
@@ -132,13 +143,22 @@ function preparePrompt(
     run: (block, { before, after }, states) =>
       tf.tidy(() => {
         const masks = block.end - block.start;
-        const start = states.find(before);
+        let first = length;
+        for (let row = block.start; row < block.end; row++) first = Math.min(first, from(block.masks, row));
+        const start = states.find(before, first);
         const keeps = new Map<HookName, number>(
           states.wanted(start?.layer ?? 0, layerAfter(after)).map((layer) => [`blocks.${layer}.hook_resid_pre`, layer]),
         );
-        const tap = keeping(ablator.tap(block, { heads: saves('heads') }), keeps, states);
+        const tap = keeping(ablator.tap(block, { heads: saves('heads'), from: first }), keeps, states, first);
         const input = saves('trunk') ? tokens : (tf.tile(tokens, [masks, 1]) as tf.Tensor2D);
-        const logits = forward(config, parameters, input, { tap, scored: visible, unembed, start });
+        if (first > 0) past ??= createPast(model, tokens, { scored, unembed });
+        const logits = forward(config, parameters, first === 0 ? input : tf.slice(tokens, [0, first]), {
+          tap,
+          scored: visible?.map((position) => position - first),
+          unembed,
+          start,
+          cache: first === 0 ? undefined : past?.before(first),
+        });
         // A prompt that no mask changes keeps batch 1: every mask has the same value.
         return tf.add(metric.value(read(logits), task, clean), tf.zeros([masks])) as tf.Tensor1D;
       }),
@@ -167,6 +187,7 @@ function preparePrompt(
     },
     [Symbol.dispose]() {
       tf.dispose([tokens, unembed?.W, unembed?.b, clean].filter((tensor) => tensor !== undefined));
+      past?.[Symbol.dispose]();
       ablator[Symbol.dispose]();
     },
   };
@@ -202,17 +223,16 @@ export function placesOf(ordered: OrderedMasks, starts: readonly number[], stage
   return before.map((shared, k) => ({ before: shared, after: before[k + 1] ?? 0 }));
 }
 
-/** The tap, which also keeps the residual before some layers. */
-function keeping(tap: Tap, layers: ReadonlyMap<HookName, number>, states: PrefixStates): Tap {
+/** The tap, which also keeps the residual before some layers, as it is before anything is ablated there. */
+function keeping(tap: Tap, layers: ReadonlyMap<HookName, number>, states: PrefixStates, from: number): Tap {
   if (layers.size === 0) return tap;
   return {
     ...tap,
     wants: (name) => layers.has(name) || tap.wants(name),
     visit(name, activation, positions) {
       const layer = layers.get(name);
-      if (layer === undefined) return tap.visit(name, activation, positions);
-      states.keep(layer, activation);
-      return activation;
+      if (layer !== undefined) states.keep(layer, activation, from);
+      return tap.wants(name) ? tap.visit(name, activation, positions) : activation;
     },
   };
 }

@@ -62,10 +62,11 @@ function heads(pass: Pass, layer: number, residual: tf.Tensor, queries: readonly
 function mix(
   pass: Pass,
   layer: number,
-  { q, k, v }: Record<'q' | 'k' | 'v', tf.Tensor>,
+  read: Record<'q' | 'k' | 'v', tf.Tensor>,
   queries: readonly number[],
   plan: HeadPlan,
 ): tf.Tensor {
+  const { q, k, v } = evened(pass, read);
   const { config, visit, wants } = pass;
   const attn: `blocks.${number}.attn` = `blocks.${layer}.attn`;
   const { softcap: cap, scales } = config.attention;
@@ -88,8 +89,24 @@ function mix(
   const raw = cap === undefined ? scaled : softcap(scaled, cap);
   const scores = visit(`${attn}.hook_attn_scores`, mask === undefined ? raw : tf.add(raw, mask), queries);
   const pattern = visit(`${attn}.hook_pattern`, tf.softmax(scores), queries); // [B, H, Sq, S]
-  const mixed = spread(tf.matMul(grouped(pattern, shared), tf.transpose(v, [0, 2, 1, 3])), shared); // [B, H, Sq, e]
+  const { v: values } = evened(pass, { v, pattern }); // a tap may have made more rows of the pattern
+  const mixed = spread(tf.matMul(grouped(pattern, shared), tf.transpose(values, [0, 2, 1, 3])), shared); // [B, H, Sq, e]
   return tf.transpose(mixed, [0, 2, 1, 3]);
+}
+
+/** Each with as many rows as the one with most: a tap may have made more of one of them. */
+function evened<K extends string>(pass: Pass, given: Readonly<Record<K, tf.Tensor>>): Readonly<Record<K, tf.Tensor>> {
+  const all: readonly tf.Tensor[] = Object.values(given);
+  const most = all.reduce((x, y) => (y.shape[0] > x.shape[0] ? y : x));
+  if (all.every(({ shape }) => shape[0] === most.shape[0])) return given;
+  const even = (x: tf.Tensor): tf.Tensor => {
+    const aligned = pass.alike(x, most);
+    return aligned.shape[0] === most.shape[0] ? aligned : tf.tile(aligned, [most.shape[0], 1, 1, 1]);
+  };
+  return Object.fromEntries(Object.entries<tf.Tensor>(given).map(([name, x]) => [name, even(x)])) as Record<
+    K,
+    tf.Tensor
+  >;
 }
 
 /** What is added to the scores of the plan's heads. */

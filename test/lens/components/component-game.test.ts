@@ -59,6 +59,13 @@ async function singleRun(
         mlp: `${b}.hook_mlp_out`,
         attn: `${b}.hook_attn_out`,
         embed: embeddingHook(model.config, 'hook_embed'),
+        resid_pre: `${b}.hook_resid_pre`,
+        resid_mid: `${b}.hook_resid_mid`,
+        resid_post: `${b}.hook_resid_post`,
+        q: `${b}.attn.hook_q`,
+        k: `${b}.attn.hook_k`,
+        v: `${b}.attn.hook_v`,
+        pattern: `${b}.attn.hook_pattern`,
       } as const
     )[c.kind] as HookName;
     return [

@@ -29,7 +29,7 @@ const task = (tokens: number[], corrupted: number[]): Task => ({
   text: { prompt: tokens.join(' ') },
   strTokens: tokens.map(String),
 });
-const TASKS = [task(CLEAN, CORRUPT), task([7, 7, 1, 0, 2, 4, 4, 3], [1, 16, 3, 2, 4, 0, 0, 9])];
+const TASKS = [task(CLEAN, CORRUPT), task([7, 7, 1, 0, 2, 4, 4, 3], [7, 7, 1, 2, 4, 0, 0, 9])]; // twins that differ at once, and from the fourth token on
 
 const gameOf = (model: Model, players: string, options: Partial<ComponentGameOptions> = {}): ComponentGame =>
   createComponentGame(model, {
@@ -78,6 +78,9 @@ describe.each(backends)('the savings on %s', (backend) => {
         ['post-norm, bidirectional, token types, masked-LM head', 'heads,mlps', 'zero'],
         ['shortformer, LNPre', 'heads', 'resample'],
         ['solu_ln', 'heads,L1N3,L2N60', 'zero'],
+        ['gpt2', 'resid_pre@positions', 'resample'],
+        ['gpt2', 'q,v,patterns,heads,resid_post', 'resample'],
+        ['llama: rotary, gated, grouped heads', 'k@positions,L1H2.q@3,MLP0@5', 'mean'],
         ['gpt2', 'heads,MLP1', 'zero', 32],
         ['gpt2', 'heads', 'resample', 40],
         ['gpt2', 'heads,L0N3', 'mean', 32],
@@ -168,6 +171,23 @@ describe('what is left to do', () => {
     expect(mlp).toEqual([4 * LENGTH, 7 * LENGTH, 10]); // the last layer at the last position only
     const plain = gameOf(model, 'heads', { tasks: [TASKS[0]], batchSize: 64, without: SAVINGS });
     expect((await counted(model, () => plain.value(sweep))).mlp).toEqual([10 * LENGTH, 10 * LENGTH, 10 * LENGTH]);
+    model[Symbol.dispose]();
+  });
+
+  it('of positions that a mask cannot change is nothing', async () => {
+    const { model } = randomModel(CONFIGS['gpt2']);
+    const late = masksFromMembers(3, [
+      [0, 1],
+      [0, 2],
+    ]);
+    const options = { tasks: [TASKS[0]], batchSize: 64 };
+    const game = gameOf(model, 'RESID_PRE0@2,RESID_PRE0@5,RESID_PRE1@6', options);
+    // Layer 0 from position 5 on with one row patched and one for the patch in layer 1, which comes later in the stream.
+    expect((await counted(model, () => game.value(late))).mlp.slice(0, 2)).toEqual([2 * 3 + LENGTH, 2 * 3 + LENGTH]);
+    expect((await counted(model, () => game.value(late))).mlp.slice(0, 2)).toEqual([2 * 3, 2 * 3]); // keys and values are kept
+    const twins = gameOf(model, 'heads', { ...options, tasks: [TASKS[1]], ablation: ABLATIONS.resample });
+    await twins.value(sweep);
+    expect((await counted(model, () => twins.value(sweep))).mlp).toEqual([4 * (LENGTH - 3), 7 * (LENGTH - 3), 10]);
     model[Symbol.dispose]();
   });
 
