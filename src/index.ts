@@ -89,6 +89,8 @@ export { type Selector } from './circuit/selector.ts';
 // that you can look at
 export { explain, type Explanation, type ExplainOptions } from './explain.ts';
 export { findCircuits, type FindCircuitsOptions } from './find-circuits.ts';
+export { patchSweep, PATCHED, type Patched, type PatchSweepOptions } from './patch-sweep.ts';
+export { patchEffects, type PatchRecord } from './report/patch-record.ts';
 export { explainPrompt, type ExplainPromptOptions } from './explain-prompt.ts';
 export { recordOf, type RecordFacts } from './report/record.ts';
 export { renderReport } from './report/html.ts';

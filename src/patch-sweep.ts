@@ -1,0 +1,283 @@
+/**
+ * Activation patching over all places of one kind: what the metric becomes when one activation of a run is that of another run.
+ *
+ * A place is a player of a component game whose baseline is the other run, a patch the mask that takes this one away, so a sweep
+ * is batched, shared, halved, threaded, logged and resumed as masks are: a patch at layer l goes on from the residual of the run
+ * at layer l, at position p from the positions before it (past.ts). Equal to TransformerLens's get_act_patch_*. Heimersheim and
+ * Nanda, How to use and interpret activation patching, 2024, has the words.
+ */
+import type { Backend } from './backend/backend.ts';
+import { fail } from './errors.ts';
+import type { OpenedLog } from './find-circuits.ts';
+import { openLedger } from './ledger.ts';
+import { ABLATIONS } from './lens/components/ablations.ts';
+import { createComponentGame, type ComponentGameOptions } from './lens/components/component-game.ts';
+import { siteOf, type ComponentKind } from './lens/components/component.ts';
+import { parsePlayers, type ComponentPlayer } from './lens/components/components.ts';
+import { questionOf } from './lens/components/question.ts';
+import { METRICS, type Metric } from './lens/metrics.ts';
+import { toTasks, type Prompt, type Task } from './lens/prompts.ts';
+import { allButOne, masksFromMembers } from './masks.ts';
+import { openComponents, type Execution } from './measure/open-game.ts';
+import { identifyModel } from './model/identity.ts';
+import type { Model } from './model/model.ts';
+import { PATCH_SCHEMA, type PatchAxis, type PatchRecord } from './report/patch-record.ts';
+import { STUDY_VERSION, type Study } from './study.ts';
+
+/** What can be patched, by TransformerLens's names; the players of each, and whether positions are patched one by one unless said otherwise. */
+const KINDS = {
+  resid_pre: { players: 'resid_pre', each: true },
+  resid_mid: { players: 'resid_mid', each: true },
+  resid_post: { players: 'resid_post', each: true },
+  attn_out: { players: 'attns', each: true },
+  mlp_out: { players: 'mlps', each: true },
+  z: { players: 'heads', each: false },
+  q: { players: 'q', each: false },
+  k: { players: 'k', each: false },
+  v: { players: 'v', each: false },
+  pattern: { players: 'patterns', each: false },
+  neuron: { players: 'neurons', each: false },
+} as const;
+export type Patched = keyof typeof KINDS;
+export const PATCHED = Object.keys(KINDS) as readonly Patched[];
+
+type Text = string | readonly number[];
+
+/** Two runs and what they are judged by. */
+export interface PatchedRuns extends Execution {
+  /** Prompts, texts or token ids, each with a corrupted one of its length. */
+  readonly clean: Text | readonly Text[];
+  readonly corrupted: Text | readonly Text[];
+  /** The answers that the metric reads: one for all prompts, or one for each. */
+  readonly correct?: Answer | readonly Answer[] | undefined;
+  readonly incorrect?: Answer | readonly Answer[] | undefined;
+  /** Default METRICS['logit-diff']. A KL divergence is that from the run that is patched. */
+  readonly metric?: Metric | undefined;
+  /** denoise (default): the clean run's activations into the corrupted run; noise: the other way round. */
+  readonly direction?: 'denoise' | 'noise' | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: { stage: string; done: number; total: number }) => void) | undefined;
+  /** The command that repeats the run, for the record. */
+  readonly command?: string | undefined;
+}
+type Answer = string | number;
+
+export interface PatchSweepOptions extends PatchedRuns {
+  readonly what: Patched;
+  /** Patch every position by itself, or all together. Default: 'each' for streams and layers, 'together' for heads and neurons. */
+  readonly positions?: 'each' | 'together' | undefined;
+  /** All when absent. */
+  readonly layers?: readonly number[] | undefined;
+  /** Opens the log that measured values go to; of neurons once for every layer. */
+  readonly openLog?: ((study: Study) => Promise<OpenedLog> | OpenedLog) | undefined;
+}
+
+/** Players of one game: of more the masks, which have a bit for each, would take more than the values are worth. */
+const MOST_PLAYERS = 8192;
+
+/**
+ * The metric with every place patched in turn.
+ *
+ * @example const sweep = await patchSweep(model, backend, { clean, corrupted, correct: ' Mary', incorrect: ' John', what: 'resid_pre' });
+ * @throws 'input' for prompts that do not fit each other, places that the model has not, answers that a metric lacks; 'aborted'.
+ */
+export async function patchSweep(
+  model: Model,
+  backend: Pick<Backend, 'name'>,
+  options: PatchSweepOptions,
+): Promise<PatchRecord> {
+  const { what, layers } = options;
+  if (!Object.hasOwn(KINDS, what))
+    throw fail('input', 'patchSweep', `"${String(what)}" cannot be patched; there are ${PATCHED.join(', ')}.`);
+  const each = options.positions === undefined ? KINDS[what].each : options.positions === 'each';
+  const runs = patchedRuns(model, options);
+  const length = lengthOf(runs.tasks, each);
+  const keyword = `${KINDS[what].players}${each ? '@positions' : ''}`;
+  const started = performance.now();
+  const players = parsePlayers(keyword, model.config, { layers, length }).toSorted(byPlace);
+  const values = new Float64Array(players.length);
+  let [done, rows] = [0, 0];
+  const report = (some: number): void =>
+    options.onProgress?.({ stage: `patching ${what}`, done: (done += some), total: players.length });
+  for (const part of partsOf(players)) {
+    const found = await measure(model, backend, { ...options, ...runs, players: part.players }, report);
+    values.set(found.values, part.start);
+    rows += found.rows;
+  }
+  const ends = await endsOf(model, runs);
+  return {
+    ...recordOfRuns(model, backend, options, runs),
+    what: each === KINDS[what].each ? what : `${what}, ${each ? 'position by position' : 'all positions together'}`,
+    axes: axesOf(model, what, { layers, length: each ? length : undefined, tasks: runs.tasks }),
+    values: Array.from(values),
+    ...ends,
+    rows,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** By layer, position, head. */
+function byPlace({ components: [a] }: ComponentPlayer, { components: [b] }: ComponentPlayer): number {
+  return (a.layer ?? 0) - (b.layer ?? 0) || (a.position ?? 0) - (b.position ?? 0) || a.element - b.element;
+}
+
+/** What every sweep over two runs records. */
+export function recordOfRuns(
+  model: Model,
+  backend: Pick<Backend, 'name'>,
+  { direction = 'denoise', command }: PatchedRuns,
+  { metric, texts }: Runs,
+): Pick<PatchRecord, 'schema' | 'model' | 'backend' | 'metric' | 'unit' | 'direction' | 'prompts' | 'command'> {
+  return {
+    schema: PATCH_SCHEMA,
+    model: model.name,
+    backend: backend.name,
+    metric: metric.name,
+    unit: metric.unit,
+    direction,
+    prompts: texts,
+    ...(command === undefined ? {} : { command }),
+  };
+}
+
+export interface Runs {
+  readonly metric: Metric;
+  /** The run that is patched; `corrupted` is the one that activations come from. */
+  readonly tasks: readonly Task[];
+  readonly texts: readonly { readonly clean: string; readonly corrupted: string }[];
+}
+
+/** The prompts as tasks. @throws 'input' naming the prompt that does not fit. */
+export function patchedRuns(model: Model, options: PatchedRuns): Runs {
+  const { metric = METRICS['logit-diff'], direction = 'denoise' } = options;
+  const [clean, corrupted] = [listOf(options.clean), listOf(options.corrupted)];
+  if (clean.length !== corrupted.length || clean.length === 0)
+    throw fail(
+      'input',
+      'patching',
+      `${clean.length} clean and ${corrupted.length} corrupted prompts were given; one of each, in pairs, is needed.`,
+    );
+  const [correct, incorrect] = [options.correct, options.incorrect].map((given) => answersOf(given, clean.length));
+  const [into, from] = direction === 'denoise' ? [corrupted, clean] : [clean, corrupted];
+  const prompts = into.map(
+    (prompt, i): Prompt => ({ prompt, corrupted: from[i], correct: correct[i], incorrect: incorrect[i] }),
+  );
+  const tasks = toTasks(model, prompts, { metric, corrupted: true });
+  const texts = tasks.map(({ text: { prompt, corrupted: other = '' } }) =>
+    direction === 'denoise' ? { clean: other, corrupted: prompt } : { clean: prompt, corrupted: other },
+  );
+  return { metric, tasks, texts };
+}
+
+function listOf(given: Text | readonly Text[]): readonly Text[] {
+  if (typeof given === 'string') return [given];
+  return given.length > 0 && given.every((part) => typeof part === 'number') ? [given] : (given as readonly Text[]);
+}
+
+function answersOf(given: Answer | readonly Answer[] | undefined, count: number): readonly (Answer | undefined)[] {
+  if (given === undefined || typeof given !== 'object') return Array.from({ length: count }, () => given);
+  if (given.length === count) return given;
+  throw fail('input', 'patching', `${given.length} answers were given for ${count} prompts; one for all or one each.`);
+}
+
+/** @throws 'input' where positions are patched one by one in prompts of several lengths. */
+function lengthOf(tasks: readonly Task[], each: boolean): number {
+  const lengths = tasks.map(({ tokens }) => tokens.length);
+  const [least, most] = [Math.min(...lengths), Math.max(...lengths)];
+  if (!each || least === most) return most;
+  throw fail(
+    'input',
+    'patching',
+    `the prompts have ${least} to ${most} tokens; patching position by position needs one length. Patch positions together, or prompt by prompt.`,
+  );
+}
+
+/** Few enough players for one game: all, or those of each layer. */
+function partsOf(
+  players: readonly ComponentPlayer[],
+): readonly { readonly start: number; readonly players: readonly ComponentPlayer[] }[] {
+  if (players.length <= MOST_PLAYERS) return [{ start: 0, players }];
+  const starts = players.flatMap(({ components: [{ layer }] }, i) =>
+    i === 0 || layer !== players[i - 1].components[0].layer ? [i] : [],
+  );
+  return starts.map((start, k) => ({ start, players: players.slice(start, starts[k + 1]) }));
+}
+
+/** The value of every mask that leaves one player out. */
+async function measure(
+  model: Model,
+  backend: Pick<Backend, 'name'>,
+  options: PatchSweepOptions & Runs & Pick<ComponentGameOptions, 'players'>,
+  report: (some: number) => void,
+): Promise<{ readonly values: Float64Array; readonly rows: number }> {
+  const { players, tasks, metric, openLog, signal, batchSize, threads } = options;
+  const asked: ComponentGameOptions = { players, tasks, metric, ablation: ABLATIONS.resample };
+  const game = openComponents(asked, model, { batchSize, threads });
+  let log: OpenedLog | undefined;
+  try {
+    log = openLog && (await openLog(await studyOf(model, backend, asked)));
+    const ledger = openLedger(game, log);
+    const values = await ledger.value(allButOne(players.length), { signal, onValues: (rows) => report(rows.length) });
+    return { values, rows: ledger.measured * tasks.length };
+  } finally {
+    log?.close();
+    game[Symbol.dispose]();
+  }
+}
+
+async function studyOf(model: Model, { name }: Pick<Backend, 'name'>, asked: ComponentGameOptions): Promise<Study> {
+  return { spexlens: STUDY_VERSION, model: await identifyModel(model), backend: name, question: questionOf(asked) };
+}
+
+/** The metric of the run that is patched and of the other one. */
+export async function endsOf(
+  model: Model,
+  { tasks, metric }: Runs,
+): Promise<{ readonly base: number; readonly source: number }> {
+  const other = tasks.map((task) => ({ ...task, tokens: task.corrupted as readonly number[], corrupted: task.tokens }));
+  const [base, source] = await Promise.all([tasks, other].map(async (runs) => untouched(model, runs, metric)));
+  return { base, source };
+}
+
+async function untouched(model: Model, tasks: readonly Task[], metric: Metric): Promise<number> {
+  const players = parsePlayers('embed', model.config);
+  const game = createComponentGame(model, { players, tasks, metric, ablation: ABLATIONS.zero });
+  try {
+    return (await game.value(masksFromMembers(1, [[0]])))[0];
+  } finally {
+    game[Symbol.dispose]();
+  }
+}
+
+function axesOf(
+  { config }: Model,
+  what: Patched,
+  {
+    layers,
+    length,
+    tasks,
+  }: { layers: readonly number[] | undefined; length: number | undefined; tasks: readonly Task[] },
+): PatchAxis[] {
+  const kinds: Readonly<Partial<Record<string, ComponentKind>>> = {
+    heads: 'head',
+    neurons: 'neuron',
+    patterns: 'pattern',
+    q: 'q',
+    k: 'k',
+    v: 'v',
+  };
+  const [first] = layers ?? [0];
+  const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
+  const axes: PatchAxis[] = [{ name: 'layer', labels: layers?.map(String) ?? numbers(config.nLayers) }];
+  if (length !== undefined) {
+    const texts = tasks.length === 1 && tasks[0].strTokens.length === length ? tasks[0].strTokens : numbers(length);
+    axes.push({ name: 'position', labels: texts });
+  }
+  const kind = kinds[KINDS[what].players];
+  if (kind !== undefined)
+    axes.push({
+      name: kind === 'neuron' ? 'neuron' : 'head',
+      labels: numbers(siteOf({ kind, layer: first }, config).elements),
+    });
+  return axes;
+}
