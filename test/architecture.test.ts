@@ -144,11 +144,7 @@ describe('the house', () => {
   });
 
   it('has files that are read at a sitting: 300 lines, but for those that wait to be split', () => {
-    const waiting = [
-      'checkpoint/torch/pickle.ts',
-      'measure/pooled-game.ts',
-      'report/result.ts',
-    ];
+    const waiting = ['checkpoint/torch/pickle.ts', 'measure/pooled-game.ts', 'report/result.ts'];
     const long = files.filter(
       (file) => !file.endsWith('-bytes.ts') && readFileSync(join(SRC, file), 'utf8').trimEnd().split('\n').length > 300,
     );
