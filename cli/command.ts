@@ -8,7 +8,10 @@ import { printable, printableLines } from '../src/printable.ts';
 import { fromRoot } from './package-root.ts';
 
 export interface Running {
-  /** Fires on Ctrl-C; a second Ctrl-C ends the process at once. */
+  /**
+   * Fires on Ctrl-C; a second Ctrl-C ends the process at once, and so does the first where nothing has stopped after AFTER_MS. A
+   * command that never reads it is ended by the first.
+   */
   readonly signal: AbortSignal;
   /** The command line, for the record. */
   readonly line: string;
@@ -73,19 +76,16 @@ export async function runCommand<Flags extends { readonly debug?: boolean }>(
     return error instanceof CommanderError ? error.exitCode : 1;
   }
   const flags = command.opts<Flags>();
-  const controller = new AbortController();
-  let stoppedAt = Infinity;
-  const stop = (): void => {
-    // Wrappers pass one Ctrl-C on a second time; only a later one means "at once".
-    if (performance.now() - stoppedAt > 1000) process.exit(130);
-    if (controller.signal.aborted) return;
-    stoppedAt = performance.now();
-    controller.abort();
-  };
-  process.on('SIGINT', stop);
+  const interrupt = createInterrupt();
   try {
     const line = [...invocation(), command.name(), ...args.map(quoteArgument)].join(' ');
-    await main(flags, { signal: controller.signal, line });
+    const running: Running = {
+      line,
+      get signal() {
+        return interrupt.listen();
+      },
+    };
+    await main(flags, running);
     return 0;
   } catch (error) {
     const known = error instanceof SpexlensError;
@@ -96,8 +96,36 @@ export async function runCommand<Flags extends { readonly debug?: boolean }>(
     if (flags.debug === true && error instanceof Error) streams.err(`${error.stack}\n`);
     return known && error.kind === 'aborted' ? 130 : 1;
   } finally {
-    process.off('SIGINT', stop);
+    interrupt.close();
   }
+}
+
+/** What has not stopped so long after Ctrl-C is ended. */
+const AFTER_MS = 1800;
+
+/** Ctrl-C as a signal, from the first `listen` on. */
+function createInterrupt(): { readonly listen: () => AbortSignal; readonly close: () => void } {
+  const controller = new AbortController();
+  let stoppedAt = Infinity;
+  let last: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    // Wrappers pass one Ctrl-C on a second time; only a later one means "at once".
+    if (performance.now() - stoppedAt > 1000) process.exit(130);
+    if (controller.signal.aborted) return;
+    stoppedAt = performance.now();
+    last = setTimeout(() => process.exit(130), AFTER_MS);
+    controller.abort();
+  };
+  return {
+    listen() {
+      if (process.listeners('SIGINT').every((listener) => listener !== stop)) process.on('SIGINT', stop);
+      return controller.signal;
+    },
+    close() {
+      clearTimeout(last);
+      process.off('SIGINT', stop);
+    },
+  };
 }
 
 function quoteArgument(argument: string): string {

@@ -40,6 +40,31 @@ export function fail(kind: ErrorKind, who: string, what: string): SpexlensError 
   return new SpexlensError(kind, who, what);
 }
 
+/** An error as it goes from one thread to another. */
+export interface PlainError {
+  /** Absent: a defect. */
+  readonly kind: ErrorKind | undefined;
+  readonly message: string;
+  readonly stack: string | undefined;
+}
+
+export function toPlainError(error: unknown): PlainError {
+  return error instanceof Error
+    ? { kind: error instanceof SpexlensError ? error.kind : undefined, message: error.message, stack: error.stack }
+    : { kind: undefined, message: String(error), stack: undefined };
+}
+
+/** The error again, with the stack of where it was thrown. */
+export function fromPlainError({ kind, message, stack }: PlainError): Error {
+  const colon = message.indexOf(': ');
+  const error =
+    kind === undefined || colon < 0
+      ? new Error(message)
+      : new SpexlensError(kind, message.slice(0, colon), message.slice(colon + 2));
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
+
 /** Throws the 'aborted' error when `signal` has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined, who: string): void {
   if (signal?.aborted) throw fail('aborted', who, 'stopped on request; what was measured so far is in the run log.');

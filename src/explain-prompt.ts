@@ -7,7 +7,8 @@
 import type { Backend } from './backend/backend.ts';
 import type { Finding } from './circuit/findings.ts';
 import { fail } from './errors.ts';
-import { explain, type ExplainOptions } from './explain.ts';
+import type { ExplainOptions, Explanation } from './explain.ts';
+import { explainOnThread } from './explain-on-thread.ts';
 import type { OpenedLog } from './find-circuits.ts';
 import { generate as generateText } from './hooks/generate.ts';
 import { openLedger } from './ledger.ts';
@@ -104,7 +105,7 @@ export async function explainPrompt(model: Model, backend: Backend, options: Exp
     const { moreIsBetter } = answers.value;
     const findings = findingsOf(choice, answers.value);
     const floor = await measureFloor(game, { seed, signal });
-    const explanation = await explain(openLedger(game, log), { ...options, floor, findings, moreIsBetter });
+    const explanation = await explainOnThread(openLedger(game, log), { ...options, floor, findings, moreIsBetter });
     return recordOf(explanation, {
       name: model.name,
       study,
@@ -112,7 +113,7 @@ export async function explainPrompt(model: Model, backend: Backend, options: Exp
       command: options.command,
       options: optionsForRecord(options, choice, answers.value, played),
       model: modelFacts(model, study),
-      backend: backendFacts(backend, model, study, game),
+      backend: backendFacts(backend, model, study, game, explanation),
       task: {
         prompts: [{ text: played.text, tokens: [...played.strTokens], ...answers.texts }],
         metric: answers.value.name,
@@ -251,12 +252,22 @@ function modelFacts({ config, parameterCount }: Model, study: Study): Result['mo
   return { family, layers: nLayers, heads: nHeads, parameters: parameterCount, weightsHash: study.model.weights };
 }
 
-function backendFacts(backend: Backend, model: Model, study: Study, game: MeasuredGame): Result['backend'] {
+function backendFacts(
+  backend: Backend,
+  model: Model,
+  study: Study,
+  game: MeasuredGame,
+  { fittedHere }: Explanation,
+): Result['backend'] {
   const halves = model.storage === 'float32' ? '' : `; weights in ${model.storage}`;
   return {
     name: study.backend,
     reason: reasonOf(game, `${backend.device}; ${backend.why}`) + halves,
-    notes: [...measurersOf(game), ...backend.passedOver.map(({ name, why }) => `${name}: ${why}`)],
+    notes: [
+      ...measurersOf(game),
+      ...backend.passedOver.map(({ name, why }) => `${name}: ${why}`),
+      ...(fittedHere === undefined ? [] : [`a thread for the fit: ${fittedHere}`]),
+    ],
     selfCheckError: backend.selfCheckError,
   };
 }

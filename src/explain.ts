@@ -76,6 +76,8 @@ export interface Explanation extends ScoredSolution {
   readonly removal: RemovalCurve | undefined;
   /** What a reader has to know before the answer, the most serious first; empty where the evidence carries it. */
   readonly findings: readonly Finding[];
+  /** Why it was fitted on the caller's thread although it was to have one of its own (explain-on-thread.ts). */
+  readonly fittedHere?: string | undefined;
 }
 
 /** What the additive answer is called where its choices are measured beside ours. */
@@ -92,7 +94,7 @@ const TOLERANCE = 1e-9;
  * @throws SpexlensError on options that cannot be used, a budget too small, values that are not finite, or an abort.
  */
 export async function explain(game: Game, options: ExplainOptions = {}): Promise<Explanation> {
-  const settings = withDefaults(options, game.players.length);
+  const settings = settingsOf(options, game.players.length);
   const { signal, onProgress, floor } = options;
   const ledger = ledgerOf(game);
   const { narrowed, around } = await narrowing(ledger, options, settings);
@@ -229,7 +231,8 @@ function endsOf(n: number): ReturnType<typeof masksFromMembers> {
   return masksFromMembers(n, [[], Array.from({ length: n }, (_, i) => i)]);
 }
 
-function withDefaults(options: ExplainOptions, n: number): ExplainSettings {
+/** The options with defaults filled in. @throws on those that cannot be used. */
+export function settingsOf(options: ExplainOptions, n: number): ExplainSettings {
   const { solver = autoSolver, budget = 1024, adaptive, heldOut = 512, target = 0.9, selector, seed = 0 } = options;
   if (!Number.isInteger(budget) || budget < 1)
     throw fail('budget', 'budget', `${budget} masks; a whole number >= 1 is needed.`);

@@ -7,7 +7,8 @@
 import { RANKINGS, spectrumOfRanking, type Interpolated, type RankingName } from './attribution/rankings.ts';
 import type { Backend } from './backend/backend.ts';
 import { fail } from './errors.ts';
-import { explain, type ExplainOptions } from './explain.ts';
+import type { ExplainOptions, Explanation } from './explain.ts';
+import { explainOnThread } from './explain-on-thread.ts';
 import { openLedger, type Ledger, type ValueLog } from './ledger.ts';
 import type { Finding } from './circuit/findings.ts';
 import { behaviourOf, type Behaviour } from './lens/behaviour.ts';
@@ -72,7 +73,7 @@ export interface OpenedLog extends ValueLog {
 export async function findCircuits(model: Model, backend: Backend, options: FindCircuitsOptions): Promise<Result> {
   const startedAt = new Date();
   const draft = ask(model, options);
-  const behaviour = await behaviourOf(model, draft.tasks);
+  const behaviour = await behaviourOf(model, draft.tasks, options.signal);
   const choice = await chooseAblation(model, draft, { ...options, seed: options.seed ?? 0, asked: options.ablation });
   const asked = { ...draft, ablation: choice.ablation };
   const { elsewhere } = options;
@@ -85,7 +86,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
     const findings = findingsOf(asked, choice, behaviour, options.narrow);
     const floor = await measureFloor(game, { seed: options.seed ?? 0, signal: options.signal });
     const ledger = openLedger(game, log);
-    const explanation = await explain(ledger, {
+    const explanation = await explainOnThread(ledger, {
       ...options,
       floor,
       rivals: { ...options.rivals, ...(await rankingsOf(ledger, game, model, asked, options)) },
@@ -100,7 +101,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       options: optionsForRecord(asked, options),
       threads: game.threads,
       model: modelFacts(model, study),
-      backend: backendFacts(backend, model, study, game),
+      backend: backendFacts(backend, model, study, game, explanation),
       task: taskFacts(asked),
       behaviour: behaviour && behaviourFacts(behaviour),
       pilot: pilotFacts(choice, floor),
@@ -183,7 +184,13 @@ function modelFacts({ config, parameterCount }: Model, study: Study): Result['mo
   return { family, layers: nLayers, heads: nHeads, parameters: parameterCount, weightsHash: study.model.weights };
 }
 
-function backendFacts(backend: Backend, model: Model, study: Study, game: MeasuredGame): Result['backend'] {
+function backendFacts(
+  backend: Backend,
+  model: Model,
+  study: Study,
+  game: MeasuredGame,
+  { fittedHere }: Explanation,
+): Result['backend'] {
   const halves = model.storage === 'float32' ? '' : `; weights in ${model.storage}`;
   return {
     name: study.backend,
@@ -192,6 +199,7 @@ function backendFacts(backend: Backend, model: Model, study: Study, game: Measur
       ...measurersOf(game),
       ...backend.passedOver.map(({ name, why }) => `${name}: ${why}`),
       ...(game.alone === undefined ? [] : [`more threads: ${game.alone}`]),
+      ...(fittedHere === undefined ? [] : [`a thread for the fit: ${fittedHere}`]),
     ],
     selfCheckError: backend.selfCheckError,
   };

@@ -58,6 +58,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   attribution: [...SEAMS, 'spectrum'],
   circuit: [...SEAMS, 'spectrum'],
   explain: [...SEAMS, 'spectrum', 'solve', 'attribution', 'circuit'],
+  'explain-on-thread': [...SEAMS, 'solve', 'circuit', 'explain'],
+  'explain-worker': [...SEAMS, 'solve', 'circuit', 'explain', 'explain-on-thread'],
   report: [...SEAMS, 'spectrum', 'circuit', 'explain'],
 };
 const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'lens', 'measure'];

@@ -21,7 +21,7 @@ import { fromRoot } from '../package-root.ts';
 import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '../queue-options.ts';
 import { createOutput } from './output.ts';
 import { meanPromptsOf, promptsOf } from './prompts.ts';
-import { createProgress } from './progress.ts';
+import { createProgress, hubOptions } from './progress.ts';
 
 const DEFAULT_MODEL = fromRoot('models/ioi-tiny');
 
@@ -211,7 +211,7 @@ function adaptiveOf({
 
 /** Runs the command with `args`; the result is the exit code. */
 export const circuitsCommand = (args: readonly string[], streams: Streams): Promise<number> =>
-  runCommand(describe(), args, streams, async (flags: Flags, { signal, line }) => {
+  runCommand(describe(), args, streams, async (flags: Flags, running) => {
     const target = Number(flags.target);
     if (Number.isNaN(target))
       throw fail('input', '--target', `"${flags.target}" is not a number; a share in (0, 1] is needed, e.g. 0.9.`);
@@ -240,14 +240,9 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
     const progress = createProgress(process.stderr, { masks, backend, err: streams.err });
     const output = createOutput(flags.out);
     try {
-      const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);
       const model = await loadModel(flags.model, {
         storage: requireStorage(flags.storage),
-        hub: {
-          signal,
-          onProgress: ({ file, done, total }) =>
-            progress.update({ stage: `${file} (MB)`, done: megabytes(done), total: megabytes(total) }),
-        },
+        hub: hubOptions(running, progress),
       });
       try {
         const prompts = await promptsOf(flags, model);
@@ -267,9 +262,9 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
             progress.stop();
             streams.err(`${printable(text)}\n`);
           }),
-          command: withoutPassword(line),
+          command: withoutPassword(running.line),
           openLog: output.openLog,
-          signal,
+          signal: running.signal,
           onProgress: progress.update,
         });
         progress.stop();

@@ -4,6 +4,8 @@
  */
 import { Presets, SingleBar } from 'cli-progress';
 import type { Backend } from '../../src/backend/backend.ts';
+import type { LoadOptions } from '../../src/model/model.ts';
+import type { Running } from '../command.ts';
 import { resolves } from '../package-root.ts';
 import { createForecast, timeLeft, type Step } from './forecast.ts';
 
@@ -93,5 +95,17 @@ function createBar(stream: NodeJS.WriteStream): {
       } else bar.update(done, payload);
       if (done >= total) stop();
     },
+  };
+}
+
+/** Downloads that show how far they are and stop on Ctrl-C. The signal is read when one begins: without, Ctrl-C ends loading at once. */
+export function hubOptions(running: Running, progress: Progress): NonNullable<LoadOptions['hub']> {
+  const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);
+  return {
+    get signal() {
+      return running.signal;
+    },
+    onProgress: ({ file, done, total }) =>
+      progress.update({ stage: `${file} (MB)`, done: megabytes(done), total: megabytes(total) }),
   };
 }

@@ -8,7 +8,7 @@ import { loadModel } from '../../src/model/model.ts';
 import { requireStorage, STORAGES } from '../../src/model/weights/parameters.ts';
 import { VERSION } from '../../src/version.ts';
 import { runCommand, type Streams } from '../command.ts';
-import { createProgress } from '../circuits/progress.ts';
+import { createProgress, hubOptions } from '../circuits/progress.ts';
 import { inspect } from './inspection.ts';
 import { inspectionText } from './text.ts';
 
@@ -38,19 +38,14 @@ interface Flags {
 /** Runs the command with `args`; the result is the exit code. */
 export const inspectCommand = (args: readonly string[], streams: Streams): Promise<number> => {
   const command = describe();
-  return runCommand(command, args, streams, async (flags: Flags, { signal }) => {
+  return runCommand(command, args, streams, async (flags: Flags, running) => {
     const backend = await openBackend(flags.backend);
     const progress = createProgress(process.stderr);
     try {
       const { numTensors, numBytes } = tf.memory();
-      const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6);
       const model = await loadModel(command.args[0], {
         storage: requireStorage(flags.storage),
-        hub: {
-          signal,
-          onProgress: ({ file, done, total }) =>
-            progress.update({ stage: `${file} (MB)`, done: megabytes(done), total: megabytes(total) }),
-        },
+        hub: hubOptions(running, progress),
       });
       progress.stop();
       try {

@@ -18,7 +18,7 @@ import { terminalReport } from '../../src/report/terminal.ts';
 import { solverOf, SOLVERS } from '../../src/solve/solve.ts';
 import { VERSION } from '../../src/version.ts';
 import { createOutput } from '../circuits/output.ts';
-import { createProgress } from '../circuits/progress.ts';
+import { createProgress, hubOptions } from '../circuits/progress.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
 import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '../queue-options.ts';
 
@@ -142,7 +142,7 @@ function writeTables(folder: string, result: Result): void {
 
 /** Runs the command with `args`; the result is the exit code. */
 export const promptCommand = (args: readonly string[], streams: Streams): Promise<number> =>
-  runCommand(describe(), args, streams, async (flags: Flags, { signal, line }) => {
+  runCommand(describe(), args, streams, async (flags: Flags, running) => {
     const optional = (name: string, given: string | undefined): number | undefined =>
       given === undefined ? undefined : whole(name, given);
     const asked: ExplainPromptOptions = {
@@ -170,7 +170,7 @@ export const promptCommand = (args: readonly string[], streams: Streams): Promis
     const progress = createProgress(process.stderr, { masks, backend, err: streams.err });
     const output = createOutput(flags.out);
     try {
-      const model = await loadModel(flags.model, { hub: { signal } });
+      const model = await loadModel(flags.model, { hub: hubOptions(running, progress) });
       try {
         const result = await explainPrompt(model, backend, {
           ...asked,
@@ -178,9 +178,9 @@ export const promptCommand = (args: readonly string[], streams: Streams): Promis
             progress.stop();
             streams.err(`${printable(text)}\n`);
           }),
-          command: withoutPassword(line),
+          command: withoutPassword(running.line),
           openLog: output.openLog,
-          signal,
+          signal: running.signal,
           onProgress: progress.update,
         });
         progress.stop();

@@ -1,6 +1,7 @@
 /** How many masks go into one forward pass: by the bytes that a row's activations take. */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
+import { GRADIENT_ROWS } from '../game.ts';
 import { kvHeads } from '../model/config.ts';
 import { hasFused } from '../model/forward/fused.ts';
 import { layoutOf } from '../model/layout.ts';
@@ -98,7 +99,7 @@ export function chooseGradientBatch(model: Model, tasks: readonly Task[], metric
       ),
     ),
   );
-  return Math.max(1, Math.min(32, Math.floor(limit / perRow)));
+  return Math.max(1, Math.min(32, mostRows(model, longestOf(tasks), GRADIENT_ROWS), Math.floor(limit / perRow)));
 }
 
 /**
@@ -106,6 +107,20 @@ export function chooseGradientBatch(model: Model, tasks: readonly Task[], metric
  * no longer than computing them (docs/gpu.md), a processor does not.
  */
 export const usualByteLimit = (): number => (tf.getBackend() === 'webgpu' ? 2 ** 30 : 2 ** 28);
+
+/**
+ * Multiply-adds that a pass of rows may take on a backend that computes on the caller's thread, under a second of it: nobody hears
+ * Ctrl-C meanwhile. On wasm it is also as fast as larger ones: of SmolLM2, 14 tokens a row, 32 rows a pass ran 12 a second, 8 rows 15.
+ */
+const PASS: Readonly<Record<string, number>> = { wasm: 1.5e10, cpu: 5e8 };
+
+/** Rows of `length` tokens that a pass takes at most; `passes` is what one costs, in forward passes. */
+export function mostRows({ parameterCount, config }: Model, length: number, passes = 1): number {
+  // wasm gains nothing above (bench/ablation.ts --batch-size, ioi-tiny and gpt2-small); a GPU wants many rows.
+  const most = { wasm: 128, cpu: 64 }[tf.getBackend()] ?? 1024;
+  const read = Math.max(1, parameterCount - config.dModel * (config.dVocab + config.dVocabOut));
+  return Math.max(1, Math.min(most, Math.floor((PASS[tf.getBackend()] ?? Infinity) / (read * length * passes))));
+}
 
 /** As many rows as `limit` bytes hold, up to what the backend gains from. @throws 'input' when not even one fits. */
 export function chooseBatch(model: Model, tasks: readonly Task[], metric: Metric, limit: number): number {
@@ -125,9 +140,11 @@ export function chooseBatch(model: Model, tasks: readonly Task[], metric: Metric
       'batch size',
       `one row takes about ${Math.ceil(perRow / 2 ** 20)} MiB, above the limit of ${Math.floor(limit / 2 ** 20)} MiB; raise byteLimit or shorten the prompt.`,
     );
-  // wasm gains nothing above (bench/ablation.ts --batch-size, ioi-tiny and gpt2-small); a GPU wants many rows.
-  const most = { wasm: 128, cpu: 64 }[tf.getBackend()] ?? 1024;
-  return Math.max(1, Math.min(most, Math.floor(limit / perRow)));
+  return Math.max(1, Math.min(mostRows(model, longestOf(tasks)), Math.floor(limit / perRow)));
+}
+
+function longestOf(tasks: readonly Task[]): number {
+  return Math.max(...tasks.map(({ tokens }) => tokens.length));
 }
 
 /** Whether a device or the process said that it has no memory for this; half the rows may still fit. */

@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { forward } from '../model/forward/forward.ts';
 import type { Model } from '../model/model.ts';
 import type { Task } from './prompts.ts';
+import { turn } from './turn.ts';
 
 export interface Behaviour {
   /** Prompts that have a right answer; the rest are not counted. */
@@ -37,9 +38,17 @@ export interface Answer {
 }
 
 /** The behaviour of `model` on those of `tasks` that have a right answer; undefined where none has. */
-export async function behaviourOf(model: Model, tasks: readonly Task[]): Promise<Behaviour | undefined> {
+export async function behaviourOf(
+  model: Model,
+  tasks: readonly Task[],
+  signal?: AbortSignal,
+): Promise<Behaviour | undefined> {
   const answers: Answer[] = [];
-  for (const task of tasks) if (task.correct !== undefined) answers.push(await answerOf(model, task, task.correct));
+  for (const task of tasks) {
+    if (task.correct === undefined) continue;
+    answers.push(await answerOf(model, task, task.correct));
+    await turn(signal, model.name);
+  }
   if (answers.length === 0) return undefined;
   const ranks = answers.map(({ rank }) => rank).sort((a, b) => a - b);
   const mean = (of: (answer: Answer) => number): number =>

@@ -8,7 +8,7 @@
  */
 import type { MessagePort, Worker } from '../platform/threads.ts';
 import type { Masks } from '../masks.ts';
-import { fail, SpexlensError, type ErrorKind } from '../errors.ts';
+import { fail, fromPlainError, toPlainError, type PlainError, type SpexlensError } from '../errors.ts';
 import type { Game } from '../game.ts';
 
 /** Values as they arrive: values[k] belongs to the run's mask rows[k], and so do gradients[k·n] .. where those were asked for. */
@@ -30,17 +30,13 @@ export interface MaskThreads {
   close(): void;
 }
 
-interface Wired {
-  readonly kind: ErrorKind | undefined;
-  readonly message: string;
-}
 type ToThread = { readonly masks: Masks; readonly wanted: Wanted } | { readonly stop: true };
 type FromThread =
   | { readonly ready: true }
   | { readonly rows: Int32Array; readonly values: Float64Array; readonly gradients?: Float32Array }
   | { readonly done: true }
-  | { readonly error: Wired }
-  | { readonly dead: Wired };
+  | { readonly error: PlainError }
+  | { readonly dead: PlainError };
 
 /** Threads by `start`, whose entries call serveMasks. `name` is the game's, for errors. */
 export function createMaskThreads(start: () => Worker, count: number, name: string): MaskThreads {
@@ -133,6 +129,7 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
   return {
     ready: rise.promise,
     async answer(masks, wanted, part, signal) {
+      await rise.promise; // Deno drops what is sent to a thread that does not listen yet
       if (dead !== undefined) throw dead;
       failed = undefined;
       worker.ref();
@@ -166,7 +163,7 @@ export function serveMasks(game: Game, port: MessagePort): void {
     const { signal } = (stopping = new AbortController());
     answerOf(game, message.masks, message.wanted, signal, send).then(
       () => send({ done: true }),
-      (error: unknown) => send({ error: wire(error) }),
+      (error: unknown) => send({ error: toPlainError(error) }),
     );
   });
   send({ ready: true });
@@ -193,20 +190,11 @@ async function answerOf(
 
 /** Says why the thread cannot serve. */
 export function reportDeath(error: unknown, port: MessagePort): void {
-  port.postMessage({ dead: wire(error) } satisfies FromThread);
+  port.postMessage({ dead: toPlainError(error) } satisfies FromThread);
 }
 
-function wire(error: unknown): Wired {
-  return {
-    kind: error instanceof SpexlensError ? error.kind : undefined,
-    message: error instanceof Error ? error.message : String(error),
-  };
-}
-
-function unwire(name: string, { kind, message }: Wired): Error {
-  if (kind === undefined) return deathOf(name, message);
-  const [who, ...what] = message.split(': ');
-  return fail(kind, who, what.join(': '));
+function unwire(name: string, error: PlainError): Error {
+  return error.kind === undefined ? deathOf(name, error.message) : fromPlainError(error);
 }
 
 function deathOf(name: string, why: string, code?: string): SpexlensError {

@@ -13,6 +13,7 @@ import type { Model } from '../../model/model.ts';
 import { chooseBatch, chooseGradientBatch, GRADIENT_BYTES, isOutOfMemory, usualByteLimit } from '../batch-size.ts';
 import type { ComponentPlayer } from './components.ts';
 import { differentiateMasks, type BlockSize } from './mask-gradients.ts';
+import { turn } from '../turn.ts';
 import { asGiven, blockOf, maskMatrix, sortByStage, type OrderedMasks } from './mask-order.ts';
 import { placesOf, preparePrompts, type PromptOptions, type PromptRun } from './prompt-run.ts';
 
@@ -99,7 +100,7 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
         while (!run.done()) {
           throwIfAborted(valueOptions.signal, name);
           try {
-            const launched = run.launch(batchSize);
+            const launched = await run.launch(batchSize, async () => turn(valueOptions.signal, name));
             // While one batch is read back, the next is already on its way.
             if (run.flying() > 1 || !launched) await run.land();
           } catch (error) {
@@ -107,7 +108,7 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
             await run.restart();
             batchSize = Math.ceil(batchSize / 2);
           }
-          await new Promise((resolve) => setImmediate(resolve)); // signals and progress bars get their turn
+          await turn(undefined, name);
         }
         return report.values;
       } finally {
@@ -146,8 +147,8 @@ interface Flight {
 interface Run {
   /** Whether every mask was run and read back. */
   done(): boolean;
-  /** Runs the next `batch` masks; false when none are left. */
-  launch(batch: number): boolean;
+  /** Runs the next `batch` masks, with a `pause` between prompts; false when none are left. */
+  launch(batch: number, pause: () => Promise<void>): Promise<boolean>;
   flying(): number;
   /** Waits for the oldest block's values. */
   land(): Promise<void>;
@@ -174,7 +175,7 @@ function startRun(
   };
   return {
     done: () => landed === count,
-    launch(batch) {
+    async launch(batch, pause) {
       if (launched === count) return false;
       // Blocks of equal size, so that no small one is left over, unless what comes next begins at a later position.
       const cut = (from: number): number => {
@@ -187,12 +188,17 @@ function startRun(
       const [place, next] = placesOf(ordered, end === count ? [start, end] : [start, end, cut(end)], stages);
       for (const kept of states) kept.narrow(start === 0 ? 0 : ordered.differs[start]);
       const block = blockOf(ordered, start, end, stages);
-      const tensor = tf.tidy(() => {
-        const sums = prompts.map((prompt, p) =>
-          prompt.run(block, { before: place.before, after: next?.before ?? 0 }, states[p]),
-        );
-        return tf.div(tf.addN(sums), prompts.length) as tf.Tensor1D;
-      });
+      const values: tf.Tensor1D[] = [];
+      let tensor: tf.Tensor1D;
+      try {
+        for (const [p, prompt] of prompts.entries()) {
+          if (p > 0) await pause();
+          values.push(prompt.run(block, { before: place.before, after: next?.before ?? 0 }, states[p]));
+        }
+        tensor = tf.tidy(() => tf.div(tf.addN(values), prompts.length) as tf.Tensor1D);
+      } finally {
+        tf.dispose(values);
+      }
       const data = tensor.data() as Promise<Float32Array>;
       data.catch(() => undefined); // it may fail before land() waits for it
       flying.push({ start, end, tensor, data });

@@ -8,6 +8,7 @@
 import { throwIfAborted } from '../../errors.ts';
 import type { GradientOptions, MaskGradients } from '../../game.ts';
 import { isOutOfMemory } from '../batch-size.ts';
+import { turn } from '../turn.ts';
 import type { PromptRun } from './prompt-run.ts';
 
 /** Masks of a block; smaller once a block did not fit into memory. */
@@ -35,7 +36,8 @@ export async function differentiateMasks(
     try {
       const m = rows(start, end);
       const slopes = new Float64Array(m.length);
-      for (const prompt of prompts) {
+      for (const [p, prompt] of prompts.entries()) {
+        if (p > 0) await turn(signal, name);
         const one = await prompt.differentiate(m);
         one.values.forEach((value, k) => (values[start + k] += value / prompts.length));
         one.slopes.forEach((slope, k) => (slopes[k] += slope / prompts.length));
@@ -50,7 +52,7 @@ export async function differentiateMasks(
     const told = Array.from({ length: end - start }, (_, k) => start + k);
     onGradients?.(told, values.slice(start, end), gradients.slice(start * players, end * players));
     start = end;
-    await new Promise((resolve) => setImmediate(resolve)); // signals and progress bars get their turn
+    await turn(undefined, name);
   }
   return { values, gradients };
 }

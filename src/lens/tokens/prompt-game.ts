@@ -12,7 +12,8 @@ import { emptyMasks, masksFromMembers } from '../../masks.ts';
 import { forward } from '../../model/forward/forward.ts';
 import type { Model } from '../../model/model.ts';
 import { columnsOf } from '../../model/weights/parameters.ts';
-import { bytesPerRow, isOutOfMemory } from '../batch-size.ts';
+import { bytesPerRow, isOutOfMemory, mostRows } from '../batch-size.ts';
+import { turn } from '../turn.ts';
 import type { StandIn } from './absences.ts';
 import { canKeepPrefix, keepPrefix, type KeptPrefix } from './kept-prefix.ts';
 import { embeddingOf, meanEmbedding, withMean } from './embeddings.ts';
@@ -63,7 +64,7 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
   const opened = value.open(options.answer, options.against);
   const source: RowSource = { tokens, owners, position, standIn };
   checkRows(model, source, n, opened.readings);
-  const most = options.batchSize ?? { wasm: 128, cpu: 64 }[tf.getBackend()] ?? 1024;
+  const most = options.batchSize ?? mostRows(model, longestRow(source));
   if (!Number.isInteger(most) || most < 1) throw fail('input', 'batch size', `${most} is not a whole number >= 1.`);
   let batchSize = most;
   const none = maskedRow(source, emptyMasks(n, 1), 0);
@@ -124,6 +125,7 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
             const numbers = await runBlock(
               runs,
               block.map(({ row }) => row),
+              async () => turn(signal, name),
             );
             const rows = block.flatMap(({ masks: own }) => own);
             const each = Float64Array.from(
@@ -136,7 +138,7 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
             if (block.length === 1 || !isOutOfMemory(error)) throw error;
             batchSize = Math.ceil(block.length / 2);
           }
-          await new Promise((resolve) => setImmediate(resolve)); // signals and progress bars get their turn
+          await turn(undefined, name);
         }
         throwIfAborted(done === 0 ? signal : undefined, name);
         return values;
@@ -181,9 +183,14 @@ function distinctRows(source: RowSource, masks: Parameters<typeof maskedRow>[1],
 }
 
 /** One number for every row by reading. */
-async function runBlock(runs: readonly Run[], rows: readonly MaskedRow[]): Promise<Float32Array[]> {
+async function runBlock(
+  runs: readonly Run[],
+  rows: readonly MaskedRow[],
+  pause: () => Promise<void>,
+): Promise<Float32Array[]> {
   const numbers: Float32Array[] = [];
-  for (const run of runs) {
+  for (const [r, run] of runs.entries()) {
+    if (r > 0) await pause();
     const value = tf.tidy(() => run.reading.reduce(logitsOf(run, rows), run.clean));
     try {
       numbers.push((await value.data()) as Float32Array);

@@ -7,11 +7,13 @@
 import { startThread } from '../../platform/threads.ts';
 import type { PairInput, PairResult, PairTask } from './tune-pair.ts';
 
-type Report = { readonly pair: number } & (
-  | { readonly share: number }
-  | { readonly result: PairResult }
-  | { readonly error: string }
-);
+type Report =
+  | { readonly ready: true }
+  | ({ readonly pair: number } & (
+      | { readonly share: number }
+      | { readonly result: PairResult }
+      | { readonly error: string }
+    ));
 
 /** The results in the order of `pairs`. `onShare` hears of progress; when it throws, everything stops. */
 export async function runOnThreads(
@@ -34,6 +36,7 @@ export async function runOnThreads(
         };
         worker.on('error', reject);
         worker.on('message', (report: Report) => {
+          if ('ready' in report) return give(); // not before: Deno drops what is sent to a thread that does not listen yet
           if ('error' in report) return reject(new Error(report.error));
           onShare(report.pair, 'share' in report ? report.share : 1).catch(reject);
           if (!('result' in report)) return;
@@ -41,7 +44,6 @@ export async function runOnThreads(
           if (--open === 0) resolve(results);
           else give();
         });
-        give();
       }
     });
   } finally {

@@ -12,3 +12,4 @@ parentPort?.on('message', ({ pair, task }: { readonly pair: number; readonly tas
       parentPort?.postMessage({ pair, error: error instanceof Error ? error.message : String(error) }),
   );
 });
+parentPort?.postMessage({ ready: true });
