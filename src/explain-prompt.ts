@@ -7,7 +7,7 @@
 import type { Backend } from './backend/backend.ts';
 import type { Finding } from './circuit/findings.ts';
 import { fail } from './errors.ts';
-import type { ExplainOptions, Explanation } from './explain.ts';
+import { settingsOf, type ExplainOptions, type Explanation } from './explain.ts';
 import { explainOnThread } from './explain-on-thread.ts';
 import type { OpenedLog } from './find-circuits.ts';
 import { generate as generateText } from './hooks/generate.ts';
@@ -77,6 +77,7 @@ export async function explainPrompt(model: Model, backend: Backend, options: Exp
   const { signal, onProgress, seed = 0 } = options;
   const framed = frame(model, options);
   const played = toPlayers(model, framed.text, { ...options, kept: framed.kept, prependBos: framed.bos });
+  settingsOf(options, played.players.length); // refuses what cannot be paid for before a pilot runs
   const answers = await answersOf(model, played, framed, options);
   const draft: Omit<PromptGameOptions, 'standIn'> = {
     players: played.players,

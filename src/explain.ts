@@ -15,6 +15,7 @@ import type { Selector } from './circuit/selector.ts';
 import { fail } from './errors.ts';
 import type { Game } from './game.ts';
 import { ledgerOf, type Ledger } from './ledger.ts';
+import { requireRoomForMasks } from './mask-room.ts';
 import { masksFromMembers } from './masks.ts';
 import { mostMasks, type AdaptiveOptions } from './solve/adaptive.ts';
 import { autoSolver } from './solve/auto.ts';
@@ -240,5 +241,7 @@ export function settingsOf(options: ExplainOptions, n: number): ExplainSettings 
     throw fail('input', 'held-out', `${heldOut} masks; a whole number >= 0 is needed.`);
   if (!(target > 0 && target <= 1)) throw fail('input', 'target', `${target}; a share in (0, 1] is needed, e.g. 0.9.`);
   const most = adaptive === undefined ? budget : (adaptive.maxBudget ?? mostMasks(n));
+  const largest = heldOut > most ? 'held-out' : adaptive === undefined ? 'budget' : 'max budget';
+  requireRoomForMasks(largest, n, most + heldOut);
   return { solver, budget: most, adaptive, heldOut, target, selector, seed };
 }

@@ -7,7 +7,7 @@
 import { RANKINGS, spectrumOfRanking, type Interpolated, type RankingName } from './attribution/rankings.ts';
 import type { Backend } from './backend/backend.ts';
 import { fail } from './errors.ts';
-import type { ExplainOptions, Explanation } from './explain.ts';
+import { settingsOf, type ExplainOptions, type Explanation } from './explain.ts';
 import { explainOnThread } from './explain-on-thread.ts';
 import { openLedger, type Ledger, type ValueLog } from './ledger.ts';
 import type { Finding } from './circuit/findings.ts';
@@ -73,6 +73,7 @@ export interface OpenedLog extends ValueLog {
 export async function findCircuits(model: Model, backend: Backend, options: FindCircuitsOptions): Promise<Result> {
   const startedAt = new Date();
   const draft = ask(model, options);
+  settingsOf(options, draft.players.length); // refuses what cannot be paid for before a pilot runs
   const behaviour = await behaviourOf(model, draft.tasks, options.signal);
   const choice = await chooseAblation(model, draft, { ...options, seed: options.seed ?? 0, asked: options.ablation });
   const asked = { ...draft, ablation: choice.ablation };

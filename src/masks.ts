@@ -18,12 +18,21 @@ export interface Masks {
   readonly words: Uint32Array;
 }
 
+/** Words of one matrix at most: 16 GiB. */
+const MOST_WORDS = 2 ** 32 - 1;
+
 /** `count` masks over `players` players, all of them empty (everything ablated). */
 export function emptyMasks(players: number, count: number): Masks {
   if (!Number.isInteger(players) || players < 0) {
     throw fail('input', 'masks', `${players} players; a whole number >= 0 is needed.`);
   }
   const stride = Math.max(1, Math.ceil(players / 32));
+  if (!Number.isInteger(count) || count < 0 || count * stride > MOST_WORDS)
+    throw fail(
+      'input',
+      'masks',
+      `${count} masks of ${players} players; a whole number from 0 to ${Math.floor(MOST_WORDS / stride)} is needed, as many as one array holds.`,
+    );
   return { players, count, stride, words: new Uint32Array(count * stride) };
 }
 

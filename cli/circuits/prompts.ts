@@ -24,8 +24,6 @@ export interface PromptFlags {
 
 /** Lines of prompts.jsonl that a run without --prompt takes: a pair in which what merely favours one answer cancels. */
 const DEFAULT_PROMPTS = 2;
-/** The most pairs that a task is asked for. */
-const MOST_PAIRS = 1000;
 
 /** The prompts that `flags` ask for. @throws 'input' for flags that exclude each other, and what their sources throw. */
 export async function promptsOf(flags: PromptFlags, model: Model): Promise<Prompt[]> {
@@ -42,7 +40,7 @@ async function given(flags: PromptFlags, model: Model): Promise<Prompt[]> {
       'incorrect',
       'corrupted',
     ]);
-    const pairs = Math.min(MOST_PAIRS + 1, whole('--pairs', flags.pairs));
+    const pairs = whole('--pairs', flags.pairs);
     return promptsOfTask(taskOf(flags.task, TASKS), tokenizerOf(model), pairs, whole('--seed', flags.seed));
   }
   if (flags.prompts !== undefined) {

@@ -2,10 +2,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
 import { GRADIENT_ROWS } from '../game.ts';
+import { size } from '../mask-room.ts';
 import { kvHeads } from '../model/config.ts';
 import { hasFused } from '../model/forward/fused.ts';
 import { layoutOf } from '../model/layout.ts';
 import type { Model } from '../model/model.ts';
+import { freeMemory } from '../platform/threads.ts';
 import type { Metric } from './metrics.ts';
 import type { Task } from './prompts.ts';
 
@@ -124,16 +126,7 @@ export function mostRows({ parameterCount, config }: Model, length: number, pass
 
 /** As many rows as `limit` bytes hold, up to what the backend gains from. @throws 'input' when not even one fits. */
 export function chooseBatch(model: Model, tasks: readonly Task[], metric: Metric, limit: number): number {
-  const perRow = Math.max(
-    ...tasks.map((task) =>
-      bytesPerRow(
-        model,
-        task.tokens.length,
-        metric.positions(task).length,
-        metric.columns(task)?.length ?? model.config.dVocabOut,
-      ),
-    ),
-  );
+  const perRow = rowBytes(model, tasks, metric);
   if (perRow > limit)
     throw fail(
       'input',
@@ -143,8 +136,38 @@ export function chooseBatch(model: Model, tasks: readonly Task[], metric: Metric
   return Math.max(1, Math.min(mostRows(model, longestOf(tasks)), Math.floor(limit / perRow)));
 }
 
+function rowBytes(model: Model, tasks: readonly Task[], metric: Metric): number {
+  return Math.max(
+    ...tasks.map((task) =>
+      bytesPerRow(
+        model,
+        task.tokens.length,
+        metric.positions(task).length,
+        metric.columns(task)?.length ?? model.config.dVocabOut,
+      ),
+    ),
+  );
+}
+
 function longestOf(tasks: readonly Task[]): number {
   return Math.max(...tasks.map(({ tokens }) => tokens.length));
+}
+
+/** @throws 'input' for rows a pass that are no whole number, or that would not fit into the memory that is free. */
+export function requireBatch(model: Model, tasks: readonly Task[], metric: Metric, rows: number): void {
+  if (!Number.isInteger(rows) || rows < 1) throw fail('input', 'batch size', `${rows} is not a whole number >= 1.`);
+  requireRoomForRows(rows, rowBytes(model, tasks, metric));
+}
+
+/** @throws 'input' where `rows` rows of `bytes` each would not fit; a GPU's memory is not known, and tried. */
+export function requireRoomForRows(rows: number, bytes: number): void {
+  const free = freeMemory();
+  if (tf.getBackend() === 'webgpu' || rows * bytes <= free) return;
+  throw fail(
+    'input',
+    'batch size',
+    `${rows} rows would take about ${size(rows * bytes)}, and ${size(free)} are free; ${Math.floor(free / bytes)} at most.`,
+  );
 }
 
 /** Whether a device or the process said that it has no memory for this; half the rows may still fit. */

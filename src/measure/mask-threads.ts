@@ -93,6 +93,7 @@ interface Run {
 
 function createThread(worker: Worker, name: string, breakDown: (error: Error) => void): Thread {
   let run: Run | undefined;
+  let asked = false;
   let failed: Error | undefined; // thrown by the caller's part
   let dead: Error | undefined;
   const rise = withResolvers();
@@ -106,7 +107,7 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
   };
   worker.unref();
   worker.on('online', () => {
-    if (run === undefined) worker.unref(); // the one above does not outlast the start (Node 20)
+    if (!asked) worker.unref(); // the one above does not outlast the start (Node 20)
   });
   worker.on('error', (error: NodeJS.ErrnoException) => die(deathOf(name, error.message, error.code)));
   worker.on('exit', (code) => die(deathOf(name, `exit code ${code}`)));
@@ -129,12 +130,13 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
   return {
     ready: rise.promise,
     async answer(masks, wanted, part, signal) {
-      await rise.promise; // Deno drops what is sent to a thread that does not listen yet
       if (dead !== undefined) throw dead;
       failed = undefined;
+      asked = true;
       worker.ref();
       const stop = (): void => worker.postMessage({ stop: true } satisfies ToThread);
       try {
+        await rise.promise; // Deno drops what is sent to a thread that does not listen yet
         await new Promise<void>((resolve, reject) => {
           run = { part, settle: (error) => (error === undefined ? resolve() : reject(error)) };
           worker.postMessage({ masks, wanted } satisfies ToThread);
@@ -144,6 +146,7 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
       } finally {
         signal.removeEventListener('abort', stop);
         run = undefined;
+        asked = false;
         worker.unref();
       }
     },

@@ -67,6 +67,8 @@ const MEASURED_MS = 1000;
 const THREAD_BYTES = 2 ** 28;
 /** The most that `auto` starts: a choice, each one takes memory for a batch. */
 const MOST_THREADS = 16;
+/** Threads that may be asked for, for each core. */
+const THREADS_PER_CORE = 8;
 
 /** Whether the current backend computes on one thread, so that more of them help. */
 export function canPool(): boolean {
@@ -97,6 +99,7 @@ export function createPooledGame(
       'threads',
       `take metrics and ablations that are known by name, and ${options.metric.name} with ${options.ablation.name} is not; use metricOf and ablationOf, or threads 1.`,
     );
+  if (threads !== 'auto') requireThreads(model, threads);
   const here = createComponentGame(model, options);
   const { name } = here;
   const most = threads === 'auto' ? Math.min(cores(), MOST_THREADS) : threads;
@@ -272,6 +275,15 @@ function lackOfMemory(model: Model, threads: number): string | undefined {
   return needed <= free
     ? undefined
     : `${threads} would take about ${mebibytes(needed)} MiB, and ${mebibytes(free)} are free`;
+}
+
+/** @throws 'input' for threads that would only wait for one another, or that have no room. */
+function requireThreads(model: Model, threads: number): void {
+  const most = THREADS_PER_CORE * cores();
+  const lack = threads > 1 ? lackOfMemory(model, Math.min(threads, most)) : undefined;
+  if (threads > most)
+    throw fail('input', 'threads', `${threads} on ${cores()} cores would wait for one another; ${most} at most.`);
+  if (lack !== undefined) throw fail('input', 'threads', `${lack}; use fewer.`);
 }
 
 /** Has the threads measure what is left. When one fails all stop, and the first failure is thrown. */

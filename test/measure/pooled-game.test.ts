@@ -9,6 +9,7 @@ import { ABLATIONS, type AblationName } from '../../src/lens/components/ablation
 import { createComponentGame, type ComponentGameOptions } from '../../src/lens/components/component-game.ts';
 import { parsePlayers } from '../../src/lens/components/components.ts';
 import { metricOf } from '../../src/lens/metrics.ts';
+import { cores } from '../../src/platform/threads.ts';
 import { createPooledGame, type PooledGame, type PoolOptions } from '../../src/measure/pooled-game.ts';
 import type { Task } from '../../src/lens/prompts.ts';
 import type { Model } from '../../src/model/model.ts';
@@ -176,6 +177,9 @@ describe('a game on threads', { timeout }, () => {
         createPooledGame(model, optionsOf(model, game), options)[Symbol.dispose]();
     expect(make({ threads: 0 })).toThrow('threads: 0 is not a whole number >= 1, nor auto.');
     expect(make({ threads: 1.5 })).toThrow('threads: 1.5 is not a whole number >= 1, nor auto.');
+    expect(make({ threads: 1e9 })).toThrow(
+      `threads: 1000000000 on ${cores()} cores would wait for one another; ${8 * cores()} at most.`,
+    );
     expect(make({}, { metric: { ...metricOf('logit') } })).toThrow(
       'threads: take metrics and ablations that are known by name, and logit with zero is not; use metricOf and ablationOf, or threads 1.',
     );

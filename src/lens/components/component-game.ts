@@ -10,7 +10,14 @@ import type { Masks } from '../../masks.ts';
 import { fail, throwIfAborted } from '../../errors.ts';
 import { checkPlayers, type Game, type GradientOptions, type MaskGradients, type ValueOptions } from '../../game.ts';
 import type { Model } from '../../model/model.ts';
-import { chooseBatch, chooseGradientBatch, GRADIENT_BYTES, isOutOfMemory, usualByteLimit } from '../batch-size.ts';
+import {
+  chooseBatch,
+  chooseGradientBatch,
+  GRADIENT_BYTES,
+  isOutOfMemory,
+  requireBatch,
+  usualByteLimit,
+} from '../batch-size.ts';
 import type { ComponentPlayer } from './components.ts';
 import { differentiateMasks, type BlockSize } from './mask-gradients.ts';
 import { turn } from '../turn.ts';
@@ -50,8 +57,7 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
     throw fail('input', 'component game', 'has no players; name at least one part of the model.');
   if (tasks.length === 0) throw fail('input', 'component game', 'has no prompts; at least one is needed.');
   let batchSize = options.batchSize ?? chooseBatch(model, tasks, metric, options.byteLimit ?? usualByteLimit());
-  if (!Number.isInteger(batchSize) || batchSize < 1)
-    throw fail('input', 'batch size', `${batchSize} is not a whole number >= 1.`);
+  requireBatch(model, tasks, metric, batchSize);
   const prompts = preparePrompts(model, options);
   const name = `${model.name} ${metric.name}`;
   const n = players.length;

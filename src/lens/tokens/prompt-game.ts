@@ -12,7 +12,7 @@ import { emptyMasks, masksFromMembers } from '../../masks.ts';
 import { forward } from '../../model/forward/forward.ts';
 import type { Model } from '../../model/model.ts';
 import { columnsOf } from '../../model/weights/parameters.ts';
-import { bytesPerRow, isOutOfMemory, mostRows } from '../batch-size.ts';
+import { bytesPerRow, isOutOfMemory, mostRows, requireRoomForRows } from '../batch-size.ts';
 import { turn } from '../turn.ts';
 import type { StandIn } from './absences.ts';
 import { canKeepPrefix, keepPrefix, type KeptPrefix } from './kept-prefix.ts';
@@ -101,6 +101,7 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
         ({ reading: { columns, forced } }) => (columns?.length ?? model.config.dVocabOut) * (1 + forced.length),
       ),
     );
+    if (options.batchSize !== undefined) requireRoomForRows(most, bytesPerRow(model, longest, 1, widest));
     /** Rows that the byte limit holds at this length. */
     const room = (length: number): number => Math.max(1, Math.floor(byteLimit / bytesPerRow(model, length, 1, widest)));
     return {
