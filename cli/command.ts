@@ -9,10 +9,11 @@ import { fromRoot } from './package-root.ts';
 
 export interface Running {
   /**
-   * Fires on Ctrl-C; a second Ctrl-C ends the process at once, and so does the first where nothing has stopped after AFTER_MS. A
-   * command that never reads it is ended by the first.
+   * Fires on Ctrl-C; a second Ctrl-C ends the process at once. A command that never reads it is ended by the first.
    */
   readonly signal: AbortSignal;
+  /** The same for what loses nothing by an end at any moment, as measuring with a log does: it is ended MEASURING_MS later. */
+  readonly measuring: AbortSignal;
   /** The command line, for the record. */
   readonly line: string;
 }
@@ -58,6 +59,9 @@ export function guardStreams(): void {
     });
 }
 
+/** What has not stopped so long after Ctrl-C. */
+const MEASURING_MS = 1800;
+
 /**
  * Parses `args` and runs `main`; the result is the exit code. Any failure is one line on stderr and code 1
  * (a stack too with --debug), a stop on Ctrl-C is code 130.
@@ -82,7 +86,10 @@ export async function runCommand<Flags extends { readonly debug?: boolean }>(
     const running: Running = {
       line,
       get signal() {
-        return interrupt.listen();
+        return interrupt.listen(Infinity);
+      },
+      get measuring() {
+        return interrupt.listen(MEASURING_MS);
       },
     };
     await main(flags, running);
@@ -100,25 +107,24 @@ export async function runCommand<Flags extends { readonly debug?: boolean }>(
   }
 }
 
-/** What has not stopped so long after Ctrl-C is ended. */
-const AFTER_MS = 1800;
-
-/** Ctrl-C as a signal, from the first `listen` on. */
-function createInterrupt(): { readonly listen: () => AbortSignal; readonly close: () => void } {
+/** Ctrl-C as a signal, from the first `listen` on; the process is ended `endAfterMs` later. */
+function createInterrupt(): { readonly listen: (endAfterMs: number) => AbortSignal; readonly close: () => void } {
   const controller = new AbortController();
   let stoppedAt = Infinity;
+  let least = Infinity;
   let last: NodeJS.Timeout | undefined;
   const stop = (): void => {
     // Wrappers pass one Ctrl-C on a second time; only a later one means "at once".
     if (performance.now() - stoppedAt > 1000) process.exit(130);
     if (controller.signal.aborted) return;
     stoppedAt = performance.now();
-    last = setTimeout(() => process.exit(130), AFTER_MS);
+    if (least < Infinity) last = setTimeout(() => process.exit(130), least);
     controller.abort();
   };
   return {
-    listen() {
-      if (process.listeners('SIGINT').every((listener) => listener !== stop)) process.on('SIGINT', stop);
+    listen(endAfterMs) {
+      least = Math.min(least, endAfterMs);
+      if (!process.listeners('SIGINT').includes(stop)) process.on('SIGINT', stop);
       return controller.signal;
     },
     close() {

@@ -7,7 +7,7 @@
 import type { Backend } from './backend/backend.ts';
 import type { Finding } from './circuit/findings.ts';
 import { fail } from './errors.ts';
-import { settingsOf, type ExplainOptions, type Explanation } from './explain.ts';
+import { settingsOf, type ExplainOptions } from './explain.ts';
 import { explainOnThread } from './explain-on-thread.ts';
 import type { OpenedLog } from './find-circuits.ts';
 import { generate as generateText } from './hooks/generate.ts';
@@ -23,13 +23,14 @@ import { promptQuestionOf } from './lens/tokens/question.ts';
 import { fillTemplate, matchesOf } from './lens/tokens/spans.ts';
 import { maskedToken, toPlayers, type PlayedText, type TextPlayersOptions } from './lens/tokens/text-players.ts';
 import { TEXT_VALUES, type TextValue } from './lens/tokens/text-values.ts';
-import { disposeMeasured, measurersOf, reasonOf, type Elsewhere, type MeasuredGame } from './measure/elsewhere.ts';
+import { disposeMeasured, type Elsewhere, type MeasuredGame } from './measure/elsewhere.ts';
 import { identifyModel } from './model/identity.ts';
 import { tokenizerOf, type Model } from './model/model.ts';
 import { toSequences } from './model/tokens.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
 import { measureFloor } from './solve/float-floor.ts';
+import { backendFacts, modelFacts } from './run-facts.ts';
 import { STUDY_VERSION, type Study } from './study.ts';
 import { chatPrompt } from './tokenizer/chat.ts';
 
@@ -246,31 +247,6 @@ async function behaviourFacts(
   if (found === undefined) return undefined;
   const { prompts, accuracy, rank, probability } = found;
   return { prompts, accuracy, rank, probability };
-}
-
-function modelFacts({ config, parameterCount }: Model, study: Study): Result['model'] {
-  const { family, nLayers, nHeads } = config;
-  return { family, layers: nLayers, heads: nHeads, parameters: parameterCount, weightsHash: study.model.weights };
-}
-
-function backendFacts(
-  backend: Backend,
-  model: Model,
-  study: Study,
-  game: MeasuredGame,
-  { fittedHere }: Explanation,
-): Result['backend'] {
-  const halves = model.storage === 'float32' ? '' : `; weights in ${model.storage}`;
-  return {
-    name: study.backend,
-    reason: reasonOf(game, `${backend.device}; ${backend.why}`) + halves,
-    notes: [
-      ...measurersOf(game),
-      ...backend.passedOver.map(({ name, why }) => `${name}: ${why}`),
-      ...(fittedHere === undefined ? [] : [`a thread for the fit: ${fittedHere}`]),
-    ],
-    selfCheckError: backend.selfCheckError,
-  };
 }
 
 function pilotFacts({ absence, why, tried, rows }: AbsenceChoice, floor: number): Result['pilot'] {

@@ -7,7 +7,7 @@
 import { RANKINGS, spectrumOfRanking, type Interpolated, type RankingName } from './attribution/rankings.ts';
 import type { Backend } from './backend/backend.ts';
 import { fail } from './errors.ts';
-import { settingsOf, type ExplainOptions, type Explanation } from './explain.ts';
+import { settingsOf, type ExplainOptions } from './explain.ts';
 import { explainOnThread } from './explain-on-thread.ts';
 import { openLedger, type Ledger, type ValueLog } from './ledger.ts';
 import type { Finding } from './circuit/findings.ts';
@@ -24,7 +24,7 @@ import { nameParts, parsePlayers, type ComponentPlayer } from './lens/components
 import { questionOf } from './lens/components/question.ts';
 import { METRICS, type Metric } from './lens/metrics.ts';
 import { requireTwins, toTasks, type Prompt, type Task } from './lens/prompts.ts';
-import { disposeMeasured, measurersOf, reasonOf, type Elsewhere, type MeasuredGame } from './measure/elsewhere.ts';
+import { disposeMeasured, type Elsewhere, type MeasuredGame } from './measure/elsewhere.ts';
 import { openComponents, type Execution } from './measure/open-game.ts';
 import { identifyModel } from './model/identity.ts';
 import type { Model } from './model/model.ts';
@@ -33,6 +33,7 @@ import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
 import { measureFloor } from './solve/float-floor.ts';
+import { backendFacts, modelFacts } from './run-facts.ts';
 import { STUDY_VERSION, type Study } from './study.ts';
 
 export interface FindCircuitsOptions extends ExplainOptions, Execution {
@@ -178,32 +179,6 @@ function meanRows(
     );
   if (meanPrompts === undefined) return tasks.map(({ tokens }) => tokens);
   return meanPrompts.map(({ prompt }) => toSequences(model, prompt)[0]);
-}
-
-function modelFacts({ config, parameterCount }: Model, study: Study): Result['model'] {
-  const { family, nLayers, nHeads } = config;
-  return { family, layers: nLayers, heads: nHeads, parameters: parameterCount, weightsHash: study.model.weights };
-}
-
-function backendFacts(
-  backend: Backend,
-  model: Model,
-  study: Study,
-  game: MeasuredGame,
-  { fittedHere }: Explanation,
-): Result['backend'] {
-  const halves = model.storage === 'float32' ? '' : `; weights in ${model.storage}`;
-  return {
-    name: study.backend,
-    reason: reasonOf(game, `${backend.device}; ${backend.why}`) + halves,
-    notes: [
-      ...measurersOf(game),
-      ...backend.passedOver.map(({ name, why }) => `${name}: ${why}`),
-      ...(game.alone === undefined ? [] : [`more threads: ${game.alone}`]),
-      ...(fittedHere === undefined ? [] : [`a thread for the fit: ${fittedHere}`]),
-    ],
-    selfCheckError: backend.selfCheckError,
-  };
 }
 
 function taskFacts({ tasks, metric, ablation, rescale, players }: ComponentGameOptions): Result['task'] {

@@ -63,6 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'explain-on-thread': [...SEAMS, 'solve', 'circuit', 'explain'],
   'explain-worker': [...SEAMS, 'solve', 'circuit', 'explain', 'explain-on-thread'],
   report: [...SEAMS, 'spectrum', 'circuit', 'explain'],
+  'run-facts': [...SEAMS, 'backend', 'model', 'measure', 'explain', 'report'],
 };
 const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'lens', 'measure'];
 /**

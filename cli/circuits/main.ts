@@ -264,7 +264,7 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
           }),
           command: withoutPassword(running.line),
           openLog: output.openLog,
-          signal: running.signal,
+          signal: running.measuring,
           onProgress: progress.update,
         });
         progress.stop();

@@ -180,7 +180,7 @@ export const promptCommand = (args: readonly string[], streams: Streams): Promis
           }),
           command: withoutPassword(running.line),
           openLog: output.openLog,
-          signal: running.signal,
+          signal: running.measuring,
           onProgress: progress.update,
         });
         progress.stop();
