@@ -137,8 +137,8 @@ export async function unpack(sources: readonly string[], deps: string, signal: A
       unpackFolder(source, deps);
       continue;
     }
-    for (const member of membersOf(source)) {
-      const target = targetOf(member.name);
+    const wanted = membersOf(source).map((member) => ({ member, target: targetOf(member.name, source) }));
+    for (const { member, target } of wanted) {
       if (target === undefined) continue;
       await extract(source, member, join(deps, target), signal);
       bytes += member.size;
@@ -151,7 +151,18 @@ export async function unpack(sources: readonly string[], deps: string, signal: A
   return `${sources.length > 1 ? `${sources.length} wheels` : basename(sources[0])}${bytes > 0 ? `: ${(bytes / 1e6).toFixed(0)} MB unpacked` : ''}`;
 }
 
-function targetOf(name: string): string | undefined {
+/** Where a member goes below deps; undefined for one that is not wanted. @throws 'input' for a wanted name that leads out of it. */
+function targetOf(name: string, source: string): string | undefined {
+  const target = wantedAs(name);
+  if (target === undefined || !/[\\:\0]|(?:^|\/)\.{0,2}(?:\/|$)/.test(target)) return target;
+  throw fail(
+    'input',
+    source,
+    `holds ${name}, which would be written outside of its folder; it is no wheel of tensorflow.`,
+  );
+}
+
+function wantedAs(name: string): string | undefined {
   if (LIBRARIES.some((library) => name === `tensorflow/${library}`)) return join('lib', basename(name));
   if (HEADERS.test(name)) return name.slice('tensorflow/'.length);
   return NVIDIA.test(name) ? name : undefined;

@@ -89,7 +89,9 @@ export async function extract(path: string, member: Member, target: string, sign
     transform(chunk: Buffer, _, done: TransformCallback) {
       written += chunk.length;
       crc = crc32(chunk, crc);
-      done(null, chunk);
+      if (written > size)
+        done(fail('input', path, `is damaged: ${name} unpacks to more than the ${size} bytes it lists.`));
+      else done(null, chunk);
     },
   });
   const source = packed === 0 ? [] : createReadStream(path, { start, end: start + packed - 1, highWaterMark: 1 << 20 });

@@ -1,5 +1,14 @@
 /** The parts of install-tensorflow that need no network: wheels read, packages moved in and out, one core kept. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
@@ -97,6 +106,38 @@ describe('reading a wheel', () => {
     await expect(extract(path, member, join(folder, 'changed'))).rejects.toThrow(
       /changed\.whl: is damaged: .*framework\.so\.2 unpacks to 9 bytes with CRC/,
     );
+  });
+
+  it.each([
+    'tensorflow/include/tsl/../../x.h',
+    'tensorflow/include/tensorflow/c/../../../../../x.h',
+    'tensorflow/include/tsl//etc/x.h',
+    'tensorflow/include/tsl/./x.h',
+    'tensorflow/include/tsl/..\\..\\x.h',
+    'tensorflow/include/tsl/c:x.h',
+    'nvidia/../lib/x.so',
+    'nvidia/cublas/lib/..',
+  ])('writes nothing that leads out of the folder: %s', async (name) => {
+    const [outside, deps] = [join(folder, 'outside'), join(folder, 'outside', 'a', 'b', 'deps')];
+    rmSync(outside, { recursive: true, force: true });
+    const path = written('tensorflow-9.whl', zipOf({ ...WHEEL, [name]: 'x' }));
+    await expect(unpack([path], deps, never)).rejects.toMatchObject({
+      kind: 'input',
+      message: expect.stringContaining('which would be written outside of its folder; it is no wheel of tensorflow.'),
+    });
+    expect(existsSync(outside)).toBe(false);
+  });
+
+  it('stops at a member that unpacks to more than it lists', async () => {
+    const whole = zipOf({ 'a.txt': 'x'.repeat(5_000_000) });
+    const listed = whole.lastIndexOf('PK\x01\x02');
+    whole.writeUInt32LE(10, listed + 24);
+    const path = written('bomb.whl', whole);
+    const target = join(folder, 'bomb');
+    await expect(extract(path, membersOf(path)[0], target)).rejects.toThrow(
+      'is damaged: a.txt unpacks to more than the 10 bytes it lists.',
+    );
+    expect(statSync(target).size).toBeLessThanOrEqual(10);
   });
 
   it('takes the two libraries, the C headers and the NVIDIA libraries, and nothing else', async () => {
