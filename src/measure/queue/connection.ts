@@ -120,7 +120,11 @@ function watchSilence(redis: RedisClient): () => void {
     other.on('end', () => others.delete(other));
     return other;
   };
+  let greeting = new Set<RedisClient>(); // connected, and not answered yet
   const look = async (): Promise<void> => {
+    const all = [redis, ...others];
+    for (const each of all) if (each.status === 'connect' && greeting.has(each)) each.disconnect(true);
+    greeting = new Set(all.filter(({ status }) => status === 'connect'));
     if (redis.status !== 'ready') return;
     let timer: NodeJS.Timeout | undefined;
     const silence = new Promise<'silence'>(
@@ -128,7 +132,7 @@ function watchSilence(redis: RedisClient): () => void {
     );
     const outcome = await Promise.race([redis.ping().catch(() => 'error'), silence]);
     clearTimeout(timer);
-    if (outcome === 'silence') for (const each of [redis, ...others]) each.disconnect(true);
+    if (outcome === 'silence') for (const each of all) each.disconnect(true);
   };
   const timer = setInterval(() => void look(), PING_MS).unref();
   return () => clearInterval(timer);

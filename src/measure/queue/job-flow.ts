@@ -11,10 +11,13 @@ import type { AskedMasks, Conflict, Piece } from './asked-masks.ts';
 import { refusalOf, type QueueConnection } from './connection.ts';
 import type { Flight, Other, Request } from './flight.ts';
 import { createSweep } from './job-sweep.ts';
+import { createOthers } from './others-jobs.ts';
 import { jobSize, keptOf, mostMasks } from './job-size.ts';
-import { failureOf, jobOf, readJob, readResult, type Result } from './messages.ts';
+import { failureOf, jobOf, readResult, type Result } from './messages.ts';
 import { openStudyQueue } from './study-queue.ts';
 
+/** Answered jobs whose second answers are compared. */
+const REMEMBERED = 30;
 /** Jobs in flight for each worker: one that it works on, and what hides the way there. */
 const AHEAD = 3;
 /** How often jobs in flight are looked after, and how long after they were sent. */
@@ -63,6 +66,7 @@ export async function openJobFlow(options: FlowOptions): Promise<JobFlow> {
   const requests: Request[] = [];
   const flights = new Map<string, Flight>();
   const others = new Map<string, Other>();
+  const answered = new Map<string, Flight>(); // the last ones, whose answers may come again
   const rates = new Map<string, number>();
   let serial = 0;
   let stopped: Error | undefined;
@@ -88,7 +92,7 @@ export async function openJobFlow(options: FlowOptions): Promise<JobFlow> {
       stop(refusalOf(error, who) ?? fail('backend', who, `a command failed (${error.message}).`));
   };
   const accept = (request: Request, piece: Piece, result: Result): void => {
-    if (!requests.includes(request)) return;
+    if (request.masks.left > 0 && !requests.includes(request)) return; // stopped on the way
     try {
       const conflict = request.masks.accept(piece, result);
       if (conflict !== undefined) options.onConflict(conflict);
@@ -103,9 +107,10 @@ export async function openJobFlow(options: FlowOptions): Promise<JobFlow> {
     options.onResult(result);
   };
   const completed = (id: string, message: unknown): void => {
-    const flight = flights.get(id);
+    const flight = flights.get(id) ?? answered.get(id);
     if (flight !== undefined) {
       flights.delete(id);
+      remember(answered, id, flight);
       const { request, piece } = flight;
       try {
         const result = readResult(message, request.masks.wanted, piece.rows.length, players);
@@ -141,27 +146,11 @@ export async function openJobFlow(options: FlowOptions): Promise<JobFlow> {
     others.delete(id);
     pump();
   };
-  /** A job of another asker's: its answer is waited for where it is wanted here. */
-  const meet = async (id: string, known?: Job): Promise<void> => {
-    if (id.startsWith(`${asker}.`) || others.has(id) || requests.length === 0) return;
-    const job = known ?? (await bull.Job.fromId(queue, id).catch(() => undefined));
-    if (job === undefined || others.has(id)) return;
-    try {
-      const { masks, wanted } = readJob(job.data, players);
-      const pieces = requests
-        .filter((request) => request.masks.wanted === wanted)
-        .flatMap((request) => request.masks.hold(masks).map((piece) => ({ request, piece })));
-      if (pieces.length === 0) return;
-      others.set(id, { wanted, count: masks.count, pieces, missing: false });
-      if (job.finishedOn !== undefined && job.finishedOn !== null) finished(job, id);
-    } catch {
-      // no job of ours
-    }
-  };
   const finished = (job: Job, id: string): void => {
     if (job.returnvalue !== null && job.returnvalue !== undefined) completed(id, job.returnvalue);
     else failed(id, job.failedReason ?? 'it failed');
   };
+  const { meet, look, isLooking } = createOthers({ bull, queue, players, asker, requests, others, finished, broken });
   events.on('completed', ({ jobId, returnvalue }) => completed(jobId, returnvalue));
   events.on('failed', ({ jobId, failedReason }) => failed(jobId, failedReason));
   events.on('removed', ({ jobId }) => lost(jobId));
@@ -198,7 +187,7 @@ export async function openJobFlow(options: FlowOptions): Promise<JobFlow> {
       );
   };
   const pump = (): void => {
-    if (stopped !== undefined) return;
+    if (stopped !== undefined || isLooking()) return;
     const { serving, rates: reported } = facts();
     const most = AHEAD * Math.max(1, serving.length);
     for (let idle = 0; flights.size < most && idle < requests.length; ) {
@@ -264,16 +253,9 @@ export async function openJobFlow(options: FlowOptions): Promise<JobFlow> {
           };
           signal?.addEventListener('abort', stopAsking, { once: true });
           requests.push(request);
-          const look = first || facts().shared;
+          if (!first && !facts().shared) return pump();
           first = false;
-          if (!look) return pump();
-          queue
-            .getJobs(['waiting', 'active', 'completed'], 0, 200)
-            .then(async (jobs) => {
-              for (const job of jobs) if (job?.id !== undefined) await meet(job.id, job);
-              pump();
-            })
-            .catch(broken);
+          void look().then(pump);
         });
       } finally {
         signal?.removeEventListener('abort', stopAsking);
@@ -286,4 +268,11 @@ export async function openJobFlow(options: FlowOptions): Promise<JobFlow> {
       await Promise.allSettled([events.close(), queue.close()]);
     },
   };
+}
+
+/** Puts an entry into a map that holds the last ones. */
+function remember<T>(map: Map<string, T>, id: string, entry: T): void {
+  map.set(id, entry);
+  if (map.size <= REMEMBERED) return;
+  map.delete([...map.keys()][0]);
 }

@@ -1,10 +1,17 @@
 /** A redis-server of its own for a test: a loopback port, its append-only file in a temporary folder; can be killed and started again. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+
+export interface RedisSettings {
+  readonly password?: string;
+  /** Where its files are; removed at the end. */
+  readonly folder?: string;
+  readonly options?: readonly string[];
+}
 
 export interface RedisServer {
   readonly url: string;
@@ -27,9 +34,9 @@ export const HAS_REDIS = ((): boolean => {
 
 export async function startRedis({
   password,
+  folder = mkdtempSync(join(tmpdir(), 'redis-')),
   options = [],
-}: { password?: string; options?: readonly string[] } = {}): Promise<RedisServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'redis-'));
+}: RedisSettings = {}): Promise<RedisServer> {
   const port = await freePort();
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes', '--save', ''];
   if (password !== undefined) args.push('--requirepass', password);
@@ -62,7 +69,8 @@ export async function startRedis({
     async stop() {
       redis.disconnect();
       if (server?.exitCode === null && server.signalCode === null) await kill();
-      rmSync(folder, { recursive: true, force: true });
+      for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+      if (!isMount(folder)) rmdirSync(folder);
     },
   };
 }
@@ -73,4 +81,8 @@ export async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
+}
+
+function isMount(folder: string): boolean {
+  return statSync(folder).dev !== statSync(join(folder, '..')).dev;
 }
