@@ -62,15 +62,19 @@ export function createPast(
     },
   };
   forward(config, parameters, tokens, { ...options, cache: all }).dispose();
-  const joined = (kept: tf.Tensor, length: number, fresh: tf.Tensor): tf.Tensor => {
+  const joined = (kept: tf.Tensor, length: number, fresh: tf.Tensor, groups?: readonly number[]): tf.Tensor => {
     const rows = fresh.shape[0];
-    const seen = tf.slice(kept, [0, 0, 0, 0], [1, length, -1, -1]);
+    const before = tf.slice(kept, [0, 0, 0, 0], [1, length, -1, -1]);
+    const seen = groups === undefined ? before : tf.gather(before, tf.tensor1d([...groups], 'int32'), 2);
     return tf.concat([rows === 1 ? seen : tf.tile(seen, [rows, 1, 1, 1]), fresh], 1);
   };
   return {
     before: (length) => ({
       length,
-      extend: (layer, k, v) => ({ k: joined(held[layer].k, length, k), v: joined(held[layer].v, length, v) }),
+      extend: (layer, k, v, groups) => ({
+        k: joined(held[layer].k, length, k, groups),
+        v: joined(held[layer].v, length, v, groups),
+      }),
     }),
     [Symbol.dispose]: () => tf.dispose(held.flatMap(({ k, v }) => [k, v])),
   };

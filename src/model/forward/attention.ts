@@ -159,7 +159,7 @@ function keysAndQueries(
     return visit(`${attn}.hook_rot_${letter}`, turn(x, dims, here, pairs), at);
   };
   const [q, k, v] = [finish('q'), finish('k'), cut(projected.v)];
-  return { q, ...(pass.cache?.extend(layer, k, v) ?? { k, v }) };
+  return { q, ...(pass.cache?.extend(layer, k, v, plan.kind === 'groups' ? plan.groups : undefined) ?? { k, v }) };
 }
 
 /** q or k [B, S, heads, e] normed over each head, or over all heads together. */

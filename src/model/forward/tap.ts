@@ -41,6 +41,14 @@ export interface Tap {
 export interface KeyValueCache {
   /** Tokens held before this call: P. */
   readonly length: number;
-  /** New k, v [B, S, K, e] of a layer -> those of all P + S tokens. Runs inside tf.tidy. */
-  extend(layer: number, k: tf.Tensor, v: tf.Tensor): { readonly k: tf.Tensor; readonly v: tf.Tensor };
+  /**
+   * New k, v [B, S, K, e] of a layer -> those of all P + S tokens. Runs inside tf.tidy. `groups`: they are of these key/value heads
+   * alone, where a tap leaves heads out.
+   */
+  extend(
+    layer: number,
+    k: tf.Tensor,
+    v: tf.Tensor,
+    groups?: readonly number[],
+  ): { readonly k: tf.Tensor; readonly v: tf.Tensor };
 }

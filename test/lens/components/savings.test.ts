@@ -65,6 +65,8 @@ describe.each(backends)('the savings on %s', (backend) => {
     (
       [
         ['gpt2', 'heads', 'zero'],
+        ['gpt2', 'heads', 'resample'],
+        ['llama: rotary, gated, grouped heads', 'heads', 'resample'],
         ['gpt2', 'heads,mlps', 'mean'],
         ['gpt2', 'heads@positions', 'resample'],
         ['gpt2', 'attns,mlps,embed', 'mean-per-position'],
