@@ -90,6 +90,7 @@ export { type Selector } from './circuit/selector.ts';
 export { explain, type Explanation, type ExplainOptions } from './explain.ts';
 export { findCircuits, type FindCircuitsOptions } from './find-circuits.ts';
 export { patchSweep, PATCHED, type Patched, type PatchSweepOptions } from './patch-sweep.ts';
+export { patchPaths, type PathPatchOptions } from './patch-paths.ts';
 export { patchEffects, type PatchRecord } from './report/patch-record.ts';
 export { explainPrompt, type ExplainPromptOptions } from './explain-prompt.ts';
 export { recordOf, type RecordFacts } from './report/record.ts';

@@ -74,6 +74,7 @@ const TOP = [
   'find-circuits.ts',
   'explain-prompt.ts',
   'patch-sweep.ts',
+  'patch-paths.ts',
   'index.ts',
   'solvers.ts',
   'open-backend.ts',
