@@ -23,6 +23,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: 'which words of a prompt act together on an answer',
     run: async (args, streams) => (await import('./prompt/main.ts')).promptCommand(args, streams),
   },
+  patch: {
+    about: 'activation patching: which places of a run bring the answer, and by which paths',
+    run: async (args, streams) => (await import('./patch/main.ts')).patchCommand(args, streams),
+  },
   tasks: {
     about: 'prompts of the tasks of the literature, for any tokenizer',
     run: async (args, streams) => (await import('./tasks/main.ts')).tasksCommand(args, streams),

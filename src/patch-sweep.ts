@@ -249,6 +249,12 @@ async function untouched(model: Model, tasks: readonly Task[], metric: Metric): 
   }
 }
 
+/** The token at a position of the runs that are patched, as text: of several prompts theirs, `Mary/John`, the first three. */
+function tokenAt(tasks: readonly Task[], position: number): string {
+  const texts = [...new Set(tasks.map(({ strTokens, tokens }) => strTokens[position] ?? `[${tokens[position]}]`))];
+  return `${texts.slice(0, 3).join('/')}${texts.length > 3 ? '/…' : ''}`;
+}
+
 function axesOf(
   { config }: Model,
   what: Patched,
@@ -270,8 +276,7 @@ function axesOf(
   const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
   const axes: PatchAxis[] = [{ name: 'layer', labels: layers?.map(String) ?? numbers(config.nLayers) }];
   if (length !== undefined) {
-    const texts = tasks.length === 1 && tasks[0].strTokens.length === length ? tasks[0].strTokens : numbers(length);
-    axes.push({ name: 'position', labels: texts });
+    axes.push({ name: 'position', labels: numbers(length).map((_, p) => tokenAt(tasks, p)) });
   }
   const kind = kinds[KINDS[what].players];
   if (kind !== undefined)
