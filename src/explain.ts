@@ -4,7 +4,7 @@
  *
  * The driver of every lens, and of games that no lens knows: a function of words is explained by the same call.
  */
-import { judge, type Finding } from './circuit/findings.ts';
+import { judge, settleDoubts, type Doubt, type Finding } from './circuit/findings.ts';
 import { keepAround, MANY, narrow, type Around, type Narrowed } from './attribution/narrow.ts';
 import { spectrumOfRanking } from './attribution/rankings.ts';
 import { autoSelector } from './circuit/enumeration.ts';
@@ -51,8 +51,8 @@ export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgres
   readonly seed?: number | undefined;
   /** Whether more of the metric is better; undefined (default) where that has no meaning. */
   readonly moreIsBetter?: boolean | undefined;
-  /** What is known of the question before it is asked; a broken one gets no circuit. */
-  readonly findings?: readonly Finding[] | undefined;
+  /** What is known of the question before it is asked; a broken one gets no circuit, unless the answer shows that it is none. */
+  readonly findings?: readonly Doubt[] | undefined;
 }
 
 /** ExplainOptions with their defaults. */
@@ -105,7 +105,8 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
   const { moreIsBetter } = options;
   const rivals = { [FIRST_ORDER]: scored.firstOrder, ...options.rivals };
   const run: Run = { ledger, scored, narrowed, rivals, settings, clean, ablated, moreIsBetter, signal, onProgress };
-  const known = [...(options.findings ?? []), ...(around === undefined ? [] : [aroundText(around)])];
+  const doubts = settleDoubts(options.findings ?? [], scored.heldOut);
+  const known = [...doubts, ...(around === undefined ? [] : [aroundText(around)])];
   const broken = known.some(({ kind }) => kind === 'broken question');
   const circuit = broken ? undefined : await circuitOf(run);
   const removal = broken ? undefined : await removalOf(run);

@@ -10,7 +10,7 @@ import { fail } from './errors.ts';
 import { settingsOf, type ExplainOptions } from './explain.ts';
 import { explainOnThread } from './explain-on-thread.ts';
 import { openLedger, type Ledger, type ValueLog } from './ledger.ts';
-import type { Finding } from './circuit/findings.ts';
+import type { Doubt } from './circuit/findings.ts';
 import { behaviourOf, type Behaviour } from './lens/behaviour.ts';
 import type { Ablation } from './lens/components/ablations.ts';
 import { brokenText } from './lens/components/broken-text.ts';
@@ -209,10 +209,10 @@ function findingsOf(
   choice: Choice,
   behaviour: Behaviour | undefined,
   narrow = false,
-): Finding[] {
-  const findings: Finding[] = [];
+): Doubt[] {
+  const findings: Doubt[] = [];
   const broken = brokenText({ choice, behaviour, metric, narrow });
-  if (broken !== undefined) findings.push({ kind: 'broken question', text: broken });
+  if (broken !== undefined) findings.push({ kind: 'broken question', ...broken });
   if (tasks.length === 1)
     findings.push({
       kind: 'one prompt',

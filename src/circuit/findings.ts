@@ -9,18 +9,39 @@ import type { Circuit } from './find-circuit.ts';
 
 export interface Finding {
   /**
-   * broken question: a pilot shows that no answer can be had (pilot.ts). one prompt: what merely favours its answer looks like a part
+   * little left: half of the players keep little of the metric, and yet what they keep is predicted. broken question: a pilot shows that no answer can be had (pilot.ts). one prompt: what merely favours its answer looks like a part
    * of the task. narrowed: the measure that it holds in (attribution/narrow.ts). predicts nothing: R² on masks that were not fitted is not above 0; no value, interaction or circuit is an answer then.
    * no better than first order: interactions are named, and do not predict better than none. circuit: see its verdict.
    */
   readonly kind:
     | 'broken question'
     | 'one prompt'
+    | 'little left'
     | 'narrowed'
     | 'predicts nothing'
     | 'no better than first order'
     | 'circuit';
   readonly text: string;
+}
+
+/** A finding that is made before the answer is there; `ifPredicted` is what is said instead where the answer shows it wrong. */
+export interface Doubt extends Finding {
+  readonly ifPredicted?: string | undefined;
+}
+
+/** R² whose lower bound shows that there was something to predict. */
+const PREDICTS = 0.5;
+
+/**
+ * The doubts as findings, now that the answer was scored: a pilot of thirty masks takes little left with half of the players for
+ * nothing left, and an answer that predicts the values there shows that it was not.
+ */
+export function settleDoubts(doubts: readonly Doubt[], heldOut: Pick<R2Interval, 'r2' | 'low'> | undefined): Finding[] {
+  return doubts.map(({ kind, text, ifPredicted }) =>
+    ifPredicted !== undefined && heldOut !== undefined && heldOut.low > PREDICTS
+      ? { kind: 'little left', text: `${ifPredicted} R² ${heldOut.r2.toFixed(3)} on masks that were not fitted.` }
+      : { kind, text },
+  );
 }
 
 /** What is judged of a scored solution. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { findCircuit, type Circuit } from '../../src/circuit/find-circuit.ts';
-import { judge } from '../../src/circuit/findings.ts';
+import { judge, settleDoubts } from '../../src/circuit/findings.ts';
 import { verdictOf, type Findings } from '../../src/circuit/verdict.ts';
 import { gameFromFunction, type Game } from '../../src/game.ts';
 import { isKept, type Masks } from '../../src/masks.ts';
@@ -148,5 +148,35 @@ describe('what a reader has to know before the answer', () => {
     const circuit = await findCircuit(spectrum, game, { target: 0.9, seed: 0 });
     const [finding] = judge({ solution: { ...solution, spectrum }, heldOut: undefined }, circuit);
     expect(finding.text).toMatch(/^No circuit \(no better than random\): of \d+ other sets of 27 players/);
+  });
+});
+
+describe('a doubt that a pilot has', () => {
+  const doubts = [
+    {
+      kind: 'broken question',
+      text: 'Half of the parts gone is a broken model.',
+      ifPredicted: 'Little is left, predicted with',
+    },
+    { kind: 'one prompt', text: 'One prompt.' },
+  ] as const;
+
+  it('gives way to an answer that predicts the values', () => {
+    expect(settleDoubts(doubts, { r2: 0.948, low: 0.93 })).toEqual([
+      { kind: 'little left', text: 'Little is left, predicted with R² 0.948 on masks that were not fitted.' },
+      { kind: 'one prompt', text: 'One prompt.' },
+    ]);
+  });
+
+  it.each([[{ r2: 0.057, low: -0.06 }], [{ r2: 0.55, low: 0.48 }], [undefined]])(
+    'stands where none does: %o',
+    (heldOut) => {
+      expect(settleDoubts(doubts, heldOut)).toEqual(doubts.map(({ kind, text }) => ({ kind, text })));
+    },
+  );
+
+  it('stands whatever the answer where there is nothing to take apart', () => {
+    const [nothing] = settleDoubts([{ kind: 'broken question', text: 'No better.' }], { r2: 1, low: 0.99 });
+    expect(nothing.kind).toBe('broken question');
   });
 });

@@ -12,8 +12,15 @@ export interface Asked {
   readonly narrow: boolean;
 }
 
-/** One paragraph with the numbers, and what to ask instead; undefined for a sound question about what the model does. */
-export function brokenText({ choice: { pilot, ablation }, behaviour, metric, narrow }: Asked): string | undefined {
+export interface Broken {
+  /** One paragraph with the numbers, and what to ask instead. */
+  readonly text: string;
+  /** What is said instead where an answer predicts the values all the same, up to how well. */
+  readonly ifPredicted?: string;
+}
+
+/** What is wrong; undefined for a sound question about what the model does. */
+export function brokenText({ choice: { pilot, ablation }, behaviour, metric, narrow }: Asked): Broken | undefined {
   const { clean, ablated, half } = pilot;
   const number = (value: number): string => value.toFixed(2);
   const does =
@@ -24,12 +31,21 @@ export function brokenText({ choice: { pilot, ablation }, behaviour, metric, nar
   const halves = `with random halves kept it is ${number(half.mean)}, spread ${number(half.sd)}`;
   switch (pilot.verdict) {
     case 'no better':
-      return `${ends}: keeping everything is no better than keeping nothing, so there is no behaviour to take apart.${does} Ask for something the model can do: other prompts, another answer, a task of \`spexlens tasks\`.`;
+      return {
+        text: `${ends}: keeping everything is no better than keeping nothing, so there is no behaviour to take apart.${does} Ask for something the model can do: other prompts, another answer, a task of \`spexlens tasks\`.`,
+      };
     case 'no range':
-      return `${ends}, and ${halves}: the two ends differ by less than any change does, so a share of their difference means nothing.${does} Ask for something the model can do, or contrast it with another answer or corrupted prompt.`;
-    case 'broken at half':
-      if (narrow) return absentText(behaviour, metric);
-      return `${ends}, and ${halves}: half of the parts gone is a broken model, whose values are noise around those of none. Use another ablation: resample with corrupted prompts (--task makes them, or a pair of prompts whose answers are swapped), fewer players (--layers), or ask around what matters (--narrow).${does}`;
+      return {
+        text: `${ends}, and ${halves}: the two ends differ by less than any change does, so a share of their difference means nothing.${does} Ask for something the model can do, or contrast it with another answer or corrupted prompt.`,
+      };
+    case 'broken at half': {
+      const absent = absentText(behaviour, metric);
+      if (narrow || absent !== undefined) return absent;
+      return {
+        text: `${ends}, and ${halves}: half of the parts gone is a broken model, whose values are noise around those of none. Use another ablation: resample with corrupted prompts (--task makes them, or a pair of prompts whose answers are swapped), fewer players (--layers), or ask around what matters (--narrow).${does}`,
+        ifPredicted: `${ends}, and ${halves}: little is left with half of the parts, so most masks show a model that hardly does this. What they show is predicted all the same, with`,
+      };
+    }
     case 'sound':
       return absentText(behaviour, metric);
     default:
@@ -38,7 +54,7 @@ export function brokenText({ choice: { pilot, ablation }, behaviour, metric, nar
 }
 
 /** What a metric of right answers means where the model guesses: undefined where it does not, or none is asked for. */
-function absentText(behaviour: Behaviour | undefined, { needs }: Asked['metric']): string | undefined {
+function absentText(behaviour: Behaviour | undefined, { needs }: Asked['metric']): Broken | undefined {
   if (behaviour === undefined || needs.clean || !isGuessing(behaviour)) return undefined;
   const { accuracy, prompts, contrasts, rank, probability } = behaviour;
   const share = `${(100 * accuracy).toFixed(0)} % of ${prompts} prompt${prompts === 1 ? '' : 's'}`;
@@ -46,5 +62,7 @@ function absentText(behaviour: Behaviour | undefined, { needs }: Asked['metric']
     contrasts === prompts
       ? 'no more than guessing between the two answers gives'
       : `and gives it rank ${rank}, probability ${probability.toPrecision(2)}`;
-  return `The model is right on ${share}, ${chance}: it does not do this, so no set of its parts can be what does. Ask for something the model can do: other prompts, another answer, a task of \`spexlens tasks\`.`;
+  return {
+    text: `The model is right on ${share}, ${chance}: it does not do this, so no set of its parts can be what does. Ask for something the model can do: other prompts, another answer, a task of \`spexlens tasks\`.`,
+  };
 }
