@@ -34,6 +34,10 @@ export const METHODS: Readonly<Record<string, Fit>> = {
   stack: async (masks, values) => (await fitStack(masks, values)).spectrum,
   // What solver auto answers: the best candidate out of sample.
   auto: async (masks, values) => (await fitBest(masks, values)).spectrum,
+  // The same with other rules: the best itself, and the simplest within half a standard error or a whole one of it.
+  'auto within 0': async (masks, values) => (await fitBest(masks, values, { within: 0 })).spectrum,
+  'auto within 0.5': async (masks, values) => (await fitBest(masks, values, { within: 0.5 })).spectrum,
+  'auto within 1': async (masks, values) => (await fitBest(masks, values, { within: 1 })).spectrum,
 };
 
 /**

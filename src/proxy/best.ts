@@ -19,7 +19,7 @@ import { createPace, runProxySpex, trivialFit, type ProxySpexOptions } from './f
 import { mergeRepeats } from './measured.ts';
 import { MOST_MASKS, MOST_PLAYERS } from './process/gaussian-process.ts';
 import { MOST_INFLUENCE_MASKS } from './process/influence-process.ts';
-import { simplestOfBest } from './simplest-of-best.ts';
+import { simplestOfBest, WITHIN } from './simplest-of-best.ts';
 import { runStack } from './stack.ts';
 import type { Pace } from './trees/tune.ts';
 
@@ -53,6 +53,11 @@ export interface Candidate {
   /** Why it does not take part, e.g. that it would take minutes. */
   passes(split: Split): string | undefined;
   contend(split: Split, options: ProxySpexOptions, pace: Pace): Promise<readonly Contender[]>;
+}
+
+export interface BestOptions extends ProxySpexOptions {
+  /** Standard errors that a simpler answer may fall behind the best; default WITHIN. */
+  readonly within?: number | undefined;
 }
 
 export interface BestFit extends Answer {
@@ -161,7 +166,7 @@ function slowStack({ sample, measured }: Split): boolean {
 export async function fitBest(
   masks: Masks,
   values: ArrayLike<number>,
-  options: ProxySpexOptions = {},
+  options: BestOptions = {},
   candidates: readonly Candidate[] = CANDIDATES,
 ): Promise<BestFit> {
   const measured = mergeRepeats('auto', masks, values);
@@ -185,7 +190,7 @@ export async function fitBest(
       break;
     }
   }
-  const winner = await choose(contenders, split.values);
+  const winner = await choose(contenders, split.values, options.within ?? WITHIN);
   const judges = contenders.flatMap(({ spectrum, outOfSample }) =>
     spectrum === undefined ? [] : [{ spectrum, outOfSample }],
   );
@@ -201,12 +206,13 @@ export async function fitBest(
 }
 
 /** The simplest of the best; one that is hardly better than a simpler one has to confirm it first, in place. */
-async function choose(contenders: Contender[], values: Float64Array): Promise<Contender> {
+async function choose(contenders: Contender[], values: Float64Array, within: number): Promise<Contender> {
   const pick = (): Contender =>
     contenders[
       simplestOfBest(
         values,
         contenders.map(({ complexity, outOfSample }) => ({ complexity, predicted: outOfSample })),
+        within,
       )
     ];
   const scoreOf = ({ outOfSample }: Contender): number => scoreR2(values, squaredError(values, outOfSample));

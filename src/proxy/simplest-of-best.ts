@@ -7,7 +7,7 @@
  */
 
 /** How far a simpler answer may fall behind, in standard errors of the mean difference of squared errors. */
-const WITHIN = 1;
+export const WITHIN = 1;
 
 export interface Rival {
   /** Of two that predict alike the smaller number wins; 0 = no interactions. */
@@ -16,8 +16,8 @@ export interface Rival {
   readonly predicted: ArrayLike<number>;
 }
 
-/** The number of the rival to take; ties go to the earlier. */
-export function simplestOfBest(values: ArrayLike<number>, rivals: readonly Rival[]): number {
+/** The number of the rival to take, the simplest `within` so many standard errors of the best; ties go to the earlier. */
+export function simplestOfBest(values: ArrayLike<number>, rivals: readonly Rival[], within = WITHIN): number {
   const squares = rivals.map(({ predicted }) => Float64Array.from(values, (value, r) => (value - predicted[r]) ** 2));
   const errors = squares.map((square) => square.reduce((sum, e) => sum + e, 0));
   const best = errors.indexOf(Math.min(...errors));
@@ -25,7 +25,7 @@ export function simplestOfBest(values: ArrayLike<number>, rivals: readonly Rival
     .map((_, k) => k)
     .filter((k) => {
       const { mean, error } = meanAndError(squares[k].map((square, r) => square - squares[best][r]));
-      return mean <= WITHIN * error;
+      return mean <= within * error;
     });
   return near.reduce((chosen, k) => {
     const simpler = rivals[k].complexity - rivals[chosen].complexity;

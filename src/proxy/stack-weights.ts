@@ -43,6 +43,15 @@ export function stackWeights(columns: readonly Float64Array[], y: Float64Array, 
   return { weights: best, intercept, error: squaredError(y, combine(columns, best, intercept)) };
 }
 
+/** All weight on column k. */
+export function onlyMember(k: number, columns: readonly Float64Array[], y: Float64Array): StackWeights {
+  return {
+    weights: columns.map((_, other) => (other === k ? 1 : 0)),
+    intercept: 0,
+    error: squaredError(y, columns[k]),
+  };
+}
+
 /** Gaussian elimination on a positive definite system of a few unknowns. */
 function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
   const rows = matrix.map((row, i) => [...row, right[i]]);

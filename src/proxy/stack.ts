@@ -33,7 +33,7 @@ import {
   type Answer,
   type Member,
 } from './stack-members.ts';
-import { combine, crossWeighted, stackWeights } from './stack-weights.ts';
+import { combine, crossWeighted, onlyMember, stackWeights } from './stack-weights.ts';
 import type { Ensemble } from './trees/tree.ts';
 import type { Pace } from './trees/tune.ts';
 
@@ -60,6 +60,8 @@ const PARITIES_FROM = 1.5;
 
 /** Pull to equal weights, in units of the variance of y. */
 const PULL = 0.02;
+/** A member whose out-of-fold error is below this share of the stack's is the answer by itself. */
+const ALONE = 0.5;
 
 /**
  * Two answers that are judged together: the trees with what is best done to them (ProxySPEX), and the stack they are
@@ -101,8 +103,14 @@ export async function runStack(split: Split, options: ProxySpexOptions, pace: Pa
     ...[parities, chained, firstOrderMember(judged)].filter((member) => member !== undefined),
   ];
   const columns = members.map((member) => member.outOfSample);
-  const weighed = stackWeights(columns, y, PULL);
-  const stack = crossWeighted(columns, y, judged.folds, PULL);
+  const mixed = crossWeighted(columns, y, judged.folds, PULL);
+  // Where the game is one member's own, the pull to equal weights costs more than the others bring: then it stands alone.
+  const alone = members.findIndex(
+    ({ name, outOfSample }) =>
+      (name === 'parities' || name === 'trees') && squaredError(y, outOfSample) < ALONE * squaredError(y, mixed),
+  );
+  const weighed = alone < 0 ? stackWeights(columns, y, PULL) : onlyMember(alone, columns, y);
+  const stack = alone < 0 ? mixed : columns[alone];
   // The rare case in which the others mislead, or bring nothing: trees alone.
   const stacked =
     weighed.error <
@@ -112,7 +120,7 @@ export async function runStack(split: Split, options: ProxySpexOptions, pace: Pa
     stack,
     stacked,
     confirm:
-      smooth.length === 0
+      smooth.length === 0 || alone >= 0
         ? undefined
         : async () => {
             const strict: Float64Array[] = [];

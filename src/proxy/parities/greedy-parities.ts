@@ -119,6 +119,17 @@ export function seedsOfTrees(polynomial: SparsePolynomial): number[][] {
   return largestTerms(polynomial, TREE_SEEDS).map((term) => [...term.members]);
 }
 
+/** Pairs and triples up to which all of them may be seeds: 26 players. */
+const MOST_SMALL_SETS = 3000;
+
+/** All pairs and triples of `players`, none where they are too many. */
+export function smallSets(players: number): number[][] {
+  const pairs = (players * (players - 1)) / 2;
+  if (pairs + (pairs * (players - 2)) / 3 > MOST_SMALL_SETS) return [];
+  const all = Array.from({ length: players }, (_, i) => i);
+  return all.flatMap((i) => all.slice(i + 1).flatMap((j) => [[i, j], ...all.slice(j + 1).map((k) => [i, j, k])]));
+}
+
 export interface GreedyOptions {
   /** Seed of the folds, default 0. */
   readonly seed?: number | undefined;
