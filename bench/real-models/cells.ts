@@ -38,7 +38,7 @@ export const CONTROLS: Readonly<Record<string, (tokenizer: TaskTokenizer) => rea
 };
 
 /** Fewer masks than the defaults where only whether there is an answer counts, or one of five tasks: the whole in an hour. */
-const TASK_MASKS = { budget: 512, heldOut: 256 };
+const TASK_MASKS = { budget: 384, heldOut: 192 };
 const CONTROL_MASKS = { budget: 128, heldOut: 64 };
 
 /** Every cell, in the order in which they are run. */

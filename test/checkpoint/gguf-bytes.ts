@@ -119,12 +119,21 @@ export async function converted(family: string, checkpoint: Checkpoint): Promise
   const theta = full['rope_theta'] ?? checkpoint.config['rope_theta'];
   const share = (full['partial_rotary_factor'] ?? checkpoint.config['partial_rotary_factor'] ?? 1) as number;
   const eps = field('rms_norm_eps', 'layer_norm_eps', 'layer_norm_epsilon');
-  const sliding = architecture === 'gemma2' || architecture === 'gemma3' ? optional('sliding_window') : undefined;
-  const scaling = checkpoint.config['rope_scaling'] as { factor: number } | null | undefined;
+  const sliding = ['gemma2', 'gemma3', 'phi3'].includes(architecture) ? (optional('sliding_window') ?? 0) : undefined;
+  const given = checkpoint.config['rope_scaling'] as Record<string, unknown> | null | undefined;
+  const long = given?.['rope_type'] === 'longrope' ? (given as Record<string, number[]>) : undefined;
+  const scaling = long === undefined ? (given as { factor: number } | null | undefined) : undefined;
+  const original = architecture === 'phi3' ? optional('original_max_position_embeddings') : undefined;
+  const stretch = optional('max_position_embeddings') ?? 1;
   const local = optional('rope_local_base_freq');
   const pairs: Record<string, Pair | undefined> = {
     'rope.scaling.type': scaling ? 'linear' : undefined,
     'rope.scaling.factor': scaling ? { f32: scaling.factor } : undefined,
+    'rope.scaling.original_context_length': original,
+    'rope.scaling.attn_factor':
+      long === undefined || original === undefined
+        ? undefined
+        : { f32: Math.sqrt(1 + Math.log(stretch / original) / Math.log(original)) },
     'rope.freq_base_swa': local === undefined ? undefined : { f32: local },
     block_count: field('num_hidden_layers', 'n_layer'),
     context_length: field('max_position_embeddings', 'n_positions'),
@@ -154,6 +163,10 @@ export async function converted(family: string, checkpoint: Checkpoint): Promise
     else if (architecture === 'gpt2' && /\.(c_attn|c_proj|c_fc)\.weight$/.test(name))
       tensors[target] = { shape: shape.toReversed(), data: turned(data, shape[0], shape[1]) };
     else tensors[target] = { shape, data };
+  }
+  for (const length of long === undefined ? [] : (['long', 'short'] as const)) {
+    const data = Float32Array.from((long as Record<string, number[]>)[`${length}_factor`]);
+    tensors[`rope_factors_${length}.weight`] = { shape: [data.length], data };
   }
   return ggufOf(metadata, tensors);
 }

@@ -173,7 +173,7 @@ merges = generate_merges({piece: i for i, piece in enumerate(pieces)}, scores)
 
 # llama.cpp's names of the tensors of the families' golden models.
 FAMILIES = {
-    "llama-smol": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma": "gemma", "gemma2": "gemma2", "gemma3": "gemma3", "gpt2": "gpt2", "phi": "phi2",
+    "llama-smol": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma": "gemma", "gemma2": "gemma2", "gemma3": "gemma3", "gpt2": "gpt2", "phi": "phi2", "phi3": "phi3", "phi3-longrope": "phi3",
 }
 names = {}
 for family, architecture in FAMILIES.items():

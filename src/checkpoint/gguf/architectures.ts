@@ -1,16 +1,11 @@
 /**
  * llama.cpp's architectures as Hugging Face knows them: metadata to the fields of a config.json, tensor names to names.
  *
- * A row of the table says all that an architecture needs; what the fields mean stays with src/model/families. A key of
- * the architecture that the row does not know is refused, since it may change the numbers. Sources: llama.cpp's
+ * A row of the table says all that an architecture needs; what the fields mean stays with src/model/families. Sources: llama.cpp's
  * convert_hf_to_gguf.py and gguf's tensor_mapping.py, whose work is undone here, and llama-model.cpp for what
  * llama.cpp knows by size alone (Gemma 27B's attention scale).
  */
-import { fail } from '../../errors.ts';
-import { quote } from '../strict-json.ts';
-import type { Metadata } from './metadata.ts';
-
-type Fields = Record<string, unknown>;
+export type Fields = Record<string, unknown>;
 
 /** What the converter did to the values of a tensor and reading undoes. */
 export type Undo = 'nothing' | 'rotary rows' | 'one added' | 'transposed';
@@ -33,24 +28,6 @@ export interface Read {
   readonly optional: (key: string) => number | undefined;
   readonly text: (key: string) => string | undefined;
 }
-
-/** Keys that every architecture reads, or that say nothing beyond the tensors' shapes. */
-// prettier-ignore
-const COMMON = [
-  'block_count', 'context_length', 'embedding_length', 'feed_forward_length', 'vocab_size', 'attention.head_count', 'attention.head_count_kv',
-  'attention.layer_norm_rms_epsilon', 'attention.layer_norm_epsilon', 'attention.key_length', 'attention.value_length', 'rope.dimension_count',
-  'rope.freq_base', 'rope.scaling.type', 'rope.scaling.factor', 'rope.scaling.original_context_length', 'rope.scaling.attn_factor',
-  'rope.scaling.finetuned', 'tensor_data_layout',
-];
-/** Keys that change the numbers unless they have this value. */
-const HARMLESS: Readonly<Record<string, number | boolean>> = {
-  expert_count: 0,
-  expert_used_count: 0,
-  use_parallel_residual: true,
-  'attention.causal': true,
-  'attention.max_alibi_bias': 0,
-  'attention.clamp_kqv': 0,
-};
 
 /** Llama's names, which most architectures share. */
 const DECODER = {
@@ -251,39 +228,25 @@ export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map<string, 
       keys: [],
     },
   ],
+  [
+    'phi3',
+    {
+      config: (read, has) => {
+        const window = read.optional('attention.sliding_window') ?? 0;
+        return {
+          ...decoder(read, has, 'phi3'),
+          original_max_position_embeddings:
+            read.optional('rope.scaling.original_context_length') ?? read.number('context_length'),
+          sliding_window: window === 0 ? null : window, // Phi 4 has none, and 0 says so
+        };
+      },
+      names: {
+        ...DECODER,
+        'blk.#.attn_qkv': 'model.layers.#.self_attn.qkv_proj',
+        'blk.#.ffn_up': 'model.layers.#.mlp.gate_up_proj',
+      },
+      undo: nothing,
+      keys: ['attention.sliding_window'],
+    },
+  ],
 ]);
-
-/** The architecture of a file and the fields of its config.json. @throws 'checkpoint' naming what is not read. */
-export function readArchitecture(
-  metadata: Metadata,
-  has: (tensor: string) => boolean,
-): { readonly architecture: Architecture; readonly config: Fields } {
-  const { who } = metadata;
-  const name = metadata.need('general.architecture', metadata.text('general.architecture'));
-  const architecture = ARCHITECTURES.get(name);
-  if (architecture === undefined) {
-    const known = [...ARCHITECTURES.keys()].join(', ');
-    throw fail('checkpoint', who, `is of the architecture ${quote(name)}, which is not read from GGUF; ${known} are.`);
-  }
-  const prefix = `${name}.`;
-  for (const key of metadata.keys.filter((one) => one.startsWith(prefix)).map((one) => one.slice(prefix.length))) {
-    if (COMMON.includes(key) || architecture.keys.includes(key)) continue;
-    const harmless = Object.hasOwn(HARMLESS, key) ? HARMLESS[key] : undefined;
-    const value =
-      typeof harmless === 'boolean'
-        ? metadata.flag(prefix + key)
-        : harmless !== undefined && metadata.number(prefix + key);
-    if (harmless !== undefined && value === harmless) continue;
-    const only = harmless === undefined ? 'it is not known here' : `only ${harmless} is implemented`;
-    throw fail('checkpoint', who, `has ${quote(prefix + key)}, which may change the numbers; ${only}.`);
-  }
-  const [keyLength, valueLength] = ['key', 'value'].map((part) => metadata.number(`${prefix}attention.${part}_length`));
-  if (valueLength !== undefined && keyLength !== undefined && valueLength !== keyLength)
-    throw fail('checkpoint', who, `has keys ${keyLength} and values ${valueLength} wide; heads of one width are read.`);
-  const read: Read = {
-    number: (key) => metadata.need(prefix + key, metadata.number(prefix + key)),
-    optional: (key) => metadata.number(prefix + key),
-    text: (key) => metadata.text(prefix + key),
-  };
-  return { architecture, config: architecture.config(read, has) };
-}

@@ -7,15 +7,17 @@
 import { fail } from '../../errors.ts';
 import { quote } from '../strict-json.ts';
 import { noSuchTensor, type Checkpoint } from '../tensor-source.ts';
-import { readArchitecture, type Architecture, type Undo } from './architectures.ts';
+import type { Architecture, Undo } from './architectures.ts';
 import { openGgufFile, type GgufFile } from './gguf-file.ts';
 import { metadataOf } from './metadata.ts';
+import { readArchitecture } from './read-architecture.ts';
 import { ropeScalingOf } from './rope-factors.ts';
 import { readTokenizer } from './tokenizer.ts';
 import { shapeAfter, undone } from './undo.ts';
 
-/** Llama 3's divisors of rotary frequencies: read into the configuration, no parameter. */
+/** Llama 3's divisors of rotary frequencies, and Phi 3's (LongRoPE): read into the configuration, no parameters. */
 const ROPE_FREQS = 'rope_freqs.weight';
+const [ROPE_SHORT, ROPE_LONG] = ['rope_factors_short.weight', 'rope_factors_long.weight'];
 
 /** Where the values of a tensor, by its Hugging Face name, come from. */
 interface Place {
@@ -47,7 +49,7 @@ export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
   const { architecture, config } = readArchitecture(metadata, (tensor) => file.tensors.has(tensor));
   const scaling = file.tensors.has(ROPE_FREQS)
     ? ropeScalingOf(await file.read(ROPE_FREQS), Number(config['rope_theta']), who)
-    : undefined;
+    : await longRopeOf(file, metadata.number(`${metadata.text('general.architecture')}.rope.scaling.attn_factor`));
   const fields = {
     ...config,
     ...(scaling === undefined ? {} : { rope_scaling: scaling }),
@@ -80,6 +82,17 @@ export async function openGgufCheckpoint(path: string): Promise<Checkpoint> {
   };
 }
 
+/** LongRoPE's factors and amplitude as the `rope_scaling` field that says them. */
+async function longRopeOf(
+  file: GgufFile,
+  amplitude: number | undefined,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
+  if (!file.tensors.has(ROPE_SHORT) || !file.tensors.has(ROPE_LONG)) return undefined;
+  const [short, long] = [await file.read(ROPE_SHORT), await file.read(ROPE_LONG)];
+  const factors = { rope_type: 'longrope', short_factor: Array.from(short), long_factor: Array.from(long) };
+  return amplitude === undefined ? factors : { ...factors, attention_factor: amplitude };
+}
+
 /** Every tensor under its Hugging Face name. */
 function placesOf(
   file: GgufFile,
@@ -89,7 +102,7 @@ function placesOf(
 ): ReadonlyMap<string, Place> {
   const places = new Map<string, Place>();
   for (const [tensor, { type, shape }] of file.tensors) {
-    if (tensor === ROPE_FREQS) continue;
+    if ([ROPE_FREQS, ROPE_SHORT, ROPE_LONG].includes(tensor)) continue;
     const undo = architecture.undo(tensor);
     const kv = tensor.includes('.attn_k.') ? 'num_key_value_heads' : 'num_attention_heads';
     const heads = undo === 'rotary rows' ? Number(fields[kv]) : 1;
