@@ -94,6 +94,12 @@ export interface ModelConfig {
   readonly activation: Activation;
   /** The MLP is W_out (act(W_gate x) · W_in x). */
   readonly gated?: boolean;
+  /**
+   * A mixture: the d_mlp hidden units are those of `count` gated MLPs side by side, and each MLP's are multiplied by its score,
+   * softmax(W_router x), where that is among the `active` largest, else by 0; `normalised`: by its share of those. What is computed
+   * in vain for the others is the price of having every unit in one activation.
+   */
+  readonly experts?: { readonly count: number; readonly active: number; readonly normalised: boolean } | undefined;
   readonly attention: {
     /** What layer l multiplies q·k by. */
     readonly scales: readonly number[];
@@ -195,6 +201,7 @@ export function parameterShapes(config: ModelConfig): Record<string, readonly nu
     norms(block, around.output);
     if (m === 0) continue;
     norms(block, aroundMlp.inputWeights === undefined ? aroundMlp.input : undefined, aroundMlp.stream);
+    if (config.experts !== undefined) linear(`${block}.mlp`, 'router', d, config.experts.count, false);
     if (config.gated === true) linear(`${block}.mlp`, 'gate', d, m, biases.mlp);
     linear(`${block}.mlp`, 'in', d, m, biases.mlp);
     if (config.activation === 'solu_ln') norm(`${block}.mlp.ln`, m);

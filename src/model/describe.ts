@@ -75,7 +75,7 @@ function factsOf(config: ModelConfig): string[] {
   const heads =
     kvHeads(config) === nHeads ? `${nHeads} heads` : `${nHeads} heads on ${kvHeads(config)} key/value heads`;
   const facts = [
-    `${config.family}: ${nLayers} layers, ${heads} of ${dHead}, d_model ${dModel}, ${dMlp === 0 ? 'attention only' : `d_mlp ${dMlp}`}, vocabulary ${dVocab}${dVocabOut === dVocab ? '' : ` -> ${dVocabOut}`}, context ${nCtx}`,
+    `${config.family}: ${nLayers} layers, ${heads} of ${dHead}, d_model ${dModel}, ${dMlp === 0 ? 'attention only' : `d_mlp ${dMlp}${expertsText(config)}`}, vocabulary ${dVocab}${dVocabOut === dVocab ? '' : ` -> ${dVocabOut}`}, context ${nCtx}`,
     `${parameterCount(config)} parameters; ${attention.causal ? 'causal' : 'bidirectional'}; ${layoutOf(config).text}`,
   ];
   if (rotary !== undefined) {
@@ -217,7 +217,7 @@ function formulaOf(hook: string, config: ModelConfig): string {
     'mlp.hook_post':
       config.activation === 'solu_ln'
         ? 'mlp.ln(mid)'
-        : `${ACTIVATION_TEXT[config.activation]}(pre)${config.gated === true ? ' · pre_linear' : ''}`,
+        : `${ACTIVATION_TEXT[config.activation]}(pre)${config.gated === true ? ' · pre_linear' : ''}${config.experts === undefined ? '' : ' · weight of its expert'}`,
     hook_mlp_out: under(layout.mlp.output, `post·W_out${bias(biases.mlp, 'b_out')}`),
     hook_resid_post: `${config.dMlp === 0 || layout.parallel ? 'resid_pre + attn_out' : mid}${config.dMlp === 0 ? '' : ' + mlp_out'}`,
     'unembed.hook_in': `what the logits are read from: ${readOut(config)}`,
@@ -274,4 +274,10 @@ function readOut(config: ModelConfig): string {
   if (config.mlmHead === true)
     x = `mlm_head.ln(${ACTIVATION_TEXT[config.mlmActivation ?? config.activation]}(${x}·W + b))`;
   return x;
+}
+
+function expertsText({ experts }: ModelConfig): string {
+  if (experts === undefined) return '';
+  const { count, active, normalised } = experts;
+  return ` of ${count} experts, ${active} active${normalised ? ', their scores normalised' : ''}`;
 }

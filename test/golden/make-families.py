@@ -79,10 +79,14 @@ CASES = {
     "llama-yarn": ("llama", dict(DECODER, num_key_value_heads=2, rope_parameters=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=8, beta_fast=4.0, beta_slow=1.0, rope_theta=100.0))),
     "qwen2-yarn": ("qwen2", dict(DECODER, num_key_value_heads=2, hidden_act="quick_gelu", rope_parameters=dict(rope_type="yarn", factor=4.0, attention_factor=1.3, truncate=False, original_max_position_embeddings=8, beta_fast=3.0, rope_theta=100.0))),
     "llama-dynamic": ("llama", dict(DECODER, num_key_value_heads=2, hidden_act="relu2", max_position_embeddings=8, rope_parameters=dict(rope_type="dynamic", factor=4.0, rope_theta=100.0))),
+    "mixtral": ("mixtral", dict(DECODER, num_key_value_heads=2, intermediate_size=20, num_local_experts=4, num_experts_per_tok=2, sliding_window=4, rope_parameters=dict(rope_type="default", rope_theta=100.0))),
+    "qwen3_moe": ("qwen3_moe", dict(DECODER, num_key_value_heads=2, head_dim=12, num_experts=5, num_experts_per_tok=2, moe_intermediate_size=12, norm_topk_prob=False)),
+    "qwen3_moe-normed": ("qwen3_moe", dict(DECODER, num_key_value_heads=4, head_dim=8, num_experts=3, num_experts_per_tok=3, moe_intermediate_size=16, norm_topk_prob=True, tie_word_embeddings=True, use_sliding_window=True, sliding_window=3, max_window_layers=1)),
 }
 # Here transformers turns every row of a batch by the frequencies of the longest.
 BY_LONGEST_ROW = ("phi3-longrope", "llama-dynamic")
 MASKED = ("bert", "roberta", "distilbert")
+MIXTURES = ("mixtral", "qwen3_moe")
 
 
 def rope_to_v4(config):
@@ -212,8 +216,9 @@ for seed, (case, (model_type, settings)) in enumerate(CASES.items()):
     folder = OUT / case
     shutil.rmtree(folder, ignore_errors=True)
     auto = AutoModelForMaskedLM if model_type in MASKED else AutoModelForCausalLM
-    config = transformers.AutoConfig.for_model(model_type, **settings, attn_implementation="eager")
-    model = auto.from_config(config, attn_implementation="eager")
+    eager = dict(attn_implementation="eager", **(dict(experts_implementation="eager") if model_type in MIXTURES else {}))
+    config = transformers.AutoConfig.for_model(model_type, **settings, **eager)
+    model = auto.from_config(config, **eager)
     randomise(model, seed)
     model.tie_weights()
     model.to(torch.bfloat16).save_pretrained(folder)
@@ -223,16 +228,16 @@ for seed, (case, (model_type, settings)) in enumerate(CASES.items()):
         rewritten = json.loads((folder / "config.json").read_text())
         V4[case](rewritten)
         (folder / "config.json").write_text(json.dumps(rewritten, indent=1) + "\n")
-    reference = auto.from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
+    reference = auto.from_config(config, **eager, dtype=torch.float32).eval()
     reference.load_state_dict(model.float().state_dict())
-    model = auto.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    model = auto.from_pretrained(folder, dtype=torch.float32, **eager).eval()
 
     generator = torch.Generator().manual_seed(1000 + seed)
     rows = [torch.randint(0, VOCAB, (n,), generator=generator).tolist() for n in LENGTHS]
     if model_type == "roberta":  # a pad token in a text would have no position of its own
         rows = [[token if token != config.pad_token_id else VOCAB - 1 for token in row] for row in rows]
     types = [torch.randint(0, settings["type_vocab_size"], (n,), generator=generator).tolist() for n in LENGTHS] if "type_vocab_size" in settings else None
-    double = auto.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
+    double = auto.from_pretrained(folder, dtype=torch.float64, **eager).eval()
     tensors, results, sharp, own = {}, [], [], 0.0
     for r, row in enumerate(rows):
         inputs = dict(input_ids=torch.tensor([row]))

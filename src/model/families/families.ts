@@ -13,6 +13,7 @@ import { gptj } from './gptj.ts';
 import { gpt2 } from './gpt2.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
+import { mixtral } from './mixtral.ts';
 import { olmo } from './olmo.ts';
 import { olmo2 } from './olmo2.ts';
 import { opt } from './opt.ts';
@@ -20,6 +21,7 @@ import { phi } from './phi.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
+import { qwen3Moe } from './qwen3-moe.ts';
 import { roberta } from './roberta.ts';
 import { stablelm } from './stablelm.ts';
 import { transformerLens } from './transformer-lens.ts';
@@ -32,8 +34,10 @@ export const families: readonly Family[] = [
   bloom,
   llama,
   mistral,
+  mixtral,
   qwen2,
   qwen3,
+  qwen3Moe,
   gemma,
   gemma2,
   gemma3,

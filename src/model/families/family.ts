@@ -28,6 +28,8 @@ export interface Family {
 
 export interface Source {
   readonly tensor: string;
+  /** Tensors of the same shape whose values follow: the shape of all is [1 + those, ...shape]. */
+  readonly more?: readonly string[];
   /** Its shape in the file. */
   readonly shape: readonly number[];
   /** Canonical parameter -> what makes its values. */

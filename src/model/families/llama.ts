@@ -84,6 +84,11 @@ export interface DecoderNames {
   readonly ln1Post?: string;
   readonly ln2?: string;
   readonly ln2Post?: string;
+  /** Of a mixture, within a layer: the router, and expert e's matrices. */
+  readonly experts?: {
+    readonly router: string;
+    readonly matrices: (expert: number) => Readonly<Record<'gate' | 'in' | 'out', string>>;
+  };
 }
 
 export function decoderSources(
@@ -97,6 +102,7 @@ export function decoderSources(
     ln1Post,
     ln2 = 'post_attention_layernorm',
     ln2Post,
+    experts,
   }: DecoderNames = {},
 ): readonly Source[] {
   const prefix = prefixOf(names, 'embed_tokens.weight', prefixes);
@@ -112,9 +118,16 @@ export function decoderSources(
     map.norm(`${layer}.self_attn.k_norm`, `${b}.attn.k_norm`);
     if (ln1Post !== undefined) map.norm(`${layer}.${ln1Post}`, `${b}.ln1_post`);
     map.norm(`${layer}.${ln2}`, `${b}.ln2`);
-    map.linear(`${layer}.mlp.gate_proj`, `${b}.mlp`, 'gate');
-    map.linear(`${layer}.mlp.up_proj`, `${b}.mlp`, 'in');
-    map.linear(`${layer}.mlp.down_proj`, `${b}.mlp`, 'out');
+    if (experts === undefined) {
+      map.linear(`${layer}.mlp.gate_proj`, `${b}.mlp`, 'gate');
+      map.linear(`${layer}.mlp.up_proj`, `${b}.mlp`, 'in');
+      map.linear(`${layer}.mlp.down_proj`, `${b}.mlp`, 'out');
+    } else {
+      map.linear(`${layer}.${experts.router}`, `${b}.mlp`, 'router');
+      const names = (letter: 'gate' | 'in' | 'out') => (expert: number) =>
+        `${layer}.${experts.matrices(expert)[letter]}`;
+      for (const letter of ['gate', 'in', 'out'] as const) map.experts(names(letter), `${b}.mlp`, letter);
+    }
     if (ln2Post !== undefined) map.norm(`${layer}.${ln2Post}`, `${b}.ln2_post`);
   }
   map.norm('norm', 'ln_final');

@@ -17,6 +17,11 @@ export interface NameMap {
   fusedHeads(tensor: string, part: string): void;
   /** Token embedding and unembedding: one tensor where `tied`, else `embedding` and `head`, a full name without .weight. */
   vocabulary(embedding: string, head: string, tied: boolean): void;
+  /**
+   * nn.Linear `tensor(e)`.weight of every expert e -> `part`.W_`letter`, whose hidden units are theirs one after another: columns of
+   * W_gate and W_in, rows of W_out.
+   */
+  experts(tensor: (expert: number) => string, part: string, letter: 'gate' | 'in' | 'out'): void;
   add(source: Source): void;
 }
 
@@ -72,9 +77,31 @@ export function nameMap(config: ModelConfig, prefix: string): NameMap {
       if (!tied) list.push({ tensor: `${head}.weight`, shape: [rows, width], gives: unembedding });
       if (config.biases.unembed) list.push({ tensor: `${head}.bias`, shape: [rows], gives: { 'unembed.b_U': same } });
     },
+    experts(tensor, part, letter) {
+      const { count } = config.experts as NonNullable<ModelConfig['experts']>;
+      const parameter = `${part}.W_${letter}`;
+      const [rows, cols] = shapes[parameter]; // [d, m], or of W_out [m, d]
+      const [first, ...more] = Array.from({ length: count }, (_, e) => `${prefix}${tensor(e)}.weight`);
+      const each = letter === 'out' ? rows / count : cols / count;
+      const shape = letter === 'out' ? [cols, each] : [each, rows];
+      const take: Take =
+        letter === 'out'
+          ? (data) => {
+              const out = new Float32Array(data.length);
+              for (let e = 0; e < count; e++)
+                transposed(cols, each)(equalPart(data, e, count), equalPart(out, e, count));
+              return out;
+            }
+          : transposed(cols, rows);
+      list.push({ tensor: first, more, shape, gives: { [parameter]: take } });
+    },
     add: (source) => void list.push(source),
   };
 }
+
+/** The e-th of `count` equal parts. */
+const equalPart = (values: Float32Array, e: number, count: number): Float32Array =>
+  values.subarray((e * values.length) / count, ((e + 1) * values.length) / count);
 
 /** The first of `prefixes` under which `names` has `tensor`; the first of all when none fits, for the error to name. */
 export function prefixOf(names: ReadonlySet<string>, tensor: string, prefixes: readonly string[]): string {

@@ -74,7 +74,10 @@ function fold(config: ModelConfig, parameters: Tensors): Edit {
     if (attn.input !== undefined) into(`${b}.${attn.input}`, `${b}.attn`, ['Q', 'K', 'V']);
     if (config.dMlp === 0) continue;
     if (mlp.input !== undefined)
-      into(`${b}.${mlp.inputWeights ?? mlp.input}`, `${b}.mlp`, config.gated === true ? ['gate', 'in'] : ['in']);
+      into(`${b}.${mlp.inputWeights ?? mlp.input}`, `${b}.mlp`, [
+        ...(config.experts === undefined ? [] : ['router']),
+        ...(config.gated === true ? ['gate', 'in'] : ['in']),
+      ]);
     if (config.activation === 'solu_ln') into(`${b}.mlp.ln`, `${b}.mlp`, ['out']);
   }
   if (hasFinalNorm(config))

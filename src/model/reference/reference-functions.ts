@@ -110,3 +110,22 @@ export function erf(x: number): number {
   for (let n = 60; n > 0; n--) fraction = n / 2 / (a + fraction);
   return Math.sign(x) * (1 - Math.exp(-a * a) / ((a + fraction) * Math.sqrt(Math.PI)));
 }
+
+/** Hidden units [S, m] times the weights of their experts, whose scores [S, count] are the router's (ModelConfig.experts). */
+export function routed(
+  units: Float64Array,
+  scores: Float64Array,
+  { count, active, normalised }: { readonly count: number; readonly active: number; readonly normalised: boolean },
+): Float64Array {
+  const rows = scores.length / count;
+  const m = units.length / rows;
+  const out = new Float64Array(units.length);
+  for (let r = 0; r < rows; r++) {
+    const shares = softmax(scores.subarray(r * count, (r + 1) * count));
+    const least = shares.toSorted().at(-active) as number;
+    const kept = Array.from(shares, (share) => (share >= least ? share : 0));
+    const total = normalised ? kept.reduce((sum, share) => sum + share, 0) : 1;
+    for (let i = 0; i < m; i++) out[r * m + i] = (units[r * m + i] * kept[Math.floor((i * count) / m)]) / total;
+  }
+  return out;
+}

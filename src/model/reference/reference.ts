@@ -6,7 +6,7 @@
  */
 import { layoutOf, type BlockNorm } from '../layout.ts';
 import type { ModelConfig, Norm } from '../config.ts';
-import { activation, slopeOf, softmax, turned } from './reference-functions.ts';
+import { activation, routed, slopeOf, softmax, turned } from './reference-functions.ts';
 
 /** Row-major matrices by canonical parameter name. */
 export type ReferenceParameters = Readonly<
@@ -154,6 +154,8 @@ export function referenceForward(
       const up = product(input, d, at(`${name}.W_in`), m, bias(`${name}.b_in`));
       post = post.map((x, i) => x * up[i]);
     }
+    if (config.experts !== undefined)
+      post = routed(post, product(input, d, at(`${name}.W_router`), config.experts.count), config.experts);
     if (config.activation === 'solu_ln') post = normalise(post, `${name}.ln`, m);
     return product(post, m, at(`${name}.W_out`), d, bias(`${name}.b_out`));
   };

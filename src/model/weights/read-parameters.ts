@@ -78,6 +78,13 @@ function isFiniteThroughout(values: Float32Array): boolean {
   return a + b + c + d === 0;
 }
 
+/** The values of tensors of one size, one after another. */
+async function joined(checkpoint: Checkpoint, tensors: readonly string[], into: Float32Array): Promise<Float32Array> {
+  const each = into.length / tensors.length;
+  for (const [k, tensor] of tensors.entries()) into.set(await checkpoint.read(tensor), k * each);
+  return into;
+}
+
 /**
  * The model's parameters onto the device, matrices in `storage`, into `into` under their canonical names.
  *
@@ -97,7 +104,10 @@ export async function readParameters(
   const who = `checkpoint ${checkpoint.folder}`;
   const shapes = parameterShapes(config);
   const sources = [...family.sources(config, names, checkpoint.config)];
-  for (const { tensor, shape } of sources) {
+  for (const { tensor, shape } of sources.flatMap((source) => [
+    source,
+    ...(source.more ?? []).map((tensor) => ({ ...source, tensor })),
+  ])) {
     const entry = checkpoint.tensors.get(tensor);
     if (entry === undefined)
       throw fail(
@@ -114,7 +124,8 @@ export async function readParameters(
     }
   }
   // Largest first: what it costs on the way is then spent while little else is held.
-  const size = ({ shape }: Source): number => shape.reduce((product, length) => product * length, 1);
+  const size = ({ shape, more = [] }: Source): number =>
+    shape.reduce((product, length) => product * length, 1 + more.length);
   sources.sort((a, b) => size(b) - size(a));
   // WebAssembly copies a tensor's values at once, so two arrays serve them all in turn; other backends may keep them.
   const sizes = sources.map(size);
@@ -122,7 +133,12 @@ export async function readParameters(
     tf.getBackend() === 'wasm'
       ? sizes.slice(0, 2).map((length, i) => new Float32Array(i === 0 ? length : Math.min(length, AHEAD_VALUES)))
       : [];
-  const readAt = async (i: number): Promise<Float32Array> => checkpoint.read(sources[i].tensor, shared[i % 2]);
+  const readAt = async (i: number): Promise<Float32Array> => {
+    const { tensor, more } = sources[i];
+    return more === undefined
+      ? checkpoint.read(tensor, shared[i % 2])
+      : joined(checkpoint, [tensor, ...more], shared[i % 2]?.subarray(0, sizes[i]) ?? new Float32Array(sizes[i]));
+  };
   let ahead: Promise<Float32Array> | undefined;
   try {
     for (let i = 0; i < sources.length; i++) {
@@ -136,6 +152,6 @@ export async function readParameters(
   } finally {
     await ahead?.catch(() => {});
   }
-  const used = new Set(sources.map(({ tensor }) => tensor));
+  const used = new Set(sources.flatMap(({ tensor, more = [] }) => [tensor, ...more]));
   return [...names].filter((name) => !used.has(name) && !family.isBuffer(name));
 }
