@@ -1,4 +1,5 @@
 /** Where tensors run, and that they come out right there: a backend is opened with the self-check of the forward pass. */
+import { awaited } from './awaited.ts';
 import { chooseBackend, type Backend, type BackendOptions } from './backend/backend.ts';
 import { SELF_CHECK_TOLERANCE, selfCheck } from './model/reference/self-check.ts';
 
@@ -10,6 +11,8 @@ import { SELF_CHECK_TOLERANCE, selfCheck } from './model/reference/self-check.ts
  * @example const backend = await openBackend();
  * @throws 'backend' when it is unknown, absent, or computes wrong numbers.
  */
-export async function openBackend(choice = 'auto', options: BackendOptions = {}): Promise<Backend> {
-  return chooseBackend(choice, { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE }, options);
+export function openBackend(choice = 'auto', options: BackendOptions = {}): Promise<Backend> {
+  const fields = ['name', 'device', 'why', 'passedOver', 'selfCheckError', 'close'] as const;
+  const check = { run: selfCheck, tolerance: SELF_CHECK_TOLERANCE };
+  return awaited('openBackend', fields, chooseBackend(choice, check, options));
 }

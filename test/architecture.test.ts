@@ -10,6 +10,7 @@ const SRC = resolve(import.meta.dirname, '../src');
 const SEAMS = [
   'printable',
   'errors',
+  'awaited',
   'version',
   'frozen',
   'random',
@@ -29,6 +30,7 @@ const SEAMS = [
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   printable: [],
   errors: ['printable'],
+  awaited: ['errors'],
   version: [],
   frozen: [],
   platform: ['errors'],
@@ -48,8 +50,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kernels: ['errors'],
   backend: ['errors', 'platform', 'kernels'],
   checkpoint: ['errors', 'platform'],
-  tokenizer: ['errors', 'platform', 'checkpoint'],
-  model: ['errors', 'platform', 'random', 'study', 'checkpoint', 'tokenizer'],
+  tokenizer: ['errors', 'awaited', 'platform', 'checkpoint'],
+  model: ['errors', 'awaited', 'platform', 'random', 'study', 'checkpoint', 'tokenizer'],
   hooks: [...SEAMS, 'backend', 'model', 'tokenizer'],
   lens: [...SEAMS, 'pilot', 'model', 'hooks'],
   measure: [...SEAMS, 'model', 'lens'],

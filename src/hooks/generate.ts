@@ -13,6 +13,7 @@ import { forward } from '../model/forward/forward.ts';
 import { createKeyValueCache } from '../model/forward/key-value-cache.ts';
 import { keepsFrequencies } from '../model/forward/rotary.ts';
 import type { Model } from '../model/model.ts';
+import { notFiniteIn } from '../model/not-finite.ts';
 import { toSequences, toSingleToken, type Input, type TokenOptions } from '../model/tokens.ts';
 import { createRandom } from '../random.ts';
 import { continuation, type Continuation } from './continuation.ts';
@@ -188,6 +189,9 @@ async function* steps(run: Run): AsyncGenerator<GeneratedStep, void, undefined> 
       await new Promise((resolve) => setImmediate(resolve)); // signals and output get their turn
       if (signal?.aborted) throw fail('aborted', 'generate', `stopped on request after ${step} new tokens.`);
       const logits = await lastLogits(run, cache);
+      const odd = logits.findIndex((row) => row.some((logit) => Number.isNaN(logit)));
+      const cause = odd < 0 ? undefined : await notFiniteIn(run.model, run.tokens[odd]);
+      if (cause !== undefined) throw cause;
       const tokens = rows.map((row, r) =>
         row.stopped ? undefined : chooseToken(logits[r], { temperature, topK }, randoms[r]),
       );

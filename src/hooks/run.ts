@@ -190,6 +190,7 @@ export function hookTap(hooks: ResolvedHooks, past = 0): Tap {
       const positions = past === 0 ? at : at.map((p) => past + p);
       for (const run of hooks.get(name) ?? []) {
         const result = run(current, { name, layer: layerOf(name), positions });
+        requireUndisposed(name, current);
         if (result === undefined) continue;
         checkReplacement(name, current, result);
         current = result;
@@ -197,6 +198,12 @@ export function hookTap(hooks: ResolvedHooks, past = 0): Tap {
       return current;
     },
   };
+}
+
+/** @throws 'input' where a hook disposed what it was shown. */
+function requireUndisposed(name: HookName, activation: tf.Tensor): void {
+  if (activation.isDisposed)
+    throw fail('input', `hook ${name}`, 'disposed the activation that it was given; leave that to the run.');
 }
 
 /** @throws 'input' unless a hook's result fits where it was. */
@@ -209,6 +216,8 @@ export function checkReplacement(name: HookName, before: tf.Tensor, after: unkno
       `returned ${what}; return a tensor of shape [${before.shape.join()}], or nothing to leave it.`,
     );
   }
+  if (after.isDisposed)
+    throw fail('input', `hook ${name}`, 'returned a tensor that it had disposed; return one that lives, or nothing.');
   const shape: readonly number[] = after.shape;
   const fits =
     shape.length === before.rank &&

@@ -6,6 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { forward } from '../model/forward/forward.ts';
 import type { Model } from '../model/model.ts';
+import { notFiniteIn } from '../model/not-finite.ts';
 import type { Task } from './prompts.ts';
 import { turn } from './turn.ts';
 
@@ -82,7 +83,8 @@ export function isGuessing({ prompts, contrasts, accuracy, rank, vocabulary }: B
   return accuracy * prompts <= prompts / 2 + chance;
 }
 
-async function answerOf({ config, parameters }: Model, task: Task, correct: number): Promise<Answer> {
+async function answerOf(model: Model, task: Task, correct: number): Promise<Answer> {
+  const { config, parameters } = model;
   const position = task.position ?? task.tokens.length - 1;
   const logits = tf.tidy(() => {
     const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
@@ -90,6 +92,8 @@ async function answerOf({ config, parameters }: Model, task: Task, correct: numb
   });
   const values = await logits.data();
   logits.dispose();
+  const cause = values.every((value) => Number.isFinite(value)) ? undefined : await notFiniteIn(model, task.tokens);
+  if (cause !== undefined) throw cause;
   let [rank, first, total] = [1, 0, 0];
   values.forEach((value, id) => {
     if (value > values[correct]) rank++;

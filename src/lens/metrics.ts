@@ -36,6 +36,27 @@ export interface Metric {
   value(logits: tf.Tensor3D, target: Target, clean: tf.Tensor3D | undefined): tf.Tensor1D;
 }
 
+/** What `metric` makes of the logits of B rows, [B]. @throws 'input' when that is not one number a row. */
+export function metricOfRows(
+  metric: Pick<Metric, 'name' | 'value'>,
+  logits: tf.Tensor3D,
+  target: Target,
+  clean: tf.Tensor3D | undefined,
+): tf.Tensor1D {
+  return requireRowNumbers(`metric ${metric.name}`, metric.value(logits, target, clean), logits.shape[0]);
+}
+
+/** @throws 'input' in the name of `who` unless `value` is a tensor [rows] that lives. */
+export function requireRowNumbers(who: string, value: unknown, rows: number): tf.Tensor1D {
+  const wanted = `a tensor [${rows}], one number for each row of the logits, is needed`;
+  if (!(value instanceof tf.Tensor))
+    throw fail('input', who, `returned ${value instanceof Promise ? 'a Promise' : typeof value}; ${wanted}.`);
+  if (value.isDisposed) throw fail('input', who, `returned a tensor that it had disposed; ${wanted}.`);
+  if (value.rank !== 1 || value.shape[0] !== rows)
+    throw fail('input', who, `returned a tensor [${value.shape.join()}]; ${wanted}.`);
+  return value as tf.Tensor1D;
+}
+
 const answering = ({ tokens, position }: Target): number[] => [position ?? tokens.length - 1];
 const everything = (): undefined => undefined;
 const answer = { correct: true, incorrect: false, clean: false };

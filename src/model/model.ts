@@ -4,6 +4,8 @@
  * A model is a folder in Hugging Face layout (config.json, weights, tokenizer.json), a GGUF file or a hub id. The numbers are
  * the checkpoint's own; nothing is folded or centred. The owner of a model disposes it.
  */
+import * as tf from '@tensorflow/tfjs-core';
+import { awaited } from '../awaited.ts';
 import { fail } from '../errors.ts';
 import { fileIn } from '../platform/files.ts';
 import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
@@ -59,9 +61,15 @@ export interface LoadOptions {
  * Loads a model onto the current backend.
  * @param model a folder, a GGUF file, or a hub id: `org/name` or `org/name@revision`.
  * @throws 'checkpoint' when something is missing, damaged, of an unknown architecture or of the wrong shape;
- * 'backend' for a storage that the current backend does not have; 'input' for one that cannot hold a weight.
+ * 'backend' when none is open, and for a storage that the current one does not have; 'input' for one that cannot hold a weight.
  */
-export async function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
+export function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
+  const fields = ['config', 'parameters', 'tokenizer', 'name', 'parameterCount'] as const;
+  return awaited('loadModel', fields, load(model, options));
+}
+
+async function load(model: string, options: LoadOptions): Promise<Model> {
+  requireBackend();
   const storage = requireStorage(options.storage ?? 'float32');
   const { folder, name } = await locateModel(model, options.hub);
   const { checkpoint, family, config, notes } = interpretCheckpoint(await openCheckpoint(folder));
@@ -76,6 +84,15 @@ export async function loadModel(model: string, options: LoadOptions = {}): Promi
   } catch (error) {
     disposeParameters(parameters);
     throw error;
+  }
+}
+
+/** @throws 'backend' where no tensor can be made yet. */
+function requireBackend(): void {
+  try {
+    tf.backend();
+  } catch {
+    throw fail('backend', 'loadModel', 'no backend is open to hold the weights; call "await openBackend()" first.');
   }
 }
 
@@ -113,7 +130,7 @@ export function createModel(
     parameterCount: parameterCount(config),
     unusedTensors: origin.unusedTensors ?? [],
     notes: origin.notes ?? [],
-    [Symbol.dispose]: () => disposeParameters(parameters),
+    [Symbol.dispose]: () => disposeParameters(parameters, `model ${origin.name}`),
   };
 }
 

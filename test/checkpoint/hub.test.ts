@@ -625,6 +625,14 @@ describe('what is neither a folder nor a hub id', () => {
       'model no-such-folder: there is no such folder; pass a folder with config.json and weights, a .gguf file, or a hub id such as openai-community/gpt2.',
     );
     expect(await messageOf(locateModel('./no/such'))).toContain('there is no such folder');
+    expect(await messageOf(locateModel('models/ioi-tinny', { endpoint: hub.endpoint }))).toBe(
+      'model models/ioi-tinny: there is no such folder in models; did you mean models/ioi-tiny? Else for a hub id of that name write models/ioi-tinny@main.',
+    );
+    expect(await messageOf(locateModel('org/model.gguf', { endpoint: hub.endpoint }))).toBe(
+      'model org/model.gguf: there is no such file; for a hub id of that name write org/model.gguf@main.',
+    );
+    expect(await messageOf(locateModel('model.gguf'))).toBe('model model.gguf: there is no such file.');
+    expect(hub.asked).toEqual([]);
     expect((await locateModel(IOI)).name).toBe('ioi-tiny');
   });
 });

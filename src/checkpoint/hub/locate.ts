@@ -1,7 +1,7 @@
 /** A model by name: a folder or a GGUF file on this machine, else a hub id, downloaded into the shared cache. */
-import { stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
-import { fail } from '../../errors.ts';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { closest, fail } from '../../errors.ts';
 import { isGguf } from '../weight-files.ts';
 import { looksLikeHubId, parseHubId } from './hub-id.ts';
 import { hubSettings, type HubOptions } from './settings.ts';
@@ -23,14 +23,32 @@ export async function locateModel(model: string, options: HubOptions = {}): Prom
   const there = await stat(model).catch(() => undefined);
   if (there !== undefined) return { folder: resolve(model), name: nameOf(resolve(model)) };
   if (!looksLikeHubId(model)) {
+    if (isGguf(model)) throw fail('checkpoint', `model ${model}`, 'there is no such file.');
     throw fail(
       'checkpoint',
       `model ${model}`,
       'there is no such folder; pass a folder with config.json and weights, a .gguf file, or a hub id such as openai-community/gpt2.',
     );
   }
+  await refusePath(model);
   const id = parseHubId(model);
   return { folder: await fetchSnapshot(id, await hubSettings(options)), name: id.name };
+}
+
+/**
+ * `models/gtp2` where there is a folder `models`, and whatever ends in `.gguf`, is a path with a slip in it: nobody waits for a hub to
+ * say so. With a revision it is a hub id.
+ */
+async function refusePath(model: string): Promise<void> {
+  if (model.includes('@')) return;
+  const hub = `for a hub id of that name write ${model}@main`;
+  if (isGguf(model)) throw fail('checkpoint', `model ${model}`, `there is no such file; ${hub}.`);
+  const parent = dirname(model);
+  const names = await readdir(parent).catch(() => undefined);
+  if (names === undefined) return;
+  const [near] = closest(basename(model), names, 1);
+  const meant = near === undefined ? ';' : `; did you mean ${join(parent, near)}? Else`;
+  throw fail('checkpoint', `model ${model}`, `there is no such folder in ${parent}${meant} ${hub}.`);
 }
 
 /** `/a/b` is b, `/a/b.gguf` too. */

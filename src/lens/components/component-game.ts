@@ -10,6 +10,7 @@ import type { Masks } from '../../masks.ts';
 import { fail, throwIfAborted } from '../../errors.ts';
 import { checkPlayers, type Game, type GradientOptions, type MaskGradients, type ValueOptions } from '../../game.ts';
 import type { Model } from '../../model/model.ts';
+import { notFiniteIn } from '../../model/not-finite.ts';
 import {
   chooseBatch,
   chooseGradientBatch,
@@ -64,10 +65,25 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
   const block: BlockSize = {
     size: Math.min(batchSize, chooseGradientBatch(model, tasks, metric, options.byteLimit ?? GRADIENT_BYTES)),
   };
+  /** @throws 'checkpoint' where values that are not finite are the model's fault. */
+  const blameModel = async (values: ArrayLike<number>): Promise<void> => {
+    if (Array.prototype.every.call(values, Number.isFinite)) return;
+    for (const { tokens } of tasks) {
+      const cause = await notFiniteIn(model, tokens);
+      if (cause !== undefined) throw cause;
+    }
+  };
   const gradientsAt = async (m: Float32Array, gradientOptions: GradientOptions = {}): Promise<MaskGradients> => {
     checkNumbers(name, m, n);
     const rows = (start: number, end: number): Float32Array => m.subarray(start * n, end * n);
-    return differentiateMasks(name, prompts, { count: m.length / n, players: n, rows }, block, gradientOptions);
+    return differentiateMasks(
+      name,
+      prompts,
+      { count: m.length / n, players: n, rows },
+      block,
+      gradientOptions,
+      blameModel,
+    );
   };
   const everyPlayer = Array.from({ length: n }, (_, i) => i);
   const gradients = async (masks: Masks, gradientOptions: GradientOptions = {}): Promise<MaskGradients> => {
@@ -79,7 +95,14 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
         everyPlayer,
         0,
       );
-    return differentiateMasks(name, prompts, { count: masks.count, players: n, rows }, block, gradientOptions);
+    return differentiateMasks(
+      name,
+      prompts,
+      { count: masks.count, players: n, rows },
+      block,
+      gradientOptions,
+      blameModel,
+    );
   };
   const first = (masks: Masks, row: number): number => Math.min(...prompts.map((prompt) => prompt.from(masks, row)));
   const ordered = (masks: Masks): OrderedMasks =>
@@ -100,7 +123,8 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
     ...(metric.differentiable === false ? {} : { gradients, gradientsAt }),
     async value(masks, valueOptions: ValueOptions = {}) {
       checkPlayers(name, players.length, masks);
-      const report = reporter(masks.count, valueOptions);
+      const landed: { readonly rows: ArrayLike<number>; readonly values: Float64Array }[] = [];
+      const report = reporter(masks.count, { onValues: (rows, values) => landed.push({ rows, values }) });
       const run = startRun(prompts, ordered(masks), stateBytes, report.accept);
       try {
         while (!run.done()) {
@@ -109,6 +133,10 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
             const launched = await run.launch(batchSize, async () => turn(valueOptions.signal, name));
             // While one batch is read back, the next is already on its way.
             if (run.flying() > 1 || !launched) await run.land();
+            for (const { rows, values } of landed.splice(0)) {
+              await blameModel(values);
+              valueOptions.onValues?.(rows, values);
+            }
           } catch (error) {
             if (batchSize === 1 || !isOutOfMemory(error)) throw error;
             await run.restart();

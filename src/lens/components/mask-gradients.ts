@@ -19,13 +19,14 @@ export interface BlockSize {
 /** Rows [start, end) of masks as numbers, [(end - start) · players]. */
 export type MaskRows = (start: number, end: number) => Float32Array;
 
-/** The mean over `prompts` of values and gradients of `count` masks over `players` players. */
+/** The mean over `prompts` of values and gradients of `count` masks over `players` players; `check` sees every block's values before anybody is told. */
 export async function differentiateMasks(
   name: string,
   prompts: readonly Pick<PromptRun, 'differentiate'>[],
   { count, players, rows }: { readonly count: number; readonly players: number; readonly rows: MaskRows },
   block: BlockSize,
   { signal, onGradients }: GradientOptions,
+  check: (values: ArrayLike<number>) => Promise<void>,
 ): Promise<MaskGradients> {
   const values = new Float64Array(count);
   const gradients = new Float32Array(count * players);
@@ -49,6 +50,7 @@ export async function differentiateMasks(
       block.size = Math.ceil(Math.min(block.size, end - start) / 2);
       continue;
     }
+    await check(values.subarray(start, end));
     const told = Array.from({ length: end - start }, (_, k) => start + k);
     onGradients?.(told, values.slice(start, end), gradients.slice(start * players, end * players));
     start = end;

@@ -21,7 +21,7 @@ import type { ComponentPlayer } from './components.ts';
 import { addSlopes, factorsOf } from './mask-factors.ts';
 import { createPast, firstChanged, hasPast, type Past } from './past.ts';
 import { sharedStages, type MaskBlock, type OrderedMasks } from './mask-order.ts';
-import type { Metric } from '../metrics.ts';
+import { metricOfRows, type Metric } from '../metrics.ts';
 import { createPrefixStates, type PrefixStates } from './prefix-states.ts';
 import type { Task } from '../prompts.ts';
 
@@ -105,17 +105,17 @@ function preparePrompt(
   const visible = saves('positions') ? scored : undefined;
   const seen = visible ?? Array.from({ length }, (_, p) => p);
   const ablator = ablatorOf(model, players, task, seen, source, rescale);
-  const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
   const columns = metric.columns(task);
-  const unembed = columns === undefined || !saves('columns') ? undefined : selectColumns(model, columns);
-  const clean = metric.needs.clean
-    ? (tf.tidy(() => tf.logSoftmax(forward(config, parameters, tokens, { scored }))) as tf.Tensor3D)
-    : undefined;
+  const { tokens, unembed, clean } = orDispose(ablator, () => heldOf(model, metric, task, scored, saves('columns')));
   const usesPast = saves('past') && saves('trunk') && saves('positions') && hasPast(config, length);
   const changed = usesPast ? firstChanged(players, task, ablation) : () => 0;
   const firstScored = Math.min(...scored);
   const from = (masks: Masks, row: number): number => Math.min(firstScored, changed(masks, row));
   let past: Past | undefined;
+  let disposed = false;
+  const requireAlive = (): void => {
+    if (disposed) throw fail('input', `${model.name} ${metric.name}`, 'was disposed; make a new one.');
+  };
   const stagesBefore = Array.from(
     { length: config.nLayers },
     (_, layer) => ablator.hooks.filter((hook) => (layerOf(hook) ?? -1) < layer).length,
@@ -142,6 +142,7 @@ function preparePrompt(
       ),
     run: (block, { before, after }, states) =>
       tf.tidy(() => {
+        requireAlive();
         const masks = block.end - block.start;
         let first = length;
         for (let row = block.start; row < block.end; row++) first = Math.min(first, from(block.masks, row));
@@ -160,9 +161,10 @@ function preparePrompt(
           cache: first === 0 ? undefined : past?.before(first),
         });
         // A prompt that no mask changes keeps batch 1: every mask has the same value.
-        return tf.add(metric.value(read(logits), task, clean), tf.zeros([masks])) as tf.Tensor1D;
+        return tf.add(metricOfRows(metric, read(logits), task, clean), tf.zeros([masks])) as tf.Tensor1D;
       }),
     async differentiate(m) {
+      requireAlive();
       const n = players.length;
       const rows = m.length / n;
       const { cells } = ablator;
@@ -174,7 +176,7 @@ function preparePrompt(
           const input = saves('trunk') ? tokens : (tf.tile(tokens, [rows, 1]) as tf.Tensor2D);
           const tap = ablator.tapFactors(factors);
           const logits = forward(config, parameters, input, { tap, scored: visible, unembed });
-          return tf.add(metric.value(read(logits), task, clean), tf.zeros([rows])) as tf.Tensor1D;
+          return tf.add(metricOfRows(metric, read(logits), task, clean), tf.zeros([rows])) as tf.Tensor1D;
         });
         const slopes = new Float64Array(rows * n);
         for (const [stage, gradient] of passed.gradients.entries())
@@ -186,11 +188,43 @@ function preparePrompt(
       }
     },
     [Symbol.dispose]() {
+      disposed = true;
       tf.dispose([tokens, unembed?.W, unembed?.b, clean].filter((tensor) => tensor !== undefined));
       past?.[Symbol.dispose]();
       ablator[Symbol.dispose]();
     },
   };
+}
+
+/** What a prompt's runs share; the caller owns it. */
+interface Held {
+  readonly tokens: tf.Tensor2D;
+  readonly unembed: ReturnType<typeof selectColumns> | undefined;
+  readonly clean: tf.Tensor3D | undefined;
+}
+
+function heldOf(model: Model, metric: Metric, task: Task, scored: readonly number[], narrowed: boolean): Held {
+  const { config, parameters } = model;
+  const columns = metric.columns(task);
+  return tf.tidy(() => {
+    const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
+    const unembed = columns === undefined || !narrowed ? undefined : selectColumns(model, columns);
+    const clean = metric.needs.clean
+      ? (tf.tidy(() => tf.logSoftmax(forward(config, parameters, tokens, { scored }))) as tf.Tensor3D)
+      : undefined;
+    for (const tensor of [tokens, unembed?.W, unembed?.b, clean]) if (tensor !== undefined) tf.keep(tensor);
+    return { tokens, unembed, clean };
+  });
+}
+
+/** What `make` returns; when it throws, `owned` goes with it. */
+function orDispose<T>(owned: Disposable, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    owned[Symbol.dispose]();
+    throw error;
+  }
 }
 
 interface Passed {

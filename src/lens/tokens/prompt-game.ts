@@ -11,8 +11,10 @@ import { checkPlayers, type Game } from '../../game.ts';
 import { emptyMasks, masksFromMembers } from '../../masks.ts';
 import { forward } from '../../model/forward/forward.ts';
 import type { Model } from '../../model/model.ts';
+import { notFiniteIn } from '../../model/not-finite.ts';
 import { columnsOf } from '../../model/weights/parameters.ts';
 import { bytesPerRow, isOutOfMemory, mostRows, requireRoomForRows } from '../batch-size.ts';
+import { requireRowNumbers } from '../metrics.ts';
 import { turn } from '../turn.ts';
 import type { StandIn } from './absences.ts';
 import { canKeepPrefix, keepPrefix, type KeptPrefix } from './kept-prefix.ts';
@@ -78,7 +80,9 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
     return thing;
   };
   let prefix: KeptPrefix | undefined;
+  let disposed = false;
   const dispose = (): void => {
+    disposed = true;
     for (const thing of owned.splice(0)) thing.dispose();
     prefix?.[Symbol.dispose]();
   };
@@ -119,19 +123,26 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
         let done = 0;
         while (done < work.length) {
           throwIfAborted(signal, name);
+          if (disposed) throw fail('input', name, 'was disposed; make a new one.');
           // Sorted by length, descending: the first row of a block is its longest.
           const size = Math.min(batchSize, room(work[done].row.tokens.length + longest - longestRow(source)));
           const block = work.slice(done, done + size);
           try {
             const numbers = await runBlock(
+              value.name,
               runs,
               block.map(({ row }) => row),
-              async () => turn(signal, name),
+              async () => {
+                await turn(signal, name);
+                if (disposed) throw fail('input', name, 'was disposed; make a new one.');
+              },
             );
             const rows = block.flatMap(({ masks: own }) => own);
             const each = Float64Array.from(
               block.flatMap(({ masks: own }, k) => own.map(() => opened.combine(numbers.map((column) => column[k])))),
             );
+            const cause = each.every(Number.isFinite) ? undefined : await notFiniteIn(model, tokens);
+            if (cause !== undefined) throw cause;
             rows.forEach((row, k) => (values[row] = each[k]));
             done += block.length;
             onValues?.(rows, each);
@@ -185,6 +196,7 @@ function distinctRows(source: RowSource, masks: Parameters<typeof maskedRow>[1],
 
 /** One number for every row by reading. */
 async function runBlock(
+  who: string,
   runs: readonly Run[],
   rows: readonly MaskedRow[],
   pause: () => Promise<void>,
@@ -192,7 +204,10 @@ async function runBlock(
   const numbers: Float32Array[] = [];
   for (const [r, run] of runs.entries()) {
     if (r > 0) await pause();
-    const value = tf.tidy(() => run.reading.reduce(logitsOf(run, rows), run.clean));
+    const value = tf.tidy(() => {
+      const logits = logitsOf(run, rows);
+      return requireRowNumbers(`value ${who}`, run.reading.reduce(logits, run.clean), logits.shape[0]);
+    });
     try {
       numbers.push((await value.data()) as Float32Array);
     } finally {

@@ -49,11 +49,26 @@ export function storageOf(parameters: Parameters): WeightStorage {
   return Object.values(parameters).find(isHalf)?.format ?? 'float32';
 }
 
-export function disposeParameters(parameters: Parameters): void {
-  for (const parameter of Object.values(parameters)) {
+/** Frees the parameters. Where they are called `owner`, whoever reads one afterwards hears that it was disposed. */
+export function disposeParameters(parameters: Parameters, owner?: string): void {
+  for (const name of Object.keys(parameters)) {
+    const own = Object.getOwnPropertyDescriptor(parameters, name);
+    if (own === undefined || 'get' in own) continue; // disposed before
+    const parameter = own.value as Parameter;
     if (parameter instanceof tf.Tensor) parameter.dispose();
     else parameter[Symbol.dispose]();
+    if (owner !== undefined && !Object.isFrozen(parameters)) Object.defineProperty(parameters, name, gone(owner));
   }
+}
+
+function gone(owner: string): PropertyDescriptor {
+  return {
+    enumerable: true,
+    configurable: true,
+    get: (): never => {
+      throw fail('input', owner, 'was disposed; load it again, or dispose it later.');
+    },
+  };
 }
 
 /** The parameter in float32: itself, or unpacked or copied, which the enclosing tidy frees. */
