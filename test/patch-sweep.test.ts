@@ -182,6 +182,17 @@ describe('a patching sweep', () => {
     model[Symbol.dispose]();
   });
 
+  it('on threads is what it is on one', async () => {
+    await open('wasm');
+    const { model } = randomModel(CONFIGS['llama: rotary, gated, grouped heads']);
+    for (const what of ['k', 'resid_mid'] as const) {
+      const alone = await patchSweep(model, backend, { ...RUNS, what });
+      const together = await patchSweep(model, backend, { ...RUNS, what, threads: 2 });
+      expect(together.values).toBeAllClose(alone.values, 1e-6);
+    }
+    model[Symbol.dispose]();
+  });
+
   it('goes on from its log, and stops when told', async () => {
     const { model } = randomModel(CONFIGS['gpt2']);
     const entries: Entries[] = [];
