@@ -83,6 +83,7 @@ export { r2Interval, type R2Interval } from './spectrum/r2.ts';
 // interactions become a circuit
 export { findCircuit, type Circuit } from './circuit/find-circuit.ts';
 export { judge, type Finding } from './circuit/findings.ts';
+export { eapGraphOf, importancesOf, parseEapGraph, type EapGraph } from './circuit/eap-graph.ts';
 export { removalCurve, type RemovalCurve } from './circuit/removal.ts';
 export { SELECTORS } from './circuit/selectors.ts';
 export { type Selector } from './circuit/selector.ts';

@@ -20,6 +20,7 @@ import { runCommand, whole, type Streams } from '../command.ts';
 import { fromRoot } from '../package-root.ts';
 import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '../queue-options.ts';
 import { createOutput } from './output.ts';
+import { graphRankings, writeGraph } from './graph.ts';
 import { meanPromptsOf, promptsOf } from './prompts.ts';
 import { createProgress, hubOptions } from './progress.ts';
 
@@ -94,6 +95,7 @@ const describe = (): Command =>
         '--rankings <names>',
         `rankings by gradients whose sets are measured beside the circuit's, with commas between: ${namesOf(RANKINGS)}`,
       )
+      .option('--beside <files>', 'graphs in the JSON of EAP-IG and MIB, whose scores are measured as rankings too')
       .option('--seed <n>', 'seed of everything random', '0')
       .optionsGroup('Where to run and write:')
       .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
@@ -112,6 +114,7 @@ const describe = (): Command =>
         '--out <folder>',
         'where result.json, report.html and the run log go (default: out/<model>-<hash of the run>)',
       )
+      .option('--graph <file>', 'write the circuit there too, in the JSON of EAP-IG and MIB')
       .option('--json', 'print result.json instead of the story')
       .option('--debug', 'show stack traces'),
   ).addHelpText(
@@ -160,6 +163,8 @@ interface Flags extends QueueFlags {
   readonly threads: string;
   readonly out?: string;
   readonly json?: boolean;
+  readonly graph?: string;
+  readonly beside?: string;
   readonly debug?: boolean;
 }
 
@@ -249,6 +254,7 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
         const result = await findCircuits(model, backend, {
           ...asked,
           ...numbers,
+          rivals: flags.beside === undefined ? undefined : graphRankings(flags.beside, flags.players, layers, model),
           adaptive,
           players: flags.players,
           prompts,
@@ -269,6 +275,7 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
         });
         progress.stop();
         const written = await output.write(result);
+        if (flags.graph !== undefined) writeGraph(flags.graph, written, model);
         streams.out(
           flags.json === true ? formatResult(written) : terminalReport(written, { color: streams.color ?? false }),
         );

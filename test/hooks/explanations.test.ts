@@ -151,7 +151,12 @@ describe.each(CASES)('%s, beside TransformerLens', (name) => {
   });
 });
 
-describe.each(Object.entries(CONFIGS))('%s', (_title, config) => {
+const MIXTURE = {
+  ...CONFIGS['llama: rotary, gated, grouped heads'],
+  experts: { count: 4, active: 2, normalised: true },
+};
+
+describe.each([...Object.entries(CONFIGS), ['a mixture', MIXTURE] as const])('%s', (_title, config) => {
   const sumsTo = async (parts: ResidualStack, whole: tf.Tensor): Promise<void> => {
     const sum = await numbers(tf.tidy(() => tf.sum(parts.stack, 0)));
     parts.stack.dispose();

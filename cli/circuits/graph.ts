@@ -1,0 +1,74 @@
+/** Graphs in EAP-IG's and MIB's JSON: a circuit written as one, and the scores of one as a ranking beside the circuit's. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { spectrumOfRanking } from '../../src/attribution/rankings.ts';
+import { eapGraphOf, importancesOf, parseEapGraph, type EapShape } from '../../src/circuit/eap-graph.ts';
+import { fail } from '../../src/errors.ts';
+import { parsePlayers } from '../../src/lens/components/components.ts';
+import { layoutOf } from '../../src/model/layout.ts';
+import type { Model } from '../../src/model/model.ts';
+import type { Result } from '../../src/report/result.ts';
+import type { FourierSpectrum } from '../../src/spectrum/spectrum.ts';
+
+function shapeOf({ config }: Model): EapShape {
+  return {
+    n_layers: config.nLayers,
+    n_heads: config.nHeads,
+    parallel_attn_mlp: layoutOf(config).parallel,
+    d_model: config.dModel,
+  };
+}
+
+/** Writes the circuit of `result`, its players' Banzhaf values as scores. @throws 'input' without a circuit, and for players that are no nodes. */
+export function writeGraph(path: string, { players, values, circuit }: Result, model: Model): void {
+  if (circuit === undefined) throw fail('input', '--graph', 'this run has no circuit to write.');
+  const scores = values.map(({ banzhaf }) => banzhaf);
+  const graph = eapGraphOf(shapeOf(model), players, scores, circuit.chosen.players);
+  try {
+    writeFileSync(path, `${JSON.stringify(graph)}\n`);
+  } catch (error) {
+    throw fail('input', '--graph', `${path} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
+  }
+}
+
+/**
+ * The rankings of graph files over the players of a run, by their file's name.
+ * @throws 'input' for a file that is no such graph, or is of another model.
+ */
+export function graphRankings(
+  files: string,
+  players: string,
+  layers: readonly number[] | undefined,
+  model: Model,
+): Record<string, FourierSpectrum> {
+  const parts = parsePlayers(players, model.config, { layers });
+  return Object.fromEntries(
+    files.split(',').map((file) => {
+      const path = file.trim();
+      const graph = parseEapGraph(jsonOf(path), `graph ${path}`);
+      const [theirs, ours] = [graph.cfg, shapeOf(model)];
+      if (theirs.n_layers !== ours.n_layers || theirs.n_heads !== ours.n_heads)
+        throw fail(
+          'input',
+          `graph ${path}`,
+          `is of ${theirs.n_layers} layers of ${theirs.n_heads} heads; the model has ${ours.n_layers} of ${ours.n_heads}.`,
+        );
+      return [basename(path, '.json'), spectrumOfRanking({ scores: importancesOf(graph, parts) })];
+    }),
+  );
+}
+
+/** JSON as Python writes it: NaN and Infinity are numbers that are not there. */
+function jsonOf(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw fail('input', '--beside', `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+  }
+  try {
+    return JSON.parse(text.replace(/([:[,]\s*)-?(?:NaN|Infinity)(?=\s*[,\]}])/g, '$1null'));
+  } catch {
+    throw fail('input', '--beside', `${path} is not JSON; a graph as EAP-IG writes it is needed.`);
+  }
+}

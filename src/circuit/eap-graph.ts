@@ -1,0 +1,152 @@
+/**
+ * Circuits and scores as EAP-IG and MIB write them: a graph of nodes (`input`, `a3.h5`, `m3`, `logits`) and edges
+ * (`a0.h1->a3.h5<q>`) in JSON, each in the circuit or not, with a score.
+ *
+ * Hanna, Pezzelle, Belinkov, Have Faith in Faithfulness, arXiv 2403.17806 (their Graph.to_json); Mueller et al., MIB, arXiv
+ * 2504.13151, whose circuit track takes the same files. A circuit of heads and MLPs has the edges between its nodes, and an edge
+ * then has the score of its sender.
+ */
+import { z } from 'zod';
+import { fail } from '../errors.ts';
+import type { Player } from '../game.ts';
+
+/** The shape of a model, by TransformerLens's names. */
+const shape = z.object({
+  n_layers: z.int().min(1),
+  n_heads: z.int().min(1),
+  parallel_attn_mlp: z.boolean(),
+  d_model: z.int().min(1),
+});
+const number = z.number().nullable(); // not scored
+const node = z.union([
+  z.boolean().transform((in_graph) => ({ in_graph, score: undefined })), // of older versions
+  z.object({ in_graph: z.boolean(), score: number.optional() }),
+]);
+const schema = z.object({
+  cfg: shape,
+  nodes: z.record(z.string(), node),
+  edges: z.record(z.string(), z.object({ score: number, in_graph: z.boolean() })),
+});
+
+export type EapShape = z.infer<typeof shape>;
+export interface EapGraph {
+  readonly cfg: EapShape;
+  readonly nodes: Readonly<Record<string, { readonly in_graph: boolean; readonly score?: number | null | undefined }>>;
+  readonly edges: Readonly<Record<string, { readonly score: number | null; readonly in_graph: boolean }>>;
+}
+
+/** Nodes of a model in the order in which they write; `logits` last. */
+export function eapNodes({ n_layers, n_heads }: EapShape): string[] {
+  const layers = Array.from({ length: n_layers }, (_, layer) => [
+    ...Array.from({ length: n_heads }, (__, head) => `a${layer}.h${head}`),
+    `m${layer}`,
+  ]);
+  return ['input', ...layers.flat(), 'logits'];
+}
+
+/** All edges of a model: from every node to q, k and v of later heads, to later MLPs and to the logits. */
+export function eapEdges(cfg: EapShape): string[] {
+  const nodes = eapNodes(cfg);
+  const perLayer = cfg.n_heads + 1;
+  /** How many of `nodes` wrote before one of them reads. */
+  const before = (at: number): number => {
+    if (nodes[at] === 'logits') return at;
+    const first = 1 + Math.floor((at - 1) / perLayer) * perLayer;
+    return nodes[at].startsWith('m') && !cfg.parallel_attn_mlp ? at : first;
+  };
+  return nodes.flatMap((name, at) => {
+    if (name === 'input') return [];
+    const ends = name.startsWith('a') ? ['<q>', '<k>', '<v>'] : [''];
+    return nodes.slice(0, before(at)).flatMap((from) => ends.map((end) => `${from}->${name}${end}`));
+  });
+}
+
+/** Reads a graph. @throws 'input' naming the first field that is wrong, and nodes and edges that its model has not. */
+export function parseEapGraph(json: unknown, who = 'graph'): EapGraph {
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw fail('input', who, `${issue.path.map(String).join('.') || 'the graph'}: ${issue.message}.`);
+  }
+  const graph = parsed.data;
+  for (const [what, known] of [
+    ['nodes', eapNodes(graph.cfg)],
+    ['edges', eapEdges(graph.cfg)],
+  ] as const) {
+    const names = new Set(known);
+    const odd = Object.keys(graph[what]).find((name) => !names.has(name));
+    if (odd !== undefined)
+      throw fail(
+        'input',
+        who,
+        `${what}: "${odd}" is none of a model of ${graph.cfg.n_layers} layers of ${graph.cfg.n_heads} heads.`,
+      );
+  }
+  return graph;
+}
+
+/** The node that a player is; undefined for one that is no whole head, MLP or embedding. */
+export function eapNodeOf({ place }: Player): string | undefined {
+  if (place === undefined || 'position' in place) return undefined;
+  if (place.kind === 'head') return `a${place.layer}.h${place.head}`;
+  if (place.kind === 'mlp') return `m${place.layer}`;
+  return place.kind === 'embed' ? 'input' : undefined;
+}
+
+/**
+ * The graph of a circuit over heads and MLPs: nodes that are no players are in it.
+ * @throws 'input' for a player that is no node.
+ */
+export function eapGraphOf(
+  cfg: EapShape,
+  players: readonly Player[],
+  scores: ArrayLike<number>,
+  circuit: readonly number[],
+): EapGraph {
+  const chosen = new Set(circuit);
+  const given = new Map<string, { readonly in_graph: boolean; readonly score: number }>();
+  players.forEach((player, i) => {
+    const name = eapNodeOf(player);
+    if (name === undefined)
+      throw fail('input', 'graph', `"${player.name}" is no node: whole heads, MLPs and the embedding are.`);
+    given.set(name, { in_graph: chosen.has(i), score: scores[i] });
+  });
+  const of = (name: string): { readonly in_graph: boolean; readonly score: number | null } =>
+    given.get(name) ?? { in_graph: true, score: null };
+  const edges = eapEdges(cfg).map((edge) => {
+    const [from, to] = edge.split('->');
+    const [sender, receiver] = [of(from), of(to.replace(/<.>$/, ''))];
+    return [edge, { score: sender.score ?? 0, in_graph: sender.in_graph && receiver.in_graph }] as const;
+  });
+  const node = ({ in_graph, score }: ReturnType<typeof of>) => ({ in_graph, ...(score === null ? {} : { score }) });
+  return {
+    cfg,
+    nodes: Object.fromEntries(eapNodes(cfg).map((name) => [name, node(of(name))])),
+    edges: Object.fromEntries(edges),
+  };
+}
+
+/**
+ * How much a graph makes of each player, as its authors rank: the magnitude of its node's score or, in a graph of scored edges, the
+ * largest magnitude of those that leave it.
+ * @throws 'input' for a player that is no node of it.
+ */
+export function importancesOf({ cfg, nodes, edges }: EapGraph, players: readonly Player[]): Float64Array {
+  const leaving = new Map<string, number>();
+  for (const [edge, { score }] of Object.entries(edges)) {
+    const [from] = edge.split('->');
+    leaving.set(from, Math.max(leaving.get(from) ?? 0, Math.abs(score ?? 0)));
+  }
+  const known = new Set(eapNodes(cfg));
+  return Float64Array.from(players, (player) => {
+    const name = eapNodeOf(player);
+    if (name === undefined || !known.has(name))
+      throw fail(
+        'input',
+        'graph',
+        `"${player.name}" is no node of it: it has whole heads and MLPs of ${cfg.n_layers} layers of ${cfg.n_heads} heads.`,
+      );
+    const score = nodes[name]?.score;
+    return score === undefined || score === null ? (leaving.get(name) ?? 0) : Math.abs(score);
+  });
+}
