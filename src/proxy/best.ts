@@ -1,6 +1,6 @@
 /**
  * The best answer that the masks allow: every candidate is judged on rows that it did not fit, and the simplest of
- * those that are within one standard error of the best is fitted on all of them.
+ * those that are within half a standard error of the best is fitted on all of them.
  *
  * Candidates stand in one list, CANDIDATES. First order is one, so an answer with interactions has to earn them, and
  * where nothing is left to explain the others are not tried. More masks can only help: what a larger candidate cannot
