@@ -193,7 +193,9 @@ describe('of answers that predict alike', () => {
   const values = Float64Array.from({ length: 200 }, (_, r) => Math.sin(r));
   const off = (by: number): Float64Array => values.map((value, r) => value + by * (r % 3 === 0 ? 1 : 0.1));
   it('the simplest within half a standard error of the best is taken', () => {
-    const near = values.map((value, r) => value + 0.1 * (r % 2 === 0 ? 1 : -1) + (r === 7 ? 0.3 : r === 8 || r === 10 ? -0.1 : 0));
+    const near = values.map(
+      (value, r) => value + 0.1 * (r % 2 === 0 ? 1 : -1) + (r === 7 ? 0.3 : r === 8 || r === 10 ? -0.1 : 0),
+    );
     const best = values.map((value, r) => value + 0.1 * (r % 2 === 0 ? -1 : 1));
     expect(
       simplestOfBest(values, [
