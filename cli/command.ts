@@ -4,7 +4,7 @@
 import { CommanderError, type Command } from 'commander';
 import pc from 'picocolors';
 import { fail, SpexlensError } from '../src/errors.ts';
-import { printable, printableLines } from '../src/printable.ts';
+import { printable, printableLines, terminalText } from '../src/printable.ts';
 import { fromRoot } from './package-root.ts';
 
 export interface Running {
@@ -41,8 +41,8 @@ export interface Streams {
 
 /** The process's own streams. */
 export const terminal: Streams = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
+  out: (text) => void process.stdout.write(terminalText(text, { color: process.stdout.isTTY })),
+  err: (text) => void process.stderr.write(terminalText(text, { color: process.stderr.isTTY })),
   color: process.stdout.isTTY && pc.isColorSupported,
 };
 
@@ -100,7 +100,7 @@ export async function runCommand<Flags extends { readonly debug?: boolean }>(
     streams.err(
       `${pc.createColors(streams.color ?? false).red(known ? text : `${command.name()}: unexpected error: ${text} (--debug shows where).`)}\n`,
     );
-    if (flags.debug === true && error instanceof Error) streams.err(`${error.stack}\n`);
+    if (flags.debug === true && error instanceof Error) streams.err(printableLines(`${error.stack}\n`));
     return known && error.kind === 'aborted' ? 130 : 1;
   } finally {
     interrupt.close();

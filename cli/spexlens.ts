@@ -5,6 +5,7 @@
  * A command is a folder beside this file; it is loaded when it is asked for.
  */
 import { closest } from '../src/errors.ts';
+import { printable } from '../src/printable.ts';
 import { VERSION } from '../src/version.ts';
 import { guardStreams, terminal, type Streams } from './command.ts';
 
@@ -83,7 +84,9 @@ export async function spexlens([name, ...args]: readonly string[], streams: Stre
   }
   if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name].run(args, streams);
   const near = closest(name, Object.keys(COMMANDS))[0];
-  streams.err(`spexlens: there is no command ${JSON.stringify(name)}; did you mean ${near}? --help lists them.\n`);
+  streams.err(
+    `spexlens: there is no command ${printable(JSON.stringify(name))}; did you mean ${near}? --help lists them.\n`,
+  );
   return 1;
 }
 

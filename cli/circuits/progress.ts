@@ -6,6 +6,7 @@ import { Presets, SingleBar } from 'cli-progress';
 import type { Backend } from '../../src/backend/backend.ts';
 import type { LoadOptions } from '../../src/model/model.ts';
 import type { Running } from '../command.ts';
+import { printable } from '../../src/printable.ts';
 import { resolves } from '../package-root.ts';
 import { createForecast, timeLeft, type Step } from './forecast.ts';
 
@@ -74,7 +75,7 @@ function createBar(stream: NodeJS.WriteStream): {
     stop,
     update({ stage: name, done, total }, rate, left) {
       const payload = {
-        stage: name.padEnd(24),
+        stage: printable(name).padEnd(24),
         rate: rate?.toPrecision(3) ?? '-',
         left: left === undefined ? '' : `${timeLeft(left)} left`,
       };

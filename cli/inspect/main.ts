@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { BACKENDS } from '../../src/backend/backend.ts';
 import { openBackend } from '../../src/open-backend.ts';
 import { fail } from '../../src/errors.ts';
+import { printableJson } from '../../src/printable.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { requireStorage, STORAGES } from '../../src/model/weights/parameters.ts';
 import { VERSION } from '../../src/version.ts';
@@ -50,7 +51,11 @@ export const inspectCommand = (args: readonly string[], streams: Streams): Promi
       progress.stop();
       try {
         const inspection = await inspect(model, backend, { numTensors, numBytes });
-        streams.out(flags.json === true ? `${JSON.stringify(inspection, undefined, 2)}\n` : inspectionText(inspection));
+        streams.out(
+          flags.json === true
+            ? printableJson(`${JSON.stringify(inspection, undefined, 2)}\n`)
+            : inspectionText(inspection),
+        );
         const { golden } = inspection;
         if (golden?.agrees === false) {
           throw fail(

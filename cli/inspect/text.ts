@@ -1,5 +1,6 @@
 /** An inspection as text: labelled lines, then the hook table. A record in, a string out. */
 import { relative } from 'node:path';
+import { printable } from '../../src/printable.ts';
 import type { Inspection, MemoryRow } from './inspection.ts';
 
 const LABEL = 12;
@@ -75,7 +76,9 @@ export function inspectionText(inspection: Inspection): string {
     '',
     ...hooks.map((row) => `${row.hook.padEnd(hook)}  ${row.shape.padEnd(shape)}  ${row.formula}`),
     '',
-  ].join('\n');
+  ]
+    .map(printable)
+    .join('\n');
 }
 
 function memoryLine({ backend, bytes, limit, halfBytes }: MemoryRow): string {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { BACKENDS } from '../../src/backend/backend.ts';
 import { fail } from '../../src/errors.ts';
+import { printableJson } from '../../src/printable.ts';
 import { twinned } from '../../src/lens/components/choose-ablation.ts';
 import { METRICS, metricOf } from '../../src/lens/metrics.ts';
 import { toTasks, type Task } from '../../src/lens/prompts.ts';
@@ -179,7 +180,7 @@ export const patchCommand = (args: readonly string[], streams: Streams): Promise
           );
         else for (const what of whats) records.push(await patchSweep(model, backend, { ...runs, what, positions }));
         progress.stop();
-        const json = `${JSON.stringify(records, null, 1)}\n`;
+        const json = printableJson(`${JSON.stringify(records, null, 1)}\n`);
         write(join(folder, 'patch.json'), json);
         write(join(folder, 'patch.html'), patchPage(records));
         streams.out(flags.json === true ? json : patchText(records, { color: streams.color ?? false }));

@@ -1,6 +1,6 @@
 /** The queue command: who works on a queue, who asks, how far they are, and what failed. */
 import { Command } from 'commander';
-import { printable } from '../../src/printable.ts';
+import { printable, printableJson } from '../../src/printable.ts';
 import { readQueue, type QueueState } from '../../src/measure/queue/queue-state.ts';
 import { VERSION } from '../../src/version.ts';
 import { runCommand, type Streams } from '../command.ts';
@@ -29,7 +29,7 @@ export const queueCommand = (args: readonly string[], streams: Streams): Promise
   runCommand(describe(), args, streams, async ({ queue, watch = false, json = false }: Flags, { signal }) => {
     do {
       const state = await readQueue(addressOf(queue));
-      streams.out(json ? `${JSON.stringify(state, undefined, 2)}\n` : queueText(state));
+      streams.out(json ? printableJson(`${JSON.stringify(state, undefined, 2)}\n`) : queueText(state));
       if (watch) await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
     } while (watch && !signal.aborted);
   });

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { fail } from '../../src/errors.ts';
+import { printableJson } from '../../src/printable.ts';
 import { promptsOfTask, taskOf } from '../../src/lens/tasks/task.ts';
 import { TASKS } from '../../src/lens/tasks/tasks.ts';
 import { loadTokenizer } from '../../src/tokenizer/tokenizer.ts';
@@ -37,7 +38,7 @@ export const tasksCommand = (args: readonly string[], streams: Streams): Promise
     const task = taskOf(name, TASKS);
     const tokenizer = await loadTokenizer(flags.model);
     const prompts = promptsOfTask(task, tokenizer, whole('--pairs', flags.pairs), whole('--seed', flags.seed));
-    const lines = prompts.map((prompt) => `${JSON.stringify(prompt)}\n`).join('');
+    const lines = prompts.map((prompt) => `${printableJson(JSON.stringify(prompt))}\n`).join('');
     if (flags.save === undefined) return streams.out(lines);
     try {
       writeFileSync(flags.save, lines);

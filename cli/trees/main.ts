@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { fail } from '../../src/errors.ts';
+import { printableJson } from '../../src/printable.ts';
 import { importLightGbm } from '../../src/proxy/trees/import-lightgbm.ts';
 import { importXgboost } from '../../src/proxy/trees/import-xgboost.ts';
 import { ensembleSpectrum } from '../../src/proxy/trees/tree-fourier.ts';
@@ -40,7 +41,11 @@ export const treesCommand = (args: readonly string[], streams: Streams): Promise
     };
     const ensemble = text.trimStart().startsWith('{') ? importXgboost(text, options) : importLightGbm(text, options);
     const spectrum = ensembleSpectrum(ensemble);
-    streams.out(flags.json === true ? `${JSON.stringify(spectrum)}\n` : tableOf(spectrum, whole('--top', flags.top)));
+    streams.out(
+      flags.json === true
+        ? printableJson(`${JSON.stringify(spectrum)}\n`)
+        : tableOf(spectrum, whole('--top', flags.top)),
+    );
   });
 };
 

@@ -7,7 +7,7 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import { fail } from '../errors.ts';
-import { escapeText, trusted, type Markup } from './markup.ts';
+import { escapeText, trusted, visible, type Markup } from './markup.ts';
 import { color } from './palette.ts';
 
 /** The chart as one `<svg class="name">` with `title` and `description` for readers that cannot see it. */
@@ -31,5 +31,5 @@ export function chart(name: string, options: Plot.PlotOptions, title: string, de
   svg.setAttribute('aria-labelledby', `${name}-title ${name}-desc`);
   svg.removeAttribute('aria-label');
   const labels = `<title id="${name}-title">${escapeText(title)}</title><desc id="${name}-desc">${escapeText(description)}</desc>`;
-  return trusted(svg.outerHTML.replace(/>/, `>${labels}`));
+  return trusted(visible(svg.outerHTML).replace(/>/, `>${labels}`));
 }

@@ -26,9 +26,12 @@ export function trusted(html: string): Markup {
  * characters, line separators, lone surrogates) becomes U+FFFD.
  */
 export function escapeText(text: string): string {
-  return text
-    .replace(/[^\P{Cc}\n\t]|[\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/gu, '�')
-    .replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return visible(text).replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+/** The same of what is markup already, a chart's labels. */
+export function visible(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]|[\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/gu, '�');
 }
 
 function render(child: Child): string {

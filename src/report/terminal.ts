@@ -5,6 +5,7 @@
  * wider than `width` columns, whatever the prompts and names are.
  */
 import pc from 'picocolors';
+import { terminalText } from '../printable.ts';
 import type { Result } from './result.ts';
 import { textLines } from './terminal-text.ts';
 import {
@@ -48,7 +49,8 @@ const LABEL = 9;
 
 /** The whole story; ends with a newline. */
 export function terminalReport(result: Result, options: TerminalOptions = {}): string {
-  const colors = pc.createColors(options.color ?? pc.isColorSupported);
+  const color = options.color ?? pc.isColorSupported;
+  const colors = pc.createColors(color);
   const width = options.width ?? 80;
   const sections = [
     setting(result, colors, width),
@@ -61,10 +63,8 @@ export function terminalReport(result: Result, options: TerminalOptions = {}): s
     ...(showsCircuit(result) ? [circuit(result, colors, width)] : []),
     files(result, colors, width),
   ];
-  return `${sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n')}\n`.replaceAll('\u00a0', ' ');
+  const story = sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
+  return terminalText(`${story.join('\n\n')}\n`.replaceAll('\u00a0', ' '), { color });
 }
 
 /** Model, backend, prompt, the metric's two ends, masks and rate. */
@@ -124,7 +124,7 @@ function setting(result: Result, colors: Colors, width: number): string[] {
 /** What the evidence does not carry, where the answer would stand. */
 function findings(result: Result, colors: Colors, width: number): string[] {
   return result.findings.flatMap(({ kind, text: said }) => [
-    colors.yellow(kind),
+    colors.yellow(oneLine(kind, 40)),
     ...paragraph(said, width - 2).map((line) => `  ${line}`),
   ]);
 }
