@@ -53,7 +53,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tokenizer: ['errors', 'awaited', 'platform', 'checkpoint'],
   model: ['errors', 'awaited', 'platform', 'random', 'study', 'checkpoint', 'tokenizer'],
   hooks: [...SEAMS, 'backend', 'model', 'tokenizer'],
-  lens: [...SEAMS, 'pilot', 'model', 'hooks'],
+  train: ['errors', 'random'],
+  lens: [...SEAMS, 'pilot', 'model', 'hooks', 'train'],
   measure: [...SEAMS, 'model', 'lens'],
   spectrum: [...SEAMS, 'kernels'],
   spex: [...SEAMS, 'spectrum'],
@@ -67,7 +68,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   report: [...SEAMS, 'spectrum', 'circuit', 'explain'],
   'run-facts': [...SEAMS, 'backend', 'model', 'measure', 'explain', 'report'],
 };
-const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'lens', 'measure'];
+const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'train', 'lens', 'measure'];
 /**
  * The files that put everything together: the drivers and the public API. mask-worker.ts and study-thread.ts do so in a thread, which opens
  * a backend of its own; open-backend.ts joins a backend with the forward pass that checks it.

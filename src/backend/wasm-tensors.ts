@@ -59,6 +59,8 @@ export interface Tensors {
   readonly output: (shape: readonly number[]) => tf.TensorInfo;
   /** The address of a tensor's numbers, 0 for no tensor. */
   readonly at: (tensor: tf.TensorInfo | undefined) => number;
+  /** All numbers of the memory, by their number; until the next output, which may move them. */
+  readonly floats: () => Float32Array;
   /** @throws 'input' unless the tensor is float32 and, where `size` is given, has so many numbers. */
   readonly expect: (name: string, tensor: tf.TensorInfo | undefined, size?: number) => tf.TensorInfo;
 }
@@ -70,6 +72,7 @@ export function tensorsOf(backend: WasmBackend, { run, scratch }: Bench, who: st
     run,
     scratch,
     at,
+    floats: () => new Float32Array(backend.wasm.asm.memory.buffer),
     output: (shape) => {
       const size = tf.util.sizeFromShape([...shape]);
       if (4 * size > MOST_BYTES) throw outOfMemory(4 * size); // the allocator takes sizes modulo 4 GiB

@@ -181,6 +181,8 @@ export const STOCK_GRADIENTS: GradientTable = {
   Round: flat(),
   Sign: flat(),
   Step: flat(),
+  OnesLike: flat(),
+  ZerosLike: flat(),
 
   Softmax: entry(
     [],

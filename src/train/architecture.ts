@@ -1,0 +1,69 @@
+/**
+ * What is trained: a function from parameters and examples to logits and losses, for K models at once.
+ *
+ * Every parameter has K along its first axis and every example is given to all K models; which of them learn from it is a matter
+ * of weights (train.ts). Both functions are made of operations that have gradients of any order, so that training itself can be
+ * differentiated (unrolled.ts).
+ */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Random } from '../random.ts';
+
+export interface ParameterShape {
+  readonly name: string;
+  /** Of one model. */
+  readonly shape: readonly number[];
+}
+
+/** Some examples on the device. */
+export interface Batch {
+  /** [B, width] numbers, or int32 tokens [B, T]. */
+  readonly inputs: tf.Tensor2D;
+  /** int32 [B] classes, or int32 [B, T] the token that should follow each position. */
+  readonly targets: tf.Tensor;
+  /** [B, T]: what the loss at each position counts; absent where an example has one answer. */
+  readonly counts?: tf.Tensor2D | undefined;
+  /** int32 [B]: the position at which an example is answered; absent where it has none. */
+  readonly positions?: tf.Tensor1D | undefined;
+}
+
+/** Examples in memory, of which batches are made. */
+export interface Examples {
+  readonly count: number;
+  /** The caller owns its tensors. */
+  batch(rows: ArrayLike<number>): Batch;
+}
+
+/** Sees a linear layer's input [K or 1, rows, in] and output [K, rows, out], and gives the output on. */
+export type LinearTap = (layer: LinearLayer, input: tf.Tensor3D, output: tf.Tensor3D) => tf.Tensor3D;
+
+/** A matrix and its bias, where it has one, by their places among the parameters. */
+export interface LinearLayer {
+  readonly name: string;
+  readonly weight: number;
+  readonly bias: number | undefined;
+}
+
+export interface Architecture {
+  readonly name: string;
+  readonly parameters: readonly ParameterShape[];
+  /** Numbers of one model. */
+  readonly size: number;
+  readonly classes: number;
+  /** Its layers that are a matrix and a bias. */
+  readonly linear: readonly LinearLayer[];
+  /** The parameters of a fresh model, one after the other, [size]. */
+  initialise(random: Random): Float32Array;
+  /** Logits of each example's answer, [K, B, classes]. */
+  logits(parameters: readonly tf.Tensor[], batch: Batch, tap?: LinearTap): tf.Tensor3D;
+  /** Each example's loss, [K, B], in nats. */
+  losses(parameters: readonly tf.Tensor[], batch: Batch, tap?: LinearTap): tf.Tensor2D;
+}
+
+/** Numbers in all `parameters` of one model. */
+export function sizeOf(parameters: readonly ParameterShape[]): number {
+  return parameters.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
+
+export function disposeBatch({ inputs, targets, counts, positions }: Batch): void {
+  for (const tensor of [inputs, targets, counts, positions]) tensor?.dispose();
+}
