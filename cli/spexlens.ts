@@ -28,6 +28,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: 'activation patching: which places of a run bring the answer, and by which paths',
     run: async (args, streams) => (await import('./patch/main.ts')).patchCommand(args, streams),
   },
+  data: {
+    about: 'which training examples act together on what a model says of a test example',
+    run: async (args, streams) => (await import('./data/main.ts')).dataCommand(args, streams),
+  },
   tasks: {
     about: 'prompts of the tasks of the literature, for any tokenizer',
     run: async (args, streams) => (await import('./tasks/main.ts')).tasksCommand(args, streams),

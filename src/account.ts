@@ -1,10 +1,10 @@
 /**
  * A view of a ledger for one asker: what it asked for, and how much more it may.
  *
- * A budget counts distinct masks, whoever measured them before; one with its gradients counts GRADIENT_ROWS.
+ * A budget counts distinct masks, whoever measured them before; one with its gradients counts what the game says (gradientCost).
  */
 import { fail } from './errors.ts';
-import { checkPlayers, GRADIENT_ROWS, type Game, type GradientOptions } from './game.ts';
+import { checkPlayers, gradientCost, type Game, type GradientOptions } from './game.ts';
 import { createMaskTable } from './mask-table.ts';
 import type { Masks } from './masks.ts';
 
@@ -28,10 +28,11 @@ interface Remembering extends Game {
 export function openAccount(ledger: Remembering, budget = Infinity): Account {
   if (budget !== Infinity && (!Number.isInteger(budget) || budget < 1))
     throw fail('budget', 'budget', `${budget} masks; a whole number >= 1 is needed.`);
-  const { name, players, rowsPerMask, gradients } = ledger;
+  const { name, players, rowsPerMask, masksPerGradient, gradients } = ledger;
+  const cost = gradientCost(ledger);
   const table = createMaskTable(players.length);
   const sloped = createMaskTable(players.length);
-  const spent = (): number => table.count + (GRADIENT_ROWS - 1) * sloped.count;
+  const spent = (): number => table.count + (cost - 1) * sloped.count;
   const admit = (masks: Masks, gradients: boolean): void => {
     checkPlayers(name, players.length, masks);
     const [fresh, steep] = [createMaskTable(masks.players), createMaskTable(masks.players)];
@@ -39,12 +40,10 @@ export function openAccount(ledger: Remembering, budget = Infinity): Account {
       if (table.find(masks, row) === -1) fresh.add(masks, row);
       if (gradients && sloped.find(masks, row) === -1) steep.add(masks, row);
     }
-    const total = spent() + fresh.count + (GRADIENT_ROWS - 1) * steep.count;
+    const total = spent() + fresh.count + (cost - 1) * steep.count;
     if (total <= budget) return;
     const left = `${budget - spent()} of ${budget} left`;
-    const what = gradients
-      ? `${steep.count} more gradients, ${GRADIENT_ROWS} masks each,`
-      : `${fresh.count} more masks`;
+    const what = gradients ? `${steep.count} more gradients, ${cost} masks each,` : `${fresh.count} more masks`;
     throw fail('budget', name, `${what} asked for with ${left}; raise the budget to at least ${total}.`);
   };
   const enter = (masks: Masks, gradients: boolean): void => {
@@ -57,6 +56,7 @@ export function openAccount(ledger: Remembering, budget = Infinity): Account {
     name,
     players,
     ...(rowsPerMask === undefined ? {} : { rowsPerMask }),
+    ...(masksPerGradient === undefined ? {} : { masksPerGradient }),
     get asked() {
       return table.count;
     },

@@ -20,6 +20,7 @@ export interface ExplainJob {
   readonly name: string;
   readonly players: readonly Player[];
   readonly rowsPerMask: number | undefined;
+  readonly masksPerGradient: number | undefined;
   readonly gradients: boolean;
   readonly options: Omit<ExplainOptions, 'solver' | 'selector' | 'signal' | 'onProgress'>;
   readonly solver: SolverName;
@@ -61,12 +62,13 @@ export async function explainOnThread(ledger: Ledger, options: ExplainOptions = 
 function jobOf(ledger: Ledger, given: ExplainOptions, settings: ExplainSettings): ExplainJob | undefined {
   const { budget, adaptive, heldOut, target, seed, keep, floor, narrow, rivals, findings, moreIsBetter } = given;
   const options = { budget, adaptive, heldOut, target, seed, keep, floor, narrow, rivals, findings, moreIsBetter };
-  const { name, players, rowsPerMask } = ledger;
+  const { name, players, rowsPerMask, masksPerGradient } = ledger;
   const solver = nameIn(SOLVERS, settings.solver);
   const selector = settings.selector && nameIn(SELECTORS, settings.selector);
   const small = players.length * (settings.budget + settings.heldOut) < MOST_HERE && settings.selector === undefined;
   if (small || solver === undefined || (selector === undefined && settings.selector !== undefined)) return undefined;
-  return { name, players, rowsPerMask, gradients: ledger.gradients !== undefined, options, solver, selector };
+  const gradients = ledger.gradients !== undefined;
+  return { name, players, rowsPerMask, masksPerGradient, gradients, options, solver, selector };
 }
 
 function nameIn<N extends string, T>(table: Readonly<Record<N, T>>, value: T): N | undefined {

@@ -14,7 +14,10 @@ interface Asked {
   readonly complete: () => void;
 }
 
-function gameOf({ name, players, rowsPerMask, gradients: sloped }: ExplainJob, port: MessagePort): Game {
+function gameOf(
+  { name, players, rowsPerMask, masksPerGradient, gradients: sloped }: ExplainJob,
+  port: MessagePort,
+): Game {
   const open = new Map<number, Asked>();
   let next = 0;
   port.on('message', (message: ToExplainer) => {
@@ -48,6 +51,7 @@ function gameOf({ name, players, rowsPerMask, gradients: sloped }: ExplainJob, p
     name,
     players,
     ...(rowsPerMask === undefined ? {} : { rowsPerMask }),
+    ...(masksPerGradient === undefined ? {} : { masksPerGradient }),
     ...(sloped ? { gradients } : {}),
     async value(masks, { onValues } = {}) {
       const values = new Float64Array(masks.count);

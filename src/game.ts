@@ -55,6 +55,13 @@ export interface Game {
   readonly gradients?: ((masks: Masks, options?: GradientOptions) => Promise<MaskGradients>) | undefined;
   /** Forward rows that one mask costs; 1 when absent. */
   readonly rowsPerMask?: number;
+  /** Masks of a budget that the gradients of one mask count for; GRADIENT_ROWS when absent. */
+  readonly masksPerGradient?: number;
+}
+
+/** Masks that the gradients of one of `game`'s count for. */
+export function gradientCost({ masksPerGradient = GRADIENT_ROWS }: Pick<Game, 'masksPerGradient'>): number {
+  return masksPerGradient;
 }
 
 /** Hears how far a stage of the work is: `done` of `total` masks or steps; 0 when it begins. */

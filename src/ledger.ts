@@ -65,7 +65,7 @@ type Take = (rows: ArrayLike<number>, answers: Answers) => void;
  */
 export function openLedger(game: Game, log?: ValueLog): Ledger {
   requireDistinctNames(game);
-  const { name, players, rowsPerMask } = game;
+  const { name, players, rowsPerMask, masksPerGradient } = game;
   const n = players.length;
   const table = createMaskTable(n);
   let values = new Float64Array(64);
@@ -157,6 +157,7 @@ export function openLedger(game: Game, log?: ValueLog): Ledger {
     name,
     players,
     ...(rowsPerMask === undefined ? {} : { rowsPerMask }),
+    ...(masksPerGradient === undefined ? {} : { masksPerGradient }),
     ...(game.gradients === undefined ? {} : { gradients: differentiate }),
     get measured() {
       return measured;

@@ -78,6 +78,7 @@ const TOP = [
   'explain-prompt.ts',
   'patch-sweep.ts',
   'patch-paths.ts',
+  'attribute-data.ts',
   'index.ts',
   'solvers.ts',
   'open-backend.ts',

@@ -9,13 +9,13 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, stat
 import { dirname, join } from 'node:path';
 import { fail } from '../../src/errors.ts';
 import { openRunLog, type RunLog } from '../../src/measure/run-log.ts';
-import { hashStudy, type Study } from '../../src/study.ts';
+import { hashStudy, type OwnStudy, type Study } from '../../src/study.ts';
 import { renderReport } from '../../src/report/html.ts';
 import { formatResult, type Result } from '../../src/report/result.ts';
 
 export interface Output {
   /** The log of `study` in the folder. Its close() leaves the folder to this run, which has its record to write yet. */
-  readonly openLog: (study: Study) => RunLog;
+  readonly openLog: (study: Study | OwnStudy) => RunLog;
   /** Writes result.json and report.html; returns the result with its files listed. */
   write(result: Result): Promise<Result>;
   /** Closes the log, which lets others have the folder, and removes what this run made and did not use. */
@@ -32,7 +32,7 @@ export function createOutput(given: string | undefined): Output {
   if (folder !== undefined) makeFolder(folder, made);
   return {
     openLog(study) {
-      folder ??= join('out', `${study.model.id}-${hashStudy(study).slice(0, 8)}`);
+      folder ??= join('out', `${nameOf(study)}-${hashStudy(study).slice(0, 8)}`);
       log = openIn(folder, made, study);
       clearDrafts(folder);
       return { ...log, close: () => {} };
@@ -57,8 +57,14 @@ export function createOutput(given: string | undefined): Output {
   };
 }
 
+/** What a folder is called after: the model, or the data. */
+function nameOf(study: Study | OwnStudy): string {
+  const { model, data } = study as { readonly model?: Study['model']; readonly data?: unknown };
+  return model?.id ?? (typeof data === 'string' ? data.replace(/[^\w.-]+/g, '-') : 'game');
+}
+
 /** Opens the log; once more where a process that made the folder, and did not use it, removed it meanwhile. */
-function openIn(folder: string, made: string[], study: Study): RunLog {
+function openIn(folder: string, made: string[], study: Study | OwnStudy): RunLog {
   for (let left = 2; ; left--) {
     makeFolder(folder, made);
     try {

@@ -1,6 +1,5 @@
 /** The prompt command: its options, what they mean, and the order in which things happen. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { BACKENDS } from '../../src/backend/backend.ts';
 import { fail } from '../../src/errors.ts';
@@ -11,15 +10,15 @@ import { parseSpans, unmark } from '../../src/lens/tokens/spans.ts';
 import { TEXT_VALUES, textValueOf } from '../../src/lens/tokens/text-values.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { openBackend } from '../../src/open-backend.ts';
-import { interactionCsv, playerCsv } from '../../src/report/csv.ts';
 import { printable } from '../../src/printable.ts';
-import { formatResult, type Result } from '../../src/report/result.ts';
+import { formatResult } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
 import { solverOf, SOLVERS } from '../../src/solve/solve.ts';
 import { VERSION } from '../../src/version.ts';
 import { createOutput } from '../circuits/output.ts';
 import { createProgress, hubOptions } from '../circuits/progress.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
+import { writeTables } from '../tables.ts';
 import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '../queue-options.ts';
 
 const namesOf = (table: object): string => Object.keys(table).join(' | ');
@@ -127,16 +126,6 @@ function readInput(option: string, path: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     throw fail('input', option, `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
-  }
-}
-
-function writeTables(folder: string, result: Result): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'players.csv'), playerCsv(result));
-    writeFileSync(join(folder, 'interactions.csv'), interactionCsv(result));
-  } catch (error) {
-    throw fail('input', '--csv', `${folder} cannot be written to (${(error as NodeJS.ErrnoException).code}).`);
   }
 }
 

@@ -8,6 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
 import { BACK_KERNELS } from './wasm-back-kernels.ts';
+import { PERCEPTRON_KERNELS } from './wasm-perceptron.ts';
 import { PRODUCT_KERNELS } from './wasm-product.ts';
 import { tensorBuild, type Build } from './wasm-module.ts';
 import { activationOf, createBench, tensorsOf, type Bench, type Kernel, type WasmBackend } from './wasm-tensors.ts';
@@ -283,4 +284,9 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   },
 };
 
-const ALL: Readonly<Record<string, Kernel>> = { ...KERNELS, ...BACK_KERNELS, ...PRODUCT_KERNELS };
+const ALL: Readonly<Record<string, Kernel>> = {
+  ...KERNELS,
+  ...BACK_KERNELS,
+  ...PRODUCT_KERNELS,
+  ...PERCEPTRON_KERNELS,
+};

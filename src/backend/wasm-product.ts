@@ -11,7 +11,13 @@ export const PRODUCT_KERNELS: Readonly<Record<string, Kernel>> = {
     const [ofA, m, n] = a.shape;
     const [ofB, inner, p] = turnB === true ? [b.shape[0], b.shape[2], b.shape[1]] : b.shape;
     const count = Math.max(ofA, ofB);
-    if (a.shape.length !== 3 || b.shape.length !== 3 || inner !== n || ![1, count].includes(ofA) || ![1, count].includes(ofB))
+    if (
+      a.shape.length !== 3 ||
+      b.shape.length !== 3 ||
+      inner !== n ||
+      ![1, count].includes(ofA) ||
+      ![1, count].includes(ofB)
+    )
       throw fail(
         'input',
         'SpexlensProducts',
@@ -31,7 +37,11 @@ export const PRODUCT_KERNELS: Readonly<Record<string, Kernel>> = {
       return out;
     }
     for (let k = 0; k < count; k++) {
-      const [ak, bk, ok] = [fromA + (ofA === 1 ? 0 : 4 * k * m * n), fromB + (ofB === 1 ? 0 : 4 * k * n * p), to + 4 * k * m * p];
+      const [ak, bk, ok] = [
+        fromA + (ofA === 1 ? 0 : 4 * k * m * n),
+        fromB + (ofB === 1 ? 0 : 4 * k * n * p),
+        to + 4 * k * m * p,
+      ];
       if (turnB === true) run.backLinear(ak, bk, ok, m, p, n, free);
       else run.linear(ak, bk, bias === undefined ? 0 : added + 4 * k * p, 0, m, ok, m, n, p, 0, free);
     }

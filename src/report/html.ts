@@ -4,6 +4,7 @@
  * No network, no script, nothing but this file: the content security policy in its head forbids the rest.
  * The figures are inline SVGs with their own scoped styles; every number in a figure is in a table too.
  */
+import { exampleCards } from './example-cards.ts';
 import { energyBars } from './energy-bars.ts';
 import { faithfulnessCurve } from './faithfulness-curve.ts';
 import { headHeatmap } from './head-heatmap.ts';
@@ -46,10 +47,10 @@ export function renderReport(result: Result): string {
 </head>
 <body><main>
 <header><h1>${title}</h1>
-<p class="subtitle">${countOf(result.players.length, result.task.players)}, ${result.task.ablation} ablation, ${result.task.metric}</p></header>
+<p class="subtitle">${countOf(result.players.length, result.task.players)}, ${result.task.ablation}${result.examples === undefined && ' ablation'}, ${result.task.metric}</p></header>
 ${findings(result)}
 <section class="story" aria-label="Summary">${story(result)}</section>
-${isAnswer(result) && [played(result), alone(result, figure), together(result, figure)]}
+${isAnswer(result) && [played(result), exampleCards(result), alone(result, figure), together(result, figure)]}
 ${certainty(result, figure)}
 ${showsCircuit(result) && circuit(result, figure)}
 ${isAnswer(result) && removed(result, figure)}

@@ -72,6 +72,15 @@ sup, sub { line-height: 0; font-size: 0.72em; }
 
 .findings { border-left: 3px solid ${color('negative')}; padding: 2px 0 2px 14px; margin: 0 0 24px; }
 .findings p { margin: 8px 0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 10px; }
+.card { border: 1px solid ${color('rule')}; border-left: 3px solid ${color('rule')}; padding: 4px 12px; font: 14px/1.45 system-ui, sans-serif; break-inside: avoid; }
+.card.up { border-left-color: ${color('positive')}; }
+.card.down { border-left: 3px dashed ${color('negative')}; }
+.card p { display: flex; justify-content: space-between; gap: 8px; margin: 4px 0; }
+.card ul { list-style: none; padding: 0; margin: 4px 0; }
+.card li { margin: 3px 0; overflow-wrap: anywhere; }
+.card .picture { width: 56px; height: 56px; vertical-align: middle; fill: currentColor; border: 1px solid ${color('rule')}; }
+.couple { margin: 14px 0; } .couple > p { margin: 4px 0; font: 14px/1.45 system-ui, sans-serif; }
 footer { margin-top: 40px; border-top: 1px solid ${color('rule')}; padding-top: 12px; font: 13px/1.5 system-ui, sans-serif; color: ${color('muted')}; }
 footer p { max-width: none; margin: 0 0 4px; }
 @media (max-width: 560px) {

@@ -5,7 +5,7 @@
  * optional.
  */
 import type { Circuit } from '../circuit/find-circuit.ts';
-import { GRADIENT_ROWS, type Player } from '../game.ts';
+import { gradientCost, type Player } from '../game.ts';
 import { layerOf } from '../place.ts';
 import { aboutPlatform } from '../platform/about.ts';
 import { directSubsetRate, energyByOrder, energySplit, staircaseRate } from '../spectrum/energy.ts';
@@ -26,6 +26,9 @@ export interface RecordFacts {
   readonly task?: Partial<Result['task']> | undefined;
   readonly behaviour?: Result['behaviour'];
   readonly pilot?: Result['pilot'];
+  /** By player: the training examples it is. */
+  readonly examples?: Result['examples'];
+  readonly seedNoise?: Result['seedNoise'];
   /** The command that repeats the run, and every option with its default filled in. */
   readonly command?: string | undefined;
   readonly options?: Readonly<Record<string, unknown>> | undefined;
@@ -61,6 +64,7 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
     }),
     task: { prompts: [], metric: ledger.name, units: '', ablation: '', players: 'players', ...facts.task },
     players: players.map(playerOf),
+    ...present({ examples: facts.examples, seedNoise: facts.seedNoise }),
     ...present({ behaviour: facts.behaviour, pilot: facts.pilot }),
     findings,
     clean,
@@ -95,7 +99,7 @@ function playerOf({ name, place }: Player): Result['players'][number] {
 function masksOf({ ledger, settings, heldOut }: Explanation, { threads }: RecordFacts): Result['masks'] {
   const { differentiated, resumed, milliseconds, rowsPerMask = 1 } = ledger;
   const measured = ledger.measured + differentiated;
-  const rows = (ledger.measured + GRADIENT_ROWS * differentiated) * rowsPerMask;
+  const rows = (ledger.measured + gradientCost(ledger) * differentiated) * rowsPerMask;
   return {
     budget: settings.budget,
     measured,

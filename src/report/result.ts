@@ -53,6 +53,26 @@ const player = z.strictObject({
   place: z.exactOptional(placeSchema),
 });
 
+const exampleGroup = z.strictObject({
+  count,
+  shown: z.array(
+    z.strictObject({
+      row: count,
+      label: text,
+      text: z.exactOptional(text),
+      vector: z.exactOptional(z.array(z.number())),
+    }),
+  ),
+});
+
+const seedNoise = z.strictObject({
+  sd: z.number().min(0),
+  spread: z.number().min(0),
+  ceiling: share,
+  seeds: count,
+  trainings: count,
+});
+
 const interaction = z.strictObject({
   members,
   names: z.array(text),
@@ -217,6 +237,10 @@ const schema = z
       players: text,
     }),
     players: z.array(player).min(1),
+    /** By player: the training examples it is, the first few of them in full. */
+    examples: z.exactOptional(z.array(exampleGroup)),
+    /** The record of lens/examples/seed-noise. */
+    seedNoise: z.exactOptional(seedNoise),
     /** Whether the model does what the prompts ask, on those that have a right answer. */
     behaviour: behaviour.optional(),
     /** The masks that were measured before the budget was spent, and the ablation they led to. */

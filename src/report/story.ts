@@ -37,20 +37,21 @@ function setting(result: Result): Markup {
   const format = numberFormat(largest([result.clean, result.ablated]));
   const about =
     model === undefined ? '' : ` (${model.family}: ${shapeOf(model)}${shortCount(model.parameters)} parameters)`;
+  const data = result.examples !== undefined;
   const prompts =
     first === undefined
       ? markup`was run`
       : task.prompts.length === 1
-        ? markup`read the prompt <q><bdi>${oneLine(first.text, 220)}</bdi></q>`
-        : markup`read ${whole(task.prompts.length)} prompts, the first of them <q><bdi>${oneLine(first.text, 160)}</bdi></q>`;
+        ? markup`${data ? 'was trained, and asked' : 'read the prompt'} <q><bdi>${oneLine(first.text, 220)}</bdi></q>`
+        : markup`${data ? 'was trained, and asked' : 'read'} ${whole(task.prompts.length)} ${data ? 'test examples' : 'prompts'}, the first of them <q><bdi>${oneLine(first.text, 160)}</bdi></q>`;
   const answers =
     first?.correct === undefined
       ? markup``
       : markup` (answer <bdi class="token">${visible(first.correct)}</bdi>${first.incorrect !== undefined && markup`, not <bdi class="token">${visible(first.incorrect)}</bdi>`})`;
   const mean = task.prompts.length > 1 ? ', averaged over the prompts,' : '';
   const everyone = players.length === 1 ? 'its one player' : `all ${countOf(players.length, task.players)}`;
-  const ends = markup`<b>${format(result.clean)}${unitSuffix(result)}</b> with ${everyone} kept and <b>${format(result.ablated)}</b> with ${players.length === 1 ? 'it' : 'all'} ablated`;
-  const how = task.ablation === '' ? '' : ` (${task.ablation})`;
+  const ends = markup`<b>${format(result.clean)}${unitSuffix(result)}</b> with ${everyone} kept and <b>${format(result.ablated)}</b> with ${players.length === 1 ? 'it' : 'all'} ${data ? 'left out' : 'ablated'}`;
+  const how = task.ablation === '' || data ? '' : ` (${task.ablation})`;
   return markup`<p><b class="name">${result.name}</b>${about} ${prompts}${answers}. The ${task.metric}${mean} is ${ends}${how}.</p>`;
 }
 

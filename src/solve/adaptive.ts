@@ -12,7 +12,7 @@ import { selectRows, type Masks } from '../masks.ts';
 import { tableOf } from '../mask-table.ts';
 import { uniformMasks } from '../uniform-masks.ts';
 import { fail, throwIfAborted } from '../errors.ts';
-import { measureStage, type Game } from '../game.ts';
+import { gradientCost, measureStage, type Game } from '../game.ts';
 import { proxyMasks } from '../proxy/proxyspex.ts';
 import { CANDIDATES, fitBest, type BestFit, type Candidate } from '../proxy/best.ts';
 import { costOf, planGradients } from '../proxy/gradients/gradspex.ts';
@@ -120,7 +120,7 @@ interface Source {
 async function sourceOf(game: Game, options: SolveOptions): Promise<Source> {
   const { budget, seed, signal, onProgress, keep } = options;
   const n = game.players.length;
-  const plan = game.gradients === undefined ? undefined : planGradients(n, budget);
+  const plan = game.gradients === undefined ? undefined : planGradients(n, budget, gradientCost(game));
   if (plan !== undefined) {
     const source = await gradientSource(game, plan, options);
     return {
@@ -128,7 +128,7 @@ async function sourceOf(game: Game, options: SolveOptions): Promise<Source> {
       drawn: source.drawn,
       async measure(part) {
         const { spent, ...measured } = await source.measure(part);
-        return { ...measured, spent: costOf(spent) };
+        return { ...measured, spent: costOf(spent, gradientCost(game)) };
       },
     };
   }

@@ -30,7 +30,7 @@ import { evaluate } from '../spectrum/spectrum.ts';
 import { planSpex, type SpexPlan } from '../spex/plan.ts';
 import { drawMasks } from '../spex/sample.ts';
 import { evidenceOf, fitSpex, measureBins } from '../spex/spex.ts';
-import { measureStage, type Game } from '../game.ts';
+import { gradientCost, measureStage, type Game } from '../game.ts';
 import { gradientSource } from './gradient-source.ts';
 
 /** log2 of the fewest bins a group for which auto gives SPEX half the budget. */
@@ -62,7 +62,7 @@ export const autoSolver: Solver = {
         await exactSolver.solve(game, options),
         `the budget of ${options.budget} masks covers all ${2 ** n}`,
       );
-    const sloped = game.gradients === undefined ? undefined : planGradients(n, options.budget);
+    const sloped = game.gradients === undefined ? undefined : planGradients(n, options.budget, gradientCost(game));
     if (sloped !== undefined) return withGradients(game, sloped, options);
     const plan = isFair(options.keep)
       ? affordable(n, options.budget)
@@ -76,7 +76,7 @@ async function withGradients(game: Game, plan: GradientPlan, options: SolveOptio
   const source = await gradientSource(game, plan, options);
   const { masks, values, candidates, spent } = await source.measure(options.budget);
   const { solver, why, spectrum, evidence, kind, details } = await fitBest(masks, values, options, candidates);
-  const all = { kind, ...costOf(spent), ...details };
+  const all = { kind, ...costOf(spent, gradientCost(game)), ...details };
   return because(
     { solver, spectrum, masks: masks.count, exact: false, evidence, details: all },
     `${source.why}; ${why}`,

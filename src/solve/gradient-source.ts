@@ -2,7 +2,7 @@
  * Masks for the candidates of `auto` where the game has gradients: some with gradients and some without, or, where a trial shows
  * that gradients do not tell of values, only values from then on.
  */
-import { GRADIENT_ROWS, type Game } from '../game.ts';
+import { gradientCost, type Game } from '../game.ts';
 import { ledgerOf } from '../ledger.ts';
 import { concatMasks, selectRows, type Masks } from '../masks.ts';
 import { CANDIDATES, type Candidate } from '../proxy/best.ts';
@@ -52,7 +52,7 @@ export async function gradientSource(game: Game, plan: GradientPlan, options: So
       why,
       drawn,
       async measure(budget) {
-        const part = planGradients(game.players.length, budget) ?? trial;
+        const part = planGradients(game.players.length, budget, gradientCost(game)) ?? trial;
         const { masks, values, measured } = await measureDraw(ledger, draw, part, options);
         const [additive, ...others] = CANDIDATES;
         return { masks, values, candidates: [additive, createGradientCandidate(measured), ...others], spent: part };
@@ -65,7 +65,7 @@ export async function gradientSource(game: Game, plan: GradientPlan, options: So
     why,
     drawn,
     async measure(budget) {
-      const left = Math.max(trial.values, budget - GRADIENT_ROWS * trial.gradients);
+      const left = Math.max(trial.values, budget - gradientCost(game) * trial.gradients);
       const spent = { gradients: trial.gradients, values: Math.min(plain.count, left) };
       const { masks, values } = await measureDraw(ledger, { sloped: draw.sloped, plain }, spent, options);
       return { masks, values, candidates: CANDIDATES, spent };

@@ -57,6 +57,16 @@ export interface Architecture {
   logits(parameters: readonly tf.Tensor[], batch: Batch, tap?: LinearTap): tf.Tensor3D;
   /** Each example's loss, [K, B], in nats. */
   losses(parameters: readonly tf.Tensor[], batch: Batch, tap?: LinearTap): tf.Tensor2D;
+  /** The derivatives of derivatives.ts by a kernel of the current backend; absent, or undefined where it has none. */
+  readonly kernels?: (() => ArchitectureKernels | undefined) | undefined;
+}
+
+/** What a backend may compute in one pass; the same numbers up to rounding. All borrow, and give the caller fresh tensors. */
+export interface ArchitectureKernels {
+  /** ∇Σ_b c_b ℓ_b, [K, P]. */
+  gradient(theta: tf.Tensor2D, batch: Batch, coefficients: tf.Tensor2D): tf.Tensor2D;
+  /** Its Hessian's product with v, [K, P], and v·∇ℓ_b, [K, B]. */
+  curvature(theta: tf.Tensor2D, batch: Batch, coefficients: tf.Tensor2D, v: tf.Tensor2D): [tf.Tensor2D, tf.Tensor2D];
 }
 
 /** Numbers in all `parameters` of one model. */

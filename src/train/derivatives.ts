@@ -15,6 +15,8 @@ export function weightedGradient(
   batch: Batch,
   coefficients: tf.Tensor2D,
 ): tf.Tensor2D {
+  const kernels = model.kernels?.();
+  if (kernels !== undefined) return kernels.gradient(theta, batch, coefficients);
   return tf.tidy(() => {
     const loss = (...parameters: tf.Tensor[]): tf.Scalar =>
       tf.sum(tf.mul(model.losses(parameters, batch), coefficients));
@@ -56,6 +58,11 @@ export function curvature(
   coefficients: tf.Tensor2D,
   v: tf.Tensor2D,
 ): Curvature {
+  const kernels = model.kernels?.();
+  if (kernels !== undefined) {
+    const [product, slopes] = kernels.curvature(theta, batch, coefficients, v);
+    return { product, slopes };
+  }
   return tf.tidy(() => {
     const along = unflatten(model, v);
     const slope = (...all: tf.Tensor[]): tf.Scalar => {
@@ -66,5 +73,48 @@ export function curvature(
     };
     const found = tf.grads(slope)([...unflatten(model, theta), coefficients]);
     return { product: flatten(found.slice(0, -1)), slopes: found[found.length - 1] as tf.Tensor2D };
+  });
+}
+
+/** v·∇out_b of each model for outputs [K, B] of its parameters, [K, B]. The caller owns it. */
+export function slopesAlong(
+  model: Architecture,
+  theta: tf.Tensor2D,
+  outputs: (parameters: readonly tf.Tensor[]) => tf.Tensor,
+  v: tf.Tensor2D,
+): tf.Tensor {
+  return tf.tidy(() => {
+    const along = unflatten(model, v);
+    const parameters = unflatten(model, theta);
+    const shape = tf.tidy(() => outputs(parameters).shape);
+    // Linear in c, so that any c will do.
+    const slope = (c: tf.Tensor): tf.Scalar => {
+      const sum = (...given: tf.Tensor[]): tf.Scalar => tf.sum(tf.mul(outputs(given), c));
+      const gradients = tf.grads(sum)(parameters);
+      return tf.addN(gradients.map((gradient, i) => tf.sum(tf.mul(gradient, along[i])))) as tf.Scalar;
+    };
+    return tf.grads(slope)([tf.zeros(shape)])[0];
+  });
+}
+
+/**
+ * The generalised Gauss-Newton matrix of Σ_b c_b ℓ_b times `v`, [K, P]: Jᵀ·(c ∘ (diag p - p pᵀ))·J·v over the logits that answer, never
+ * negative (Schraudolph, Neural Computation 2002). Softmax regression's Hessian is this one. The caller owns it.
+ */
+export function gaussNewton(
+  model: Architecture,
+  theta: tf.Tensor2D,
+  batch: Batch,
+  coefficients: tf.Tensor2D,
+  v: tf.Tensor2D,
+): tf.Tensor2D {
+  return tf.tidy(() => {
+    const logits = (parameters: readonly tf.Tensor[]): tf.Tensor3D => model.logits(parameters, batch);
+    const along = slopesAlong(model, theta, logits, v);
+    const p = tf.softmax(logits(unflatten(model, theta)));
+    const weighted = tf.mul(p, along);
+    const bent = tf.mul(tf.sub(weighted, tf.mul(tf.sum(weighted, 2, true), p)), tf.expandDims(coefficients, 2));
+    const back = (...parameters: tf.Tensor[]): tf.Scalar => tf.sum(tf.mul(logits(parameters), bent));
+    return flatten(tf.grads(back)(unflatten(model, theta)));
   });
 }

@@ -30,11 +30,13 @@ export type State = readonly tf.Tensor2D[];
 export interface Stepper {
   /** Tensors of a state. */
   readonly tensors: number;
+  /** Whether the adjoint reads the state and the gradient. */
+  readonly remembers: boolean;
   /** The state after step `t` (from 0) at rate `rate` times the learning rate. A pure operation: borrows, returns fresh tensors. */
   step(state: State, gradient: tf.Tensor2D, t: number, rate: number): tf.Tensor2D[];
   /**
    * From ∂f/∂(state after step t) to what does not go through the gradient of ∂f/∂(state before), and ∂f/∂gradient.
-   * A pure operation.
+   * A pure operation; `gradient` may be anything where it does not remember.
    */
   adjoint(
     state: State,
@@ -67,6 +69,7 @@ function sgd(learningRate: number, momentum: number, decay: number): Stepper {
   if (momentum === 0)
     return {
       tensors: 1,
+      remembers: false,
       step: ([theta], g, _t, rate) => [tf.sub(theta, tf.mul(decayed(theta, g), learningRate * rate))],
       adjoint: (_state, _g, [after], _t, rate) => {
         const ofGradient = tf.mul(after, -learningRate * rate) as tf.Tensor2D;
@@ -75,6 +78,7 @@ function sgd(learningRate: number, momentum: number, decay: number): Stepper {
     };
   return {
     tensors: 2,
+    remembers: false,
     step([theta, velocity], g, _t, rate) {
       const next = tf.add(tf.mul(velocity, momentum), decayed(theta, g)) as tf.Tensor2D;
       return [tf.sub(theta, tf.mul(next, learningRate * rate)), next];
@@ -99,6 +103,7 @@ function adamw(learningRate: number, [beta1, beta2]: readonly [number, number], 
   ];
   return {
     tensors: 3,
+    remembers: true,
     step(state, g, t, rate) {
       const [m, v] = moments(state, g);
       const root = Math.sqrt(1 - beta2 ** (t + 1));

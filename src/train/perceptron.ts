@@ -5,7 +5,14 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
-import { sizeOf, type Architecture, type Batch, type Examples, type LinearTap } from './architecture.ts';
+import {
+  sizeOf,
+  type Architecture,
+  type ArchitectureKernels,
+  type Batch,
+  type Examples,
+  type LinearTap,
+} from './architecture.ts';
 import { crossEntropy } from './losses.ts';
 import { affine } from './products.ts';
 import { silu, tanh } from './smooth.ts';
@@ -24,7 +31,9 @@ export function createPerceptron({ inputs, classes, hidden, activation = 'silu' 
     if (!Number.isInteger(width) || width < 1)
       throw fail('input', 'perceptron', `a layer of ${width} numbers; a whole number >= 1 is needed.`);
   const widths = [inputs, ...hidden, classes];
-  const layers = widths.slice(1).map((width, l) => ({ name: `layers.${l}`, weight: 2 * l, bias: 2 * l + 1, from: widths[l], width }));
+  const layers = widths
+    .slice(1)
+    .map((width, l) => ({ name: `layers.${l}`, weight: 2 * l, bias: 2 * l + 1, from: widths[l], width }));
   const parameters = layers.flatMap(({ name, from, width }) => [
     { name: `${name}.weight`, shape: [from, width] },
     { name: `${name}.bias`, shape: [1, width] },
@@ -57,6 +66,27 @@ export function createPerceptron({ inputs, classes, hidden, activation = 'silu' 
     },
     logits,
     losses: (theta, batch, tap) => crossEntropy(logits(theta, batch, tap), batch.targets) as tf.Tensor2D,
+    kernels: () => (hidden.length === 0 || activation === 'silu' ? kernelsOf(widths) : undefined),
+  };
+}
+
+const [GRADIENT, CURVATURE] = ['SpexlensPerceptronGradient', 'SpexlensPerceptronCurvature'];
+
+function kernelsOf(widths: readonly number[]): ArchitectureKernels | undefined {
+  if (tf.getKernel(GRADIENT, tf.getBackend()) == null) return undefined;
+  const inputsOf = (theta: tf.Tensor2D, { inputs, targets }: Batch, coefficients: tf.Tensor2D): tf.NamedTensorMap => {
+    const chosen = tf.oneHot(targets as tf.Tensor1D, widths[widths.length - 1]);
+    return { theta, x: inputs, right: tf.cast(chosen, 'float32'), coefficients };
+  };
+  const attrs = { widths: [...widths] };
+  return {
+    gradient: (theta, batch, coefficients) =>
+      tf.tidy(() => tf.engine().runKernel(GRADIENT, inputsOf(theta, batch, coefficients), attrs) as tf.Tensor2D),
+    curvature: (theta, batch, coefficients, v) =>
+      tf.tidy(() => {
+        const inputs = { ...inputsOf(theta, batch, coefficients), v };
+        return tf.engine().runKernel(CURVATURE, inputs, attrs) as unknown as [tf.Tensor2D, tf.Tensor2D];
+      }),
   };
 }
 

@@ -20,7 +20,11 @@ export interface Step {
 }
 
 /** All steps of training on `count` examples: each epoch in a fresh order, drawn from `seed`. @throws 'input' on sizes that are none. */
-export function stepsOf({ epochs, batchSize, schedule = 'constant', optimiser }: Training, count: number, seed: number): Step[] {
+export function stepsOf(
+  { epochs, batchSize, schedule = 'constant', optimiser }: Training,
+  count: number,
+  seed: number,
+): Step[] {
   stepperOf(optimiser);
   if (!Number.isInteger(epochs) || epochs < 1)
     throw fail('input', 'epochs', `${epochs}; a whole number >= 1 is needed.`);

@@ -66,3 +66,24 @@ export const rsqrt = ofInput(
     return tf.mul(dy, tf.mul(tf.mul(y, tf.square(y)), -0.5));
   },
 );
+
+/** log Σ exp over the last axis, which it takes away. */
+export const logSumExp: (x: tf.Tensor) => tf.Tensor = ofInput(
+  (x) => tf.logSumExp(x, -1),
+  (dy, x) => tf.mul(tf.expandDims(dy, -1), softmax(x)),
+);
+
+/** 1 where x is the largest of its last axis, shared out among equals; has no slope. */
+const hits = ofInput(
+  (x) => {
+    const hit = tf.cast(tf.equal(x, tf.max(x, -1, true)), 'float32');
+    return tf.div(hit, tf.sum(hit, -1, true));
+  },
+  (_dy, x) => tf.zerosLike(x),
+);
+
+/** The largest of the last axis, which it takes away. */
+export const largest: (x: tf.Tensor) => tf.Tensor = ofInput(
+  (x) => tf.max(x, -1),
+  (dy, x) => tf.mul(tf.expandDims(dy, -1), hits(x)),
+);

@@ -91,19 +91,24 @@ export function createTinyTransformer(given: TinyTransformerShape): Architecture
     ) as Part;
     const unseen = tf.mul(tf.sub(1, tf.linalg.bandPart(tf.ones([length, length]), -1, 0)), NEVER);
     const split = (y: Part): Part =>
-      tf.reshape(
-        tf.transpose(tf.reshape(y, [models * batch, length, heads, d / heads]), [0, 2, 1, 3]),
-        [models * batch * heads, length, d / heads],
-      );
+      tf.reshape(tf.transpose(tf.reshape(y, [models * batch, length, heads, d / heads]), [0, 2, 1, 3]), [
+        models * batch * heads,
+        length,
+        d / heads,
+      ]);
     for (let l = 0; l < layers; l++) {
       const read = norm(`blocks.${l}.ln1`, x);
       const [q, k, v] = ['Q', 'K', 'V'].map((letter) => split(layer(`blocks.${l}.attn.W_${letter}`, read)));
-      const scores = tf.add(tf.mul(products(q, k, { turnB: true }), 1 / Math.sqrt(d / heads)), tf.expandDims(unseen, 0));
+      const scores = tf.add(
+        tf.mul(products(q, k, { turnB: true }), 1 / Math.sqrt(d / heads)),
+        tf.expandDims(unseen, 0),
+      );
       const z = products(softmax(scores) as Part, v);
-      const joined = tf.reshape(
-        tf.transpose(tf.reshape(z, [models * batch, heads, length, d / heads]), [0, 2, 1, 3]),
-        [models, batch * length, d],
-      ) as Part;
+      const joined = tf.reshape(tf.transpose(tf.reshape(z, [models * batch, heads, length, d / heads]), [0, 2, 1, 3]), [
+        models,
+        batch * length,
+        d,
+      ]) as Part;
       x = tf.add(x, layer(`blocks.${l}.attn.W_O`, joined));
       if (dMlp === 0) continue;
       const hidden = silu(layer(`blocks.${l}.mlp.W_in`, norm(`blocks.${l}.ln2`, x)));
@@ -156,7 +161,8 @@ function initial(parameters: Architecture['parameters'], random: Random): Float3
   for (const { name, shape } of parameters) {
     const count = shape[0] * shape[1];
     const isGain = /(?:ln1|ln2|ln_final)\.w$/.test(name);
-    const spread = name.includes('embed.') && !name.startsWith('unembed') ? 1 / Math.sqrt(shape[1]) : 1 / Math.sqrt(shape[0]);
+    const spread =
+      name.includes('embed.') && !name.startsWith('unembed') ? 1 / Math.sqrt(shape[1]) : 1 / Math.sqrt(shape[0]);
     for (let i = 0; i < count; i++) all[at + i] = isGain ? 1 : shape[0] === 1 ? 0 : spread * random.normal();
     at += count;
   }
@@ -191,7 +197,10 @@ export function tokenExamples(
       for (let b = 0; b < picked.length; b++) {
         const { tokens } = rows[picked[b]];
         const last = tokens.length - 2;
-        const padded = (line: readonly number[]): number[] => [...line, ...Array<number>(length - line.length).fill(filler)];
+        const padded = (line: readonly number[]): number[] => [
+          ...line,
+          ...Array<number>(length - line.length).fill(filler),
+        ];
         inputs.push(padded(tokens.slice(0, -1)));
         targets.push(padded(tokens.slice(1)));
         counts.push(Array.from({ length }, (_, t) => (t === last ? 1 : t < last ? wordWeight : 0)));

@@ -4,7 +4,8 @@
  * They start alike, meet the same examples in the same order, and differ in what an example weighs: 1, 0 for one that is left out, or
  * anything between. A step of B of all N examples follows Σ_b w_b ℓ_b over B·W/N, what B of them weigh on average (W = Σ w): all
  * examples at a step, that is their weighted mean. So a model with weights of 0 and 1 is one that is trained on what it keeps, in steps of
- * what is left of the common ones, and how it ends is a smooth function of the weights. A model that keeps no example stays as it began.
+ * what is left of the common ones, and how it ends is a smooth function of the weights. A model that keeps no example stays as
+ * it began, but for what decays.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail, throwIfAborted } from '../errors.ts';
@@ -83,7 +84,11 @@ export function planRun(
 ): Run {
   const models = weights.length / examples.count;
   if (!Number.isInteger(models) || models < 1)
-    throw fail('input', 'train', `${weights.length} weights for ${examples.count} examples; one for each in every model is needed.`);
+    throw fail(
+      'input',
+      'train',
+      `${weights.length} weights for ${examples.count} examples; one for each in every model is needed.`,
+    );
   const bad = weights.findIndex((weight) => !(weight >= 0 && weight < Infinity));
   if (bad >= 0)
     throw fail(

@@ -105,7 +105,7 @@ function backStep(
 ): { readonly adjoint: tf.Tensor2D[]; readonly slopes: tf.Tensor2D } {
   const [slopes, ...adjoint] = tf.tidy(() => {
     const { batch, coefficients } = openStep(run, t);
-    const gradient = weightedGradient(run.model, before[0], batch, coefficients);
+    const gradient = run.stepper.remembers ? weightedGradient(run.model, before[0], batch, coefficients) : before[0];
     const back = run.stepper.adjoint(before, gradient, after, t, run.steps[t].rate);
     const { product, slopes: along } = curvature(run.model, before[0], batch, coefficients, back.ofGradient);
     const [theta, ...rest] = back.before;

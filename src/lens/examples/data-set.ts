@@ -63,7 +63,8 @@ export function parseCsv(content: string, who: string, labelColumn?: string): Ex
       throw fail('input', who, `row ${r + 1} has ${row.length} cells; the header has ${header.length}.`);
   });
   const isNumber = header.map(
-    (_, column) => column !== at && rows.every((row) => row[column].trim() !== '' && Number.isFinite(Number(row[column]))),
+    (_, column) =>
+      column !== at && rows.every((row) => row[column].trim() !== '' && Number.isFinite(Number(row[column]))),
   );
   if (!isNumber.includes(true)) throw fail('input', who, 'has no column of numbers beside the label.');
   return atLeastOne(

@@ -67,7 +67,8 @@ export function clustersOf(inputs: Float32Array, width: number, count: number, s
   const nearest = Float64Array.from({ length: n }, (_, row) => distance(row, centres[0]));
   while (centres.length < count) {
     const total = nearest.reduce((sum, d) => sum + d, 0);
-    if (total === 0) throw fail('input', 'clusters', `${count} were asked for; only ${centres.length} examples differ.`);
+    if (total === 0)
+      throw fail('input', 'clusters', `${count} were asked for; only ${centres.length} examples differ.`);
     let left = random.uniform() * total;
     let row = nearest.findIndex((d) => (left -= d) < 0);
     if (row < 0) row = nearest.findLastIndex((d) => d > 0);

@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
+import { largest, logSoftmax, logSumExp, softmax } from '../../train/smooth.ts';
 
 export interface TestValue {
   readonly name: string;
@@ -17,9 +18,13 @@ export interface TestValue {
   value(logits: tf.Tensor3D, right: tf.Tensor2D): tf.Tensor2D;
 }
 
-const FAR = 1e9;
-const rightLogit = (logits: tf.Tensor3D, right: tf.Tensor2D): tf.Tensor2D => tf.sum(tf.mul(logits, tf.expandDims(right, 0)), 2);
-const others = (logits: tf.Tensor3D, right: tf.Tensor2D): tf.Tensor3D => tf.sub(logits, tf.expandDims(tf.mul(right, FAR), 0));
+const rightLogit = (logits: tf.Tensor3D, right: tf.Tensor2D): tf.Tensor2D =>
+  tf.sum(tf.mul(logits, tf.expandDims(right, 0)), 2);
+/** The logits with the right one out of the way. */
+export const otherLogits = (logits: tf.Tensor3D, right: tf.Tensor2D): tf.Tensor3D => {
+  const chosen = tf.tile(tf.expandDims(tf.cast(right, 'bool'), 0), [logits.shape[0], 1, 1]);
+  return tf.where(chosen, tf.fill(logits.shape, -Infinity), logits);
+};
 
 export const TEST_VALUES = {
   /** Right logit less the largest other one (Ilyas et al., ICML 2022, "Datamodels", §2). */
@@ -28,7 +33,7 @@ export const TEST_VALUES = {
     unit: 'logits',
     moreIsBetter: true,
     smooth: true,
-    value: (logits, right) => tf.sub(rightLogit(logits, right), tf.max(others(logits, right), 2)),
+    value: (logits, right) => tf.sub(rightLogit(logits, right), largest(otherLogits(logits, right)) as tf.Tensor2D),
   },
   /** log p / (1 - p) of the right class (Park et al., ICML 2023, "TRAK", §3.1). */
   'log-odds': {
@@ -36,7 +41,7 @@ export const TEST_VALUES = {
     unit: 'nats',
     moreIsBetter: true,
     smooth: true,
-    value: (logits, right) => tf.sub(rightLogit(logits, right), tf.logSumExp(others(logits, right), 2)),
+    value: (logits, right) => tf.sub(rightLogit(logits, right), logSumExp(otherLogits(logits, right)) as tf.Tensor2D),
   },
   /** -log p of the right class. */
   loss: {
@@ -44,14 +49,14 @@ export const TEST_VALUES = {
     unit: 'nats',
     moreIsBetter: false,
     smooth: true,
-    value: (logits, right) => tf.neg(rightLogit(tf.logSoftmax(logits), right)),
+    value: (logits, right) => tf.neg(rightLogit(logSoftmax(logits), right)),
   },
   probability: {
     name: 'probability',
     unit: '',
     moreIsBetter: true,
     smooth: true,
-    value: (logits, right) => rightLogit(tf.softmax(logits), right),
+    value: (logits, right) => rightLogit(softmax(logits), right),
   },
   /** 1 where the right class has the largest logit. */
   accuracy: {
@@ -60,7 +65,7 @@ export const TEST_VALUES = {
     moreIsBetter: true,
     smooth: false,
     value: (logits, right) =>
-      tf.cast(tf.greater(rightLogit(logits, right), tf.max(others(logits, right), 2)), 'float32'),
+      tf.cast(tf.greater(rightLogit(logits, right), tf.max(otherLogits(logits, right), 2)), 'float32'),
   },
 } as const satisfies Readonly<Record<string, TestValue>>;
 

@@ -5,7 +5,7 @@
  * passes. Three quarters of a budget of B masks go into gradients, B/4 of them, the rest into values; a Gaussian process learns from both
  * (gradient-process.ts), cross-validated on values, and its Fourier expansion is read out (process-terms.ts).
  */
-import { GRADIENT_ROWS, measureStage, type Game } from '../../game.ts';
+import { GRADIENT_ROWS, gradientCost, measureStage, type Game } from '../../game.ts';
 import { concatMasks, masksFromMembers, selectRows, type Masks } from '../../masks.ts';
 import { fail, throwIfAborted } from '../../errors.ts';
 import { createRandom } from '../../random.ts';
@@ -29,10 +29,10 @@ export interface GradientPlan {
   readonly values: number;
 }
 
-/** A budget of B masks: B/4 gradients of three masks each, values for the rest; undefined where that is too few. */
-export function planGradients(players: number, budget: number): GradientPlan | undefined {
-  const gradients = Math.min(MOST_GRADIENTS, Math.floor((SHARE * budget) / GRADIENT_ROWS));
-  const values = budget - GRADIENT_ROWS * gradients;
+/** A budget of B masks: three quarters for gradients of `cost` masks each, values for the rest; undefined where that is too few. */
+export function planGradients(players: number, budget: number, cost = GRADIENT_ROWS): GradientPlan | undefined {
+  const gradients = Math.min(MOST_GRADIENTS, Math.floor((SHARE * budget) / cost));
+  const values = budget - cost * gradients;
   const left = players < 50 ? 2 ** players - 2 : Infinity;
   if (gradients < LEAST_GRADIENTS || values < LEAST_VALUES || gradients + values > left) return undefined;
   return { gradients, values };
@@ -103,12 +103,12 @@ export const gradspexSolver: Solver = {
   async solve(game, options) {
     const n = game.players.length;
     if (2 ** n <= options.budget) return { ...(await exactSolver.solve(game, options)), solver: 'gradspex' };
-    const plan = planGradients(n, options.budget);
+    const plan = planGradients(n, options.budget, gradientCost(game));
     if (plan === undefined)
       throw fail(
         'budget',
         'gradspex',
-        `a budget of ${options.budget} masks for ${n} players; at least ${4 * LEAST_VALUES} are needed, a gradient counting ${GRADIENT_ROWS}.`,
+        `a budget of ${options.budget} masks for ${n} players; at least ${4 * LEAST_VALUES} are needed, a gradient counting ${gradientCost(game)}.`,
       );
     const draw = drawGradients(n, plan, options);
     const { masks, values, measured } = await measureDraw(game, draw, plan, options);
@@ -120,12 +120,12 @@ export const gradspexSolver: Solver = {
       masks: masks.count,
       exact: false,
       evidence,
-      details: { kind, ...costOf(plan), ...details },
+      details: { kind, ...costOf(plan, gradientCost(game)), ...details },
     };
   },
 };
 
 /** What a plan costs, for records. */
-export function costOf({ gradients, values }: GradientPlan): Readonly<Record<string, unknown>> {
-  return { measuredGradients: gradients, measuredValues: values, rowsPerGradient: GRADIENT_ROWS };
+export function costOf({ gradients, values }: GradientPlan, cost = GRADIENT_ROWS): Readonly<Record<string, unknown>> {
+  return { measuredGradients: gradients, measuredValues: values, rowsPerGradient: cost };
 }

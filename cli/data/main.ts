@@ -1,0 +1,225 @@
+/** The data command: its options, what they mean, and the order in which things happen. */
+import { readFileSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { Command } from 'commander';
+import { attributeData, type AttributeDataOptions } from '../../src/attribute-data.ts';
+import { BACKENDS } from '../../src/backend/backend.ts';
+import { fail } from '../../src/errors.ts';
+import { parseCsv, parseJsonl, type Example } from '../../src/lens/examples/data-set.ts';
+import { ESTIMATE_NAMES, estimateNameOf } from '../../src/lens/examples/estimates/estimates.ts';
+import { RECIPES, recipeOf, type RecipeSettings } from '../../src/lens/examples/recipes.ts';
+import { TEST_VALUES, testValueOf } from '../../src/lens/examples/test-values.ts';
+import { openBackend } from '../../src/open-backend.ts';
+import { formatResult } from '../../src/report/result.ts';
+import { terminalReport } from '../../src/report/terminal.ts';
+import { solverOf, SOLVERS } from '../../src/solve/solve.ts';
+import type { Optimiser } from '../../src/train/optimiser.ts';
+import { VERSION } from '../../src/version.ts';
+import { createOutput } from '../circuits/output.ts';
+import { createProgress } from '../circuits/progress.ts';
+import { runCommand, whole, type Streams } from '../command.ts';
+import { writeTables } from '../tables.ts';
+
+const namesOf = (table: object): string => Object.keys(table).join(' | ');
+
+const describe = (): Command =>
+  new Command('data')
+    .description(
+      'Train a model without examples in all kinds of ways and read from the values which training examples act together on an answer.',
+    )
+    .version(VERSION)
+    .optionsGroup('What to ask:')
+    .requiredOption('--train <file>', 'JSONL of {"text" or "vector", "label", ...}, or CSV with a column "label"')
+    .requiredOption('--test <file>', 'the examples that are asked, alike; the value is their mean')
+    .option('--rows <numbers>', 'of the test file: only these rows, from 0: 3 or 0,4,7')
+    .option('--groups <how>', 'each | clusters:<k> | the name of a field, "label" too', 'each')
+    .option('--screen <n>', 'of single examples: the n most influential ones play, the others are always kept')
+    .option('--value <name>', namesOf(TEST_VALUES), 'margin')
+    .optionsGroup('What is trained:')
+    .option('--recipe <name>', namesOf(RECIPES), 'softmax')
+    .option('--hidden <widths>', 'of mlp: widths of the hidden layers, 32 or 64,32')
+    .option('--layers <n>', 'of transformer')
+    .option('--d-model <n>', 'of transformer')
+    .option('--heads <n>', 'of transformer')
+    .option('--epochs <n>', 'times that every example is met')
+    .option('--train-batch <n>', 'examples a step (default: the recipe)')
+    .option('--optimiser <name>', 'sgd | adamw')
+    .option('--learning-rate <x>')
+    .option('--weight-decay <x>')
+    .option('--seeds <n>', 'trainings of a mask, whose mean counts')
+    .optionsGroup('How to solve:')
+    .option('--estimates <names>', `measure the sets of these too: ${ESTIMATE_NAMES.join(', ')}`)
+    .option('--solver <name>', namesOf(SOLVERS), 'auto')
+    .option('--budget <masks>', 'distinct masks the solver may measure', '1024')
+    .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '256')
+    .option('--target <share>', 'share of the value that the smallest training set has to keep', '0.9')
+    .option('--seed <n>', 'seed of everything random', '0')
+    .optionsGroup('Where to run and write:')
+    .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
+    .option('--models-at-once <n>', 'models trained together (default: from their bytes)')
+    .option('--out <folder>', 'where result.json, report.html and the run log go (default: out/<data>-<hash>)')
+    .option('--csv <folder>', 'write players.csv and interactions.csv there')
+    .option('--json', 'print result.json instead of the story')
+    .option('--debug', 'show stack traces')
+    .addHelpText(
+      'after',
+      `
+Recipes:
+${Object.values(RECIPES)
+  .map(({ name, about }) => `  ${name.padEnd(12)} ${about}`)
+  .join('\n')}
+
+Examples:
+  spexlens data --train examples/fruit/train.jsonl --test examples/fruit/test.jsonl --groups source
+  spexlens data --train digits.csv --test test.csv --rows 7 --recipe mlp --screen 200 --estimates influence,trak`,
+    );
+
+interface Flags {
+  readonly train: string;
+  readonly test: string;
+  readonly rows?: string;
+  readonly groups: string;
+  readonly screen?: string;
+  readonly value: string;
+  readonly recipe: string;
+  readonly hidden?: string;
+  readonly layers?: string;
+  readonly dModel?: string;
+  readonly heads?: string;
+  readonly epochs?: string;
+  readonly trainBatch?: string;
+  readonly optimiser?: string;
+  readonly learningRate?: string;
+  readonly weightDecay?: string;
+  readonly seeds?: string;
+  readonly estimates?: string;
+  readonly solver: string;
+  readonly budget: string;
+  readonly heldOut: string;
+  readonly target: string;
+  readonly seed: string;
+  readonly backend: string;
+  readonly modelsAtOnce?: string;
+  readonly out?: string;
+  readonly csv?: string;
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+function readExamples(option: string, path: string): Example[] {
+  let content: string;
+  try {
+    content = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw fail('input', option, `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+  }
+  return path.endsWith('.csv') ? parseCsv(content, path) : parseJsonl(content, path);
+}
+
+/** What the data are called: the file, or its folder where that only says that it is to be trained on. */
+function nameOf(path: string): string {
+  const file = basename(path).replace(/\.[^.]*$/, '');
+  return file === 'train' ? basename(dirname(resolve(path))) : file;
+}
+
+function chosenRows(all: readonly Example[], rows: string | undefined): readonly Example[] {
+  if (rows === undefined) return all;
+  return rows.split(',').map((text) => {
+    const row = whole('--rows', text);
+    if (row >= all.length)
+      throw fail('input', '--rows', `there is no row ${row}; the file has 0 to ${all.length - 1}.`);
+    return all[row];
+  });
+}
+
+function groupsOf(text: string): AttributeDataOptions['groups'] {
+  if (text === 'each') return 'each';
+  const clusters = /^clusters:(.*)$/.exec(text);
+  return clusters === null ? { field: text } : { clusters: whole('--groups', clusters[1]) };
+}
+
+function number(option: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw fail('input', option, `"${text}" is no number.`);
+  return value;
+}
+
+/** What of the recipe's settings the flags change. */
+function settingsOf(flags: Flags, defaults: RecipeSettings): RecipeSettings {
+  const one = <T>(text: string | undefined, read: (text: string) => T, other: T): T =>
+    text === undefined ? other : read(text);
+  const { optimiser: name, learningRate, weightDecay } = flags;
+  if (name !== undefined && name !== 'sgd' && name !== 'adamw')
+    throw fail('input', '--optimiser', `"${name}" is unknown; there are sgd and adamw.`);
+  const known = defaults.training.optimiser;
+  const base: Optimiser =
+    name === undefined || name === known.kind
+      ? known
+      : name === 'sgd'
+        ? { kind: 'sgd', learningRate: 0.1, momentum: 0.9 }
+        : { kind: 'adamw', learningRate: 0.003, eps: 1e-4 };
+  const optimiser = {
+    ...base,
+    ...(learningRate === undefined ? {} : { learningRate: number('--learning-rate', learningRate) }),
+    ...(weightDecay === undefined ? {} : { weightDecay: number('--weight-decay', weightDecay) }),
+  };
+  return {
+    ...defaults,
+    training: {
+      ...defaults.training,
+      optimiser,
+      epochs: one(flags.epochs, (text) => whole('--epochs', text), defaults.training.epochs),
+      batchSize: one(flags.trainBatch, (text) => whole('--train-batch', text), defaults.training.batchSize),
+    },
+    seeds: one(flags.seeds, (text) => whole('--seeds', text), defaults.seeds),
+    hidden: one(flags.hidden, (text) => text.split(',').map((width) => whole('--hidden', width)), defaults.hidden),
+    layers: one(flags.layers, (text) => whole('--layers', text), defaults.layers),
+    dModel: one(flags.dModel, (text) => whole('--d-model', text), defaults.dModel),
+    heads: one(flags.heads, (text) => whole('--heads', text), defaults.heads),
+  };
+}
+
+/** Runs the command with `args`; the result is the exit code. */
+export const dataCommand = (args: readonly string[], streams: Streams): Promise<number> =>
+  runCommand(describe(), args, streams, async (flags: Flags, { signal, line }) => {
+    const recipe = recipeOf(flags.recipe);
+    const asked: AttributeDataOptions = {
+      train: readExamples('--train', flags.train),
+      test: chosenRows(readExamples('--test', flags.test), flags.rows),
+      name: nameOf(flags.train),
+      recipe,
+      settings: settingsOf(flags, recipe.defaults),
+      groups: groupsOf(flags.groups),
+      screen: flags.screen === undefined ? undefined : whole('--screen', flags.screen),
+      value: testValueOf(flags.value),
+      estimates: flags.estimates?.split(',').map((name) => estimateNameOf(name.trim())),
+      solver: solverOf(flags.solver),
+      budget: whole('--budget', flags.budget),
+      heldOut: whole('--held-out', flags.heldOut),
+      target: Number(flags.target),
+      seed: whole('--seed', flags.seed),
+      modelsAtOnce: flags.modelsAtOnce === undefined ? undefined : whole('--models-at-once', flags.modelsAtOnce),
+    };
+    const backend = await openBackend(flags.backend);
+    const progress = createProgress(process.stderr);
+    const output = createOutput(flags.out);
+    try {
+      const result = await attributeData(backend, {
+        ...asked,
+        command: line,
+        openLog: output.openLog,
+        signal,
+        onProgress: progress.update,
+      });
+      progress.stop();
+      const written = await output.write(result);
+      if (flags.csv !== undefined) writeTables(flags.csv, written);
+      streams.out(
+        flags.json === true ? formatResult(written) : terminalReport(written, { color: streams.color ?? false }),
+      );
+    } finally {
+      progress.stop();
+      await output.settle();
+      backend.close();
+    }
+  });

@@ -1,0 +1,125 @@
+/**
+ * TRAK: a linear model of the trained one, on random projections of its gradients.
+ *
+ * φ(z) = P·∇log-odds(z); τ = mean over seeds of φ(test)·(ΦᵀΦ)⁻¹Φᵀ, times the mean over seeds of 1 - p_n (Park, Georgiev, Ilyas,
+ * Leclerc, Mądry, ICML 2023, Algorithm 1). Projections are random signs; all seeds and many directions are one stacked pass, each
+ * giving every example's slope along its own direction.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { throwIfAborted } from '../../../errors.ts';
+import { createRandom } from '../../../random.ts';
+import { slopesAlong } from '../../../train/derivatives.ts';
+import { logSumExp } from '../../../train/smooth.ts';
+import { unflatten } from '../../../train/parameters.ts';
+import { rightClasses } from '../data-game.ts';
+import { otherLogits } from '../test-values.ts';
+import { cholesky, solveCholesky } from './cholesky.ts';
+import type { Trained } from './trained.ts';
+
+export interface TrakOptions {
+  /** Directions; default 512, at most as many as parameters. */
+  readonly dimension?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Directions of a stacked pass. */
+const AT_ONCE = 32;
+/** Of the mean of ΦᵀΦ's diagonal, added to it. */
+const RIDGE = 1e-3;
+
+/** [N]; their scale is that of TRAK's regression, not of f. */
+export async function trak(
+  trained: Trained,
+  options: TrakOptions = {},
+): Promise<{ readonly scores: Float64Array; readonly dimension: number }> {
+  const { asked, theta, all, testBatch, value } = { ...trained, value: trained.asked.value };
+  const { architecture, examples, labels, test, seeds } = asked;
+  const dimension = Math.min(options.dimension ?? 512, architecture.size);
+  const [N, M] = [examples.count, test.count];
+  const trainRight = oneHotOf(trained);
+  const testRight = rightClasses(labels, M, architecture.classes);
+  const scores = new Float64Array(N);
+  const doubt = new Float64Array(N);
+  try {
+    for (let k = 0; k < seeds.length; k++) {
+      const random = createRandom(seeds[k], 'trak');
+      const phi = new Float64Array(N * dimension);
+      const tested = new Float64Array(dimension);
+      const own = tf.slice(theta, [k, 0], [1, architecture.size]);
+      for (let from = 0; from < dimension; from += AT_ONCE) {
+        throwIfAborted(options.signal, 'trak');
+        const some = Math.min(AT_ONCE, dimension - from);
+        const directions = Float32Array.from({ length: some * architecture.size }, () => (random.bits() & 1 ? 1 : -1));
+        const [slopes, tests] = tf.tidy(() => {
+          const many = tf.tile(own, [some, 1]) as tf.Tensor2D;
+          const v = tf.tensor2d(directions, [some, architecture.size]);
+          const odds = (parameters: readonly tf.Tensor[]): tf.Tensor => {
+            const logits = architecture.logits(parameters, all);
+            const right = tf.sum(tf.mul(logits, tf.expandDims(trainRight, 0)), 2);
+            return tf.sub(right, logSumExp(otherLogits(logits, trainRight)));
+          };
+          const f = (parameters: readonly tf.Tensor[]): tf.Tensor =>
+            tf.mean(value.value(architecture.logits(parameters, testBatch), testRight), 1, true);
+          return [slopesAlong(architecture, many, odds, v), slopesAlong(architecture, many, f, v)];
+        });
+        const [along, alongTest] = [await slopes.data(), await tests.data()];
+        tf.dispose([slopes, tests]);
+        for (let d = 0; d < some; d++) {
+          tested[from + d] = alongTest[d];
+          for (let n = 0; n < N; n++) phi[n * dimension + from + d] = along[d * N + n];
+        }
+      }
+      const p = tf.tidy(() =>
+        tf.sum(
+          tf.mul(tf.softmax(architecture.logits(unflatten(architecture, own), all)), tf.expandDims(trainRight, 0)),
+          2,
+        ),
+      );
+      (await p.data()).forEach((x, n) => (doubt[n] += (1 - x) / seeds.length));
+      tf.dispose([p, own]);
+      const weights = solveCholesky(cholesky(gram(phi, N, dimension), dimension), tested);
+      for (let n = 0; n < N; n++) {
+        let sum = 0;
+        for (let d = 0; d < dimension; d++) sum += phi[n * dimension + d] * weights[d];
+        scores[n] += sum / seeds.length;
+      }
+    }
+  } finally {
+    tf.dispose([trainRight, testRight]);
+  }
+  return { scores: scores.map((score, n) => score * doubt[n]), dimension };
+}
+
+/** [N, C], 1 at each training example's class: the last target of a row of tokens. */
+function oneHotOf({ asked: { architecture, examples }, all }: Trained): tf.Tensor2D {
+  return tf.tidy(() => {
+    const classes =
+      all.positions === undefined
+        ? all.targets
+        : tf.sum(
+            tf.mul(tf.cast(all.targets, 'float32'), tf.cast(tf.oneHot(all.positions, all.inputs.shape[1]), 'float32')),
+            1,
+          );
+    return tf.cast(
+      tf.oneHot(tf.reshape(tf.cast(classes, 'int32'), [examples.count]), architecture.classes),
+      'float32',
+    ) as tf.Tensor2D;
+  });
+}
+
+/** ΦᵀΦ with a little on its diagonal, [d, d]. */
+function gram(phi: Float64Array, rows: number, d: number): Float64Array {
+  const product = new Float64Array(d * d);
+  for (let n = 0; n < rows; n++)
+    for (let i = 0; i < d; i++) {
+      const x = phi[n * d + i];
+      for (let j = 0; j <= i; j++) product[i * d + j] += x * phi[n * d + j];
+    }
+  let trace = 0;
+  for (let i = 0; i < d; i++) trace += product[i * d + i];
+  for (let i = 0; i < d; i++) {
+    product[i * d + i] += (RIDGE * trace) / d;
+    for (let j = 0; j < i; j++) product[j * d + i] = product[i * d + j];
+  }
+  return product;
+}

@@ -1,0 +1,66 @@
+/** The data command as a user types it. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { spexlens } from '../../cli/spexlens.ts';
+
+const FOLDER = mkdtempSync(join(tmpdir(), 'spexlens-data-'));
+afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ['', ''];
+  const code = await spexlens(['data', ...args], { out: (text) => (out += text), err: (text) => (err += text) });
+  return { code, out, err };
+}
+const REVIEWS = ['--train', 'examples/reviews/train.jsonl', '--test', 'examples/reviews/test.jsonl', '--rows', '0'];
+
+describe('spexlens data', () => {
+  it('tells, writes the record, the page, the tables and a log that a second run resumes', async () => {
+    const asked = [...REVIEWS, '--groups', 'source', '--value', 'probability', '--out', join(FOLDER, 'a')];
+    const first = await run(...asked, '--csv', FOLDER);
+    expect(first.err).toBe('');
+    expect(first.code).toBe(0);
+    expect(first.out).toContain('films × music');
+    const result = JSON.parse(readFileSync(join(FOLDER, 'a/result.json'), 'utf8')) as {
+      name: string;
+      masks: { measured: number };
+      examples: { count: number }[];
+    };
+    expect(result.name).toBe('reviews');
+    expect(result.examples).toHaveLength(7);
+    expect(readFileSync(join(FOLDER, 'players.csv'), 'utf8')).toContain('films');
+    expect(readFileSync(join(FOLDER, 'a/report.html'), 'utf8')).toContain('splendid');
+    const second = await run(...asked);
+    expect(second.out).toContain('128 from the log');
+  });
+
+  it('screens single examples, of vectors too', async () => {
+    const rows = Array.from({ length: 40 }, (_, n) => `${n % 2},${1 - (n % 2)},${Math.sin(n)},${n % 2}`);
+    writeFileSync(join(FOLDER, 'train.csv'), `a,b,c,label\n${rows.join('\n')}\n`);
+    writeFileSync(join(FOLDER, 'test.csv'), 'a,b,c,label\n0.6,0.4,0.2,1\n');
+    const { code, out, err } = await run(
+      ...['--train', join(FOLDER, 'train.csv'), '--test', join(FOLDER, 'test.csv'), '--screen', '6', '--json'],
+      ...['--epochs', '20', '--out', join(FOLDER, 'b')],
+    );
+    expect([code, err]).toEqual([0, '']);
+    const { players, solver } = JSON.parse(out) as { players: { name: string }[]; solver: { exact: boolean } };
+    expect(players).toHaveLength(6);
+    expect(solver.exact).toBe(true);
+  });
+
+  it.each([
+    [['--groups', 'nobody'], 'no example has a field "nobody"'],
+    [['--rows', '9'], 'there is no row 9'],
+    [['--recipe', 'forest'], '"forest" is unknown; there are softmax, mlp, transformer'],
+    [['--value', 'joy'], '"joy" is unknown'],
+    [['--estimates', 'hope'], '"hope" is unknown'],
+    [['--learning-rate', 'fast'], '"fast" is no number'],
+    [['--groups', 'clusters:100'], '100 of'],
+    [['--train', 'nowhere.jsonl'], 'nowhere.jsonl cannot be read'],
+  ])('refuses %j', async (args, why) => {
+    const { code, err } = await run(...REVIEWS, ...args, '--out', join(FOLDER, 'c'));
+    expect(code).toBe(1);
+    expect(err).toContain(why);
+  });
+});
