@@ -39,10 +39,8 @@ describe('spexlens data', () => {
     const rows = Array.from({ length: 40 }, (_, n) => `${n % 2},${1 - (n % 2)},${Math.sin(n)},${n % 2}`);
     writeFileSync(join(FOLDER, 'train.csv'), `a,b,c,label\n${rows.join('\n')}\n`);
     writeFileSync(join(FOLDER, 'test.csv'), 'a,b,c,label\n0.6,0.4,0.2,1\n');
-    const { code, out, err } = await run(
-      ...['--train', join(FOLDER, 'train.csv'), '--test', join(FOLDER, 'test.csv'), '--screen', '6', '--json'],
-      ...['--epochs', '20', '--out', join(FOLDER, 'b')],
-    );
+    const asked = `--train ${join(FOLDER, 'train.csv')} --test ${join(FOLDER, 'test.csv')} --screen 6 --epochs 20 --json`;
+    const { code, out, err } = await run(...asked.split(' '), '--out', join(FOLDER, 'b'));
     expect([code, err]).toEqual([0, '']);
     const { players, solver } = JSON.parse(out) as { players: { name: string }[]; solver: { exact: boolean } };
     expect(players).toHaveLength(6);
