@@ -93,3 +93,18 @@ describe('a mixture that is refused', () => {
     await expect(loadModel(path)).rejects.toThrow(expected);
   });
 });
+
+describe('a mixtral without a base of its rotary positions', () => {
+  it("turns by 1,000,000, which is its own default and no other family's", async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'spexlens-'));
+    cpSync('test/golden/families/mixtral', folder, { recursive: true });
+    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as object;
+    writeFileSync(
+      join(folder, 'config.json'),
+      JSON.stringify({ ...config, rope_parameters: { rope_type: 'default' } }),
+    );
+    using model = await loadModel(folder);
+    expect(model.config.rotary?.map(({ theta }) => theta)).toEqual([1e6, 1e6]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+});

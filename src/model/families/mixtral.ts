@@ -21,7 +21,7 @@ export const mixtral: Family = {
   readConfig(raw) {
     const c = parseConfig(schema, raw, 'mixtral');
     refuseUnless(raw, 'mixtral', { attention_bias: [false], mlp_bias: [false], layer_types: [] });
-    const config = decoderConfig(raw, c, 'mixtral');
+    const config = decoderConfig(raw, c, 'mixtral', { theta: 1e6 });
     const window = c.sliding_window ?? null;
     const windows = window === null ? undefined : config.rotary?.map(() => window);
     const activation = activationOf(c.hidden_act, 'hidden_act', 'mixtral');
