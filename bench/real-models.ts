@@ -39,7 +39,7 @@ const command = new Command('real-models')
   .option('--cell <key>', 'run one cell in this process (what this command starts itself with)')
   .option('--debug', 'show stack traces');
 
-const BETWEEN = /(<!-- measured -->\n)[\s\S]*(\n<!-- \/measured -->)/;
+const BETWEEN = /(<!-- measured -->\n)[\s\S]*(<!-- \/measured -->)/;
 
 process.exitCode = await runCommand(command, process.argv.slice(2), terminal, async (flags: Flags) => {
   const cells = cellsOf(flags.backend);
@@ -79,7 +79,7 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
   if (!BETWEEN.test(page)) throw fail('input', '--write', `${flags.write} has no <!-- measured --> to write into.`);
   writeFileSync(
     flags.write,
-    page.replace(BETWEEN, (_, before: string, after: string) => `${before}${text}${after}`),
+    page.replace(BETWEEN, (_, before: string, after: string) => `${before}\n${text}\n\n${after}`),
   );
 });
 

@@ -57,11 +57,12 @@ function answers(runs: readonly Answered[]): string {
       ? `${percent(chosen.random.mean)} [${percent(chosen.random.low)}, ${percent(chosen.random.high)}]`
       : '';
     const share = (value: number | undefined): string => (value === undefined ? '' : percent(value));
-    return `| ${cell.task} | ${cell.players.replace(',', ' + ')} | ${percent(right ?? 0)} | ${asked} | ${score} | ${result.interactions.length} | ${sizes} | ${found === undefined ? '' : smallest(found)} | ${share(chosen?.kept.faithfulness)} | ${share(chosen?.rivals['first order']?.kept.faithfulness)} | ${share(chosen?.removed.faithfulness)} | ${random} | ${seconds.toFixed(0)} s |`;
+    const budget = `${result.masks.budget.toLocaleString('en')} + ${result.masks.heldOut}`;
+    return `| ${cell.task} | ${cell.players.replace(',', ' + ')} | ${budget} | ${percent(right ?? 0)} | ${asked} | ${score} | ${result.interactions.length} | ${sizes} | ${found === undefined ? '' : smallest(found)} | ${share(chosen?.kept.faithfulness)} | ${share(chosen?.rivals['first order']?.kept.faithfulness)} | ${share(chosen?.removed.faithfulness)} | ${random} | ${seconds.toFixed(0)} s |`;
   });
   return [
-    '| task | parts | right | ablation, left | R² on other masks | first order | interactions | circuit for 90 % | for 80 % | kept | first order keeps | left without it | random sets keep | time |',
-    '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|',
+    '| task | parts | masks | right | ablation, left | R² on other masks | first order | interactions | circuit for 90 % | for 80 % | kept | first order keeps | left without it | random sets keep | time |',
+    '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|',
     ...rows,
   ].join('\n');
 }
