@@ -23,6 +23,7 @@ import {
 import { nameParts, parsePlayers, type ComponentPlayer } from './lens/components/components.ts';
 import { questionOf } from './lens/components/question.ts';
 import { METRICS, type Metric } from './lens/metrics.ts';
+import { unspacedAnswers } from './lens/spaced-answers.ts';
 import { requireTwins, toTasks, type Prompt, type Task } from './lens/prompts.ts';
 import { disposeMeasured, type Elsewhere, type MeasuredGame } from './measure/elsewhere.ts';
 import { openComponents, type Execution } from './measure/open-game.ts';
@@ -86,6 +87,8 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
   try {
     log = await options.openLog?.(study);
     const findings = findingsOf(asked, choice, behaviour, options.narrow);
+    const unspaced = unspacedAnswers(model, options.prompts);
+    if (unspaced !== undefined) findings.push({ kind: 'answer without a space', text: unspaced });
     const floor = await measureFloor(game, { seed: options.seed ?? 0, signal: options.signal });
     const ledger = openLedger(game, log);
     const explanation = await explainOnThread(ledger, {

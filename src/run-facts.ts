@@ -11,6 +11,15 @@ export function modelFacts({ config, parameterCount }: Model, study: Study): Res
   return { family, layers: nLayers, heads: nHeads, parameters: parameterCount, weightsHash: study.model.weights };
 }
 
+/** What loading did that a reader of the record should know. */
+function notesOf({ notes, unusedTensors: unused }: Model): string[] {
+  const some = unused.slice(0, 3).join(', ') + (unused.length > 3 ? ', ..' : '');
+  return [
+    ...notes.map((note) => `model: ${note}`),
+    ...(unused.length === 0 ? [] : [`model: ${unused.length} tensors of the checkpoint are not used: ${some}`]),
+  ];
+}
+
 /** Where it was measured, and why not elsewhere. */
 export function backendFacts(
   backend: Backend,
@@ -24,6 +33,7 @@ export function backendFacts(
     name: study.backend,
     reason: reasonOf(game, `${backend.device}; ${backend.why}`) + halves,
     notes: [
+      ...notesOf(model),
       ...measurersOf(game),
       ...backend.passedOver.map(({ name, why }) => `${name}: ${why}`),
       ...(game.alone === undefined ? [] : [`more threads: ${game.alone}`]),

@@ -5,13 +5,23 @@
  * process is refused by the log's lock, and leaves everything as it is. A folder that this run made and left empty (because it
  * failed before measuring anything) is removed again, as is a log without values.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fail } from '../../src/errors.ts';
 import { openRunLog, type RunLog } from '../../src/measure/run-log.ts';
 import { hashStudy, type OwnStudy, type Study } from '../../src/study.ts';
 import { renderReport } from '../../src/report/html.ts';
-import { formatResult, type Result } from '../../src/report/result.ts';
+import { formatResult, parseResult, type Result } from '../../src/report/result.ts';
 
 export interface Output {
   /** The log of `study` in the folder. Its close() leaves the folder to this run, which has its record to write yet. */
@@ -21,6 +31,9 @@ export interface Output {
   /** Closes the log, which lets others have the folder, and removes what this run made and did not use. */
   settle(): Promise<void>;
 }
+
+/** Bytes of a record that is looked at before it is replaced. */
+const MOST_READ = 2 ** 26;
 
 /** What a run writes beside its place: `result.json.123.tmp`, `.write-test-123`. */
 const DRAFT = /^(?:(?:result\.json|report\.html)\.\d+\.tmp|\.write-test-\d+)$/;
@@ -42,7 +55,7 @@ export function createOutput(given: string | undefined): Output {
       const [json, page] = [join(folder, 'result.json'), join(folder, 'report.html')];
       const files = [
         { path: page, what: 'the page' },
-        { path: json, what: 'the record' },
+        { path: json, what: ['the record', ...replaced(json, result)].join('; it replaces ') },
         { path: log.path, what: 'every measured value' },
       ];
       const complete = { ...result, files };
@@ -121,6 +134,22 @@ function makeOne(path: string): boolean {
 /** Takes away what processes that were killed while they wrote left behind: with the log open, nobody else writes here. */
 function clearDrafts(folder: string): void {
   for (const name of readdirSync(folder)) if (DRAFT.test(name)) rmSync(join(folder, name), { force: true });
+}
+
+/** What a record that is there already was of, where it was not of the same options; the log keeps both runs' values. */
+function replaced(path: string, { run }: Result): string[] {
+  try {
+    if (!existsSync(path) || statSync(path).size > MOST_READ) return [];
+    const before = parseResult(readFileSync(path, 'utf8'), path).run;
+    const [old, now] = [
+      { ...before.options, seed: before.seed },
+      { ...run.options, seed: run.seed },
+    ] as Record<string, unknown>[];
+    const other = Object.keys(now).filter((key) => JSON.stringify(old[key]) !== JSON.stringify(now[key]));
+    return other.length === 0 ? [] : [`that of ${other.map((key) => `${key} ${String(old[key])}`).join(', ')}`];
+  } catch {
+    return ['a file that was no record'];
+  }
 }
 
 function replace(path: string, text: string): void {

@@ -9,18 +9,17 @@ import type { Circuit } from './find-circuit.ts';
 
 export interface Finding {
   /**
-<<<<<<< HEAD
-   * little left: half of the players keep little of the metric, and yet what they keep is predicted. broken question: a pilot shows that no answer can be had (pilot.ts). one prompt: what merely favours its answer looks like a part
-   * of the task. narrowed: the measure that it holds in (attribution/narrow.ts). predicts nothing: R² on masks that were not fitted is not above 0; no value, interaction or circuit is an answer then.
-=======
-   * broken question: a pilot shows that no answer can be had (pilot.ts). one prompt: what merely favours its answer looks like a part
-   * of the task. narrowed: the measure that it holds in (attribution/narrow.ts). seed noise: what no answer can predict (lens/examples/seed-noise.ts). predicts nothing: R² on masks that were not fitted is not above 0; no value, interaction or circuit is an answer then.
->>>>>>> eed74c4 (WIP data lens)
-   * no better than first order: interactions are named, and do not predict better than none. circuit: see its verdict.
+   * little left: half of the players keep little of the metric, and yet what they keep is predicted. broken question: a pilot shows
+   * that no answer can be had (pilot.ts). one prompt: what merely favours its answer looks like a part of the task. answer without a
+   * space: another token than a text goes on with. narrowed: the measure that it holds in (attribution/narrow.ts). seed noise: what no
+   * answer can predict (lens/examples/seed-noise.ts). predicts nothing: R² on masks that were not fitted is not above 0; no value,
+   * interaction or circuit is an answer then. no better than first order: interactions are named, and do not predict better than none.
+   * circuit: see its verdict.
    */
   readonly kind:
     | 'broken question'
     | 'one prompt'
+    | 'answer without a space'
     | 'little left'
     | 'narrowed'
     | 'seed noise'

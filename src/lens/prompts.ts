@@ -91,7 +91,7 @@ export function toTasks(model: Model, prompts: readonly Prompt[], { metric, corr
     const target = targetOf(model, prompt, metric, who);
     const twin =
       prompt.corrupted === undefined ? undefined : encode(model, prompt.corrupted, `${who}, corrupted`, 'corrupted');
-    const shown = textOf(model, prompt);
+    const shown = textOf(model, prompt, target);
     const label = JSON.stringify(shown.prompt.length > 60 ? `${shown.prompt.slice(0, 57)}...` : shown.prompt);
     return { ...target, label, text: shown, corrupted: twin, strTokens: strTokensOf(model, target.tokens) };
   });
@@ -123,6 +123,8 @@ function whoOf(index: number, count: number): string {
 }
 
 function targetOf(model: Model, prompt: Prompt, metric: Metric, who: string): Target {
+  if (prompt.prompt === '')
+    throw fail('input', who, 'is an empty text; give one, or the id of the token to begin with (--ids, [0]).');
   const tokens = encode(model, prompt.prompt, `${who}, text`, 'prompt');
   if (tokens.length > model.config.nCtx)
     throw fail('input', who, `has ${tokens.length} tokens; the context of ${model.name} holds ${model.config.nCtx}.`);
@@ -177,15 +179,18 @@ function named<T>(who: string, make: () => T, what = ''): T {
   }
 }
 
-function textOf(model: Model, { prompt, correct, incorrect, corrupted }: Prompt): TaskText {
+/** The texts for a reader; an answer given as text as its token is written after the prompt, which tells ` Mary` from `Mary`. */
+function textOf(model: Model, { prompt, correct, incorrect, corrupted }: Prompt, target: Target): TaskText {
   const readable = (given: string | number | readonly number[] | undefined): string | undefined =>
     given === undefined || typeof given === 'string'
       ? given
       : strTokensOf(model, typeof given === 'number' ? [given] : given).join('');
+  const answered = (given: Prompt['correct'], id: number | undefined): string | undefined =>
+    typeof given === 'string' && id !== undefined ? strTokensOf(model, [...target.tokens, id]).at(-1) : readable(given);
   return {
     prompt: readable(prompt) as string,
-    correct: readable(correct),
-    incorrect: readable(incorrect),
+    correct: answered(correct, target.correct),
+    incorrect: answered(incorrect, target.incorrect),
     corrupted: readable(corrupted),
   };
 }

@@ -70,13 +70,19 @@ export function describeModel({
   return { facts: all, hooks, text: [...all, '', ...table, ''].join('\n') };
 }
 
+function normsText(config: ModelConfig): string {
+  const { text, parallel } = layoutOf(config);
+  if (config.norm.kind !== 'none') return text;
+  return parallel ? 'no norms; attention and MLP read the same input' : 'no norms';
+}
+
 function factsOf(config: ModelConfig): string[] {
   const { nLayers, dModel, nHeads, dHead, dMlp, dVocab, dVocabOut, nCtx, embedding = {}, attention, rotary } = config;
   const heads =
     kvHeads(config) === nHeads ? `${nHeads} heads` : `${nHeads} heads on ${kvHeads(config)} key/value heads`;
   const facts = [
     `${config.family}: ${nLayers} layers, ${heads} of ${dHead}, d_model ${dModel}, ${dMlp === 0 ? 'attention only' : `d_mlp ${dMlp}${expertsText(config)}`}, vocabulary ${dVocab}${dVocabOut === dVocab ? '' : ` -> ${dVocabOut}`}, context ${nCtx}`,
-    `${parameterCount(config)} parameters; ${attention.causal ? 'causal' : 'bidirectional'}; ${layoutOf(config).text}`,
+    `${parameterCount(config)} parameters; ${attention.causal ? 'causal' : 'bidirectional'}; ${normsText(config)}`,
   ];
   if (rotary !== undefined) {
     const kinds = groupLayers(rotary.map(rotaryText));

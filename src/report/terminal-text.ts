@@ -57,8 +57,13 @@ export function textLines(result: Result, colors: ReturnType<typeof pc.createCol
   ];
 }
 
+/** An answer as its token is written, the space before it made visible. */
+export function answerText(token: string): string {
+  return oneLine(token.replaceAll(' ', '␣'), 20);
+}
+
 /** Items separated by ` · `, in lines of at most `width` columns. */
-function wrapped(items: readonly string[], width: number): string[] {
+export function wrapped(items: readonly string[], width: number): string[] {
   const lines: string[] = [];
   for (const item of items) {
     const last = lines.at(-1);

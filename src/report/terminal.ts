@@ -7,7 +7,7 @@
 import pc from 'picocolors';
 import { terminalText } from '../printable.ts';
 import type { Result } from './result.ts';
-import { textLines } from './terminal-text.ts';
+import { answerText, textLines, wrapped } from './terminal-text.ts';
 import {
   behaviourText,
   columnsOf,
@@ -76,8 +76,8 @@ function setting(result: Result, colors: Colors, width: number): string[] {
   const check = error === undefined ? '' : `; self-check within ${error.toExponential(0)}`;
   const first = task.prompts[0];
   const answers = [
-    first?.correct && `answer ${oneLine(first.correct, 20)}`,
-    first?.incorrect && `not ${oneLine(first.incorrect, 20)}`,
+    first?.correct && `answer ${answerText(first.correct)}`,
+    first?.incorrect && `not ${answerText(first.incorrect)}`,
   ]
     .filter(Boolean)
     .join(', ');
@@ -183,10 +183,13 @@ function energy(result: Result, colors: Colors, width: number): string[] {
       `${k === 0 ? label : label.replace('order ', '').replace(' and up', '+')}: ${percent(share)}`,
   );
   const { directSubsetRate, staircaseRate } = result.hierarchy;
-  const hierarchy = `hierarchy: direct subset rate ${percent(directSubsetRate)} · staircase rate ${percent(staircaseRate)}`;
+  const hierarchy = [
+    `hierarchy: direct subset rate ${percent(directSubsetRate)}`,
+    `staircase rate ${percent(staircaseRate)}`,
+  ];
   return [
     heading('energy', 'share of the variance over masks', colors),
-    ...[places.join(' · '), orders.join(' · '), hierarchy].map((line) => `  ${oneLine(line, width - 2)}`),
+    ...[places, orders, hierarchy].flatMap((items) => wrapped(items, width - 2)).map((line) => `  ${line}`),
   ];
 }
 

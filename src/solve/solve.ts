@@ -158,20 +158,20 @@ function firstOrder(
   return createSpectrum('fourier', masks.players, [{ members: [], value: mean }], keep);
 }
 
-/** Masks drawn as those fitted, none of them, another seed; of fair masks over n <= 12 players all that are left. */
+/** Masks drawn as those fitted, none of them, another seed; all that are left where those are no more than asked for. */
 function freshMasks(
   players: number,
   { heldOut: count, seed, keep = 0.5 }: Pick<ScoreOptions, 'heldOut' | 'seed' | 'keep'>,
   fitted: Masks,
 ): Masks {
   const exclude = tableOf(fitted);
-  if (players <= 12 && isFair(keep)) {
+  const left = players < 40 ? 2 ** players - exclude.count : Infinity;
+  if (left <= count && players <= 20 && isFair(keep)) {
     const all = allMasks(players);
     return selectRows(
       all,
       Array.from({ length: all.count }, (_, row) => row).filter((row) => exclude.find(all, row) === -1),
     );
   }
-  const left = players < 40 ? 2 ** players - exclude.count : Infinity;
   return uniformMasks(players, Math.min(count, left), createRandom(seed, 'held out'), exclude, keep);
 }

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createOutput } from '../../cli/circuits/output.ts';
+import { heads, madeUpResult } from '../report/made-up-result.ts';
 import { childOf, ended, entriesOf, lineOf, reopened, scriptOf, studyOf } from '../measure/run-log-fixtures.ts';
 
 let parent: string;
@@ -100,6 +101,25 @@ describe('the out folder', () => {
     output.openLog(studyOf()).append(entriesOf({ '00': 1 }));
     await output.settle();
     expect(readdirSync(out).sort()).toEqual([...kept, 'run-log.jsonl'].sort());
+  });
+
+  it('says which record it replaces, where that is of other options', async () => {
+    const made = await madeUpResult({ players: heads(2, 2), layers: 2, heads: 2 });
+    const write = async (seed: number): Promise<string | undefined> => {
+      const output = createOutput(out);
+      output.openLog(studyOf());
+      try {
+        const { files } = await output.write({ ...made, run: { ...made.run, seed, options: { budget: 64 } } });
+        return files.find(({ path }) => path.endsWith('result.json'))?.what;
+      } finally {
+        await output.settle();
+      }
+    };
+    expect(await write(0)).toBe('the record');
+    expect(await write(0)).toBe('the record');
+    expect(await write(1)).toBe('the record; it replaces that of seed 0');
+    writeFileSync(join(out, 'result.json'), 'mine');
+    expect(await write(1)).toBe('the record; it replaces a file that was no record');
   });
 
   it('refuses at once a folder that can be neither made nor written to', () => {

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { METRICS } from '../../src/lens/metrics.ts';
 import { parsePrompts, readPrompts, toTasks, type Prompt, type TaskOptions } from '../../src/lens/prompts.ts';
+import { unspacedAnswers } from '../../src/lens/spaced-answers.ts';
 import { loadModel, type Model } from '../../src/model/model.ts';
+import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { CONFIGS, open, randomModel, TEST_BACKEND } from '../tensors.ts';
 
 const plain: TaskOptions = { metric: METRICS['logit-diff'], corrupted: false };
@@ -35,6 +37,32 @@ const file = (name: string, text: string | Uint8Array): string => {
   writeFileSync(path, text);
   return path;
 };
+
+describe('a prompt of text', () => {
+  it('is refused where it is empty, although BOS alone would run', () => {
+    expect(() => toTasks(spoken, [{ prompt: '', correct: ' a', incorrect: ' b' }], plain)).toThrow(
+      'prompt: is an empty text; give one, or the id of the token to begin with (--ids, [0]).',
+    );
+  });
+
+  it('is told of answers that lack the space which the text goes on with', () => {
+    const ids: Readonly<Record<string, number>> = { Mary: 1, ' Mary': 2, John: 3, ' John': 3 };
+    const tokenizer = {
+      toSingleToken(text: string): number {
+        if (!(text in ids)) throw new Error('several tokens');
+        return ids[text];
+      },
+    } as unknown as Tokenizer;
+    const said = (...prompts: Prompt[]): string | undefined => unspacedAnswers({ tokenizer }, prompts);
+    expect(said({ prompt: 'a drink to', correct: 'Mary', incorrect: ' John' })).toBe(
+      'The answers "Mary" have no space before them, as a word after a text does; with one they are single tokens too, other ones: give " Mary".',
+    );
+    expect(said({ prompt: 'a drink to', correct: ' Mary', incorrect: 'John' })).toBeUndefined(); // one token either way
+    expect(said({ prompt: 'a drink to ', correct: 'Mary' })).toBeUndefined();
+    expect(said({ prompt: [1, 2], correct: 'Mary' }, { prompt: 'to', correct: 'Xy' })).toBeUndefined();
+    expect(unspacedAnswers({ tokenizer: undefined }, [{ prompt: 'to', correct: 'Mary' }])).toBeUndefined();
+  });
+});
 
 describe('a prompt of token ids', () => {
   it('is the task of the text that has those ids', () => {

@@ -26,6 +26,12 @@ describe('describeModel', () => {
     },
   );
 
+  it('says of a model without norms that it has none', () => {
+    const { facts } = describeModel({ config: CONFIGS['attention-only, no norm, no bias'] });
+    expect(facts.join('\n')).toMatch(/; causal; no norms$/m);
+    expect(facts.join('\n')).not.toContain('norms before');
+  });
+
   it("says this model's own formulas", () => {
     expect(rowsOf('gpt2')).toMatchObject({
       'blocks.{l}.attn.hook_q': '[batch, pos, head 3, d_head 8] ln1(resid_pre)·W_Q + b_Q',

@@ -83,7 +83,7 @@ describe('solver auto', () => {
 });
 
 describe('solve', () => {
-  it('scores on masks that were not fitted, and on all that are left when n <= 12', async () => {
+  it('scores on as many masks as were asked for, none of them fitted, or on all that are left where those are fewer', async () => {
     const asked: string[] = [];
     const inner = hierarchy(14);
     const spy: Game = {
@@ -103,8 +103,15 @@ describe('solve', () => {
     expect(heldOut?.masks).toBe(200);
     expect(new Set(asked).size).toBe(500);
     expect(asked).toHaveLength(500);
-    const all = await solve(openLedger(hierarchy(9)), { solver: SOLVERS.proxyspex, budget: 100, seed: 3, heldOut: 5 });
-    expect(all.heldOut?.masks).toBe(412);
+    for (const [wanted, given] of [
+      [5, 5],
+      [412, 412],
+      [413, 412],
+      [9999, 412],
+    ]) {
+      const options = { solver: SOLVERS.proxyspex, budget: 100, seed: 3, heldOut: wanted };
+      expect((await solve(openLedger(hierarchy(9)), options)).heldOut?.masks).toBe(given);
+    }
   });
 
   it('refuses a solver it does not have', () => {
