@@ -27,19 +27,23 @@ export interface ProgressOptions {
 
 /** A run of so many seconds is worth a hint. */
 const LONG = 60;
+/** Before so many milliseconds of a run a forecast is a guess: sixteen masks on a busy machine were said to take two minutes. */
+const SURE_MS = 5000;
 
 export function createProgress(
   stream: Pick<NodeJS.WriteStream, 'isTTY'>,
-  { masks = 0, backend, err, now }: ProgressOptions = {},
+  { masks = 0, backend, err, now = () => performance.now() }: ProgressOptions = {},
 ): Progress {
   const forecast = createForecast(masks, now);
   let hint = backend !== undefined && err !== undefined && lacksTensorflow(backend);
+  let begun: number | undefined; // of the first step
   const bar = stream.isTTY ? createBar(stream as NodeJS.WriteStream) : undefined;
   return {
     stop: () => bar?.stop(),
     update(step) {
       const { rate, phase, run } = forecast(step);
-      if (hint && run !== undefined && run > LONG) {
+      begun ??= now();
+      if (hint && run !== undefined && run > LONG && now() - begun >= SURE_MS) {
         hint = false;
         bar?.stop();
         err?.(

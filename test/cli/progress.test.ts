@@ -95,6 +95,19 @@ describe('the hint', () => {
       'this run takes some 4 min 0 s on wasm; `spexlens install-tensorflow` (25 s, 0.3 GB) makes it about 3 times faster\n',
     );
   });
+  it('is not said before five seconds of the run were seen', () => {
+    let err = '';
+    const { now, at } = clock();
+    const backend = { name: 'wasm', passedOver: absent } as const;
+    const progress = createProgress({ isTTY: false }, { masks: 1000, backend, now, err: (text) => (err += text) });
+    progress.update({ stage: 'measure', done: 0, total: 500 });
+    at(4.9);
+    progress.update({ stage: 'measure', done: 1, total: 500 });
+    expect(err).toBe('');
+    at(5);
+    progress.update({ stage: 'measure', done: 2, total: 500 });
+    expect(err).toContain('makes it about 3 times faster');
+  });
   it('is not said of a shorter run', () => {
     expect(said({ name: 'wasm', passedOver: absent }, 50)).toBe('');
   });
