@@ -3,8 +3,9 @@
     python bench/transformer_lens_patching.py FOLDER THREADS
 
 Needs: pip install torch transformers "transformer-lens<4". FOLDER holds config.json and model.safetensors of a GPT-2. Prints
-{"versions", "threads"} and then answers each line {"sweep": "resid_pre" or "z", "clean", "corrupted", "correct", "incorrect"} on
-stdin with {"seconds", "values"}. The clean run's cache is made before the clock starts.
+{"versions", "threads"} and then answers each line {"sweep": "resid_pre" or "z", "clean", "corrupted", "correct", "incorrect", "places":
+[[layer, position or head]]} on stdin with {"seconds", "cpuSeconds", "values"} of those places. The clean run's cache is made before the
+clock starts; cpuSeconds are those of all threads, waiting ones included.
 """
 import importlib.metadata
 import json
@@ -18,12 +19,13 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["TQDM_DISABLE"] = "1"
 warnings.filterwarnings("ignore")
 
+import pandas
 import torch
 import transformers
 from transformer_lens import HookedTransformer, HookedTransformerConfig, patching
 from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
 
-SWEEPS = {"resid_pre": patching.get_act_patch_resid_pre, "z": patching.get_act_patch_attn_head_out_all_pos}
+SWEEPS = {"resid_pre": (patching.get_act_patch_resid_pre, ["layer", "pos"]), "z": (patching.get_act_patch_attn_head_out_all_pos, ["layer", "head"])}
 
 
 def load(folder):
@@ -49,9 +51,11 @@ def main(folder, threads):
         clean, corrupted = torch.tensor([asked["clean"]]), torch.tensor([asked["corrupted"]])
         metric = lambda logits: logits[0, -1, asked["correct"]] - logits[0, -1, asked["incorrect"]]
         _, cache = model.run_with_cache(clean)
-        start = time.perf_counter()
-        values = SWEEPS[asked["sweep"]](model, corrupted, cache, metric)
-        print(json.dumps({"seconds": time.perf_counter() - start, "values": values.flatten().tolist()}), flush=True)
+        sweep, axes = SWEEPS[asked["sweep"]]
+        places = pandas.DataFrame(asked["places"], columns=axes)
+        start, cpu = time.perf_counter(), time.process_time()
+        values = sweep(model, corrupted, cache, metric, index_axis_names=None, index_df=places)
+        print(json.dumps({"seconds": time.perf_counter() - start, "cpuSeconds": time.process_time() - cpu, "values": values.tolist()}), flush=True)
 
 
 if __name__ == "__main__":
