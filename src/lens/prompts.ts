@@ -75,6 +75,9 @@ export function parsePrompts(jsonl: string, who: string): Prompt[] {
   return prompts;
 }
 
+/** Prompts of one question at most: a thousand masks of so many are ten million rows. */
+const MOST_PROMPTS = 10_000;
+
 export interface TaskOptions {
   readonly metric: Metric;
   /** Whether every prompt needs a corrupted one of its length. */
@@ -86,6 +89,12 @@ export interface TaskOptions {
  * @throws 'input' naming the prompt: too long, an answer that is not one token or missing, a corrupted prompt of another length.
  */
 export function toTasks(model: Model, prompts: readonly Prompt[], { metric, corrupted }: TaskOptions): Task[] {
+  if (prompts.length > MOST_PROMPTS)
+    throw fail(
+      'input',
+      'prompts',
+      `${prompts.length} prompts; every mask runs each of them, so at most ${MOST_PROMPTS} are taken. Give a sample.`,
+    );
   const tasks = prompts.map((prompt, i) => {
     const who = whoOf(i, prompts.length);
     const target = targetOf(model, prompt, metric, who);

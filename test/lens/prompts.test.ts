@@ -45,6 +45,13 @@ describe('a prompt of text', () => {
     );
   });
 
+  it('is refused among more than ten thousand, at once', () => {
+    const prompt = { prompt: 'a b c', correct: ' a', incorrect: ' b' };
+    expect(() => toTasks(spoken, Array<Prompt>(100_000).fill(prompt), plain)).toThrow(
+      'prompts: 100000 prompts; every mask runs each of them, so at most 10000 are taken. Give a sample.',
+    );
+  });
+
   it('is told of answers that lack the space which the text goes on with', () => {
     const ids: Readonly<Record<string, number>> = { Mary: 1, ' Mary': 2, John: 3, ' John': 3 };
     const tokenizer = {
