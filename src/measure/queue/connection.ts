@@ -76,7 +76,7 @@ export async function connectQueue(
   };
   redis.on('ready', () => turn(true));
   redis.on('close', () => turn(false));
-  const unwatch = watchSilence(redis);
+  const { others, unwatch } = watchSilence(redis);
   return {
     bull,
     redis,
@@ -88,7 +88,7 @@ export async function connectQueue(
       hearers.length = 0;
       unwatch();
       if (redis.status === 'ready') await redis.quit().catch(() => undefined);
-      redis.disconnect();
+      for (const each of [redis, ...others]) each.disconnect(); // or they go on looking for a server that is gone
     },
   };
 }
@@ -111,7 +111,7 @@ export function refusalOf(error: Error & { previousErrors?: Error[] }, who: stri
  * A connection whose other end is gone without a word (a cut cable, a router that forgot it) looks like one that is idle: it is asked
  * from time to time, and after too long a silence dropped and made again, with the ones for blocking reads that were made after it.
  */
-function watchSilence(redis: RedisClient): () => void {
+function watchSilence(redis: RedisClient): { readonly others: ReadonlySet<RedisClient>; readonly unwatch: () => void } {
   const others = new Set<RedisClient>();
   const duplicate = redis.duplicate.bind(redis);
   redis.duplicate = (override) => {
@@ -135,7 +135,7 @@ function watchSilence(redis: RedisClient): () => void {
     if (outcome === 'silence') for (const each of all) each.disconnect(true);
   };
   const timer = setInterval(() => void look(), PING_MS).unref();
-  return () => clearInterval(timer);
+  return { others, unwatch: () => clearInterval(timer) };
 }
 
 function unreachable(error: Error & { code?: string }, who: string): SpexlensError {
