@@ -29,6 +29,8 @@ export interface AskedMasks {
   readonly wanted: Wanted;
   /** Masks without an answer. */
   readonly left: number;
+  /** Masks that nobody is asked for yet. */
+  readonly open: number;
   /** The next masks that nobody is asked for, at most `most`; undefined when there are none. */
   take(most: number): Piece | undefined;
   /** The piece will not be answered; its masks are to be asked again. */
@@ -67,6 +69,8 @@ export function createAskedMasks(masks: Masks, wanted: Wanted, stages: ArrayLike
   const windows: Window[] = [];
   let begun = 0;
   let unanswered = 0;
+  let distinct = 0; // in the windows that are begun
+  let taken = 0; // of those, the ones that are with somebody or answered
   const nextWindow = (): Window | undefined => {
     if (begun === masks.count) return undefined;
     const start = begun;
@@ -74,6 +78,7 @@ export function createAskedMasks(masks: Masks, wanted: Wanted, stages: ArrayLike
     const window = windowOf(masks, start, begun, stages);
     windows.push(window);
     unanswered += window.left;
+    distinct += window.left;
     return window;
   };
   const numberOf = (worker: string): number => {
@@ -86,25 +91,32 @@ export function createAskedMasks(masks: Masks, wanted: Wanted, stages: ArrayLike
     get left() {
       return unanswered + masks.count - begun;
     },
+    get open() {
+      return distinct - taken + masks.count - begun;
+    },
     take(most) {
-      for (const window of windows) {
+      for (let at = 0; ; at++) {
+        const window = windows[at] ?? nextWindow();
+        if (window === undefined) return undefined;
         const rows = openRows(window, most);
-        if (rows !== undefined) return { window, rows };
+        if (rows === undefined) continue;
+        taken += rows.length;
+        return { window, rows };
       }
-      const window = nextWindow();
-      const rows = window && openRows(window, most);
-      return window && rows && { window, rows };
     },
     giveBack({ window, rows }) {
       const again = rows.filter((row) => row !== -1 && window.state[row] === ASKED);
       for (const row of again) window.state[row] = OPEN;
+      taken -= again.length;
       if (again.length > 0) window.returned.push(again);
     },
     hold(others) {
       return windows.flatMap((window) => {
         const table = (window.table ??= tableFrom(window.masks));
         const rows = Int32Array.from({ length: others.count }, (_, row) => table.find(others, row));
-        for (const row of rows) if (row !== -1 && window.state[row] === OPEN) window.state[row] = ASKED;
+        const news = rows.filter((row) => row !== -1 && window.state[row] === OPEN);
+        for (const row of news) window.state[row] = ASKED;
+        taken += news.length;
         return rows.some((row) => row !== -1 && window.state[row] !== DONE) ? [{ window, rows }] : [];
       });
     },
@@ -116,6 +128,7 @@ export function createAskedMasks(masks: Masks, wanted: Wanted, stages: ArrayLike
         if (row === -1) return;
         const value = result.values[k];
         if (window.state[row] !== DONE) {
+          if (window.state[row] === OPEN) taken++; // it had come back
           window.state[row] = DONE;
           window.values[row] = value;
           window.by[row] = by;

@@ -194,10 +194,10 @@ export async function openJobFlow(options: FlowOptions): Promise<JobFlow> {
       const request = requests.shift() as Request; // in turn
       requests.push(request);
       const known = serving.flatMap((id) => rates.get(id) ?? reported.get(id) ?? []);
-      const { wanted, left } = request.masks;
+      const { wanted, open } = request.masks;
       const piece = request.masks.take(
         jobSize({
-          left,
+          open,
           workers: serving.length,
           rates: known.length > 0 ? known : [...rates.values()],
           most: mostMasks(players, wanted),

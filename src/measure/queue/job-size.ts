@@ -7,14 +7,14 @@ const WANTED_SECONDS = 5;
 const MOST_SECONDS = 10;
 /** The least, so that the queue's own time stays small. */
 const LEAST_SECONDS = 0.25;
-/** Jobs that what is left is cut into for each worker, so that all end together. */
+/** Jobs that what is open is cut into for each worker, so that all end together. */
 const SHARE = 2;
 /** The first jobs, before anything is known. */
 const FIRST = 16;
 
 export interface JobSizeFacts {
-  /** Masks that are left. */
-  readonly left: number;
+  /** Masks that nobody is asked for yet. */
+  readonly open: number;
   /** Masks a second, by worker; workers that have not measured yet are not among them. */
   readonly rates: readonly number[];
   readonly workers: number;
@@ -23,14 +23,14 @@ export interface JobSizeFacts {
 }
 
 /** Masks of the next job, at least 1: 5 s for the middle one of the workers, 10 s at most for the slowest. */
-export function jobSize({ left, rates, workers, most }: JobSizeFacts): number {
-  if (rates.length === 0) return Math.max(1, Math.min(left, FIRST, most));
+export function jobSize({ open, rates, workers, most }: JobSizeFacts): number {
+  if (rates.length === 0) return Math.max(1, Math.min(open, FIRST, most));
   const sorted = [...rates].sort((a, b) => a - b);
   const middle = sorted[sorted.length >>> 1];
   const wanted = Math.min(WANTED_SECONDS * middle, MOST_SECONDS * sorted[0]);
   const least = Math.max(FIRST, LEAST_SECONDS * middle);
-  const share = Math.max(least, left / (SHARE * Math.max(1, workers)));
-  return Math.max(1, Math.floor(Math.min(left, wanted, share, most)));
+  const share = Math.max(least, open / (SHARE * Math.max(1, workers)));
+  return Math.max(1, Math.floor(Math.min(open, wanted, share, most)));
 }
 
 /** Bytes of finished jobs, and of their events, that a server keeps, about. */

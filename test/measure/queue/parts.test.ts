@@ -75,8 +75,8 @@ describe('messages', () => {
 
 describe('the size of a job', () => {
   it('is five seconds of the middle worker, ten at most of the slowest, and less towards the end', () => {
-    const size = (left: number, rates: readonly number[], workers = rates.length, most = 1e6): number =>
-      jobSize({ left, rates, workers, most });
+    const size = (open: number, rates: readonly number[], workers = rates.length, most = 1e6): number =>
+      jobSize({ open, rates, workers, most });
     expect(size(1e6, [])).toBe(16);
     expect(size(1e6, [100, 100, 100])).toBe(500);
     expect(size(1e6, [1, 100, 2000])).toBe(10);
@@ -119,9 +119,10 @@ describe('masks on their way', () => {
     expect(asked.left).toBe(40);
     const first = asked.take(15);
     const second = asked.take(100);
-    expect([first?.rows.length, second?.rows.length, asked.take(5)]).toEqual([15, 25, undefined]);
+    expect([first?.rows.length, second?.rows.length, asked.take(5), asked.open]).toEqual([15, 25, undefined, 0]);
     if (first === undefined || second === undefined) throw new Error('unreachable');
     asked.giveBack(first);
+    expect(asked.open).toBe(15);
     const again = [asked.take(10), asked.take(10)];
     expect(again.map((piece) => piece?.rows.length)).toEqual([10, 5]);
     expect(asked.accept(second, answer('a', second.rows))).toBeUndefined();
@@ -135,7 +136,7 @@ describe('masks on their way', () => {
     const asked = createAskedMasks(masks, 'values', stages, () => undefined);
     const [held] = asked.hold(selectRows(masks, [5, 6, 7]));
     const rest = asked.take(100);
-    expect(rest?.rows.length).toBe(37);
+    expect([rest?.rows.length, asked.open]).toEqual([37, 0]);
     asked.accept(held, { worker: 'a', milliseconds: 1, values: Float64Array.of(1, 2, 3) });
     expect(asked.left).toBe(37);
     const close = { worker: 'b', milliseconds: 1, values: Float64Array.of(1 + 9e-6, 2, 3 - 2e-5) };
