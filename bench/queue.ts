@@ -57,7 +57,8 @@ async function overhead({ model, masks, prompts, rounds }: Flags): Promise<void>
   const spread = (rates: readonly number[]): string => `${number(Math.min(...rates))} to ${number(Math.max(...rates))}`;
   say(
     `${found.model}, ${number(found.masks)} masks: pooled ${number(pooled)} masks/s (${spread(found.pooled)}), queued ${number(queued)} (${spread(found.queued)}): ` +
-      `overhead ${(100 * (pooled / queued - 1)).toFixed(1)} %; values ${found.equal ? 'agree' : 'DIFFER'}`,
+      `overhead ${(100 * (pooled / queued - 1)).toFixed(1)} % of time, ${(100 * (found.cpu.queued / found.cpu.pooled - 1)).toFixed(1)} % of processor ` +
+      `(${found.cpu.queued.toFixed(1)} s for ${found.cpu.pooled.toFixed(1)} s, asker and server included); values ${found.equal ? 'agree' : 'DIFFER'}`,
   );
 }
 

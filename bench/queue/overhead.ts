@@ -1,5 +1,6 @@
 /** The queue beside the pooled game: the same masks on the same two cores, by two threads and by two workers, in turns. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { studyOf } from '../../src/find-circuits.ts';
 import { ABLATIONS } from '../../src/lens/components/ablations.ts';
@@ -23,6 +24,8 @@ export interface Overhead {
   /** Masks a second by round. */
   readonly pooled: readonly number[];
   readonly queued: readonly number[];
+  /** Seconds of processor that all processes together took, over the rounds. */
+  readonly cpu: { readonly pooled: number; readonly queued: number };
   readonly equal: boolean;
 }
 
@@ -75,6 +78,11 @@ export async function measureOverhead(
         ),
       );
     const values = { pooled: [] as Float64Array[], queued: [] as Float64Array[] };
+    const cpu = { pooled: 0, queued: 0 };
+    const used = (): number =>
+      process.cpuUsage().user / 1e6 +
+      process.cpuUsage().system / 1e6 +
+      [server.pid(), ...workers.map(({ pid }) => pid as number)].reduce((sum, pid) => sum + cpuSeconds(pid), 0);
     const rates = { pooled: [] as number[], queued: [] as number[] };
     while (queued.measuredBy.size < 2)
       await queued.value(
@@ -83,13 +91,16 @@ export async function measureOverhead(
     for (const [round, masks] of drawn.entries())
       for (const way of round % 2 === 0 ? (['pooled', 'queued'] as const) : (['queued', 'pooled'] as const)) {
         const start = performance.now();
+        const before = used();
         values[way].push(await (way === 'pooled' ? pooled : queued).value(masks));
-        if (round > 0) rates[way].push((1000 * count) / (performance.now() - start)); // the first warms
+        if (round === 0) continue; // warms
+        rates[way].push((1000 * count) / (performance.now() - start));
+        cpu[way] += used() - before;
       }
     const equal = values.pooled.every((each, round) =>
       each.every((value, row) => Math.abs(value - values.queued[round][row]) < 1e-5),
     );
-    return { model: model.name, masks: count, ...rates, equal };
+    return { model: model.name, masks: count, ...rates, cpu, equal };
   } finally {
     for (const worker of workers) worker.kill('SIGKILL');
     pooled[Symbol.dispose]();
@@ -98,4 +109,12 @@ export async function measureOverhead(
     model[Symbol.dispose]();
     backend.close();
   }
+}
+
+/** What a process has taken of a processor (Linux; its clock ticks 100 times a second). */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }

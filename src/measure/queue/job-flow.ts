@@ -20,6 +20,8 @@ import { openStudyQueue } from './study-queue.ts';
 const REMEMBERED = 30;
 /** Jobs in flight for each worker: one that it works on, and what hides the way there. */
 const AHEAD = 3;
+/** The same before anything is known of how fast they are: jobs are small then. */
+const FIRST_JOBS = 100;
 /** How often jobs in flight are looked after, and how long after they were sent. */
 const SWEEP_MS = 5000;
 /** Times that a job is tried where a worker fails it for reasons of its own. */
@@ -189,7 +191,8 @@ export async function openJobFlow(options: FlowOptions): Promise<JobFlow> {
   const pump = (): void => {
     if (stopped !== undefined || isLooking()) return;
     const { serving, rates: reported } = facts();
-    const most = AHEAD * Math.max(1, serving.length);
+    const ahead = AHEAD * Math.max(1, serving.length);
+    const most = rates.size === 0 ? Math.min(FIRST_JOBS, ahead) : ahead;
     for (let idle = 0; flights.size < most && idle < requests.length; ) {
       const request = requests.shift() as Request; // in turn
       requests.push(request);
