@@ -9,6 +9,7 @@ import type { Backend } from './backend/backend.ts';
 import type { Finding } from './circuit/findings.ts';
 import { fail } from './errors.ts';
 import { settingsOf as checkedSettings, type ExplainOptions } from './explain.ts';
+import type { Game } from './game.ts';
 import { explainOnThread } from './explain-on-thread.ts';
 import type { OpenedLog } from './find-circuits.ts';
 import { openLedger } from './ledger.ts';
@@ -49,6 +50,9 @@ export interface AttributeDataOptions extends ExplainOptions {
   readonly openLog?: ((study: OwnStudy) => Promise<OpenedLog> | OpenedLog) | undefined;
 }
 
+/** Shares of n log2 n up to which gradients predict better than the values that their time buys (bench/data.ts, prior). */
+const SLOPED = 0.5;
+
 /** Players of single examples at most, before they are screened. */
 const MOST_SINGLE = 4096;
 
@@ -82,7 +86,7 @@ export async function attributeData(backend: Backend, options: AttributeDataOpti
       onProgress?.({ stage: 'seed noise', done: 0, total: 1 });
       const noise = await seedNoise(game, asked, { seed, signal });
       onProgress?.({ stage: 'seed noise', done: 1, total: 1 });
-      const explanation = await explainOnThread(openLedger(game, log), {
+      const explanation = await explainOnThread(openLedger(asAsked(game, options), log), {
         ...options,
         rivals,
         findings: [...(options.findings ?? []), ...noiseFinding(noise)],
@@ -120,6 +124,14 @@ function settingsOf({ defaults }: Recipe, given: Partial<RecipeSettings> = {}): 
   if (!Number.isInteger(seeds) || seeds < 1 || seeds > 1000)
     throw fail('input', 'seeds', `${seeds}; a whole number from 1 to 1,000 is needed.`);
   return settings;
+}
+
+/** The game without its gradients, where a budget buys enough values: seven trainings for a gradient is dear. */
+function asAsked(game: Game, { solver, budget = 1024, adaptive }: AttributeDataOptions): Game {
+  const n = game.players.length;
+  if (solver?.name === 'gradspex' || (adaptive?.maxBudget ?? budget) <= SLOPED * n * Math.log2(n)) return game;
+  const { name, players, rowsPerMask } = game;
+  return { name, players, value: game.value.bind(game), ...(rowsPerMask === undefined ? {} : { rowsPerMask }) };
 }
 
 async function playersOf(

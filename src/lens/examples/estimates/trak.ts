@@ -17,7 +17,7 @@ import { cholesky, solveCholesky } from './cholesky.ts';
 import type { Trained } from './trained.ts';
 
 export interface TrakOptions {
-  /** Directions; default 512, at most as many as parameters. */
+  /** Directions; default 512, at most as many as parameters and a quarter of the examples, which they have to be told apart by. */
   readonly dimension?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -34,8 +34,8 @@ export async function trak(
 ): Promise<{ readonly scores: Float64Array; readonly dimension: number }> {
   const { asked, theta, all, testBatch, value } = { ...trained, value: trained.asked.value };
   const { architecture, examples, labels, test, seeds } = asked;
-  const dimension = Math.min(options.dimension ?? 512, architecture.size);
   const [N, M] = [examples.count, test.count];
+  const dimension = Math.min(options.dimension ?? Math.min(512, Math.ceil(N / 4)), architecture.size);
   const trainRight = oneHotOf(trained);
   const testRight = rightClasses(labels, M, architecture.classes);
   const scores = new Float64Array(N);

@@ -1,0 +1,399 @@
+/**
+ * The data lens measured: estimates and solvers against truly retrained subsets, and how fast subsets are retrained.
+ *
+ *     npx tsx bench/data.ts --python <interpreter with scikit-learn and torch> [--only exact,lds,prior,speed]
+ *
+ * exact: every subset of few groups retrained; R², order 2 and interaction LDS of every estimate and solver. lds: Spearman between summed
+ * scores and retrained values over random halves, a mean over test digits. prior: how many retrainings answers by gradients save.
+ * speed: many perceptrons at once, one after the other, and PyTorch's one after the other on the same cores.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { Command } from 'commander';
+import { spectrumOfLeftOut } from '../src/attribution/left-out.ts';
+import { gradientCost, type Game } from '../src/game.ts';
+import { openLedger } from '../src/ledger.ts';
+import { createDataGame, rightClasses } from '../src/lens/examples/data-game.ts';
+import { parseJsonl, type Example } from '../src/lens/examples/data-set.ts';
+import { clustersOf, eachExample, groupsOf, type ExamplePlayer } from '../src/lens/examples/example-players.ts';
+import { ekFac } from '../src/lens/examples/estimates/ek-fac.ts';
+import { ESTIMATES, ESTIMATE_NAMES, estimateOf } from '../src/lens/examples/estimates/estimates.ts';
+import { trainOnAll, type Asked, type Trained } from '../src/lens/examples/estimates/trained.ts';
+import { RECIPES, type Recipe, type RecipeSettings } from '../src/lens/examples/recipes.ts';
+import { TEST_VALUES } from '../src/lens/examples/test-values.ts';
+import { allMasks, masksFromMembers, type Masks } from '../src/masks.ts';
+import { openBackend } from '../src/open-backend.ts';
+import { createRandom } from '../src/random.ts';
+import { SOLVERS, type SolverName } from '../src/solve/solve.ts';
+import { evaluate, type FourierSpectrum } from '../src/spectrum/spectrum.ts';
+import { fourierFromTable } from '../src/spectrum/walsh-hadamard.ts';
+import { r2 } from '../src/spectrum/r2.ts';
+import { unflatten } from '../src/train/parameters.ts';
+import { createPerceptron, vectorExamples } from '../src/train/perceptron.ts';
+import { train } from '../src/train/train.ts';
+import { trainUnrolled } from '../src/train/unrolled.ts';
+import { uniformMasks } from '../src/uniform-masks.ts';
+import { readDigits } from './data/digits.ts';
+
+const {
+  python,
+  dattri,
+  only,
+  backend: name,
+} = new Command()
+  .requiredOption('--python <path>', 'an interpreter with scikit-learn and torch')
+  .option('--dattri <path>', 'an interpreter with dattri too: its attributors on the same model and halves')
+  .option('--only <sections>', 'exact, lds, prior, speed', 'exact,lds,prior,speed')
+  .option('--backend <name>', 'where to train', 'wasm')
+  .parse()
+  .opts<{ python: string; dattri?: string; only: string; backend: string }>();
+const backend = await openBackend(name);
+console.log(`${backend.name}: ${backend.device}`);
+const digits = readDigits(python);
+
+interface Setting {
+  readonly title: string;
+  readonly asked: Asked;
+  readonly players: readonly ExamplePlayer[];
+}
+
+function settingOf(
+  title: string,
+  recipe: Recipe,
+  all: readonly Example[],
+  test: readonly Example[],
+  players: (opened: ReturnType<Recipe['open']>) => readonly ExamplePlayer[],
+  change: Partial<RecipeSettings> = {},
+  value: Asked['value'] = TEST_VALUES.margin,
+): Setting {
+  const settings = { ...recipe.defaults, ...change };
+  const opened = recipe.open(all, test, settings);
+  const seeds = Array.from({ length: settings.seeds }, (_, r) => r);
+  return { title, asked: { ...opened, training: settings.training, value, seeds }, players: players(opened) };
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  console.log(`\n| ${head.join(' | ')} |\n|${head.map(() => '---').join('|')}|`);
+  for (const row of rows) console.log(`| ${row.join(' | ')} |`);
+}
+
+/** Every subset truly retrained. */
+async function exact(): Promise<void> {
+  const reviews = (file: string): Example[] => parseJsonl(readFileSync(`examples/reviews/${file}.jsonl`, 'utf8'), file);
+  const clusters = (opened: ReturnType<Recipe['open']>): ExamplePlayer[] =>
+    clustersOf(opened.inputs, opened.width, 10, 0);
+  const settings = [
+    settingOf('softmax, 300 digits in 10 clusters', RECIPES.softmax, digits.slice(0, 300), [digits[1007]], clusters),
+    settingOf('mlp, 300 digits in 10 clusters', RECIPES.mlp, digits.slice(0, 300), [digits[1007]], clusters),
+    settingOf(
+      'transformer, reviews in 7 sources',
+      RECIPES.transformer,
+      reviews('train'),
+      [reviews('test')[0]],
+      () => groupsOf(reviews('train'), 'source'),
+      { seeds: 1, dModel: 16, training: { ...RECIPES.transformer.defaults.training, epochs: 15 } },
+      TEST_VALUES['log-odds'],
+    ),
+  ];
+  for (const { title, asked, players } of settings) {
+    const n = players.length;
+    const masks = allMasks(n);
+    using game = createDataGame({ ...asked, players });
+    const start = performance.now();
+    const truth = await game.value(masks);
+    const seconds = (performance.now() - start) / 1000;
+    const dense = fourierFromTable(truth);
+    console.log(`\n${title}: ${masks.count * asked.seeds.length} trainings in ${seconds.toFixed(1)} s`);
+    using trained = await trainOnAll(asked);
+    const rows: string[][] = [];
+    for (const estimate of ESTIMATE_NAMES) {
+      const spectrum = spectrumOfLeftOut(await estimateOf(estimate, trained, players));
+      rows.push([estimate, '1', ...scores(spectrum, masks, truth, dense)]);
+    }
+    const full = await game.gradients?.(masksFromMembers(n, [players.map((_, i) => i)]));
+    if (full !== undefined) {
+      const linear = Float64Array.from(full.gradients, (x) => -x);
+      const spectrum = spectrumOfLeftOut({ constant: full.values[0], linear });
+      rows.push(['unrolled, at everything', '1', ...scores(spectrum, masks, truth, dense)]);
+    }
+    // Solvers read the table of what was retrained, and gradients of the game.
+    const tabled: Game = {
+      name: game.name,
+      players,
+      value: (some) => Promise.resolve(Float64Array.from(rowNumbers(some), (row) => truth[row])),
+      ...(game.gradients === undefined ? {} : { gradients: game.gradients }),
+      masksPerGradient: gradientCost(game),
+    };
+    const { gradients: _gradients, ...values } = tabled;
+    for (const budget of [32, 64, 128].filter((size) => size < masks.count)) {
+      for (const solver of ['proxyspex', 'stack', 'auto'] as SolverName[])
+        rows.push([solver, `${budget}`, ...(await solved(values, solver, budget, masks, truth, dense))]);
+      rows.push(['auto, with gradients', `${budget}`, ...(await solved(tabled, 'auto', budget, masks, truth, dense))]);
+    }
+    table(['answer', 'retrainings', 'R²', 'correlation', 'order 2', 'interaction LDS'], rows);
+  }
+}
+
+async function solved(
+  game: Game,
+  solver: SolverName,
+  budget: number,
+  masks: Masks,
+  truth: Float64Array,
+  dense: Float64Array,
+): Promise<string[]> {
+  const { spectrum } = await SOLVERS[solver].solve(openLedger(game), { budget, seed: 1 });
+  return scores(spectrum, masks, truth, dense);
+}
+
+function rowNumbers({ count, stride, words }: Masks): number[] {
+  return Array.from({ length: count }, (_, row) => words[row * stride]);
+}
+
+/** R² and correlation over all masks; agreement of order-2 terms; what order 2 adds to the rank correlation of order 1 on halves. */
+function scores(spectrum: FourierSpectrum, masks: Masks, truth: Float64Array, dense: Float64Array): string[] {
+  const predicted = evaluate(spectrum, masks);
+  const n = masks.players;
+  const [mine, theirs]: [number[], number[]] = [[], []];
+  const terms = new Map(spectrum.terms.map(({ members, value }) => [members.join(), value]));
+  for (let i = 0; i < n; i++)
+    for (let j = i + 1; j < n; j++) {
+      mine.push(terms.get(`${i},${j}`) ?? 0);
+      theirs.push(dense[(1 << i) | (1 << j)]);
+    }
+  const upTo = (order: number): Float64Array =>
+    evaluate({ ...spectrum, terms: spectrum.terms.filter(({ members }) => members.length <= order) }, masks);
+  const halves = rowNumbers(masks).flatMap((bits, row) => (ones(bits) === Math.floor(n / 2) ? [row] : []));
+  const at = (x: ArrayLike<number>): number[] => halves.map((row) => x[row]);
+  const first = spearman(at(upTo(1)), at(truth));
+  const second = spearman(at(upTo(2)), at(truth));
+  return [
+    r2(truth, predicted).toFixed(3),
+    correlation(predicted, truth).toFixed(3),
+    mine.some((x) => x !== 0) ? correlation(mine, theirs).toFixed(3) : '-',
+    mine.some((x) => x !== 0) ? `${first.toFixed(3)} → ${second.toFixed(3)}` : first.toFixed(3),
+  ];
+}
+
+function ones(bits: number): number {
+  let count = 0;
+  for (let left = bits; left !== 0; left &= left - 1) count++;
+  return count;
+}
+
+/** The linear datamodeling score (Park et al., 2023, §2) of every estimate. */
+async function lds(): Promise<void> {
+  const [N, SUBSETS] = [400, 48];
+  const tests = digits.slice(1000, 1010);
+  for (const recipe of [RECIPES.softmax, RECIPES.mlp]) {
+    const all = digits.slice(0, N);
+    const { asked } = settingOf(recipe.name, recipe, all, tests, () => []);
+    const halves = uniformMasks(N, SUBSETS, createRandom(7, 'bench/halves'));
+    const weights = new Float32Array(SUBSETS * N);
+    for (let k = 0; k < SUBSETS; k++)
+      for (let i = 0; i < N; i++) weights[k * N + i] = (halves.words[k * halves.stride + (i >>> 5)] >>> (i & 31)) & 1;
+    // Values of every half on every test digit, a mean over seeds.
+    const truth = tests.map(() => new Float64Array(SUBSETS));
+    const batch = asked.test.batch(tests.map((_, m) => m));
+    const right = rightClasses(asked.labels, tests.length, asked.architecture.classes);
+    for (const seed of asked.seeds) {
+      const theta = await train(asked.architecture, asked.examples, asked.training, weights, { seed });
+      const values = tf.tidy(() =>
+        asked.value.value(asked.architecture.logits(unflatten(asked.architecture, theta), batch), right).arraySync(),
+      );
+      for (let k = 0; k < SUBSETS; k++) for (let m = 0; m < tests.length; m++) truth[m][k] += values[k][m];
+      theta.dispose();
+    }
+    if (dattri !== undefined && recipe === RECIPES.softmax) {
+      const file = join(mkdtempSync(join(tmpdir(), 'spexlens-bench-')), 'halves.json');
+      const init = Array.from(asked.architecture.initialise(createRandom(asked.seeds[0], 'train/start')));
+      writeFileSync(file, JSON.stringify({ init, halves: Array.from(weights) }));
+      console.log(
+        execFileSync(dattri, ['bench/data/dattri_reference.py', file], {
+          stdio: ['ignore', 'pipe', 'ignore'],
+        }).toString(),
+      );
+    }
+    const found = new Map<string, number[]>();
+    for (const [m, test] of tests.entries()) {
+      const one = settingOf(recipe.name, recipe, all, [test], () => []).asked;
+      using trained = await trainOnAll(one);
+      for (const [estimate, given] of Object.entries(await estimatesOf(trained))) {
+        const sums = Array.from({ length: SUBSETS }, (_, k) =>
+          given.reduce((sum, score, i) => sum + weights[k * N + i] * score, 0),
+        );
+        found.set(estimate, [...(found.get(estimate) ?? []), spearman(sums, truth[m])]);
+      }
+    }
+    console.log(
+      `\nLDS, ${recipe.name}, ${N} digits, ${SUBSETS} halves, ${tests.length} test digits, ${asked.seeds.length} seeds`,
+    );
+    table(
+      ['estimate', 'LDS'],
+      Array.from(found, ([estimate, each]) => [
+        estimate,
+        (each.reduce((sum, x) => sum + x, 0) / each.length).toFixed(3),
+      ]),
+    );
+  }
+}
+
+/** Scores of every estimate, K-FAC and the unrolled gradient among them. */
+async function estimatesOf(trained: Trained): Promise<Record<string, Float64Array>> {
+  const all: Record<string, Float64Array> = {};
+  for (const [estimate, { scores: of }] of Object.entries(ESTIMATES)) all[estimate] = (await of(trained, {})).scores;
+  all['k-fac'] = (await ekFac(trained, { eigenvalues: 'product' })).scores;
+  const { architecture, examples, training, seeds } = trained.asked;
+  const unrolled = new Float64Array(examples.count);
+  for (const seed of seeds) {
+    const weights = new Float32Array(examples.count).fill(1);
+    const { slopes } = await trainUnrolled(architecture, examples, training, weights, trained.f, { seed });
+    slopes.forEach((slope, i) => (unrolled[i] += slope / seeds.length));
+  }
+  all['unrolled, at everything'] = unrolled;
+  return all;
+}
+
+/** What gradients save: ProxySPEX at 4 n log2 n retrainings, and answers with gradients at a quarter of them, a gradient counted in full. */
+async function prior(): Promise<void> {
+  const N = 100;
+  const rows: string[][] = [];
+  for (const recipe of [RECIPES.softmax, RECIPES.mlp])
+    for (const test of [1003, 1007]) {
+      const all = digits.slice(0, N);
+      const { asked, players } = settingOf(recipe.name, recipe, all, [digits[test]], () => eachExample(all), {
+        seeds: 1,
+      });
+      using game = createDataGame({ ...asked, players });
+      const fresh = uniformMasks(N, 256, createRandom(99, 'bench/fresh'));
+      const truth = await game.value(fresh);
+      const ledger = openLedger(game);
+      const values = openLedger({ name: game.name, players, value: game.value.bind(game) });
+      const full = Math.round(4 * N * Math.log2(N));
+      const quarter = Math.round(full / 4);
+      const of = async (from: Game, solver: SolverName, budget: number): Promise<string> => {
+        const { spectrum } = await SOLVERS[solver].solve(from, { budget, seed: 1 });
+        return r2(truth, evaluate(spectrum, fresh)).toFixed(3);
+      };
+      rows.push([
+        `${recipe.name}, digit ${test}`,
+        await of(values, 'proxyspex', full),
+        await of(values, 'auto', full),
+        await of(values, 'proxyspex', quarter),
+        await of(values, 'auto', quarter),
+        await of(ledger, 'gradspex', quarter),
+        await of(ledger, 'auto', quarter),
+        await of(values, 'auto', Math.round(quarter / 4)),
+        await of(ledger, 'gradspex', Math.round(quarter / 4)),
+      ]);
+    }
+  const [full, quarter] = [Math.round(4 * N * Math.log2(N)), Math.round(N * Math.log2(N))];
+  table(
+    [
+      `R², ${N} single examples`,
+      `proxyspex, ${full}`,
+      `auto on values, ${full}`,
+      `proxyspex, ${quarter}`,
+      `auto on values, ${quarter}`,
+      `gradspex, ${quarter}`,
+      `auto, ${quarter}`,
+      `auto on values, ${Math.round(quarter / 4)}`,
+      `gradspex, ${Math.round(quarter / 4)}`,
+    ],
+    rows,
+  );
+}
+
+/** Steps of training a second, times models. */
+async function speed(): Promise<void> {
+  const [N, width, classes] = [1000, 64, 10];
+  const random = createRandom(1);
+  const examples = vectorExamples(
+    Float32Array.from({ length: N * width }, () => random.normal()),
+    Array.from({ length: N }, () => random.integer(classes)),
+    width,
+  );
+  const model = createPerceptron({ inputs: width, classes, hidden: [32] });
+  const training = {
+    optimiser: { kind: 'sgd', learningRate: 0.1, momentum: 0.9 },
+    epochs: 4,
+    batchSize: 50,
+  } as const;
+  const steps = (training.epochs * N) / training.batchSize;
+  const rates: number[][] = [[], [], []];
+  const models = 128;
+  const ways = [
+    async () => {
+      const weights = new Float32Array(models * N).fill(1);
+      const start = performance.now();
+      (await train(model, examples, training, weights, { seed: 0 })).dispose();
+      return (1000 * models * steps) / (performance.now() - start);
+    },
+    async () => {
+      const start = performance.now();
+      for (let k = 0; k < 8; k++)
+        (await train(model, examples, training, new Float32Array(N).fill(1), { seed: k })).dispose();
+      return (1000 * 8 * steps) / (performance.now() - start);
+    },
+    () => Promise.resolve(Number(execFileSync(python, ['bench/data/torch_training.py']).toString().trim())),
+  ];
+  for (let round = 0; round < 4; round++)
+    for (const [w, way] of ways.entries()) {
+      const rate = await way();
+      if (round > 0) rates[w].push(rate);
+    }
+  const [together, alone, torch] = rates.map((each) => each.sort((a, b) => a - b)[1]);
+  const start = performance.now();
+  const test = examples.batch([0, 1]);
+  const f = (parameters: readonly tf.Tensor[]): tf.Tensor1D => tf.mean(model.losses(parameters, test), 1);
+  await trainUnrolled(model, examples, training, new Float32Array(32 * N).fill(1), f, { seed: 0 });
+  const unrolled = (1000 * 32 * steps) / (performance.now() - start);
+  table(
+    ['perceptron 64-32-10, 50 of 1,000 examples a step', 'models x steps a second', 'of PyTorch'],
+    [
+      [`${models} at once`, together.toFixed(0), (together / torch).toFixed(2)],
+      ['one after the other', alone.toFixed(0), (alone / torch).toFixed(2)],
+      ['PyTorch, one after the other, its better number of threads', torch.toFixed(0), '1'],
+      [
+        `32 at once, differentiated (${(together / unrolled).toFixed(1)} trainings)`,
+        unrolled.toFixed(0),
+        (unrolled / torch).toFixed(2),
+      ],
+    ],
+  );
+  console.log(`at once / one after the other: ${(together / alone).toFixed(1)}`);
+}
+
+function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const mean = (x: ArrayLike<number>): number => Array.from(x).reduce((sum, each) => sum + each / x.length, 0);
+  const [ma, mb] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += (a[i] - ma) * (b[i] - mb);
+    aa += (a[i] - ma) ** 2;
+    bb += (b[i] - mb) ** 2;
+  }
+  return aa === 0 || bb === 0 ? 0 : ab / Math.sqrt(aa * bb);
+}
+
+function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const ranks = (x: ArrayLike<number>): Float64Array => {
+    const order = Array.from({ length: x.length }, (_, i) => i).sort((i, j) => x[i] - x[j]);
+    const rank = new Float64Array(x.length);
+    for (let from = 0; from < order.length; ) {
+      let to = from;
+      while (to < order.length && x[order[to]] === x[order[from]]) to++;
+      for (let k = from; k < to; k++) rank[order[k]] = (from + to - 1) / 2;
+      from = to;
+    }
+    return rank;
+  };
+  return correlation(ranks(a), ranks(b));
+}
+
+const sections: Readonly<Record<string, () => Promise<void>>> = { exact, lds, prior, speed };
+for (const section of only.split(',')) await sections[section]();
+backend.close();
