@@ -34,7 +34,7 @@ export async function readQueue(address: QueueAddress, options: ConnectOptions =
     const hashes = await registry.asked();
     const studies = hashes.map(async (hash): Promise<StudyState> => {
       const study = await registry.studyOf(hash).then(
-        (announced) => announced.study,
+        (announced) => announced?.study,
         () => undefined,
       );
       const queue = new bull.Queue(queueName(hash), { connection: redis, prefix, skipMetasUpdate: true });

@@ -75,6 +75,7 @@ export async function startQueueWorker(address: QueueAddress, options: QueueWork
     let source: string | null;
     try {
       const announced = await registry.studyOf(hash);
+      if (announced === undefined) return; // it may be there at the next look
       if (announced.version !== VERSION)
         throw fail(
           'input',

@@ -71,8 +71,12 @@ export interface Registry {
   asked(): Promise<string[]>;
   /** Studies that nobody has asked for long, which are taken off the list. */
   forgotten(): Promise<string[]>;
-  /** @throws 'input' for what is no study of this hash, or of another version of the queue. */
-  studyOf(hash: string): Promise<Announcement>;
+  /**
+   * undefined while nobody has announced it: a server that forgot everything, or an asker that leaves, may have it on the list for a
+   * moment all the same.
+   * @throws 'input' for what is no study of this hash, or of another version of the queue.
+   */
+  studyOf(hash: string): Promise<Announcement | undefined>;
   askersOf(hash: string): Promise<AskerRecord[]>;
   put(worker: WorkerRecord): Promise<void>;
   drop(worker: string): Promise<void>;
@@ -148,7 +152,7 @@ export function createRegistry({ redis, prefix, shown }: QueueConnection): Regis
     async studyOf(hash) {
       const who = `study ${hash.slice(0, 8)}`;
       const text = await redis.get(key('study', hash));
-      if (text === null) throw fail('input', who, 'is not there any more.');
+      if (text === null) return undefined;
       if (text.length > MOST_STUDY) throw fail('input', who, `takes ${text.length} bytes; ${MOST_STUDY} are allowed.`);
       const announcement = announcementSchema.safeParse(jsonOf(text));
       if (!announcement.success) throw fail('input', who, 'is not as spexlens announces one.');

@@ -29,7 +29,7 @@ import { HAS_REDIS, startRedis, type RedisServer } from './redis.ts';
 
 const MODELS = resolve(import.meta.dirname, '../../../models');
 
-describe.skipIf(!HAS_REDIS)('workers with a model', { timeout: 180_000, retry: 2 }, () => {
+describe.skipIf(!HAS_REDIS)('workers with a model', { timeout: 120_000 }, () => {
   let server: RedisServer;
   let backend: Backend;
   let model: Model;
@@ -155,7 +155,7 @@ describe.skipIf(!HAS_REDIS)('workers with a model', { timeout: 180_000, retry: 2
         open: openFromFolders({ models: [MODELS] }),
         onNote: (note) => told.push(note),
       });
-      await vi.waitFor(() => expect(told.at(-1)).toContain(why), { timeout: 60_000 });
+      await vi.waitFor(() => expect(told.at(-1)).toContain(why), { timeout: 10_000 });
       expect(worker.name).not.toBe('');
     }
     await server.redis.set(key, text, 'PX', 60_000);

@@ -6,7 +6,7 @@ import { gameContract } from '../../contracts/game.ts';
 import { madeUpStudy, openMadeUp } from './made-up.ts';
 import { HAS_REDIS, startRedis, type RedisServer } from './redis.ts';
 
-describe.skipIf(!HAS_REDIS)('a game on a queue', { timeout: 180_000, retry: 2 }, () => {
+describe.skipIf(!HAS_REDIS)('a game on a queue', { timeout: 60_000 }, () => {
   let server: RedisServer;
   let workers: QueueWorker[];
   beforeAll(async () => {

@@ -42,8 +42,7 @@ describe('gradspex', () => {
       const [mine, theirs] = [ours, values].map(({ spectrum }) => r2(truth, evaluate(spectrum, unseen(60))));
       gains.push(mine - theirs);
     }
-    for (const gain of gains) expect(gain).toBeGreaterThan(0.01);
-    expect(gains.reduce((sum, gain) => sum + gain / gains.length, 0)).toBeGreaterThan(0.02);
+    for (const gain of gains) expect(gain).toBeGreaterThan(0.02);
   });
 
   it('finds planted pairs and triples, and lists none that is not there', async () => {
