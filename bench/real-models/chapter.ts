@@ -44,7 +44,7 @@ export function chapter(answered: readonly Answered[], backend: string, missing:
 }
 
 function answers(runs: readonly Answered[]): string {
-  const rows = runs.map(({ cell, right, seconds, result }) => {
+  const rows = runs.map(({ cell, right, result }) => {
     const { pilot, heldOut, circuit, findings } = result;
     const tried = pilot?.tried.find(({ ablation }) => ablation === pilot.ablation)?.pilot;
     const asked = `${pilot?.ablation} ${tried === undefined ? '' : tried.left.toFixed(2)}`;
@@ -58,11 +58,11 @@ function answers(runs: readonly Answered[]): string {
       : '';
     const share = (value: number | undefined): string => (value === undefined ? '' : percent(value));
     const budget = `${result.masks.budget.toLocaleString('en')} + ${result.masks.heldOut}`;
-    return `| ${cell.task} | ${cell.players.replace(',', ' + ')} | ${budget} | ${percent(right ?? 0)} | ${asked} | ${score} | ${result.interactions.length} | ${sizes} | ${found === undefined ? '' : smallest(found)} | ${share(chosen?.kept.faithfulness)} | ${share(chosen?.rivals['first order']?.kept.faithfulness)} | ${share(chosen?.removed.faithfulness)} | ${random} | ${seconds.toFixed(0)} s |`;
+    return `| ${cell.task} | ${cell.players.replace(',', ' + ')} | ${budget} | ${percent(right ?? 0)} | ${asked} | ${score} | ${result.interactions.length} | ${sizes} | ${found === undefined ? '' : smallest(found)} | ${share(chosen?.kept.faithfulness)} | ${share(chosen?.rivals['first order']?.kept.faithfulness)} | ${share(chosen?.removed.faithfulness)} | ${random} |`;
   });
   return [
-    '| task | parts | masks | right | ablation, left | R² on other masks | first order | interactions | circuit for 90 % | for 80 % | kept | first order keeps | left without it | random sets keep | time |',
-    '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|',
+    '| task | parts | masks | right | ablation, left | R² on other masks | first order | interactions | circuit for 90 % | for 80 % | kept | first order keeps | left without it | random sets keep |',
+    '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|',
     ...rows,
   ].join('\n');
 }
