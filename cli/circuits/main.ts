@@ -1,123 +1,105 @@
 /** The find-circuits command: its options, what they mean, and the order in which things happen. */
 import { Command } from 'commander';
-import { BACKENDS } from '../../src/backend/backend.ts';
 import { openBackend } from '../../src/open-backend.ts';
 import { fail } from '../../src/errors.ts';
 import { findCircuits } from '../../src/find-circuits.ts';
 import { ablationOf, ABLATIONS } from '../../src/lens/components/ablations.ts';
 import { metricOf, METRICS } from '../../src/lens/metrics.ts';
-import { TASKS } from '../../src/lens/tasks/tasks.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { requireStorage, STORAGES } from '../../src/model/weights/parameters.ts';
 import { printable } from '../../src/printable.ts';
-import { formatResult } from '../../src/report/result.ts';
-import { terminalReport } from '../../src/report/terminal.ts';
 import { rankingNamed, RANKINGS } from '../../src/attribution/rankings.ts';
-import { solverOf, SOLVERS } from '../../src/solve/solve.ts';
 import { selectorOf, SELECTORS } from '../../src/circuit/selectors.ts';
 import { VERSION } from '../../src/version.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
 import { fromRoot } from '../package-root.ts';
 import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '../queue-options.ts';
+import {
+  addBackendOption,
+  addOutputOptions,
+  addSolveOptions,
+  layersOf,
+  namesOf,
+  optional,
+  showResult,
+  solveOptionsOf,
+  type OutputFlags,
+  type SolveFlags,
+} from '../shared-options.ts';
 import { createOutput } from './output.ts';
 import { graphRankings, writeGraph } from './graph.ts';
-import { meanPromptsOf, promptsOf } from './prompts.ts';
+import { addPromptOptions, meanPromptsOf, promptsOf, type PromptFlags } from './prompts.ts';
 import { createProgress, hubOptions } from './progress.ts';
 
 const DEFAULT_MODEL = fromRoot('models/ioi-tiny');
 
-const namesOf = (table: object): string => Object.keys(table).join(' | ');
-
-const describe = (): Command =>
-  addQueueOptions(
-    new Command('circuits')
-      .description(
-        'Ablate parts of a transformer inside its forward pass, read from the values which parts act together (a sparse Fourier spectrum over masks), and re-measure the smallest set of parts that keeps the metric.',
-      )
-      .version(VERSION)
-      .optionsGroup('What to study:')
-      .option(
-        '--model <folder|id>',
-        'model folder in Hugging Face layout, or a hub id: org/name or org/name@revision',
-        DEFAULT_MODEL,
-      )
-      .option('--prompt <text>', "prompt (default: the first 2 of the model folder's prompts.jsonl)")
-      .option('--correct <token>', 'the token that should follow, e.g. " Mary"')
-      .option('--incorrect <token>', 'the token it is compared with, e.g. " John"')
-      .option('--corrupted <text>', 'prompt of as many tokens, for resample ablation')
-      .option('--ids', '--prompt, --corrupted and the answers are token ids: --prompt 12,7,9 --correct 4')
-      .option('--chat', "put every prompt through the model's own chat template, as what the user says")
-      .option(
-        '--prompts <file>',
-        'JSONL of {prompt, correct, incorrect, corrupted?}; the value of a mask is the mean over them',
-      )
-      .option('--task <name>', `prompts of a task of the literature, for this tokenizer: ${namesOf(TASKS)}`)
-      .option('--pairs <n>', 'pairs of prompts that --task makes', '1')
-      .optionsGroup('How to ablate and measure:')
-      .option(
-        '--players <list>',
-        'heads, mlps, attns, neurons, embed, each with @positions; or parts and groups: L0H1,MLP2,movers=L3H0+L3H1',
-        'heads',
-      )
-      .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
-      .option(
-        '--ablation <kind>',
-        `auto | ${namesOf(ABLATIONS)}; auto: by a pilot, the first sound one of resample, mean, zero`,
-        'auto',
-      )
-      .option('--rescale', "with zero ablation of heads: multiply a layer's heads that stay on by its heads / those on")
-      .option(
-        '--mean-prompts <file>',
-        "prompts that mean ablation averages over (default: --prompts, or the model folder's prompts.jsonl)",
-      )
-      .option('--metric <name>', namesOf(METRICS), 'logit-diff')
-      .optionsGroup('How to solve:')
-      .option('--solver <name>', namesOf(SOLVERS), 'auto')
-      .option('--budget <masks>', 'distinct masks the solver may measure (default: 1024)')
-      .option(
-        '--target-r2 <r2>',
-        'instead of a budget: measure in rounds until the lower bound of held-out R² passes this, or will not',
-      )
-      .option('--max-budget <masks>', 'masks that --target-r2 may take (default: 16 n log2 n)')
-      .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
-      .option(
-        '--keep <p>',
-        'masks keep each player with this probability; the spectrum and R² are in that measure',
-        '0.5',
-      )
-      .option('--target <share>', 'share of the metric the circuit has to keep', '0.9')
-      .option('--selector <name>', `who proposes the circuit's sets: auto | ${namesOf(SELECTORS)}`, 'auto')
-      .option(
-        '--narrow',
-        'narrow first: parts leave in rounds, by gradients around those that are left. The circuit is proposed so, or by the spectrum where that needs fewer, and the spectrum is that of masks around it',
-      )
-      .option(
-        '--rankings <names>',
-        `rankings by gradients whose sets are measured beside the circuit's, with commas between: ${namesOf(RANKINGS)}`,
-      )
-      .option('--beside <files>', 'graphs in the JSON of EAP-IG and MIB, whose scores are measured as rankings too')
-      .option('--seed <n>', 'seed of everything random', '0')
-      .optionsGroup('Where to run and write:')
-      .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
-      .option(
-        '--storage <format>',
-        `how matrices are held on the device: ${STORAGES.join(' | ')}; halves need webgpu`,
-        'float32',
-      )
-      .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
-      .option(
-        '--threads <n|auto>',
-        'threads that measure, on wasm and cpu (auto: one, and all cores once a job is long enough)',
-        'auto',
-      )
-      .option(
-        '--out <folder>',
-        'where result.json, report.html and the run log go (default: out/<model>-<hash of the run>)',
-      )
-      .option('--graph <file>', 'write the circuit there too, in the JSON of EAP-IG and MIB')
-      .option('--json', 'print result.json instead of the story')
-      .option('--debug', 'show stack traces'),
-  ).addHelpText(
+const describe = (): Command => {
+  const command = new Command('circuits')
+    .description(
+      'Ablate parts of a transformer inside its forward pass, read from the values which parts act together (a sparse Fourier spectrum over masks), and re-measure the smallest set of parts that keeps the metric.',
+    )
+    .version(VERSION)
+    .optionsGroup('What to study:')
+    .option(
+      '--model <folder|id>',
+      'model folder in Hugging Face layout, or a hub id: org/name or org/name@revision',
+      DEFAULT_MODEL,
+    );
+  addPromptOptions(command)
+    .optionsGroup('How to ablate and measure:')
+    .option(
+      '--players <list>',
+      'heads, mlps, attns, neurons, embed, each with @positions; or parts and groups: L0H1,MLP2,movers=L3H0+L3H1',
+      'heads',
+    )
+    .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
+    .option(
+      '--ablation <kind>',
+      `auto | ${namesOf(ABLATIONS)}; auto: by a pilot, the first sound one of resample, mean, zero`,
+      'auto',
+    )
+    .option('--rescale', "with zero ablation of heads: multiply a layer's heads that stay on by its heads / those on")
+    .option(
+      '--mean-prompts <file>',
+      "prompts that mean ablation averages over (default: --prompts, or the model folder's prompts.jsonl)",
+    )
+    .option('--metric <name>', namesOf(METRICS), 'logit-diff');
+  addSolveOptions(command, { heldOut: '512', target: 'share of the metric the circuit has to keep' })
+    .option(
+      '--target-r2 <r2>',
+      'instead of a budget: measure in rounds until the lower bound of held-out R² passes this, or will not',
+    )
+    .option('--max-budget <masks>', 'masks that --target-r2 may take (default: 16 n log2 n)')
+    .option(
+      '--keep <p>',
+      'masks keep each player with this probability; the spectrum and R² are in that measure',
+      '0.5',
+    )
+    .option('--selector <name>', `who proposes the circuit's sets: auto | ${namesOf(SELECTORS)}`, 'auto')
+    .option(
+      '--narrow',
+      'narrow first: parts leave in rounds, by gradients around those that are left. The circuit is proposed so, or by the spectrum where that needs fewer, and the spectrum is that of masks around it',
+    )
+    .option(
+      '--rankings <names>',
+      `rankings by gradients whose sets are measured beside the circuit's, with commas between: ${namesOf(RANKINGS)}`,
+    )
+    .option('--beside <files>', 'graphs in the JSON of EAP-IG and MIB, whose scores are measured as rankings too');
+  addBackendOption(command)
+    .option(
+      '--storage <format>',
+      `how matrices are held on the device: ${STORAGES.join(' | ')}; halves need webgpu`,
+      'float32',
+    )
+    .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
+    .option(
+      '--threads <n|auto>',
+      'threads that measure, on wasm and cpu (auto: one, and all cores once a job is long enough)',
+      'auto',
+    )
+    .option('--graph <file>', 'write the circuit there too, in the JSON of EAP-IG and MIB');
+  addOutputOptions(command, '<model>-<hash of the run>');
+  return addQueueOptions(command).addHelpText(
     'after',
     `
 Examples:
@@ -128,44 +110,28 @@ Examples:
   spexlens circuits --model models/induction-2l-h2 --prompts models/induction-2l-h2/prompts.jsonl --metric accuracy
 A run that was stopped goes on where it was when the same command is given again.`,
   );
+};
 
-interface Flags extends QueueFlags {
+interface Flags extends QueueFlags, PromptFlags, SolveFlags, OutputFlags {
   readonly model: string;
-  readonly prompt?: string;
-  readonly correct?: string;
-  readonly incorrect?: string;
-  readonly corrupted?: string;
-  readonly prompts?: string;
-  readonly task?: string;
-  readonly pairs: string;
-  readonly ids?: boolean;
-  readonly chat?: boolean;
+  readonly seed: string;
   readonly players: string;
   readonly layers?: string;
   readonly ablation: string;
   readonly narrow?: boolean;
   readonly rankings?: string;
   readonly rescale?: boolean;
-  readonly meanPrompts?: string;
   readonly metric: string;
-  readonly solver: string;
   readonly selector: string;
-  readonly budget?: string;
   readonly targetR2?: string;
   readonly maxBudget?: string;
-  readonly heldOut: string;
-  readonly target: string;
   readonly keep: string;
-  readonly seed: string;
   readonly backend: string;
   readonly storage: string;
   readonly batchSize?: string;
   readonly threads: string;
-  readonly out?: string;
-  readonly json?: boolean;
   readonly graph?: string;
   readonly beside?: string;
-  readonly debug?: boolean;
 }
 
 /** A probability other than ½, or undefined for ½. */
@@ -173,18 +139,6 @@ function probabilityOf(option: string, text: string): number | undefined {
   const value = Number(text);
   if (!(value > 0 && value < 1)) throw fail('input', option, `"${text}" is not a number between 0 and 1, e.g. 0.9.`);
   return value === 0.5 ? undefined : value;
-}
-
-/** Layers from `0,2-3`. */
-function layersOf(text: string): number[] {
-  return text.split(',').flatMap((part) => {
-    const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
-    if (match === null) throw fail('input', '--layers', `"${part}" is not a layer or a range; write e.g. 0,2-3.`);
-    const from = Number(match[1]);
-    const to = Number(match[2] ?? from);
-    if (to < from || to > 10_000) throw fail('input', '--layers', `"${part}" is not an increasing range.`);
-    return Array.from({ length: to - from + 1 }, (_, k) => from + k);
-  });
 }
 
 /** The target and its limit, or undefined for a fixed budget. */
@@ -217,31 +171,24 @@ function adaptiveOf({
 /** Runs the command with `args`; the result is the exit code. */
 export const circuitsCommand = (args: readonly string[], streams: Streams): Promise<number> =>
   runCommand(describe(), args, streams, async (flags: Flags, running) => {
-    const target = Number(flags.target);
-    if (Number.isNaN(target))
-      throw fail('input', '--target', `"${flags.target}" is not a number; a share in (0, 1] is needed, e.g. 0.9.`);
-    const numbers = {
-      budget: whole('--budget', flags.budget ?? '1024'),
-      heldOut: whole('--held-out', flags.heldOut),
-      seed: whole('--seed', flags.seed),
-    };
+    const solve = solveOptionsOf(flags);
     const adaptive = adaptiveOf(flags);
     const keep = probabilityOf('--keep', flags.keep);
     const asked = {
       metric: metricOf(flags.metric),
       ablation: flags.ablation === 'auto' ? undefined : ablationOf(flags.ablation),
       rescale: flags.rescale === true,
-      solver: solverOf(flags.solver),
+      ...solve,
       selector: flags.selector === 'auto' ? undefined : selectorOf(flags.selector),
       narrow: flags.narrow === true,
       rankings: flags.rankings?.split(',').map((name) => rankingNamed(name.trim())),
     };
-    const layers = flags.layers === undefined ? undefined : layersOf(flags.layers);
-    const batchSize = flags.batchSize === undefined ? undefined : whole('--batch-size', flags.batchSize);
+    const layers = layersOf(flags.layers);
+    const batchSize = optional('--batch-size', flags.batchSize);
     const threads = flags.threads === 'auto' ? 'auto' : whole('--threads', flags.threads);
 
     const backend = await openBackend(flags.backend);
-    const masks = adaptive === undefined ? numbers.budget + numbers.heldOut : 0;
+    const masks = adaptive === undefined ? solve.budget + solve.heldOut : 0;
     const progress = createProgress(process.stderr, { masks, backend, err: streams.err });
     const output = createOutput(flags.out);
     try {
@@ -253,14 +200,12 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
         const prompts = await promptsOf(flags, model);
         const result = await findCircuits(model, backend, {
           ...asked,
-          ...numbers,
           rivals: flags.beside === undefined ? undefined : graphRankings(flags.beside, flags.players, layers, model),
           adaptive,
           players: flags.players,
           prompts,
           meanPrompts: await meanPromptsOf(flags, prompts),
           layers,
-          target,
           keep,
           batchSize,
           threads,
@@ -276,9 +221,7 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
         progress.stop();
         const written = await output.write(result);
         if (flags.graph !== undefined) writeGraph(flags.graph, written, model);
-        streams.out(
-          flags.json === true ? formatResult(written) : terminalReport(written, { color: streams.color ?? false }),
-        );
+        showResult(written, flags, streams);
       } finally {
         model[Symbol.dispose]();
       }

@@ -1,4 +1,5 @@
 /** Which prompts a run is about: of the command line, a file, a task of the literature, or the model's folder. */
+import type { Command } from 'commander';
 import { fail } from '../../src/errors.ts';
 import { readPrompts, type Prompt } from '../../src/lens/prompts.ts';
 import { promptsOfTask, taskOf } from '../../src/lens/tasks/task.ts';
@@ -6,6 +7,7 @@ import { TASKS } from '../../src/lens/tasks/tasks.ts';
 import { tokenizerOf, type Model } from '../../src/model/model.ts';
 import { chatPrompt } from '../../src/tokenizer/chat.ts';
 import { whole } from '../command.ts';
+import { namesOf } from '../shared-options.ts';
 
 export interface PromptFlags {
   readonly model: string;
@@ -20,6 +22,22 @@ export interface PromptFlags {
   readonly ids?: boolean;
   readonly chat?: boolean;
   readonly meanPrompts?: string;
+}
+
+export function addPromptOptions(command: Command): Command {
+  return command
+    .option('--prompt <text>', "prompt (default: the first 2 of the model folder's prompts.jsonl)")
+    .option('--correct <token>', 'the token that should follow, e.g. " Mary"')
+    .option('--incorrect <token>', 'the token it is compared with, e.g. " John"')
+    .option('--corrupted <text>', 'prompt of as many tokens (default: of a pair whose answers are swapped, the other)')
+    .option('--ids', '--prompt, --corrupted and the answers are token ids: --prompt 12,7,9 --correct 4')
+    .option('--chat', "put every prompt through the model's own chat template, as what the user says")
+    .option(
+      '--prompts <file>',
+      'JSONL of {prompt, correct, incorrect, corrupted?}; the value of a mask is the mean over them',
+    )
+    .option('--task <name>', `prompts of a task of the literature, for this tokenizer: ${namesOf(TASKS)}`)
+    .option('--pairs <n>', 'pairs of prompts that --task makes', '1');
 }
 
 /** Lines of prompts.jsonl that a run without --prompt takes: a pair in which what merely favours one answer cancels. */

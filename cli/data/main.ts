@@ -3,27 +3,32 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { attributeData, type AttributeDataOptions } from '../../src/attribute-data.ts';
-import { BACKENDS } from '../../src/backend/backend.ts';
 import { fail } from '../../src/errors.ts';
 import { parseCsv, parseJsonl, type Example } from '../../src/lens/examples/data-set.ts';
 import { ESTIMATE_NAMES, estimateNameOf } from '../../src/lens/examples/estimates/estimates.ts';
 import { RECIPES, recipeOf, type RecipeSettings } from '../../src/lens/examples/recipes.ts';
 import { TEST_VALUES, testValueOf } from '../../src/lens/examples/test-values.ts';
 import { openBackend } from '../../src/open-backend.ts';
-import { formatResult } from '../../src/report/result.ts';
-import { terminalReport } from '../../src/report/terminal.ts';
-import { solverOf, SOLVERS } from '../../src/solve/solve.ts';
 import type { Optimiser } from '../../src/train/optimiser.ts';
 import { VERSION } from '../../src/version.ts';
 import { createOutput } from '../circuits/output.ts';
 import { createProgress } from '../circuits/progress.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
-import { writeTables } from '../tables.ts';
+import {
+  addBackendOption,
+  addOutputOptions,
+  addSolveOptions,
+  namesOf,
+  number,
+  optional,
+  showResult,
+  solveOptionsOf,
+  type OutputFlags,
+  type SolveFlags,
+} from '../shared-options.ts';
 
-const namesOf = (table: object): string => Object.keys(table).join(' | ');
-
-const describe = (): Command =>
-  new Command('data')
+const describe = (): Command => {
+  const command = new Command('data')
     .description(
       'Train a model without examples in all kinds of ways and read from the values which training examples act together on an answer.',
     )
@@ -44,37 +49,30 @@ const describe = (): Command =>
     .option('--epochs <n>', 'times that every example is met')
     .option('--train-batch <n>', 'examples a step (default: the recipe)')
     .option('--optimiser <name>', 'sgd | adamw')
-    .option('--learning-rate <x>')
-    .option('--weight-decay <x>')
-    .option('--seeds <n>', 'trainings of a mask, whose mean counts')
-    .optionsGroup('How to solve:')
-    .option('--estimates <names>', `measure the sets of these too: ${ESTIMATE_NAMES.join(', ')}`)
-    .option('--solver <name>', namesOf(SOLVERS), 'auto')
-    .option('--budget <masks>', 'distinct masks the solver may measure', '1024')
-    .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '256')
-    .option('--target <share>', 'share of the value that the smallest training set has to keep', '0.9')
-    .option('--seed <n>', 'seed of everything random', '0')
-    .optionsGroup('Where to run and write:')
-    .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
-    .option('--models-at-once <n>', 'models trained together (default: from their bytes)')
-    .option('--out <folder>', 'where result.json, report.html and the run log go (default: out/<data>-<hash>)')
-    .option('--csv <folder>', 'write players.csv and interactions.csv there')
-    .option('--json', 'print result.json instead of the story')
-    .option('--debug', 'show stack traces')
-    .addHelpText(
-      'after',
-      `
+    .option('--learning-rate <x>', 'size of a step (default: the recipe)')
+    .option(
+      '--weight-decay <x>',
+      'pull of the weights towards 0: with sgd part of the loss, with adamw decoupled (default: 0)',
+    )
+    .option('--seeds <n>', 'trainings of a mask, whose mean counts');
+  addSolveOptions(command, { heldOut: '256', target: 'share of the value that the smallest training set has to keep' });
+  command.option('--estimates <names>', `measure the sets of these too: ${ESTIMATE_NAMES.join(', ')}`);
+  addBackendOption(command).option('--models-at-once <n>', 'models trained together (default: from their bytes)');
+  return addOutputOptions(command, '<data>-<hash>').addHelpText(
+    'after',
+    `
 Recipes:
 ${Object.values(RECIPES)
   .map(({ name, about }) => `  ${name.padEnd(12)} ${about}`)
   .join('\n')}
 
 Examples:
-  spexlens data --train examples/fruit/train.jsonl --test examples/fruit/test.jsonl --groups source
+  spexlens data --train examples/reviews/train.jsonl --test examples/reviews/test.jsonl --rows 0 --groups source --value probability
   spexlens data --train digits.csv --test test.csv --rows 7 --recipe mlp --screen 200 --estimates influence,trak`,
-    );
+  );
+};
 
-interface Flags {
+interface Flags extends SolveFlags, OutputFlags {
   readonly train: string;
   readonly test: string;
   readonly rows?: string;
@@ -93,17 +91,8 @@ interface Flags {
   readonly weightDecay?: string;
   readonly seeds?: string;
   readonly estimates?: string;
-  readonly solver: string;
-  readonly budget: string;
-  readonly heldOut: string;
-  readonly target: string;
-  readonly seed: string;
   readonly backend: string;
   readonly modelsAtOnce?: string;
-  readonly out?: string;
-  readonly csv?: string;
-  readonly json?: boolean;
-  readonly debug?: boolean;
 }
 
 function readExamples(option: string, path: string): Example[] {
@@ -136,12 +125,6 @@ function groupsOf(text: string): AttributeDataOptions['groups'] {
   if (text === 'each') return 'each';
   const clusters = /^clusters:(.*)$/.exec(text);
   return clusters === null ? { field: text } : { clusters: whole('--groups', clusters[1]) };
-}
-
-function number(option: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw fail('input', option, `"${text}" is no number.`);
-  return value;
 }
 
 /** What of the recipe's settings the flags change. */
@@ -190,15 +173,11 @@ export const dataCommand = (args: readonly string[], streams: Streams): Promise<
       recipe,
       settings: settingsOf(flags, recipe.defaults),
       groups: groupsOf(flags.groups),
-      screen: flags.screen === undefined ? undefined : whole('--screen', flags.screen),
+      screen: optional('--screen', flags.screen),
       value: testValueOf(flags.value),
       estimates: flags.estimates?.split(',').map((name) => estimateNameOf(name.trim())),
-      solver: solverOf(flags.solver),
-      budget: whole('--budget', flags.budget),
-      heldOut: whole('--held-out', flags.heldOut),
-      target: Number(flags.target),
-      seed: whole('--seed', flags.seed),
-      modelsAtOnce: flags.modelsAtOnce === undefined ? undefined : whole('--models-at-once', flags.modelsAtOnce),
+      ...solveOptionsOf(flags),
+      modelsAtOnce: optional('--models-at-once', flags.modelsAtOnce),
     };
     const backend = await openBackend(flags.backend);
     const progress = createProgress(process.stderr);
@@ -212,11 +191,7 @@ export const dataCommand = (args: readonly string[], streams: Streams): Promise<
         onProgress: progress.update,
       });
       progress.stop();
-      const written = await output.write(result);
-      if (flags.csv !== undefined) writeTables(flags.csv, written);
-      streams.out(
-        flags.json === true ? formatResult(written) : terminalReport(written, { color: streams.color ?? false }),
-      );
+      showResult(await output.write(result), flags, streams);
     } finally {
       progress.stop();
       await output.settle();

@@ -2,13 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { BACKENDS } from '../../src/backend/backend.ts';
 import { fail } from '../../src/errors.ts';
 import { printableJson } from '../../src/printable.ts';
 import { twinned } from '../../src/lens/components/choose-ablation.ts';
 import { METRICS, metricOf } from '../../src/lens/metrics.ts';
 import { toTasks, type Task } from '../../src/lens/prompts.ts';
-import { TASKS } from '../../src/lens/tasks/tasks.ts';
 import { openRunLog, type RunLog } from '../../src/measure/run-log.ts';
 import { loadModel, type Model } from '../../src/model/model.ts';
 import { openBackend } from '../../src/open-backend.ts';
@@ -20,29 +18,20 @@ import { patchText } from '../../src/report/patch-text.ts';
 import { hashStudy, type OwnStudy, type Study } from '../../src/study.ts';
 import { VERSION } from '../../src/version.ts';
 import { createProgress } from '../circuits/progress.ts';
-import { promptsOf, type PromptFlags } from '../circuits/prompts.ts';
+import { addPromptOptions, promptsOf, type PromptFlags } from '../circuits/prompts.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
 import { fromRoot } from '../package-root.ts';
+import { addBackendOption, layersOf, namesOf, optional } from '../shared-options.ts';
 
-const namesOf = (table: object): string => Object.keys(table).join(' | ');
-
-const describe = (): Command =>
-  new Command('patch')
+const describe = (): Command => {
+  const command = new Command('patch')
     .description(
       'Put activations of a clean run into a corrupted one (or back), one place at a time, and show which of them bring the answer.',
     )
     .version(VERSION)
     .optionsGroup('What to ask:')
-    .option('--model <folder|id>', 'model folder, GGUF file or hub id', fromRoot('models/ioi-tiny'))
-    .option('--prompt <text>', "clean prompt (default: the first 2 of the model folder's prompts.jsonl)")
-    .option('--corrupted <text>', 'prompt of as many tokens (default: of a pair whose answers are swapped, the other)')
-    .option('--correct <token>', 'the right answer, e.g. " Mary"')
-    .option('--incorrect <token>', 'the wrong one')
-    .option('--prompts <file>', 'JSONL of {"prompt", "correct", "incorrect", "corrupted"}; values are means over them')
-    .option('--task <name>', `prompts of a task of the literature, for this tokenizer: ${namesOf(TASKS)}`)
-    .option('--pairs <n>', 'pairs of prompts that --task makes', '1')
-    .option('--ids', '--prompt, --corrupted, --correct and --incorrect are token ids')
-    .option('--chat', "put the prompts into the model's own chat template")
+    .option('--model <folder|id>', 'model folder, GGUF file or hub id', fromRoot('models/ioi-tiny'));
+  addPromptOptions(command)
     .option('--metric <name>', namesOf(METRICS), 'logit-diff')
     .option('--direction <way>', 'denoise: clean into corrupted | noise: corrupted into clean', 'denoise')
     .optionsGroup('What to patch:')
@@ -54,9 +43,8 @@ const describe = (): Command =>
     .option('--layers <list>', 'layers to patch, e.g. 0,2-3 (default: all)')
     .option('--receivers <list>', 'path patching instead: who reads, e.g. L9H6.q,L9H9.q or MLP10 or logits')
     .option('--senders <kind>', 'who writes, for --receivers: heads | mlps', 'heads')
-    .option('--direct', 'for --receivers: only the way straight from sender to receiver, through no MLP')
-    .optionsGroup('Where to run and write:')
-    .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
+    .option('--direct', 'for --receivers: only the way straight from sender to receiver, through no MLP');
+  return addBackendOption(command)
     .option('--threads <n>', 'threads on wasm and cpu; auto: more than one where that pays', 'auto')
     .option('--batch-size <rows>', 'rows of a forward pass (default: from the byte estimate)')
     .option('--seed <n>', 'seed of the prompts that --task makes', '0')
@@ -73,6 +61,7 @@ Examples:
   spexlens patch --receivers L2H1.q,L2H3.q                             which heads reach these queries
 A run that was stopped goes on where it was when the same command is given again.`,
     );
+};
 
 interface Flags extends PromptFlags {
   readonly metric: string;
@@ -96,17 +85,6 @@ function oneOf<T extends string>(option: string, given: string, words: readonly 
   const word = words.find((known) => known === given);
   if (word !== undefined) return word;
   throw fail('input', option, `"${given}" is unknown; there are ${words.join(', ')}.`);
-}
-
-/** `0,2-3` */
-function layersOf(text: string): number[] {
-  return text.split(',').flatMap((part) => {
-    const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
-    const [from, to] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
-    if (match === null || to < from || to > 10_000)
-      throw fail('input', '--layers', `"${part}" is not a layer or an increasing range; write e.g. 0,2-3.`);
-    return Array.from({ length: to - from + 1 }, (_, k) => from + k);
-  });
 }
 
 /** The two runs of every prompt. @throws 'input' for a prompt without a corrupted one. */
@@ -149,9 +127,9 @@ export const patchCommand = (args: readonly string[], streams: Streams): Promise
     const asked = {
       metric: metricOf(flags.metric),
       direction: oneOf('--direction', flags.direction, ['denoise', 'noise']),
-      layers: flags.layers === undefined ? undefined : layersOf(flags.layers),
+      layers: layersOf(flags.layers),
       threads: flags.threads === 'auto' ? ('auto' as const) : whole('--threads', flags.threads),
-      batchSize: flags.batchSize === undefined ? undefined : whole('--batch-size', flags.batchSize),
+      batchSize: optional('--batch-size', flags.batchSize),
       command: line,
       signal,
     };

@@ -1,7 +1,6 @@
 /** The prompt command: its options, what they mean, and the order in which things happen. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { BACKENDS } from '../../src/backend/backend.ts';
 import { fail } from '../../src/errors.ts';
 import { explainPrompt, type ExplainPromptOptions } from '../../src/explain-prompt.ts';
 import { absenceOf, ABSENCES } from '../../src/lens/tokens/absences.ts';
@@ -11,68 +10,63 @@ import { TEXT_VALUES, textValueOf } from '../../src/lens/tokens/text-values.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { openBackend } from '../../src/open-backend.ts';
 import { printable } from '../../src/printable.ts';
-import { formatResult } from '../../src/report/result.ts';
-import { terminalReport } from '../../src/report/terminal.ts';
-import { solverOf, SOLVERS } from '../../src/solve/solve.ts';
 import { VERSION } from '../../src/version.ts';
 import { createOutput } from '../circuits/output.ts';
 import { createProgress, hubOptions } from '../circuits/progress.ts';
-import { runCommand, whole, type Streams } from '../command.ts';
-import { writeTables } from '../tables.ts';
+import { runCommand, type Streams } from '../command.ts';
 import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '../queue-options.ts';
+import {
+  addBackendOption,
+  addOutputOptions,
+  addSolveOptions,
+  namesOf,
+  optional,
+  showResult,
+  solveOptionsOf,
+  type OutputFlags,
+  type SolveFlags,
+} from '../shared-options.ts';
 
-const namesOf = (table: object): string => Object.keys(table).join(' | ');
-
-const describe = (): Command =>
-  addQueueOptions(
-    new Command('prompt')
-      .description(
-        'Take parts of a prompt away in all kinds of ways and read from the values which words act together on an answer.',
-      )
-      .version(VERSION)
-      .optionsGroup('What to ask:')
-      .requiredOption('--model <folder|id>', 'model folder, GGUF file or hub id')
-      .option('--prompt <text>', 'the text that is taken apart')
-      .option('--prompt-file <file>', 'the same from a file')
-      .option(
-        '--template <text>',
-        'text around the prompt that is always kept, {} where it stands: "Review: {} Sentiment:"',
-      )
-      .option('--chat', "put the prompt into the model's own chat template, which is kept")
-      .option('--answer <text>', 'what should follow, e.g. " positive"; one token or several')
-      .option('--against <text>', 'what it is compared with, e.g. " negative"')
-      .option('--generate <n>', 'instead of an answer: the n tokens that the model says itself')
-      .option('--value <name>', `${namesOf(TEXT_VALUES)} (default: contrast with two answers, else logprob)`)
-      .optionsGroup('How to cut it:')
-      .option('--players <kind>', `tokens | ${UNITS.join(' | ')} | marks: the parts in [[ ]]`, 'words')
-      .option('--separator <text>', 'what stands between examples (default: an empty line; \\n is a line break)')
-      .option('--spans <file>', 'JSON of [{start, end, name?}] in characters; equal names are one player')
-      .option('--keep-text <regex>', 'what it matches is always kept')
-      .option('--absent <kind>', `auto | ${namesOf(ABSENCES)}; auto: by a pilot, the first sound one`, 'auto')
-      .option('--replace <text>', 'what --absent replace puts in the place of a part')
-      .option('--corrupted <text>', 'a prompt of as many tokens, for resample')
-      .optionsGroup('How to solve:')
-      .option('--solver <name>', namesOf(SOLVERS), 'auto')
-      .option('--budget <masks>', 'distinct masks the solver may measure', '1024')
-      .option('--held-out <masks>', 'fresh masks to score the answer on, beyond the budget', '512')
-      .option('--target <share>', 'share of the value that the smallest set of parts has to keep', '0.9')
-      .option('--seed <n>', 'seed of everything random', '0')
-      .optionsGroup('Where to run and write:')
-      .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto')
-      .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
-      .option('--out <folder>', 'where result.json, report.html and the run log go (default: out/<model>-<hash>)')
-      .option('--csv <folder>', 'write players.csv and interactions.csv there')
-      .option('--json', 'print result.json instead of the story')
-      .option('--debug', 'show stack traces'),
-  ).addHelpText(
+const describe = (): Command => {
+  const command = new Command('prompt')
+    .description(
+      'Take parts of a prompt away in all kinds of ways and read from the values which words act together on an answer.',
+    )
+    .version(VERSION)
+    .optionsGroup('What to ask:')
+    .requiredOption('--model <folder|id>', 'model folder, GGUF file or hub id')
+    .option('--prompt <text>', 'the text that is taken apart')
+    .option('--prompt-file <file>', 'the same from a file')
+    .option(
+      '--template <text>',
+      'text around the prompt that is always kept, {} where it stands: "Review: {} Sentiment:"',
+    )
+    .option('--chat', "put the prompt into the model's own chat template, which is kept")
+    .option('--answer <text>', 'what should follow, e.g. " positive"; one token or several')
+    .option('--against <text>', 'what it is compared with, e.g. " negative"')
+    .option('--generate <n>', 'instead of an answer: the n tokens that the model says itself')
+    .option('--value <name>', `${namesOf(TEXT_VALUES)} (default: contrast with two answers, else logprob)`)
+    .optionsGroup('How to cut it:')
+    .option('--players <kind>', `tokens | ${UNITS.join(' | ')} | marks: the parts in [[ ]]`, 'words')
+    .option('--separator <text>', 'what stands between examples (default: an empty line; \\n is a line break)')
+    .option('--spans <file>', 'JSON of [{start, end, name?}] in characters; equal names are one player')
+    .option('--keep-text <regex>', 'what it matches is always kept')
+    .option('--absent <kind>', `auto | ${namesOf(ABSENCES)}; auto: by a pilot, the first sound one`, 'auto')
+    .option('--replace <text>', 'what --absent replace puts in the place of a part')
+    .option('--corrupted <text>', 'a prompt of as many tokens, for resample');
+  addSolveOptions(command, { heldOut: '512', target: 'share of the value that the smallest set of parts has to keep' });
+  addBackendOption(command).option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)');
+  addOutputOptions(command, '<model>-<hash>');
+  return addQueueOptions(command).addHelpText(
     'after',
     `
 Examples:
   spexlens prompt --model org/name --template "Review: {} Sentiment:" --prompt "The plot is not bad at all." --answer " positive" --against " negative"
   spexlens prompt --model org/name --chat --prompt-file question.txt --players sentences --generate 25`,
   );
+};
 
-interface Flags extends QueueFlags {
+interface Flags extends QueueFlags, SolveFlags, OutputFlags {
   readonly model: string;
   readonly prompt?: string;
   readonly promptFile?: string;
@@ -89,17 +83,8 @@ interface Flags extends QueueFlags {
   readonly absent: string;
   readonly replace?: string;
   readonly corrupted?: string;
-  readonly solver: string;
-  readonly budget: string;
-  readonly heldOut: string;
-  readonly target: string;
-  readonly seed: string;
   readonly backend: string;
   readonly batchSize?: string;
-  readonly out?: string;
-  readonly csv?: string;
-  readonly json?: boolean;
-  readonly debug?: boolean;
 }
 
 /** The prompt's text and its players. */
@@ -132,8 +117,6 @@ function readInput(option: string, path: string): string {
 /** Runs the command with `args`; the result is the exit code. */
 export const promptCommand = (args: readonly string[], streams: Streams): Promise<number> =>
   runCommand(describe(), args, streams, async (flags: Flags, running) => {
-    const optional = (name: string, given: string | undefined): number | undefined =>
-      given === undefined ? undefined : whole(name, given);
     const asked: ExplainPromptOptions = {
       ...textOf(flags),
       template: flags.template,
@@ -147,11 +130,7 @@ export const promptCommand = (args: readonly string[], streams: Streams): Promis
       absent: flags.absent === 'auto' ? undefined : absenceOf(flags.absent),
       replacement: flags.replace,
       corrupted: flags.corrupted,
-      solver: solverOf(flags.solver),
-      budget: whole('--budget', flags.budget),
-      heldOut: whole('--held-out', flags.heldOut),
-      target: Number(flags.target),
-      seed: whole('--seed', flags.seed),
+      ...solveOptionsOf(flags),
       batchSize: optional('--batch-size', flags.batchSize),
     };
     const backend = await openBackend(flags.backend);
@@ -173,11 +152,7 @@ export const promptCommand = (args: readonly string[], streams: Streams): Promis
           onProgress: progress.update,
         });
         progress.stop();
-        const written = await output.write(result);
-        if (flags.csv !== undefined) writeTables(flags.csv, written);
-        streams.out(
-          flags.json === true ? formatResult(written) : terminalReport(written, { color: streams.color ?? false }),
-        );
+        showResult(await output.write(result), flags, streams);
       } finally {
         model[Symbol.dispose]();
       }

@@ -53,7 +53,7 @@ describe('spexlens data', () => {
     [['--recipe', 'forest'], '"forest" is unknown; there are softmax, mlp, transformer'],
     [['--value', 'joy'], '"joy" is unknown'],
     [['--estimates', 'hope'], '"hope" is unknown'],
-    [['--learning-rate', 'fast'], '"fast" is no number'],
+    [['--learning-rate', 'fast'], '"fast" is not a number'],
     [['--groups', 'clusters:100'], '100 of'],
     [['--train', 'nowhere.jsonl'], 'nowhere.jsonl cannot be read'],
   ])('refuses %j', async (args, why) => {
