@@ -1,9 +1,10 @@
 /**
  * The data lens measured: estimates and solvers against truly retrained subsets, and how fast subsets are retrained.
  *
- *     npx tsx bench/data.ts --python <interpreter with scikit-learn and torch> [--only exact,lds,prior,speed]
+ *     npx tsx bench/data.ts --python <interpreter with scikit-learn and torch> [--only exact,inside,lds,prior,speed]
  *
- * exact: every subset of few groups retrained; R², order 2 and interaction LDS of every estimate and solver. lds: Spearman between summed
+ * exact: every subset of few groups retrained; R², order 2 and interaction LDS of every estimate and solver. inside: at which
+ * weights slopes tell most. lds: Spearman between summed
  * scores and retrained values over random halves, a mean over test digits. prior: how many retrainings answers by gradients save.
  * speed: many perceptrons at once, one after the other, and PyTorch's one after the other on the same cores.
  */
@@ -28,6 +29,7 @@ import { allMasks, masksFromMembers, type Masks } from '../src/masks.ts';
 import { openBackend } from '../src/open-backend.ts';
 import { createRandom } from '../src/random.ts';
 import { SOLVERS, type SolverName } from '../src/solve/solve.ts';
+import { pearson, spearman } from '../src/spectrum/correlation.ts';
 import { evaluate, type FourierSpectrum } from '../src/spectrum/spectrum.ts';
 import { fourierFromTable } from '../src/spectrum/walsh-hadamard.ts';
 import { r2 } from '../src/spectrum/r2.ts';
@@ -46,7 +48,7 @@ const {
 } = new Command()
   .requiredOption('--python <path>', 'an interpreter with scikit-learn and torch')
   .option('--dattri <path>', 'an interpreter with dattri too: its attributors on the same model and halves')
-  .option('--only <sections>', 'exact, lds, prior, speed', 'exact,lds,prior,speed')
+  .option('--only <sections>', 'exact, inside, lds, prior, speed', 'exact,inside,lds,prior,speed')
   .option('--backend <name>', 'where to train', 'wasm')
   .parse()
   .opts<{ python: string; dattri?: string; only: string; backend: string }>();
@@ -80,12 +82,12 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): v
   for (const row of rows) console.log(`| ${row.join(' | ')} |`);
 }
 
-/** Every subset truly retrained. */
-async function exact(): Promise<void> {
+/** Of few groups. */
+function retrainedSettings(): Setting[] {
   const reviews = (file: string): Example[] => parseJsonl(readFileSync(`examples/reviews/${file}.jsonl`, 'utf8'), file);
   const clusters = (opened: ReturnType<Recipe['open']>): ExamplePlayer[] =>
     clustersOf(opened.inputs, opened.width, 10, 0);
-  const settings = [
+  return [
     settingOf('softmax, 300 digits in 10 clusters', RECIPES.softmax, digits.slice(0, 300), [digits[1007]], clusters),
     settingOf('mlp, 300 digits in 10 clusters', RECIPES.mlp, digits.slice(0, 300), [digits[1007]], clusters),
     settingOf(
@@ -98,7 +100,11 @@ async function exact(): Promise<void> {
       TEST_VALUES['log-odds'],
     ),
   ];
-  for (const { title, asked, players } of settings) {
+}
+
+/** Every subset truly retrained. */
+async function exact(): Promise<void> {
+  for (const { title, asked, players } of retrainedSettings()) {
     const n = players.length;
     const masks = allMasks(n);
     using game = createDataGame({ ...asked, players });
@@ -172,8 +178,8 @@ function scores(spectrum: FourierSpectrum, masks: Masks, truth: Float64Array, de
   const second = spearman(at(upTo(2)), at(truth));
   return [
     r2(truth, predicted).toFixed(3),
-    correlation(predicted, truth).toFixed(3),
-    mine.some((x) => x !== 0) ? correlation(mine, theirs).toFixed(3) : '-',
+    pearson(predicted, truth).toFixed(3),
+    mine.some((x) => x !== 0) ? pearson(mine, theirs).toFixed(3) : '-',
     mine.some((x) => x !== 0) ? `${first.toFixed(3)} → ${second.toFixed(3)}` : first.toFixed(3),
   ];
 }
@@ -367,33 +373,31 @@ async function speed(): Promise<void> {
   console.log(`at once / one after the other: ${(together / alone).toFixed(1)}`);
 }
 
-function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const mean = (x: ArrayLike<number>): number => Array.from(x).reduce((sum, each) => sum + each / x.length, 0);
-  const [ma, mb] = [mean(a), mean(b)];
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += (a[i] - ma) * (b[i] - mb);
-    aa += (a[i] - ma) ** 2;
-    bb += (b[i] - mb) ** 2;
-  }
-  return aa === 0 || bb === 0 ? 0 : ab / Math.sqrt(aa * bb);
-}
-
-function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const ranks = (x: ArrayLike<number>): Float64Array => {
-    const order = Array.from({ length: x.length }, (_, i) => i).sort((i, j) => x[i] - x[j]);
-    const rank = new Float64Array(x.length);
-    for (let from = 0; from < order.length; ) {
-      let to = from;
-      while (to < order.length && x[order[to]] === x[order[from]]) to++;
-      for (let k = from; k < to; k++) rank[order[k]] = (from + to - 1) / 2;
-      from = to;
+/** How well slopes at some weight predict what a player's leaving does, over random masks. */
+async function inside(): Promise<void> {
+  const weights = [0, 0.05, 0.15, 0.3, 0.5];
+  const rows: string[][] = [];
+  for (const { title, asked, players } of retrainedSettings()) {
+    const n = players.length;
+    const values = await (async () => {
+      using game = createDataGame({ ...asked, players });
+      return game.value(allMasks(n));
+    })();
+    const masks = uniformMasks(n, 48, createRandom(2));
+    const differences = rowNumbers(masks).flatMap((bits) =>
+      Array.from({ length: n }, (_, i) => values[bits | (1 << i)] - values[bits & ~(1 << i)]),
+    );
+    const row = [title];
+    for (const weight of weights) {
+      using game = createDataGame({ ...asked, players, inside: weight });
+      const found = await game.gradients?.(masks);
+      row.push(found === undefined ? '-' : pearson(found.gradients, differences).toFixed(2));
     }
-    return rank;
-  };
-  return correlation(ranks(a), ranks(b));
+    rows.push(row);
+  }
+  table(['slopes at weights w and 1 - w, with differences', ...weights.map((w) => `w = ${w}`)], rows);
 }
 
-const sections: Readonly<Record<string, () => Promise<void>>> = { exact, lds, prior, speed };
+const sections: Readonly<Record<string, () => Promise<void>>> = { exact, inside, lds, prior, speed };
 for (const section of only.split(',')) await sections[section]();
 backend.close();

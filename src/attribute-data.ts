@@ -24,6 +24,7 @@ import { seedNoise, type SeedNoise } from './lens/examples/seed-noise.ts';
 import { TEST_VALUES, type TestValue } from './lens/examples/test-values.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
+import { backendFacts } from './run-facts.ts';
 import { canonicalJson, type OwnStudy } from './study.ts';
 import { sha256 } from './platform/hash.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
@@ -84,7 +85,7 @@ export async function attributeData(backend: Backend, options: AttributeDataOpti
       log = await options.openLog?.(study);
       const rivals = { ...options.rivals, ...(await rivalsOf(options, players, trained)) };
       onProgress?.({ stage: 'seed noise', done: 0, total: 1 });
-      const noise = await seedNoise(game, asked, { seed, signal });
+      const noise = await seedNoise(asked, { seed, signal });
       onProgress?.({ stage: 'seed noise', done: 1, total: 1 });
       const explanation = await explainOnThread(openLedger(asAsked(game, options), log), {
         ...options,
@@ -98,7 +99,7 @@ export async function attributeData(backend: Backend, options: AttributeDataOpti
         startedAt,
         command: options.command,
         options: optionsForRecord(options, settings, value),
-        backend: backendFacts(backend),
+        backend: backendFacts(backend, explanation),
         task: {
           prompts: promptsOf(test),
           metric: value.name,
@@ -243,15 +244,6 @@ function examplesOf(players: readonly ExamplePlayer[], train: readonly Example[]
 function nounOf({ groups = 'each' }: AttributeDataOptions): string {
   if (groups === 'each') return 'training examples';
   return 'field' in groups ? 'groups of examples' : 'clusters of examples';
-}
-
-function backendFacts(backend: Backend): Result['backend'] {
-  return {
-    name: backend.name,
-    reason: `${backend.device}; ${backend.why}`,
-    notes: backend.passedOver.map(({ name, why }) => `${name}: ${why}`),
-    selfCheckError: backend.selfCheckError,
-  };
 }
 
 function optionsForRecord(

@@ -115,7 +115,7 @@ export async function explainPrompt(model: Model, backend: Backend, options: Exp
       command: options.command,
       options: optionsForRecord(options, choice, answers.value, played),
       model: modelFacts(model, study),
-      backend: backendFacts(backend, model, study, game, explanation),
+      backend: backendFacts(backend, explanation, { model, study, game }),
       task: {
         prompts: [{ text: played.text, tokens: [...played.strTokens], ...answers.texts }],
         metric: answers.value.name,

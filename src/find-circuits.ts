@@ -106,7 +106,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       options: optionsForRecord(asked, options),
       threads: game.threads,
       model: modelFacts(model, study),
-      backend: backendFacts(backend, model, study, game, explanation),
+      backend: backendFacts(backend, explanation, { model, study, game }),
       task: taskFacts(asked),
       behaviour: behaviour && behaviourFacts(behaviour),
       pilot: pilotFacts(choice, floor),

@@ -20,25 +20,31 @@ function notesOf({ notes, unusedTensors: unused }: Model): string[] {
   ];
 }
 
-/** Where it was measured, and why not elsewhere. */
+/** What a game of a model's parts was measured by. */
+export interface MeasuredBy {
+  readonly model: Model;
+  readonly study: Study;
+  readonly game: MeasuredGame;
+}
+
+/** Where it was measured, and why not elsewhere; `by` for masks of a loaded model. */
 export function backendFacts(
   backend: Backend,
-  model: Model,
-  study: Study,
-  game: MeasuredGame,
-  { fittedHere }: Explanation,
+  { fittedHere }: Pick<Explanation, 'fittedHere'>,
+  by?: MeasuredBy,
 ): Result['backend'] {
+  const own = `${backend.device}; ${backend.why}`;
+  const passedOver = backend.passedOver.map(({ name, why }) => `${name}: ${why}`);
+  const fit = fittedHere === undefined ? [] : [`a thread for the fit: ${fittedHere}`];
+  const { selfCheckError } = backend;
+  if (by === undefined) return { name: backend.name, reason: own, notes: [...passedOver, ...fit], selfCheckError };
+  const { model, study, game } = by;
   const halves = model.storage === 'float32' ? '' : `; weights in ${model.storage}`;
+  const threads = game.alone === undefined ? [] : [`more threads: ${game.alone}`];
   return {
     name: study.backend,
-    reason: reasonOf(game, `${backend.device}; ${backend.why}`) + halves,
-    notes: [
-      ...notesOf(model),
-      ...measurersOf(game),
-      ...backend.passedOver.map(({ name, why }) => `${name}: ${why}`),
-      ...(game.alone === undefined ? [] : [`more threads: ${game.alone}`]),
-      ...(fittedHere === undefined ? [] : [`a thread for the fit: ${fittedHere}`]),
-    ],
-    selfCheckError: backend.selfCheckError,
+    reason: reasonOf(game, own) + halves,
+    notes: [...notesOf(model), ...measurersOf(game), ...passedOver, ...threads, ...fit],
+    selfCheckError,
   };
 }

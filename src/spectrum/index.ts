@@ -1,4 +1,5 @@
 /** spexlens/spectrum: sparse functions of masks, their transforms, indices and regressions. Loads no TensorFlow.js. */
+export { pearson, spearman } from './correlation.ts';
 export {
   directSubsetRate,
   energyByOrder,

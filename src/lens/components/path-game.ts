@@ -9,16 +9,17 @@
  * them changes, and attention is computed where a receiver reads alone.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { fail, throwIfAborted } from '../../errors.ts';
+import { fail } from '../../errors.ts';
 import { checkPlayers, type Game, type ValueOptions } from '../../game.ts';
 import { layerOf, runWithCache } from '../../hooks/run.ts';
 import { forward, type ForwardOptions, type Tap } from '../../model/forward/forward.ts';
 import type { HookName } from '../../model/hook-points.ts';
 import type { Model } from '../../model/model.ts';
 import { isKept, selectRows, type Masks } from '../../masks.ts';
-import { chooseBatch, isOutOfMemory, usualByteLimit } from '../batch-size.ts';
+import { chooseBatch, isOutOfMemory, requireBatch, usualByteLimit } from '../batch-size.ts';
 import type { Metric } from '../metrics.ts';
 import type { Task } from '../prompts.ts';
+import { turn } from '../turn.ts';
 import { siteOf, type Component } from './component.ts';
 import { parsePlayers, type ComponentPlayer } from './components.ts';
 import { maskMatrix } from './mask-order.ts';
@@ -54,8 +55,7 @@ export function createPathGame(model: Model, options: PathGameOptions): PathGame
   if (receivers !== 'logits')
     requireKinds(receivers, ['q', 'k', 'v', 'mlp'], 'receiver', 'q, k and v of heads, and MLPs, receive');
   let batchSize = options.batchSize ?? chooseBatch(model, tasks, metric, usualByteLimit());
-  if (!Number.isInteger(batchSize) || batchSize < 1)
-    throw fail('input', 'batch size', `${batchSize} is not a whole number >= 1.`);
+  requireBatch(model, tasks, metric, batchSize);
   const runs = tasks.map((task) => openRuns(model, options, task));
   const name = `${model.name} paths, ${metric.name}`;
   const order = Array.from(senders.keys()).sort((a, b) => firstLayer(senders[a]) - firstLayer(senders[b]));
@@ -75,7 +75,7 @@ export function createPathGame(model: Model, options: PathGameOptions): PathGame
       });
       const rows = Array.from(layers.keys()).sort((a, b) => layers[a] - layers[b]);
       for (let start = 0; start < rows.length; ) {
-        throwIfAborted(signal, name);
+        await turn(signal, name);
         const some = rows.slice(start, start + batchSize);
         try {
           const found = await valuesOf(model, options, runs, selectRows(masks, some), layers[some[0]]);
@@ -86,7 +86,6 @@ export function createPathGame(model: Model, options: PathGameOptions): PathGame
           if (batchSize === 1 || !isOutOfMemory(error)) throw error;
           batchSize = Math.ceil(batchSize / 2);
         }
-        await new Promise((resolve) => setImmediate(resolve));
       }
       return values;
     },

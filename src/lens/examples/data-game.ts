@@ -30,6 +30,8 @@ export interface DataGameOptions {
   readonly value: TestValue;
   /** Trainings of a mask, each with a start and an order of its own, whose mean is its value. Default [0]. */
   readonly seeds?: readonly number[] | undefined;
+  /** Slopes are taken at weights of this for what is left out and 1 less this for what is kept; default .15. */
+  readonly inside?: number | undefined;
   /** Models trained at once; from their bytes when absent. */
   readonly modelsAtOnce?: number | undefined;
   /** Steps of training done, of those of the chunk. */
@@ -42,7 +44,7 @@ export interface DataGame extends Game, Disposable {
 }
 
 /**
- * How far inside the cube slopes are taken: at weights of .15 and .85. A loss falls steeply with the first bit of an example's weight and
+ * How far inside the cube slopes are taken. A loss falls steeply with the first bit of an example's weight and
  * hardly with the last, so that its slopes at 0 and 1 say little of what an example that is there is worth (docs/data-lens.md).
  */
 const INSIDE = 0.15;
@@ -57,7 +59,7 @@ const STATE_BYTES = 2 ** 28;
  * @throws 'input' on players that share an example, a test set without an example, seeds that are none.
  */
 export function createDataGame(options: DataGameOptions): DataGame {
-  const { players, architecture, training, examples, test, labels, value, seeds = [0] } = options;
+  const { players, architecture, training, examples, test, labels, value, seeds = [0], inside = INSIDE } = options;
   const owners = ownersOf(players, examples.count);
   if (test.count === 0) throw fail('input', 'test', 'holds no example; one at least is needed.');
   if (seeds.length === 0 || seeds.some((seed) => !Number.isInteger(seed) || seed < 0))
@@ -77,12 +79,12 @@ export function createDataGame(options: DataGameOptions): DataGame {
     options.modelsAtOnce ??
     Math.max(1, Math.min(MOST_MODELS, Math.floor(STATE_BYTES / (4 * architecture.size * tensors * states))));
 
-  /** Of the masks' examples: 1 - inside for kept ones, `inside` for others. */
-  const weightsOf = (masks: Masks, inside = 0): Float32Array => {
+  /** Of the masks' examples: 1 - off for kept ones, `off` for others. */
+  const weightsOf = (masks: Masks, off = 0): Float32Array => {
     const weights = new Float32Array(masks.count * examples.count);
     for (let k = 0; k < masks.count; k++)
       for (let n = 0; n < examples.count; n++)
-        weights[k * examples.count + n] = owners[n] < 0 ? 1 : isKept(masks, k, owners[n]) ? 1 - inside : inside;
+        weights[k * examples.count + n] = owners[n] < 0 ? 1 : isKept(masks, k, owners[n]) ? 1 - off : off;
     return weights;
   };
   /** Chunks of masks, each trained on every seed. */
@@ -172,7 +174,7 @@ export function createDataGame(options: DataGameOptions): DataGame {
               const gradients = new Float32Array(chunk.count * n);
               for (const seed of seeds) {
                 (await valuesOf(chunk, seed, signal)).forEach((x, k) => (values[k] += x / seeds.length));
-                const found = await trainUnrolled(architecture, examples, training, weightsOf(chunk, INSIDE), f, {
+                const found = await trainUnrolled(architecture, examples, training, weightsOf(chunk, inside), f, {
                   seed,
                   signal,
                   onStep: options.onStep,

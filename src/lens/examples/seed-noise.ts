@@ -25,13 +25,12 @@ const SEEDS = 4;
 
 /** Measures it at 16 random masks by 4 fresh seeds. */
 export async function seedNoise(
-  game: { readonly players: readonly unknown[] },
   options: DataGameOptions,
   { seed, signal }: { readonly seed: number; readonly signal?: AbortSignal | undefined },
 ): Promise<SeedNoise> {
   const { seeds = [0] } = options;
   const first = Math.max(...seeds) + 1;
-  const n = game.players.length;
+  const n = options.players.length;
   const count = n < 5 ? 2 ** n : MASKS;
   const masks = uniformMasks(n, count, createRandom(seed, 'examples/noise'));
   const other = createDataGame({ ...options, seeds: Array.from({ length: SEEDS }, (_, r) => first + r) });

@@ -1,6 +1,7 @@
 /** Training examples as players: what is read, who plays, what a value is, and that estimates and answers find what was planted. */
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
+import { Matrix, solve } from 'ml-matrix';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { spectrumOfLeftOut } from '../../../src/attribution/left-out.ts';
 import type { Backend } from '../../../src/backend/backend.ts';
@@ -8,7 +9,6 @@ import { attributeData } from '../../../src/attribute-data.ts';
 import { createDataGame, type DataGameOptions } from '../../../src/lens/examples/data-game.ts';
 import { parseCsv, parseJsonl, type Example } from '../../../src/lens/examples/data-set.ts';
 import { clustersOf, eachExample, groupsOf, ownersOf } from '../../../src/lens/examples/example-players.ts';
-import { cholesky, solveCholesky } from '../../../src/lens/examples/estimates/cholesky.ts';
 import { solveDamped } from '../../../src/lens/examples/estimates/conjugate-gradients.ts';
 import { ESTIMATE_NAMES, estimateOf } from '../../../src/lens/examples/estimates/estimates.ts';
 import { influences } from '../../../src/lens/examples/estimates/influence.ts';
@@ -20,6 +20,7 @@ import { createRandom } from '../../../src/random.ts';
 import { renderReport } from '../../../src/report/html.ts';
 import { formatResult, parseResult } from '../../../src/report/result.ts';
 import { terminalReport } from '../../../src/report/terminal.ts';
+import { pearson } from '../../../src/spectrum/correlation.ts';
 import { evaluate } from '../../../src/spectrum/spectrum.ts';
 import { gaussNewton } from '../../../src/train/derivatives.ts';
 import { gameContract } from '../../contracts/game.ts';
@@ -165,7 +166,7 @@ describe('estimates', () => {
   });
   afterAll(() => backend.close());
 
-  it('conjugate gradients solve what Cholesky solves', async () => {
+  it('conjugate gradients solve what a direct solver solves', async () => {
     const options = optionsFor();
     using trained = await trainOnAll({ ...options, seeds: [0] });
     const P = options.architecture.size;
@@ -180,7 +181,7 @@ describe('estimates', () => {
       for (let j = 0; j < P; j++) H[j * P + i] = column[j] + (i === j ? 0.01 : 0);
     }
     const b = trained.gradient.dataSync();
-    expect(x.dataSync()).toBeAllClose(solveCholesky(cholesky(H, P), b), 1e-3);
+    expect(x.dataSync()).toBeAllClose(solve(Matrix.from1DArray(P, P, H), Matrix.columnVector(b)).to1DArray(), 1e-3);
     tf.dispose([x, mean]);
   });
 
@@ -199,7 +200,7 @@ describe('estimates', () => {
       masksFromMembers(24, [everyone, ...everyone.map((n) => everyone.filter((other) => other !== n))]),
     );
     const left = everyone.map((n) => values[0] - values[1 + n]);
-    expect(correlation(left, scores)).toBeGreaterThan(0.98);
+    expect(pearson(left, scores)).toBeGreaterThan(0.98);
   });
 
   it('all of them rank groups, and pairs help where groups are small', async () => {
@@ -219,7 +220,7 @@ describe('estimates', () => {
       const errors = new Map<string, number>();
       for (const name of ESTIMATE_NAMES) {
         const predicted = evaluate(spectrumOfLeftOut(await estimateOf(name, trained, players)), masks);
-        expect(correlation(truth, predicted), name).toBeGreaterThan(0.5);
+        expect(pearson(truth, predicted), name).toBeGreaterThan(0.5);
         errors.set(
           name,
           predicted.reduce((sum, x, row) => sum + (x - truth[row]) ** 2, 0),
@@ -261,7 +262,12 @@ describe('what was planted in examples/reviews', () => {
     // The record goes through the reader, the page and the terminal, with what the players hold.
     expect(parseResult(formatResult(result))).toEqual(parseResult(result));
     const page = renderReport(result);
-    expect(page).toContain('splendid');
+    expect(page).toContain('Pairs, side by side');
+    for (const text of [
+      'of course the light seemed splendid',
+      TRAIN.find(({ fields }) => fields['source'] === 'music')?.text,
+    ])
+      expect(page).toContain(text);
     expect(terminalReport(result)).toContain('films × music');
   });
 
@@ -289,15 +295,3 @@ describe('what was planted in examples/reviews', () => {
     );
   });
 });
-
-function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const mean = (x: ArrayLike<number>): number => Array.from(x).reduce((sum, each) => sum + each / x.length, 0);
-  const [ma, mb] = [mean(a), mean(b)];
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += (a[i] - ma) * (b[i] - mb);
-    aa += (a[i] - ma) ** 2;
-    bb += (b[i] - mb) ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
-}

@@ -58,13 +58,12 @@ export async function ekFac(
     const v = new Float32Array(architecture.size);
     architecture.linear.forEach(({ weight, bias }, l) => {
       const { from, to } = traces[l];
-      const rows = bias === undefined ? from - 1 : from;
       const matrix = new Float64Array(from * to);
       for (let i = 0; i < from - 1; i++)
         for (let j = 0; j < to; j++) matrix[i * to + j] = g[offsets[weight] + i * to + j];
       if (bias !== undefined) for (let j = 0; j < to; j++) matrix[(from - 1) * to + j] = g[offsets[bias] + j];
       const solved = bases[l].divide(matrix, (damping as number) + decay);
-      for (let i = 0; i < Math.min(rows, from - 1); i++)
+      for (let i = 0; i < from - 1; i++)
         for (let j = 0; j < to; j++) v[offsets[weight] + i * to + j] = solved[i * to + j];
       if (bias !== undefined) for (let j = 0; j < to; j++) v[offsets[bias] + j] = solved[(from - 1) * to + j];
     });
@@ -99,7 +98,7 @@ async function layerTraces(
     const labels = Int32Array.from({ length: N }, (_, n) =>
       drawn(chances.subarray(n * architecture.classes, (n + 1) * architecture.classes), random),
     );
-    parts.push(await traceOf(architecture, parameters, answering(all, labels), N));
+    parts.push(await traceOf(architecture, parameters, all, labels, N));
   }
   tf.dispose(parameters);
   return parts[0].map((first, l) => ({
@@ -125,15 +124,11 @@ function drawn(chances: ArrayLike<number>, random: { uniform(): number }): numbe
   return chances.length - 1;
 }
 
-/** [N, C] chosen logits are what the model is asked for; ones at `labels`. */
-function answering(all: Batch, labels: Int32Array): { readonly batch: Batch; readonly labels: Int32Array } {
-  return { batch: all, labels };
-}
-
 async function traceOf(
   architecture: Trained['asked']['architecture'],
   parameters: readonly tf.Tensor[],
-  { batch, labels }: { readonly batch: Batch; readonly labels: Int32Array },
+  batch: Batch,
+  labels: Int32Array,
   N: number,
 ): Promise<LayerTrace[]> {
   const inputs = new Map<string, tf.Tensor3D>();

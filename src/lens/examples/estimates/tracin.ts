@@ -26,9 +26,7 @@ export async function tracIn({
   let before = 0;
   for (const last of at) {
     // Each example is met once an epoch and counts 1 of its step's B.
-    const size = steps
-      .slice(before, last)
-      .reduce((sum, { rate, rows }) => sum + (rate * training.optimiser.learningRate * rows.length) / rows.length, 0);
+    const size = steps.slice(before, last).reduce((sum, { rate }) => sum + rate * training.optimiser.learningRate, 0);
     before = last;
     const trained = await trainOnAll(asked, last);
     try {

@@ -3,26 +3,18 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../../errors.ts';
-import type { Architecture, Batch, Examples } from '../../../train/architecture.ts';
-import { disposeBatch } from '../../../train/architecture.ts';
+import { disposeBatch, type Batch } from '../../../train/architecture.ts';
 import { gradientOf } from '../../../train/derivatives.ts';
 import type { Optimiser } from '../../../train/optimiser.ts';
-import { stepsOf, type Training } from '../../../train/schedule.ts';
+import { stepsOf } from '../../../train/schedule.ts';
 import { train } from '../../../train/train.ts';
-import { rightClasses } from '../data-game.ts';
-import type { TestValue } from '../test-values.ts';
+import { rightClasses, type DataGameOptions } from '../data-game.ts';
 
-/** What an estimate is asked of. */
-export interface Asked {
-  readonly architecture: Architecture;
-  readonly training: Training;
-  readonly examples: Examples;
-  readonly test: Examples;
-  readonly labels: ArrayLike<number>;
-  readonly value: TestValue;
+/** What an estimate is asked of: the game's own question, of no players. */
+export type Asked = Omit<DataGameOptions, 'players' | 'seeds' | 'inside' | 'modelsAtOnce' | 'onStep'> & {
   readonly seeds: readonly number[];
   readonly signal?: AbortSignal | undefined;
-}
+};
 
 export interface Trained extends Disposable {
   readonly asked: Asked;
@@ -79,8 +71,9 @@ export async function trainOnAll(asked: Asked, steps?: number): Promise<Trained>
   }
 }
 
+/** AdamW's decay is decoupled: no part of what its minimum is of (Loshchilov, Hutter, ICLR 2019). */
 function decayOf(optimiser: Optimiser): number {
-  return optimiser.weightDecay ?? 0;
+  return optimiser.kind === 'sgd' ? (optimiser.weightDecay ?? 0) : 0;
 }
 
 /**

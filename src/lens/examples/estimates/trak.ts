@@ -6,14 +6,14 @@
  * giving every example's slope along its own direction.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { throwIfAborted } from '../../../errors.ts';
+import { CholeskyDecomposition, Matrix } from 'ml-matrix';
+import { fail, throwIfAborted } from '../../../errors.ts';
 import { createRandom } from '../../../random.ts';
 import { slopesAlong } from '../../../train/derivatives.ts';
 import { logSumExp } from '../../../train/smooth.ts';
 import { unflatten } from '../../../train/parameters.ts';
 import { rightClasses } from '../data-game.ts';
 import { otherLogits } from '../test-values.ts';
-import { cholesky, solveCholesky } from './cholesky.ts';
 import type { Trained } from './trained.ts';
 
 export interface TrakOptions {
@@ -77,7 +77,14 @@ export async function trak(
       );
       (await p.data()).forEach((x, n) => (doubt[n] += (1 - x) / seeds.length));
       tf.dispose([p, own]);
-      const weights = solveCholesky(cholesky(gram(phi, N, dimension), dimension), tested);
+      const gram = new CholeskyDecomposition(gramOf(phi, N, dimension));
+      if (!gram.isPositiveDefinite())
+        throw fail(
+          'input',
+          'trak',
+          `the log-odds of the ${N} training examples have no slope; another value or model is needed.`,
+        );
+      const weights = gram.solve(Matrix.columnVector(tested)).to1DArray();
       for (let n = 0; n < N; n++) {
         let sum = 0;
         for (let d = 0; d < dimension; d++) sum += phi[n * dimension + d] * weights[d];
@@ -108,7 +115,7 @@ function oneHotOf({ asked: { architecture, examples }, all }: Trained): tf.Tenso
 }
 
 /** ΦᵀΦ with a little on its diagonal, [d, d]. */
-function gram(phi: Float64Array, rows: number, d: number): Float64Array {
+function gramOf(phi: Float64Array, rows: number, d: number): Matrix {
   const product = new Float64Array(d * d);
   for (let n = 0; n < rows; n++)
     for (let i = 0; i < d; i++) {
@@ -117,9 +124,12 @@ function gram(phi: Float64Array, rows: number, d: number): Float64Array {
     }
   let trace = 0;
   for (let i = 0; i < d; i++) trace += product[i * d + i];
-  for (let i = 0; i < d; i++) {
-    product[i * d + i] += (RIDGE * trace) / d;
-    for (let j = 0; j < i; j++) product[j * d + i] = product[i * d + j];
-  }
-  return product;
+  return Matrix.from1DArray(
+    d,
+    d,
+    product.map((x, at) => {
+      const [i, j] = [Math.floor(at / d), at % d];
+      return i === j ? x + (RIDGE * trace) / d : product[Math.max(i, j) * d + Math.min(i, j)];
+    }),
+  );
 }
