@@ -3,24 +3,25 @@ import { Command } from 'commander';
 import { openBackend } from '../../src/open-backend.ts';
 import { fail } from '../../src/errors.ts';
 import { findCircuits } from '../../src/find-circuits.ts';
-import { ablationOf, ABLATIONS } from '../../src/lens/components/ablations.ts';
-import { metricOf, METRICS } from '../../src/lens/metrics.ts';
 import { loadModel } from '../../src/model/model.ts';
-import { requireStorage, STORAGES } from '../../src/model/weights/parameters.ts';
 import { printable } from '../../src/printable.ts';
 import { rankingNamed, RANKINGS } from '../../src/attribution/rankings.ts';
 import { selectorOf, SELECTORS } from '../../src/circuit/selectors.ts';
 import { VERSION } from '../../src/version.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
-import { fromRoot } from '../package-root.ts';
+import {
+  addExecutionOptions,
+  addQuestionOptions,
+  executionOf,
+  partsOf,
+  type ExecutionFlags,
+  type QuestionFlags,
+} from '../question-options.ts';
 import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '../queue-options.ts';
 import {
-  addBackendOption,
   addOutputOptions,
   addSolveOptions,
-  layersOf,
   namesOf,
-  optional,
   showResult,
   solveOptionsOf,
   type OutputFlags,
@@ -28,42 +29,16 @@ import {
 } from '../shared-options.ts';
 import { createOutput } from './output.ts';
 import { graphRankings, writeGraph } from './graph.ts';
-import { addPromptOptions, meanPromptsOf, promptsOf, type PromptFlags } from './prompts.ts';
+import { meanPromptsOf, promptsOf } from './prompts.ts';
 import { createProgress, hubOptions } from './progress.ts';
-
-const DEFAULT_MODEL = fromRoot('models/ioi-tiny');
 
 const describe = (): Command => {
   const command = new Command('circuits')
     .description(
       'Ablate parts of a transformer inside its forward pass, read from the values which parts act together (a sparse Fourier spectrum over masks), and re-measure the smallest set of parts that keeps the metric.',
     )
-    .version(VERSION)
-    .optionsGroup('What to study:')
-    .option(
-      '--model <folder|id>',
-      'model folder in Hugging Face layout, or a hub id: org/name or org/name@revision',
-      DEFAULT_MODEL,
-    );
-  addPromptOptions(command)
-    .optionsGroup('How to ablate and measure:')
-    .option(
-      '--players <list>',
-      'heads, mlps, attns, neurons, embed, each with @positions; or parts and groups: L0H1,MLP2,movers=L3H0+L3H1',
-      'heads',
-    )
-    .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
-    .option(
-      '--ablation <kind>',
-      `auto | ${namesOf(ABLATIONS)}; auto: by a pilot, the first sound one of resample, mean, zero`,
-      'auto',
-    )
-    .option('--rescale', "with zero ablation of heads: multiply a layer's heads that stay on by its heads / those on")
-    .option(
-      '--mean-prompts <file>',
-      "prompts that mean ablation averages over (default: --prompts, or the model folder's prompts.jsonl)",
-    )
-    .option('--metric <name>', namesOf(METRICS), 'logit-diff');
+    .version(VERSION);
+  addQuestionOptions(command);
   addSolveOptions(command, { heldOut: '512', target: 'share of the metric the circuit has to keep' })
     .option(
       '--target-r2 <r2>',
@@ -85,19 +60,7 @@ const describe = (): Command => {
       `rankings by gradients whose sets are measured beside the circuit's, with commas between: ${namesOf(RANKINGS)}`,
     )
     .option('--beside <files>', 'graphs in the JSON of EAP-IG and MIB, whose scores are measured as rankings too');
-  addBackendOption(command)
-    .option(
-      '--storage <format>',
-      `how matrices are held on the device: ${STORAGES.join(' | ')}; halves need webgpu`,
-      'float32',
-    )
-    .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
-    .option(
-      '--threads <n|auto>',
-      'threads that measure, on wasm and cpu (auto: one, and all cores once a job is long enough)',
-      'auto',
-    )
-    .option('--graph <file>', 'write the circuit there too, in the JSON of EAP-IG and MIB');
+  addExecutionOptions(command).option('--graph <file>', 'write the circuit there too, in the JSON of EAP-IG and MIB');
   addOutputOptions(command, '<model>-<hash of the run>');
   return addQueueOptions(command).addHelpText(
     'after',
@@ -112,24 +75,15 @@ A run that was stopped goes on where it was when the same command is given again
   );
 };
 
-interface Flags extends QueueFlags, PromptFlags, SolveFlags, OutputFlags {
+interface Flags extends QueueFlags, QuestionFlags, SolveFlags, ExecutionFlags, OutputFlags {
   readonly model: string;
   readonly seed: string;
-  readonly players: string;
-  readonly layers?: string;
-  readonly ablation: string;
   readonly narrow?: boolean;
   readonly rankings?: string;
-  readonly rescale?: boolean;
-  readonly metric: string;
   readonly selector: string;
   readonly targetR2?: string;
   readonly maxBudget?: string;
   readonly keep: string;
-  readonly backend: string;
-  readonly storage: string;
-  readonly batchSize?: string;
-  readonly threads: string;
   readonly graph?: string;
   readonly beside?: string;
 }
@@ -175,17 +129,13 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
     const adaptive = adaptiveOf(flags);
     const keep = probabilityOf('--keep', flags.keep);
     const asked = {
-      metric: metricOf(flags.metric),
-      ablation: flags.ablation === 'auto' ? undefined : ablationOf(flags.ablation),
-      rescale: flags.rescale === true,
+      ...partsOf(flags),
       ...solve,
       selector: flags.selector === 'auto' ? undefined : selectorOf(flags.selector),
       narrow: flags.narrow === true,
       rankings: flags.rankings?.split(',').map((name) => rankingNamed(name.trim())),
     };
-    const layers = layersOf(flags.layers);
-    const batchSize = optional('--batch-size', flags.batchSize);
-    const threads = flags.threads === 'auto' ? 'auto' : whole('--threads', flags.threads);
+    const { storage, ...execution } = executionOf(flags);
 
     const backend = await openBackend(flags.backend);
     const masks = adaptive === undefined ? solve.budget + solve.heldOut : 0;
@@ -193,22 +143,20 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
     const output = createOutput(flags.out);
     try {
       const model = await loadModel(flags.model, {
-        storage: requireStorage(flags.storage),
+        storage,
         hub: hubOptions(running, progress),
       });
       try {
         const prompts = await promptsOf(flags, model);
         const result = await findCircuits(model, backend, {
           ...asked,
-          rivals: flags.beside === undefined ? undefined : graphRankings(flags.beside, flags.players, layers, model),
+          rivals:
+            flags.beside === undefined ? undefined : graphRankings(flags.beside, asked.players, asked.layers, model),
           adaptive,
-          players: flags.players,
           prompts,
           meanPrompts: await meanPromptsOf(flags, prompts),
-          layers,
           keep,
-          batchSize,
-          threads,
+          ...execution,
           elsewhere: elsewhereOf(flags, model, (text) => {
             progress.stop();
             streams.err(`${printable(text)}\n`);
