@@ -15,6 +15,8 @@ export interface Account extends Game {
   readonly differentiated: number;
   /** Distinct masks it may still be asked for; Infinity without a budget. */
   readonly remaining: number;
+  /** Takes `masks` of the budget for what no ledger holds, as gradients between masks. @throws 'budget' when there are not as many left. */
+  charge(masks: number): void;
   /** The distinct masks it was asked for, in the order of asking, and their values. */
   seen(): { readonly masks: Masks; readonly values: Float64Array };
 }
@@ -32,7 +34,8 @@ export function openAccount(ledger: Remembering, budget = Infinity): Account {
   const cost = gradientCost(ledger);
   const table = createMaskTable(players.length);
   const sloped = createMaskTable(players.length);
-  const spent = (): number => table.count + (cost - 1) * sloped.count;
+  let charged = 0;
+  const spent = (): number => table.count + (cost - 1) * sloped.count + charged;
   const admit = (masks: Masks, gradients: boolean): void => {
     checkPlayers(name, players.length, masks);
     const [fresh, steep] = [createMaskTable(masks.players), createMaskTable(masks.players)];
@@ -82,6 +85,16 @@ export function openAccount(ledger: Remembering, budget = Infinity): Account {
             return answer;
           },
         }),
+    charge(masks) {
+      const total = spent() + masks;
+      if (total > budget)
+        throw fail(
+          'budget',
+          name,
+          `${masks} more masks' worth asked for with ${budget - spent()} of ${budget} left; raise the budget to at least ${total}.`,
+        );
+      charged += masks;
+    },
     seen() {
       const masks = table.all();
       return {

@@ -287,6 +287,17 @@ describe('a ledger', () => {
 });
 
 describe('an account', () => {
+  it('takes what was paid for elsewhere off its budget', async () => {
+    const account = openLedger(gameFromFunction('index', 4, index)).account(5);
+    account.charge(3);
+    await account.value(masksFromMembers(4, [[0], [1]]));
+    expect([account.asked, account.remaining]).toEqual([2, 0]);
+    expect(() => account.charge(1)).toThrow(
+      /1 more masks' worth asked for with 0 of 5 left; raise the budget to at least 6/,
+    );
+    await expect(account.value(masksFromMembers(4, [[2]]))).rejects.toMatchObject({ kind: 'budget' });
+  });
+
   it('counts distinct masks, over all calls', async () => {
     const account = openLedger(gameFromFunction('index', 4, index)).account(5);
     await account.value(masksFromMembers(4, [[0], [0], [1]]));

@@ -127,26 +127,39 @@ export function eapGraphOf(
 }
 
 /**
- * How much a graph makes of each player, as its authors rank: the magnitude of its node's score or, in a graph of scored edges, the
- * largest magnitude of those that leave it.
+ * What a graph makes of each player: its node's score or, in a graph of scored edges, the score of largest magnitude of those that
+ * leave it.
  * @throws 'input' for a player that is no node of it.
  */
-export function importancesOf({ cfg, nodes, edges }: EapGraph, players: readonly Player[]): Float64Array {
+export function scoresOfGraph({ cfg, nodes, edges }: EapGraph, players: readonly Player[]): Float64Array {
   const leaving = new Map<string, number>();
   for (const [edge, { score }] of Object.entries(edges)) {
     const [from] = edge.split('->');
-    leaving.set(from, Math.max(leaving.get(from) ?? 0, Math.abs(score ?? 0)));
+    if (Math.abs(score ?? 0) > Math.abs(leaving.get(from) ?? 0)) leaving.set(from, score ?? 0);
   }
+  return Float64Array.from(nodesOf(cfg, players), (name) => nodes[name]?.score ?? leaving.get(name) ?? 0);
+}
+
+/** How much a graph makes of each player, as its authors rank: magnitudes of scoresOfGraph. */
+export function importancesOf(graph: EapGraph, players: readonly Player[]): Float64Array {
+  return scoresOfGraph(graph, players).map(Math.abs);
+}
+
+/** The players that are in the circuit of a graph, by number. @throws 'input' for a player that is no node of it. */
+export function circuitOfGraph({ cfg, nodes }: EapGraph, players: readonly Player[]): number[] {
+  return nodesOf(cfg, players).flatMap((name, player) => (nodes[name]?.in_graph === true ? [player] : []));
+}
+
+/** The node of every player. @throws 'input' for one that is none. */
+function nodesOf(cfg: EapShape, players: readonly Player[]): string[] {
   const known = new Set(eapNodes(cfg));
-  return Float64Array.from(players, (player) => {
+  return players.map((player) => {
     const name = eapNodeOf(player);
-    if (name === undefined || !known.has(name))
-      throw fail(
-        'input',
-        'graph',
-        `"${player.name}" is no node of it: it has whole heads and MLPs of ${cfg.n_layers} layers of ${cfg.n_heads} heads.`,
-      );
-    const score = nodes[name]?.score;
-    return score === undefined || score === null ? (leaving.get(name) ?? 0) : Math.abs(score);
+    if (name !== undefined && known.has(name)) return name;
+    throw fail(
+      'input',
+      'graph',
+      `"${player.name}" is no node of it: it has whole heads and MLPs of ${cfg.n_layers} layers of ${cfg.n_heads} heads.`,
+    );
   });
 }

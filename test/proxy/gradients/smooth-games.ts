@@ -1,10 +1,12 @@
 /** Games between 0 and 1 whose gradients are known, as those of a network are. */
 import { isKept, type Masks } from '../../../src/masks.ts';
-import type { Game } from '../../../src/game.ts';
+import type { Game, MaskGradients } from '../../../src/game.ts';
 import { createRandom } from '../../../src/random.ts';
 
 export interface SmoothGame extends Game {
   readonly gradients: NonNullable<Game['gradients']>;
+  /** At rows of numbers from 0 to 1; `asked` does not count them. */
+  readonly gradientsAt: (m: Float32Array) => Promise<MaskGradients>;
   /** Masks and gradients that were measured. */
   readonly asked: { values: number; gradients: number };
 }
@@ -36,6 +38,15 @@ export function smoothGame(
         gradients.set(Float32Array.from(gradient), row * n);
       }
       return { values, gradients };
+    },
+    async gradientsAt(m) {
+      const rows = Array.from({ length: m.length / n }, (_, row) =>
+        at(Float64Array.from(m.subarray(row * n, (row + 1) * n))),
+      );
+      return {
+        values: Float64Array.from(rows, ({ value }) => value),
+        gradients: Float32Array.from(rows.flatMap(({ gradient }) => Array.from(gradient))),
+      };
     },
   };
 }
