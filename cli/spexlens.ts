@@ -20,6 +20,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: 'which parts of a model act together, and the circuit that remains',
     run: async (args, streams) => (await import('./circuits/main.ts')).circuitsCommand(args, streams),
   },
+  compare: {
+    about: 'circuits of a task by many methods, judged by the same measurements',
+    run: async (args, streams) => (await import('./compare/main.ts')).compareCommand(args, streams),
+  },
   prompt: {
     about: 'which words of a prompt act together on an answer',
     run: async (args, streams) => (await import('./prompt/main.ts')).promptCommand(args, streams),

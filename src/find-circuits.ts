@@ -37,7 +37,8 @@ import { measureFloor } from './solve/float-floor.ts';
 import { backendFacts, modelFacts } from './run-facts.ts';
 import { STUDY_VERSION, type Study } from './study.ts';
 
-export interface FindCircuitsOptions extends ExplainOptions, Execution {
+/** Which parts of a model are taken apart, on which prompts, and how. */
+export interface AskedParts {
   readonly prompts: readonly Prompt[];
   /** The parts to take apart, or their names (parsePlayers); default 'heads'. */
   readonly players?: readonly ComponentPlayer[] | string | undefined;
@@ -51,6 +52,9 @@ export interface FindCircuitsOptions extends ExplainOptions, Execution {
   readonly meanPrompts?: readonly Prompt[] | undefined;
   /** Default METRICS['logit-diff']. */
   readonly metric?: Metric | undefined;
+}
+
+export interface FindCircuitsOptions extends AskedParts, ExplainOptions, Execution {
   /** Rankings by gradients whose sets are measured beside the circuit's; default none. */
   readonly rankings?: readonly RankingName[] | undefined;
   /** Who measures in place of this process; the pilot, and gradients between masks, are measured here all the same. */
@@ -154,8 +158,8 @@ export async function studyOf(
   };
 }
 
-/** Players, prompts as tokens, metric, and what an ablation may draw on, checked against the model. */
-function ask(model: Model, options: FindCircuitsOptions): Omit<ComponentGameOptions, 'ablation'> {
+/** Players, prompts as tokens, metric, and what an ablation may draw on. @throws 'input' for what does not fit the model. */
+export function ask(model: Model, options: AskedParts): Omit<ComponentGameOptions, 'ablation'> {
   const { metric = METRICS['logit-diff'], ablation, players = 'heads', rescale = false } = options;
   const given = toTasks(model, options.prompts, { metric, corrupted: false });
   const tasks = twinned(given);
@@ -169,11 +173,7 @@ function ask(model: Model, options: FindCircuitsOptions): Omit<ComponentGameOpti
 }
 
 /** Token rows of the data set that mean ablation averages over. */
-function meanRows(
-  model: Model,
-  { meanPrompts }: FindCircuitsOptions,
-  tasks: readonly Task[],
-): readonly (readonly number[])[] {
+function meanRows(model: Model, { meanPrompts }: AskedParts, tasks: readonly Task[]): readonly (readonly number[])[] {
   if (meanPrompts === undefined && tasks.length < 2)
     throw fail(
       'input',

@@ -93,10 +93,31 @@ export { r2Interval, type R2Interval } from './spectrum/r2.ts';
 // interactions become a circuit
 export { findCircuit, type Circuit } from './circuit/find-circuit.ts';
 export { judge, type Finding } from './circuit/findings.ts';
-export { eapGraphOf, importancesOf, parseEapGraph, type EapGraph } from './circuit/eap-graph.ts';
+export {
+  circuitOfGraph,
+  eapGraphOf,
+  importancesOf,
+  parseEapGraph,
+  scoresOfGraph,
+  type EapGraph,
+} from './circuit/eap-graph.ts';
 export { removalCurve, type RemovalCurve } from './circuit/removal.ts';
 export { SELECTORS } from './circuit/selectors.ts';
 export { type Selector } from './circuit/selector.ts';
+
+// beside those of other methods, judged alike
+export { compareMethods, type Comparison, type CompareMethodsOptions } from './compare-methods.ts';
+export { compareCircuits, type CompareCircuitsOptions } from './compare-circuits.ts';
+export { type CircuitMethod, type Found, type MethodInput } from './methods/circuit-method.ts';
+export { METHODS } from './methods/methods.ts';
+export { acdc, acdcSweep, type AcdcOptions } from './methods/acdc.ts';
+export { receiverOrder } from './methods/receiver-order.ts';
+export { subnetworkProbing, type ProbingOptions } from './methods/subnetwork-probing.ts';
+export { greedyRemoval, type RemovalOptions } from './methods/greedy-removal.ts';
+export { evaluateSets, type Evaluation } from './evaluation/evaluate.ts';
+export { cmd, cpr, MIB_SHARES, mibSizes } from './evaluation/areas.ts';
+export { auroc } from './evaluation/auroc.ts';
+export { completenessOf, minimalityOf, type Completeness, type Minimality } from './evaluation/completeness.ts';
 
 // that you can look at
 export { explain, type Explanation, type ExplainOptions } from './explain.ts';
@@ -107,6 +128,9 @@ export { patchEffects, type PatchRecord } from './report/patch-record.ts';
 export { explainPrompt, type ExplainPromptOptions } from './explain-prompt.ts';
 export { attributeData, type AttributeDataOptions } from './attribute-data.ts';
 export { recordOf, type RecordFacts } from './report/record.ts';
+export { type ComparisonRecord } from './report/comparison-record.ts';
+export { comparisonPage } from './report/comparison-page.ts';
+export { comparisonMarkdown, comparisonText } from './report/comparison-text.ts';
 export { renderReport } from './report/html.ts';
 export { formatResult, parseResult, type Result } from './report/result.ts';
 export { terminalReport } from './report/terminal.ts';

@@ -62,10 +62,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   solve: [...SEAMS, 'spectrum', 'spex', 'proxy'],
   attribution: [...SEAMS, 'spectrum'],
   circuit: [...SEAMS, 'spectrum'],
+  evaluation: [...SEAMS, 'circuit'],
+  methods: [...SEAMS, 'spectrum', 'solve', 'attribution', 'circuit', 'evaluation'],
+  'compare-methods': [...SEAMS, 'evaluation', 'methods'],
   explain: [...SEAMS, 'spectrum', 'solve', 'attribution', 'circuit'],
   'explain-on-thread': [...SEAMS, 'solve', 'circuit', 'explain'],
   'explain-worker': [...SEAMS, 'solve', 'circuit', 'explain', 'explain-on-thread'],
-  report: [...SEAMS, 'spectrum', 'circuit', 'explain'],
+  report: [...SEAMS, 'spectrum', 'circuit', 'explain', 'evaluation', 'compare-methods'],
   'run-facts': [...SEAMS, 'backend', 'model', 'measure', 'explain', 'report'],
 };
 const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'train', 'lens', 'measure'];
@@ -75,6 +78,7 @@ const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'train', 'lens', 'measure'];
  */
 const TOP = [
   'find-circuits.ts',
+  'compare-circuits.ts',
   'explain-prompt.ts',
   'patch-sweep.ts',
   'patch-paths.ts',

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { spectrumOfRanking } from '../../src/attribution/rankings.ts';
-import { eapGraphOf, importancesOf, parseEapGraph, type EapShape } from '../../src/circuit/eap-graph.ts';
+import { eapGraphOf, importancesOf, parseEapGraph, type EapGraph, type EapShape } from '../../src/circuit/eap-graph.ts';
 import { fail } from '../../src/errors.ts';
 import { parsePlayers } from '../../src/lens/components/components.ts';
 import { layoutOf } from '../../src/model/layout.ts';
@@ -10,7 +10,8 @@ import type { Model } from '../../src/model/model.ts';
 import type { Result } from '../../src/report/result.ts';
 import type { FourierSpectrum } from '../../src/spectrum/spectrum.ts';
 
-function shapeOf({ config }: Model): EapShape {
+/** A model's shape, as a graph states it. */
+export function shapeOf({ config }: Model): EapShape {
   return {
     n_layers: config.nLayers,
     n_heads: config.nHeads,
@@ -23,11 +24,15 @@ function shapeOf({ config }: Model): EapShape {
 export function writeGraph(path: string, { players, values, circuit }: Result, model: Model): void {
   if (circuit === undefined) throw fail('input', '--graph', 'this run has no circuit to write.');
   const scores = values.map(({ banzhaf }) => banzhaf);
-  const graph = eapGraphOf(shapeOf(model), players, scores, circuit.chosen.players);
+  saveGraph('--graph', path, eapGraphOf(shapeOf(model), players, scores, circuit.chosen.players));
+}
+
+/** @throws 'input' in the name of `option` where the file cannot be written. */
+export function saveGraph(option: string, path: string, graph: EapGraph): void {
   try {
     writeFileSync(path, `${JSON.stringify(graph)}\n`);
   } catch (error) {
-    throw fail('input', '--graph', `${path} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
+    throw fail('input', option, `${path} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
   }
 }
 
@@ -45,30 +50,35 @@ export function graphRankings(
   return Object.fromEntries(
     files.split(',').map((file) => {
       const path = file.trim();
-      const graph = parseEapGraph(jsonOf(path), `graph ${path}`);
-      const [theirs, ours] = [graph.cfg, shapeOf(model)];
-      if (theirs.n_layers !== ours.n_layers || theirs.n_heads !== ours.n_heads)
-        throw fail(
-          'input',
-          `graph ${path}`,
-          `is of ${theirs.n_layers} layers of ${theirs.n_heads} heads; the model has ${ours.n_layers} of ${ours.n_heads}.`,
-        );
+      const graph = graphFor(model, path, jsonOf('--beside', path));
       return [basename(path, '.json'), spectrumOfRanking({ scores: importancesOf(graph, parts) })];
     }),
   );
 }
 
-/** JSON as Python writes it: NaN and Infinity are numbers that are not there. */
-function jsonOf(path: string): unknown {
+/** The graph that the JSON of a file is. @throws 'input' where it is none, or is of another model. */
+export function graphFor(model: Model, path: string, json: unknown): EapGraph {
+  const graph = parseEapGraph(json, `graph ${path}`);
+  const [theirs, ours] = [graph.cfg, shapeOf(model)];
+  if (theirs.n_layers === ours.n_layers && theirs.n_heads === ours.n_heads) return graph;
+  throw fail(
+    'input',
+    `graph ${path}`,
+    `is of ${theirs.n_layers} layers of ${theirs.n_heads} heads; the model has ${ours.n_layers} of ${ours.n_heads}.`,
+  );
+}
+
+/** JSON as Python writes it: NaN and Infinity are numbers that are not there. @throws 'input' in the name of `option`. */
+export function jsonOf(option: string, path: string): unknown {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw fail('input', '--beside', `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    throw fail('input', option, `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
   }
   try {
     return JSON.parse(text.replace(/([:[,]\s*)-?(?:NaN|Infinity)(?=\s*[,\]}])/g, '$1null'));
   } catch {
-    throw fail('input', '--beside', `${path} is not JSON; a graph as EAP-IG writes it is needed.`);
+    throw fail('input', option, `${path} is not JSON; a graph as EAP-IG writes it is needed.`);
   }
 }

@@ -2,7 +2,8 @@
  * The colours of the report, light and dark, as CSS variables with the light value as fallback.
  *
  * Signed values: blue above zero, burnt orange below, a pair that stays apart under every common colour
- * blindness and in grey print differs by the dash of its lines. Parts of a whole: one violet ramp, light to dark.
+ * blindness and in grey print differs by the dash of its lines. Parts of a whole: one violet ramp, light to dark. Lines of many
+ * methods: six hues, and dashes from the seventh on.
  * A figure that is shown outside the page (a notebook) has no variables and gets the fallbacks.
  */
 const LIGHT = {
@@ -22,6 +23,12 @@ const LIGHT = {
   ramp5: '#33205c',
   onRamp2: '#1c1d21',
   onRamp3: '#ffffff',
+  series1: '#1b5ea8',
+  series2: '#ad4a0b',
+  series3: '#2a7a3f',
+  series4: '#7b3fa0',
+  series5: '#a82f5e',
+  series6: '#0f7f86',
 } as const;
 
 export type ColorName = keyof typeof LIGHT;
@@ -43,6 +50,12 @@ const DARK: Readonly<Record<ColorName, string>> = {
   ramp5: '#d6cdfa',
   onRamp2: '#e7e7ea',
   onRamp3: '#15161a',
+  series1: '#72b2f4',
+  series2: '#f2995c',
+  series3: '#7fcb92',
+  series4: '#c8a0e6',
+  series5: '#f28bb2',
+  series6: '#6fcfd4',
 };
 
 /** `var(--spex-ink, #1c1d21)`: the colour as CSS. */

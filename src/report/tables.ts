@@ -103,7 +103,7 @@ export function facts(entries: readonly (readonly [string, Child])[]): Markup {
 }
 
 /** A table with a caption; `numeric` columns are right-aligned. */
-function table(
+export function table(
   caption: string,
   head: readonly string[],
   rows: readonly (readonly Child[])[],
