@@ -379,10 +379,8 @@ async function inside(): Promise<void> {
   const rows: string[][] = [];
   for (const { title, asked, players } of retrainedSettings()) {
     const n = players.length;
-    const values = await (async () => {
-      using game = createDataGame({ ...asked, players });
-      return game.value(allMasks(n));
-    })();
+    using tabled = createDataGame({ ...asked, players });
+    const values = await tabled.value(allMasks(n));
     const masks = uniformMasks(n, 48, createRandom(2));
     const differences = rowNumbers(masks).flatMap((bits) =>
       Array.from({ length: n }, (_, i) => values[bits | (1 << i)] - values[bits & ~(1 << i)]),
