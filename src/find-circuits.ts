@@ -9,6 +9,7 @@ import type { Backend } from './backend/backend.ts';
 import { fail } from './errors.ts';
 import { settingsOf, type ExplainOptions } from './explain.ts';
 import { explainOnThread } from './explain-on-thread.ts';
+import { attentionPatterns, type AttentionPattern } from './hooks/heads/attention-patterns.ts';
 import { openLedger, type Ledger, type ValueLog } from './ledger.ts';
 import type { Doubt } from './circuit/findings.ts';
 import { behaviourOf, type Behaviour } from './lens/behaviour.ts';
@@ -102,7 +103,7 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       findings,
       moreIsBetter: asked.metric.moreIsBetter,
     });
-    return recordOf(explanation, {
+    const record = recordOf(explanation, {
       name: model.name,
       study,
       startedAt,
@@ -115,10 +116,32 @@ export async function findCircuits(model: Model, backend: Backend, options: Find
       behaviour: behaviour && behaviourFacts(behaviour),
       pilot: pilotFacts(choice, floor),
     });
+    const attention = await attentionOf(model, record, asked.tasks, options.signal);
+    return attention.length === 0 ? record : { ...record, attention };
   } finally {
     log?.close();
     await disposeMeasured(game);
   }
+}
+
+/** Heads whose patterns are recorded, and prompts on which they are. */
+const [MOST_HEADS, MOST_SHOWN] = [24, 4];
+
+/** What heads of the circuit, then of the interactions, attend to on the first prompts. */
+function attentionOf(
+  model: Model,
+  { circuit, interactions, players }: Result,
+  tasks: readonly Task[],
+  signal: AbortSignal | undefined,
+): Promise<AttentionPattern[]> {
+  const heads = new Map<string, { readonly layer: number; readonly head: number }>();
+  for (const player of [...(circuit?.chosen.players ?? []), ...interactions.flatMap(({ members }) => members)]) {
+    const { place } = players[player];
+    if (place?.kind !== 'head' || heads.size === MOST_HEADS) continue;
+    heads.set(`${place.layer}.${place.head}`, { layer: place.layer, head: place.head });
+  }
+  const prompts = tasks.slice(0, MOST_SHOWN).map(({ tokens }) => tokens);
+  return attentionPatterns(model, prompts, [...heads.values()], { signal });
 }
 
 /** The rankings that were asked for, as additive answers. What threads cannot differentiate between masks, this one does. */

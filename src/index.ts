@@ -40,6 +40,7 @@ export {
   type CompositionScores,
 } from './hooks/heads/head-circuits.ts';
 export { headRoles, HEAD_ROLES, roleOf, type HeadRole, type RoleScores } from './hooks/heads/head-roles.ts';
+export { attentionPatterns, type AttentionPattern } from './hooks/heads/attention-patterns.ts';
 export { detectHeads, HEAD_KINDS, type HeadKind, type HeadScores } from './hooks/heads/head-detector.ts';
 export { generate, generateSteps, type GenerateOptions, type Generation } from './hooks/generate.ts';
 export { runWithCache, runWithHooks, type Hook, type HookFunction, type NameFilter } from './hooks/run.ts';

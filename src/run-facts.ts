@@ -37,14 +37,15 @@ export function backendFacts(
   const passedOver = backend.passedOver.map(({ name, why }) => `${name}: ${why}`);
   const fit = fittedHere === undefined ? [] : [`a thread for the fit: ${fittedHere}`];
   const { selfCheckError } = backend;
-  if (by === undefined) return { name: backend.name, reason: own, notes: [...passedOver, ...fit], selfCheckError };
+  if (by === undefined) return { name: backend.name, reason: own, notes: fit, passedOver, selfCheckError };
   const { model, study, game } = by;
   const halves = model.storage === 'float32' ? '' : `; weights in ${model.storage}`;
   const threads = game.alone === undefined ? [] : [`more threads: ${game.alone}`];
   return {
     name: study.backend,
     reason: reasonOf(game, own) + halves,
-    notes: [...notesOf(model), ...measurersOf(game), ...passedOver, ...threads, ...fit],
+    notes: [...notesOf(model), ...measurersOf(game), ...threads, ...fit],
+    passedOver,
     selfCheckError,
   };
 }

@@ -12,8 +12,11 @@ import { setKey, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import type { Evidence } from '../solver.ts';
 import type { Result, ResultInteraction } from './result.ts';
 
-/** The largest `cap` terms (∅ always among them), the count of the others, and the share of variance that stays. */
-export function capSpectrum(spectrum: FourierSpectrum, cap = 1000): Result['spectrum'] {
+/**
+ * The largest `cap` terms (∅ always among them) with what is known of them, the count of the others, and the share of variance
+ * that stays.
+ */
+export function capSpectrum(spectrum: FourierSpectrum, cap = 1000, known?: KnownTerms): Result['spectrum'] {
   const { terms, keep } = spectrum;
   const energy = (part: typeof terms): number =>
     part.reduce((sum, { members, value }) => sum + (members.length === 0 ? 0 : value ** 2), 0);
@@ -23,7 +26,7 @@ export function capSpectrum(spectrum: FourierSpectrum, cap = 1000): Result['spec
   const total = energy(terms);
   return {
     basis: 'fourier',
-    terms: kept,
+    terms: kept.map(({ members, value }) => ({ members, value, ...knownOf(members, known) })),
     omitted: terms.length - kept.length,
     ...(keep === undefined ? {} : { keep: typeof keep === 'number' ? keep : [...keep] }),
     energyKept: total === 0 ? 1 : energy(kept) / total,
@@ -48,9 +51,28 @@ export function knownTerms({ terms }: FourierSpectrum, evidence: Evidence | unde
   };
 }
 
+function knownOf(
+  members: readonly number[],
+  known: KnownTerms | undefined,
+): Pick<Result['spectrum']['terms'][number], 'standardError' | 'belowNoise'> {
+  const error = known?.standardErrors.get(setKey(members));
+  return {
+    ...(error === undefined ? {} : { standardError: error }),
+    ...(known?.belowNoise.has(setKey(members)) === true ? { belowNoise: true } : {}),
+  };
+}
+
+/** Standard errors of the Banzhaf values, by player; undefined where the solver has none. */
+export function standardErrorsOf(spectrum: FourierSpectrum, known: KnownTerms): (number | undefined)[] {
+  return Array.from({ length: spectrum.players }, (_, player) => {
+    const error = known.standardErrors.get(setKey([player]));
+    return error === undefined ? undefined : Math.abs(banzhafInteraction(spectrum, [player], 1)) * error;
+  });
+}
+
 /**
- * The `count` interactions of two players or more with the largest |F(S)|, named and read; what is below the noise is
- * not listed.
+ * The `count` interactions of two players or more with the largest |F(S)|, that is shares of the variance, named and read; what is
+ * below the noise is not listed.
  */
 export function listInteractions(
   spectrum: FourierSpectrum,

@@ -13,7 +13,7 @@ import { banzhaf, shapley } from '../spectrum/indices.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
 import type { Explanation } from '../explain.ts';
 import { VERSION } from '../version.ts';
-import { capSpectrum, knownTerms, listInteractions } from './interactions.ts';
+import { capSpectrum, knownTerms, listInteractions, standardErrorsOf } from './interactions.ts';
 import { RESULT_SCHEMA, type Result } from './result.ts';
 
 /** What a reader is told of a game beside its numbers. */
@@ -46,7 +46,13 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
   const { spectrum, evidence } = solution;
   const { players } = ledger;
   const [banzhafs, shapleys] = [banzhaf(spectrum), shapley(spectrum)];
-  const values = players.map((_, i) => ({ banzhaf: banzhafs[i], shapley: shapleys[i] }));
+  const known = knownTerms(spectrum, evidence);
+  const errors = standardErrorsOf(spectrum, known);
+  const values = players.map((_, i) => ({
+    banzhaf: banzhafs[i],
+    shapley: shapleys[i],
+    ...present({ standardError: errors[i] }),
+  }));
   const split = energySplit(
     spectrum,
     players.map(({ place }) => layerOf(place)),
@@ -71,7 +77,7 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
     ablated,
     masks: masksOf(explanation, facts),
     solver: { name: solution.solver, masks: solution.masks, exact: solution.exact, details: solution.details },
-    spectrum: capSpectrum(spectrum),
+    spectrum: capSpectrum(spectrum, undefined, known),
     ...present({ heldOut, adaptive: evidence?.adaptive }),
     energy: { ...split, byOrder: shares(spectrum, split.total) },
     hierarchy: {
@@ -80,7 +86,7 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
       staircaseRate: staircaseRate(spectrum, HIERARCHY_TERMS),
     },
     values,
-    interactions: listInteractions(spectrum, players, values, knownTerms(spectrum, evidence)),
+    interactions: listInteractions(spectrum, players, values, known),
     ...present({ circuit: circuit && circuitOf(circuit), removal }),
     files: [],
   };
