@@ -37,6 +37,8 @@ export interface Streams {
   readonly err: (text: string) => void;
   /** Whether colour adds to what is said; false when absent. */
   readonly color?: boolean;
+  /** Columns of the terminal; absent where there is none. */
+  readonly columns?: number | undefined;
 }
 
 /** The process's own streams. */
@@ -44,7 +46,21 @@ export const terminal: Streams = {
   out: (text) => void process.stdout.write(terminalText(text, { color: process.stdout.isTTY })),
   err: (text) => void process.stderr.write(terminalText(text, { color: process.stderr.isTTY })),
   color: process.stdout.isTTY && pc.isColorSupported,
+  get columns() {
+    return process.stdout.isTTY ? process.stdout.columns : undefined;
+  },
 };
+
+/** How a story is to be told on `streams`. */
+export function storyOptions({ color, columns }: Streams): {
+  readonly color: boolean;
+  readonly width: number | undefined;
+} {
+  return { color: color ?? false, width: columns === undefined ? undefined : Math.min(MOST_COLUMNS, columns) };
+}
+
+/** Lines longer than this are not read. */
+const MOST_COLUMNS = 132;
 
 /**
  * Whoever reads our output may stop (`| head -1`): that ends the process quietly, as it ends other programs. A disk that is full

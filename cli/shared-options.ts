@@ -6,7 +6,7 @@ import { formatResult, type Result } from '../src/report/result.ts';
 import { terminalReport } from '../src/report/terminal.ts';
 import { solverOf, SOLVERS } from '../src/solve/solve.ts';
 import type { Solver } from '../src/solver.ts';
-import { whole, type Streams } from './command.ts';
+import { storyOptions, whole, type Streams } from './command.ts';
 import { writeTables } from './tables.ts';
 
 /** A table's names, as an option offers them. */
@@ -85,7 +85,7 @@ export function addOutputOptions(command: Command, folder: string): Command {
 /** Shows what was found, as the flags have it. */
 export function showResult(result: Result, { csv, json }: OutputFlags, streams: Streams): void {
   if (csv !== undefined) writeTables(csv, result);
-  streams.out(json === true ? formatResult(result) : terminalReport(result, { color: streams.color ?? false }));
+  streams.out(json === true ? formatResult(result) : terminalReport(result, storyOptions(streams)));
 }
 
 /** Layers from `0,2-3`. @throws 'input' for what is no layer and no range. */

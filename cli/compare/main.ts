@@ -21,7 +21,7 @@ import { VERSION } from '../../src/version.ts';
 import { graphFor, jsonOf, saveGraph, shapeOf } from '../circuits/graph.ts';
 import { createProgress, hubOptions } from '../circuits/progress.ts';
 import { meanPromptsOf, promptsOf } from '../circuits/prompts.ts';
-import { runCommand, whole, type Streams } from '../command.ts';
+import { runCommand, storyOptions, whole, type Streams } from '../command.ts';
 import {
   addExecutionOptions,
   addQuestionOptions,
@@ -136,7 +136,7 @@ export const compareCommand = (args: readonly string[], streams: Streams): Promi
         if (flags.json === true) streams.out(json);
         else if (flags.markdown === true) streams.out(comparisonMarkdown(record));
         else {
-          streams.out(comparisonText(record, { color: streams.color ?? false }));
+          streams.out(comparisonText(record, storyOptions(streams)));
           streams.out(`written  ${join(folder, 'comparison.html')}, comparison.json\n`);
         }
       } finally {

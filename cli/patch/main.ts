@@ -19,7 +19,7 @@ import { hashStudy, type OwnStudy, type Study } from '../../src/study.ts';
 import { VERSION } from '../../src/version.ts';
 import { createProgress } from '../circuits/progress.ts';
 import { addPromptOptions, promptsOf, type PromptFlags } from '../circuits/prompts.ts';
-import { runCommand, whole, type Streams } from '../command.ts';
+import { runCommand, storyOptions, whole, type Streams } from '../command.ts';
 import { fromRoot } from '../package-root.ts';
 import { addBackendOption, layersOf, namesOf, optional } from '../shared-options.ts';
 
@@ -161,7 +161,7 @@ export const patchCommand = (args: readonly string[], streams: Streams): Promise
         const json = printableJson(`${JSON.stringify(records, null, 1)}\n`);
         write(join(folder, 'patch.json'), json);
         write(join(folder, 'patch.html'), patchPage(records));
-        streams.out(flags.json === true ? json : patchText(records, { color: streams.color ?? false }));
+        streams.out(flags.json === true ? json : patchText(records, storyOptions(streams)));
         if (flags.json !== true) streams.out(`\nwritten  ${join(folder, 'patch.html')}, patch.json, run logs\n`);
       } finally {
         model[Symbol.dispose]();

@@ -73,3 +73,22 @@ export function wrapped(items: readonly string[], width: number): string[] {
   }
   return lines;
 }
+
+/** Words in lines of at most `width`; what does not fit in `rows` lines is counted in the last. */
+export function cutWords(words: readonly string[], width: number, rows: number): string[] {
+  const lines: string[] = [''];
+  for (let k = 0; k < words.length; k++) {
+    const line = lines[lines.length - 1];
+    const more = `and ${words.length - k} more`;
+    const last = lines.length === rows && k < words.length - 1;
+    const room = width - (last ? more.length + 2 : 0);
+    if (columnsOf(line) + columnsOf(words[k]) + 1 <= room)
+      lines[lines.length - 1] = line === '' ? words[k] : `${line} ${words[k]}`;
+    else if (lines.length < rows) lines.push(words[k]);
+    else {
+      lines[lines.length - 1] = `${line} ${more}`;
+      break;
+    }
+  }
+  return lines;
+}

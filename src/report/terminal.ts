@@ -7,7 +7,7 @@
 import pc from 'picocolors';
 import { terminalText } from '../printable.ts';
 import type { Result } from './result.ts';
-import { answerText, textLines, wrapped } from './terminal-text.ts';
+import { answerText, cutWords, textLines, wrapped } from './terminal-text.ts';
 import {
   behaviourText,
   columnsOf,
@@ -30,6 +30,7 @@ import {
   ordersUpTo,
   percent,
   placesOfEnergy,
+  shareOf,
   unitSuffix,
   whole,
 } from './wording.ts';
@@ -46,12 +47,14 @@ export interface TerminalOptions {
 type Colors = ReturnType<typeof pc.createColors>;
 
 const LABEL = 9;
+/** Narrower terminals wrap the lines themselves. */
+const NARROWEST = 60;
 
 /** The whole story; ends with a newline. */
 export function terminalReport(result: Result, options: TerminalOptions = {}): string {
   const color = options.color ?? pc.isColorSupported;
   const colors = pc.createColors(color);
-  const width = options.width ?? 80;
+  const width = Math.max(NARROWEST, options.width ?? 80);
   const sections = [
     setting(result, colors, width),
     findings(result, colors, width),
@@ -197,21 +200,24 @@ function interactions(result: Result, colors: Colors, width: number, count: numb
   const shown = result.interactions.slice(0, count);
   if (shown.length === 0) return [heading('acting together', 'no interactions were found', colors)];
   const format = numberFormat(largest(shown.map(({ value }) => value)), { signed: true });
-  const most = largest(shown.map(({ fourier }) => fourier));
-  const names = shown.map((entry) => oneLine(joinNames(entry.names), 34));
+  const shares = shown.map((entry) => shareOf(entry, result));
+  const names = shown.map((entry) => oneLine(joinNames(entry.names), Math.max(34, width - 60)));
   const column = Math.max(...names.map(columnsOf));
   const digits = Math.max(...shown.map(({ value }) => format(value).length));
-  const bars = Math.max(4, Math.min(20, width - 2 - column - 2 - digits - 2 - 16 - 1));
+  const bars = Math.max(4, Math.min(40, width - 2 - column - 2 - 6 - 2 - digits - 2 - 16 - 1));
   return [
     heading(
       'acting together',
-      `Banzhaf interaction${result.task.units === '' ? '' : ` in ${oneLine(result.task.units, 20)}`}, largest first`,
+      oneLine(
+        `by share of the variance; Banzhaf interaction${result.task.units === '' ? '' : ` in ${oneLine(result.task.units, 20)}`}`,
+        width - 17,
+      ),
       colors,
     ),
     ...shown.map((entry, k) => {
       const paint = entry.value > 0 ? colors.blue : colors.yellow;
       const padded = names[k] + ' '.repeat(column - columnsOf(names[k]));
-      return `  ${colors.bold(padded)}  ${format(entry.value).padStart(digits)}  ${paint(readsAs(entry).padEnd(16))}${paint(bar(Math.abs(entry.fourier), most, bars))}`;
+      return `  ${colors.bold(padded)}  ${percent(shares[k]).padStart(6)}  ${format(entry.value).padStart(digits)}  ${paint(readsAs(entry).padEnd(16))}${paint(bar(shares[k], largest(shares), bars))}`;
     }),
   ];
 }
@@ -231,7 +237,7 @@ function circuit(result: Result, colors: Colors, width: number): string[] {
       `${whole(players.length)} of ${countOf(result.players.length, result.task.players)} for ${percent(found.target)} of the metric${isNarrowed(found) ? ', by narrowing' : ''}`,
       colors,
     ),
-    ...wrap(
+    ...cutWords(
       namesOf(result, players).map((name) => oneLine(name, 24)),
       width - 2,
       3,
@@ -278,23 +284,4 @@ function bar(value: number, most: number, columns: number): string {
   if (!(most > 0) || !(value > 0) || columns < 1) return '';
   const eighths = Math.max(1, Math.round((Math.min(value, most) / most) * columns * 8));
   return '█'.repeat(Math.floor(eighths / 8)) + ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8];
-}
-
-/** Words in lines of at most `width`; what does not fit in `rows` lines is counted in the last. */
-function wrap(words: readonly string[], width: number, rows: number): string[] {
-  const lines: string[] = [''];
-  for (let k = 0; k < words.length; k++) {
-    const line = lines[lines.length - 1];
-    const more = `and ${words.length - k} more`;
-    const last = lines.length === rows && k < words.length - 1;
-    const room = width - (last ? more.length + 2 : 0);
-    if (columnsOf(line) + columnsOf(words[k]) + 1 <= room)
-      lines[lines.length - 1] = line === '' ? words[k] : `${line} ${words[k]}`;
-    else if (lines.length < rows) lines.push(words[k]);
-    else {
-      lines[lines.length - 1] = `${line} ${more}`;
-      break;
-    }
-  }
-  return lines;
 }

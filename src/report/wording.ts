@@ -65,8 +65,16 @@ export function shortCount(parameters: number): string {
 }
 
 /** `logits` -> ` logits`, '' -> ''. */
-export function unitSuffix(result: Result): string {
-  return result.task.units === '' ? '' : ` ${result.task.units}`;
+export function unitSuffix({ task }: { readonly task: Pick<Result['task'], 'units'> }): string {
+  return task.units === '' ? '' : ` ${task.units}`;
+}
+
+/** An interaction's share of the variance, F(S)² / Σ F², by which it is ranked and drawn. */
+export function shareOf(
+  { fourier }: Pick<ResultInteraction, 'fourier'>,
+  { energy }: { readonly energy: Pick<Result['energy'], 'total'> },
+): number {
+  return energy.total > 0 ? fourier ** 2 / energy.total : 0;
 }
 
 /** L1H2 × L3H0. */
