@@ -1,20 +1,22 @@
-/** The report command: a result.json in, its page written again or its story printed. */
-import { readFileSync, writeFileSync } from 'node:fs';
+/** The report command: a record in, its page written again and its story printed. */
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { fail } from '../../src/errors.ts';
-import { renderReport } from '../../src/report/html.ts';
-import { formatResult, parseResult } from '../../src/report/result.ts';
+import { patchText } from '../../src/report/patch-text.ts';
+import { printableJson } from '../../src/printable.ts';
+import { formatResult } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
-import { runCommand, type Streams } from '../command.ts';
+import { runCommand, storyOptions, type Streams } from '../command.ts';
+import { pageOf, readRecord, type AnyRecord } from './records.ts';
 
 const describe = (): Command =>
   new Command('report')
     .description(
-      'Render a result.json again: the page beside it, and the story in the terminal. Reads records of older versions.',
+      'Render a result.json or patch.json again: the page beside it, and the story in the terminal. Reads records of older versions; measured values come from the run log beside it.',
     )
-    .argument('<result.json>', 'a record that spexlens wrote')
-    .option('--html <file>', 'where the page goes (default: report.html beside the record)')
+    .argument('<record>', 'a result.json or patch.json that spexlens wrote')
+    .option('--html <file>', 'where the page goes (default: report.html or patch.html beside the record)')
     .option('--json', 'print the record, as this version writes it, and write no page')
     .option('--debug', 'show stack traces');
 
@@ -29,28 +31,26 @@ export const reportCommand = (args: readonly string[], streams: Streams): Promis
   const command = describe();
   return runCommand(command, args, streams, async (flags: Flags) => {
     const [path] = command.args;
-    const result = parseResult(read(path), path);
-    if (flags.json === true) return streams.out(formatResult(result));
-    const page = flags.html ?? join(dirname(path), 'report.html');
+    const record = readRecord(path);
+    if (flags.json === true) return streams.out(jsonOf(record));
+    const page = flags.html ?? join(dirname(path), record.kind === 'patches' ? 'patch.html' : 'report.html');
+    const text = pageOf(record, path);
     try {
-      writeFileSync(page, renderReport(result));
+      writeFileSync(page, text);
     } catch (error) {
       throw fail('input', '--html', `${page} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
     }
-    streams.out(
-      terminalReport({ ...result, files: [{ path: page, what: 'the page' }] }, { color: streams.color ?? false }),
-    );
+    streams.out(storyOf(record, page, streams));
   });
 };
 
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw fail(
-      'input',
-      'report',
-      `${path} cannot be read (${(error as NodeJS.ErrnoException).code}); give a result.json.`,
-    );
-  }
+function jsonOf(record: AnyRecord): string {
+  return record.kind === 'patches'
+    ? printableJson(`${JSON.stringify(record.patches, null, 1)}\n`)
+    : formatResult(record.result);
+}
+
+function storyOf(record: AnyRecord, page: string, streams: Streams): string {
+  if (record.kind === 'patches') return `${patchText(record.patches, storyOptions(streams))}\nwritten  ${page}\n`;
+  return terminalReport({ ...record.result, files: [{ path: page, what: 'the page' }] }, storyOptions(streams));
 }

@@ -85,12 +85,18 @@ export function checkContents(
   return { count: table.count, length, isTorn: false };
 }
 
-/** The entries in the first `length` bytes, in pieces of one kind each: with gradients, or without. */
+/** The first line without its newline; undefined where the file has no whole one. */
+export function firstLineOf(file: number, who: string): Buffer | undefined {
+  for (const { bytes, isWhole } of linesOf(file, Infinity, who)) return isWhole ? Buffer.from(bytes) : undefined;
+  return undefined;
+}
+
+/** The entries in the whole lines of the first `length` bytes, in pieces of one kind each: with gradients, or without. */
 export function* piecesOf(file: number, players: number, length: number, who: string): Generator<Entries> {
   const read = entryReader(players, who);
   let piece = newPiece(players, false);
-  for (const { bytes, number } of linesOf(file, length, who)) {
-    if (number === 1) continue;
+  for (const { bytes, number, isWhole } of linesOf(file, length, who)) {
+    if (number === 1 || !isWhole) continue;
     const { mask, value, gradient } = read(bytes, number);
     if (piece.count === piece.values.length || (piece.gradients === undefined) !== (gradient === undefined)) {
       if (piece.count > 0) yield cut(piece);

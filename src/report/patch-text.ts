@@ -1,6 +1,6 @@
 /** Patching sweeps in a terminal: for each a map of effects by layer, or its largest where there are too many columns. Pure. */
 import pc from 'picocolors';
-import { patchEffects, type PatchRecord } from './patch-record.ts';
+import { patchEffects, patchPlace, type PatchRecord } from './patch-record.ts';
 import { countOf, largest, numberFormat, oneLine, percent } from './wording.ts';
 
 export interface PatchTextOptions {
@@ -88,15 +88,8 @@ export function strongest(effects: readonly number[], count: number): number[] {
 }
 
 /** `layer 8, position 14 " to"`, `L9H6`, `L9H6, position 3`. */
-export function patchName({ axes }: Pick<PatchRecord, 'axes'>, index: number): string {
-  let rest = index;
-  const at: Partial<Record<PatchRecord['axes'][number]['name'], { readonly label: string; readonly place: number }>> =
-    {};
-  for (const { name, labels } of axes.toReversed()) {
-    const place = rest % labels.length;
-    at[name] = { label: labels[place], place };
-    rest = Math.floor(rest / labels.length);
-  }
+export function patchName(record: Pick<PatchRecord, 'axes'>, index: number): string {
+  const at = patchPlace(record, index);
   const layer = at.layer?.label ?? '';
   const part =
     at.head !== undefined
