@@ -44,8 +44,16 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: 'what a model is: its record, files, memory, hooks, tokenizer, and how true its numbers are',
     run: async (args, streams) => (await import('./inspect/main.ts')).inspectCommand(args, streams),
   },
+  export: {
+    about: 'the tables of a record and its measured masks, as CSV, Parquet or JSON',
+    run: async (args, streams) => (await import('./export/main.ts')).exportCommand(args, streams),
+  },
+  serve: {
+    about: 'the runs of a folder in a browser: their pages, and two beside each other',
+    run: async (args, streams) => (await import('./serve/main.ts')).serveCommand(args, streams),
+  },
   report: {
-    about: 'the page and the story of a result.json, rendered again',
+    about: 'the page and the story of a result.json or patch.json, rendered again',
     run: async (args, streams) => (await import('./report/main.ts')).reportCommand(args, streams),
   },
   trees: {

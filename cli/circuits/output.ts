@@ -19,6 +19,7 @@ import {
 import { dirname, join } from 'node:path';
 import { fail } from '../../src/errors.ts';
 import { openRunLog, type RunLog } from '../../src/measure/run-log.ts';
+import { measuredBeside } from '../measured-beside.ts';
 import { hashStudy, type OwnStudy, type Study } from '../../src/study.ts';
 import { renderReport } from '../../src/report/html.ts';
 import { formatResult, parseResult, type Result } from '../../src/report/result.ts';
@@ -60,7 +61,7 @@ export function createOutput(given: string | undefined): Output {
       ];
       const complete = { ...result, files };
       replace(json, formatResult(complete));
-      replace(page, renderReport(complete));
+      replace(page, renderReport(complete, measuredBeside(log.path, complete)));
       return complete;
     },
     async settle() {

@@ -10,8 +10,17 @@ import { fail } from '../errors.ts';
 import { escapeText, trusted, visible, type Markup } from './markup.ts';
 import { color } from './palette.ts';
 
-/** The chart as one `<svg class="name">` with `title` and `description` for readers that cannot see it. */
-export function chart(name: string, options: Plot.PlotOptions, title: string, description: string): Markup {
+/**
+ * The chart as one `<svg class="name">` with `title` and `description` for readers that cannot see it. Linear scales stand in its
+ * data-x and data-y (range, then domain), and `players` at its bars in their order, for the page's script.
+ */
+export function chart(
+  name: string,
+  options: Plot.PlotOptions,
+  title: string,
+  description: string,
+  players: readonly number[] = [],
+): Markup {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const svg = Plot.plot({
     ...options,
@@ -30,6 +39,16 @@ export function chart(name: string, options: Plot.PlotOptions, title: string, de
   svg.setAttribute('role', 'img');
   svg.setAttribute('aria-labelledby', `${name}-title ${name}-desc`);
   svg.removeAttribute('aria-label');
+  for (const axis of ['x', 'y'] as const) {
+    const scale = svg.scale(axis);
+    if (scale?.type === 'linear' && scale.range !== undefined && scale.domain !== undefined)
+      svg.setAttribute(`data-${axis}`, [...scale.range, ...scale.domain].join(' '));
+  }
+  const bars = [...svg.querySelectorAll('[aria-label="bar"] rect')];
+  players.forEach((player, k) => {
+    bars[k].setAttribute('data-player', String(player));
+    bars[k].setAttribute('class', 'player');
+  });
   const labels = `<title id="${name}-title">${escapeText(title)}</title><desc id="${name}-desc">${escapeText(description)}</desc>`;
   return trusted(visible(svg.outerHTML).replace(/>/, `>${labels}`));
 }

@@ -1,15 +1,15 @@
 /**
  * A comparison of circuit finders as one offline page: the table, and faithfulness over size, all methods over each other.
  *
- * The same content security policy as report.html: no network, no script.
+ * Framed as every page is (page.ts).
  */
 import * as Plot from '@observablehq/plot';
 import { MIB_SHARES } from '../evaluation/areas.ts';
 import { chart } from './chart.ts';
 import { columnsText, comparisonColumns, isBest, ranked } from './comparison-columns.ts';
 import type { ComparedMethod, ComparisonRecord } from './comparison-record.ts';
-import { markup, trusted, type Markup } from './markup.ts';
-import { PAGE_STYLE } from './page-style.ts';
+import { markup, type Markup } from './markup.ts';
+import { page } from './page.ts';
 import { color, type ColorName } from './palette.ts';
 import { table } from './tables.ts';
 import { countOf, largest, numberFormat, percent, whole } from './wording.ts';
@@ -23,37 +23,25 @@ const [LOWEST, HIGHEST] = [-1, 2];
 const STYLE = `
 .key.method { display: inline-block; width: 22px; height: 0; border-top-width: 2.4px; vertical-align: middle; margin: 0 5px 0 0; }
 ${Array.from({ length: SERIES.length * BORDERS.length }, (_, k) => `.key.line${k} { border-top-style: ${BORDERS[Math.floor(k / SERIES.length)]}; border-top-color: ${color(SERIES[k % SERIES.length])}; }`).join('\n')}
-figure .spex-helping, figure .spex-mattering { max-width: 100%; min-width: 480px; }
 .legend span { white-space: nowrap; margin-right: 14px; }
 `;
 
 /** The page. The same record gives the same text. */
 export function comparisonPage(record: ComparisonRecord): string {
   const { name, task, players, refusals } = record;
-  const title = `Circuits of ${name} by method`;
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<style>${trusted(PAGE_STYLE + STYLE)}</style>
-</head>
-<body><main>
-<header><h1>${title}</h1><p class="subtitle">${countOf(players.length, task.players)}, ${task.ablation} ablation, ${task.metric}</p></header>
-${asked(record)}
+  return page({
+    title: `Circuits of ${name} by method`,
+    subtitle: `${countOf(players.length, task.players)}, ${task.ablation} ablation, ${task.metric}`,
+    style: STYLE,
+    body: markup`${asked(record)}
 ${methodTable(record)}
 ${refusals.map(({ name: method, why }) => markup`<p><b>${method}</b> could not be run: ${why}</p>`)}
 <section><h2>Faithfulness over size</h2>
 ${figure(record, 'mattering', markup`Sets that are to do as the model does, from nothing kept to everything; the distance from 100 % is what CMD adds up.`)}
 ${figure(record, 'helping', markup`Sets that are to keep most of the metric; the area is CPR. A method with one order has the same line in both.`)}
 </section>
-${repeat(record)}
-</main></body>
-</html>
-`.html;
+${repeat(record)}`,
+  });
 }
 
 function asked({ task, full, empty, budget, target, truth, harm }: ComparisonRecord): Markup {

@@ -44,7 +44,7 @@ function card(result: Result, player: number): Markup {
   const { banzhaf } = result.values[player];
   const sign = banzhaf > 0 ? 'up' : banzhaf < 0 ? 'down' : 'none';
   const rest = count > shown.length ? markup`<li class="muted">and ${whole(count - shown.length)} more</li>` : '';
-  return markup`<div class="card ${sign}"><p><b class="name">${result.players[player].name}</b> <span>${formatOf(result)(banzhaf)}</span></p><ul>${shown.map(item)}${rest}</ul></div>`;
+  return markup`<div class="card ${sign}" data-player="${player}"><p><b class="name">${result.players[player].name}</b> <span>${formatOf(result)(banzhaf)}</span></p><ul>${shown.map(item)}${rest}</ul></div>`;
 }
 
 function item({ label, text, vector }: Shown): Markup {

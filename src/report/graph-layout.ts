@@ -6,7 +6,8 @@
  */
 import { routeLinks, type Link, type Pill, type Point } from './graph-routing.ts';
 import { distinct, playerGrid } from './player-grid.ts';
-import type { Result, ResultPlayer } from './result.ts';
+import type { Drawn } from './drawn.ts';
+import type { ResultPlayer } from './result.ts';
 import { fitText, textWidth } from './text-width.ts';
 
 export interface GraphLayout {
@@ -27,8 +28,8 @@ const MOST_LANES = 16;
 /** Rows of packed lanes beyond which a graph is no picture any more. */
 const MOST_PACKED = 14;
 
-/** The layout of the `limit` largest interactions; undefined when no player of them has a layer, or all crowd one lane. */
-export function layoutGraph(result: Result, limit = 12): GraphLayout | undefined {
+/** The layout of the first `limit` interactions, `room` px wide where lanes can be as narrow; undefined when no player of them has a layer, or all crowd one lane. */
+export function layoutGraph(result: Drawn, limit = 12, room = 850): GraphLayout | undefined {
   const shown = result.interactions.slice(0, limit);
   const active = new Set(shown.flatMap(({ members }) => members));
   if (![...active].some((player) => result.players[player].layer !== undefined)) return undefined;
@@ -37,9 +38,9 @@ export function layoutGraph(result: Result, limit = 12): GraphLayout | undefined
 
   const labels = new Map([...active].map((player) => [player, fitText(result.players[player].name, 100)]));
   const widest = Math.max(...[...labels.values()].map(pillWidth));
-  const laneWidth = Math.max(widest + 14, Math.min(210, 800 / places.lanes.length));
-  const rowHeight = places.rowCount <= 6 ? 60 : places.rowCount <= 9 ? 50 : 44;
   const left = places.rows.length > 0 ? 40 : 8;
+  const laneWidth = Math.max(widest + 14, Math.min(210, (room - left - 8) / places.lanes.length));
+  const rowHeight = places.rowCount <= 6 ? 60 : places.rowCount <= 9 ? 50 : 44;
   // Neighbouring rows step aside in turn where lanes are wide, so that links within a layer have room.
   const step = laneWidth > 2.4 * widest ? Math.min(56, (laneWidth - widest) / 2 - 12) : 0;
   const at = (lane: number, row: number): Point => ({

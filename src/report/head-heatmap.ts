@@ -5,11 +5,12 @@
  * uniform masks of the others. Players of a layer that are no heads (MLP3) get columns of their own to the right.
  * Cells of the circuit are ringed. A grid that two players share, or that has no heads, is not drawn.
  */
+import type { Drawn } from './drawn.ts';
 import { markup, px, trusted, type Markup } from './markup.ts';
 import { color, signedInk } from './palette.ts';
 import { playerGrid } from './player-grid.ts';
-import type { Result } from './result.ts';
-import { largest, numberFormat, unitSuffix } from './wording.ts';
+import { signedScale, type SignedScale } from './signed-scale.ts';
+import { numberFormat, unitSuffix } from './wording.ts';
 
 const STYLE = `
 .spex-heatmap text { font: 11px system-ui, sans-serif; font-variant-numeric: tabular-nums; fill: ${color('ink')}; text-anchor: middle; dominant-baseline: central; }
@@ -29,10 +30,12 @@ export interface Heatmap {
   readonly svg: Markup;
   /** Players that have a cell; the others need another place on the page. */
   readonly covered: ReadonlySet<number>;
+  /** Where its colours turn from linear to logarithmic; undefined where they are linear. */
+  readonly bend: number | undefined;
 }
 
 /** The heatmap, or undefined when the players do not make a grid. */
-export function headHeatmap(result: Result): Heatmap | undefined {
+export function headHeatmap(result: Drawn): Heatmap | undefined {
   const { players, values } = result;
   const grid = playerGrid(players);
   if (grid === undefined || grid.layers.length > MOST_CELLS || grid.slots.length > MOST_CELLS) return undefined;
@@ -40,8 +43,8 @@ export function headHeatmap(result: Result): Heatmap | undefined {
   const columns = slots.length;
   const at = new Map([...grid.cells].map(([player, { layer, slot }]) => [layer * columns + slot, player]));
 
-  const scale = largest(values.map(({ banzhaf }) => banzhaf));
-  const format = numberFormat(scale, { signed: true });
+  const scale = signedScale(values.map(({ banzhaf }) => banzhaf));
+  const format = numberFormat(scale.most, { signed: true });
   const longest = Math.max(...values.map(({ banzhaf }) => format(banzhaf).length));
   const numbers = columns <= 16 && longest <= 8;
   const cellWidth = numbers
@@ -59,13 +62,13 @@ export function headHeatmap(result: Result): Heatmap | undefined {
     const box = markup`x="${px(x(column) + 1)}" y="${px(top + row * cellHeight + 1)}" width="${px(cellWidth - 2)}" height="${px(cellHeight - 2)}" rx="2"`;
     if (player === undefined) return markup`<rect class="empty" ${box}/>`;
     const value = values[player].banzhaf;
-    const ink = signedInk(scale === 0 ? 0 : value / scale);
-    return markup`<g><title>${players[player].name}: ${format(value)}${unitSuffix(result)}${circuit.has(player) && ', in the circuit'}</title><rect class="cell" ${box}/><rect class="${ink.fill}" fill-opacity="${ink.opacity.toFixed(3)}" ${box}/>${circuit.has(player) && markup`<rect class="ring" stroke-width="${numbers ? 2 : 1.2}" ${box}/>`}${
+    const ink = signedInk(scale.at(value));
+    return markup`<g class="player" data-player="${player}"><title>${players[player].name}: ${format(value)}${unitSuffix(result)}${circuit.has(player) && ', in the circuit'}</title><rect class="cell" ${box}/><rect class="${ink.fill}" fill-opacity="${ink.opacity.toFixed(3)}" ${box}/>${circuit.has(player) && markup`<rect class="ring" stroke-width="${numbers ? 2 : 1.2}" ${box}/>`}${
       numbers &&
       markup`<text class="${textClass(ink.text)}" x="${px(x(column) + cellWidth / 2)}" y="${px(top + (row + 0.5) * cellHeight)}">${format(value)}</text>`
     }</g>`;
   };
-  const svg = markup`<svg class="spex-heatmap" xmlns="http://www.w3.org/2000/svg" width="${px(Math.max(width, 330))}" height="${px(bottom + 46)}" viewBox="0 0 ${px(Math.max(width, 330))} ${px(bottom + 46)}" role="img" aria-labelledby="spex-heatmap-title spex-heatmap-desc">
+  const svg = markup`<svg class="spex-heatmap" xmlns="http://www.w3.org/2000/svg" width="${px(Math.max(width, 390))}" height="${px(bottom + 46)}" viewBox="0 0 ${px(Math.max(width, 390))} ${px(bottom + 46)}" role="img" aria-labelledby="spex-heatmap-title spex-heatmap-desc">
 <title id="spex-heatmap-title">Banzhaf value of every player, by layer and head</title>
 <desc id="spex-heatmap-desc">${layers.length} layers by ${columns} columns; the values are in the table of players.</desc>
 <style>${trusted(STYLE)}</style>
@@ -74,18 +77,25 @@ ${layers.map((layer, row) => markup`<text class="axis" x="28" y="${px(top + (row
 ${layers.map((_, row) => slots.map((_, column) => cell(row, column)))}
 ${legend(left, bottom + 14, scale, format, unitSuffix(result))}
 </svg>`;
-  return { svg, covered: new Set(grid.cells.keys()) };
+  return { svg, covered: new Set(grid.cells.keys()), bend: scale.bend };
 }
 
-/** The colour scale: eleven steps from -scale to +scale. */
-function legend(left: number, top: number, scale: number, format: (value: number) => string, units: string): Markup {
-  const steps = 11;
+/** The colour scale: fifteen steps from -most to +most, and the values in its middle where it is not linear. */
+function legend(
+  left: number,
+  top: number,
+  scale: SignedScale,
+  format: (value: number) => string,
+  units: string,
+): Markup {
+  const [steps, wide] = [15, 16];
+  const at = (place: number): number => left + 1 + ((place + 1) / 2) * (steps - 1) * wide + wide / 2;
+  const places = scale.bend === undefined ? [-1, 0, 1] : [-1, -0.5, 0, 0.5, 1];
   return markup`${Array.from({ length: steps }, (_, k) => {
-    const relative = (2 * k) / (steps - 1) - 1;
-    const ink = signedInk(relative);
-    const box = markup`x="${px(left + 1 + k * 14)}" y="${px(top)}" width="14" height="8"`;
+    const ink = signedInk((2 * k) / (steps - 1) - 1);
+    const box = markup`x="${px(left + 1 + k * wide)}" y="${px(top)}" width="${wide}" height="8"`;
     return markup`<rect class="cell" ${box}/><rect class="${ink.fill}" fill-opacity="${ink.opacity.toFixed(2)}" ${box}/>`;
-  })}<text class="axis" x="${px(left + 8)}" y="${px(top + 20)}">${format(-scale)}</text><text class="axis" x="${px(left + 78)}" y="${px(top + 20)}">0</text><text class="axis" x="${px(left + 148)}" y="${px(top + 20)}">${format(scale)}</text><text class="axis" style="text-anchor: start" x="${px(left + 168)}" y="${px(top + 4)}">${units.trim()}</text>`;
+  })}${places.map((place) => markup`<text class="axis" x="${px(at(place))}" y="${px(top + 20)}">${place === 0 ? '0' : format(scale.inverse(place))}</text>`)}<text class="axis" style="text-anchor: start" x="${px(left + steps * wide + 12)}" y="${px(top + 4)}">${units.trim()}${scale.bend !== undefined && ' (symlog)'}</text>`;
 }
 
 function textClass(name: string): string {

@@ -1,8 +1,8 @@
 /**
  * The report as one offline page: a record in, the text of `report.html` out.
  *
- * No network, no script, nothing but this file: the content security policy in its head forbids the rest.
- * The figures are inline SVGs with their own scoped styles; every number in a figure is in a table too.
+ * No network, nothing but this file: the content security policy in its head forbids the rest (page.ts). The figures are inline
+ * SVGs with their own scoped styles; every number in a figure is in a table too.
  */
 import { exampleCards } from './example-cards.ts';
 import { energyBars } from './energy-bars.ts';
@@ -12,8 +12,10 @@ import { GRAPH_LIMIT, interactionGraph } from './interaction-graph.ts';
 import { interactionMatrix } from './interaction-matrix.ts';
 import { intervalPlot } from './interval-plot.ts';
 import { removalFigure } from './removal-curve.ts';
-import { markup, trusted, type Child, type Markup } from './markup.ts';
-import { PAGE_STYLE } from './page-style.ts';
+import { markup, type Child, type Markup } from './markup.ts';
+import type { Entries } from '../ledger.ts';
+import { page } from './page.ts';
+import { pageData } from './page-data.ts';
 import { BARS_LIMIT, rankedBars } from './ranked-bars.ts';
 import type { Result } from './result.ts';
 import { meaningSentence, story } from './story.ts';
@@ -31,24 +33,14 @@ import {
   whole,
 } from './wording.ts';
 
-/** The page. The same record gives the same text, byte for byte. */
-export function renderReport(result: Result): string {
+/** The page. The same record, and the same `measured` values of its game (a run log's), give the same text, byte for byte. */
+export function renderReport(result: Result, measured?: Iterable<Entries>): string {
   const figure = figures();
-  const title = `What acts together in ${result.name}`;
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<style>${trusted(PAGE_STYLE)}</style>
-</head>
-<body><main>
-<header><h1>${title}</h1>
-<p class="subtitle">${countOf(result.players.length, result.task.players)}, ${result.task.ablation}${result.examples === undefined && ' ablation'}, ${result.task.metric}</p></header>
-${findings(result)}
+  return page({
+    title: `What acts together in ${result.name}`,
+    subtitle: markup`${countOf(result.players.length, result.task.players)}, ${result.task.ablation}${result.examples === undefined && ' ablation'}, ${result.task.metric}`,
+    data: pageData(result, measured),
+    body: markup`${findings(result)}
 <section class="story" aria-label="Summary">${story(result)}</section>
 ${isAnswer(result) && [played(result), exampleCards(result), alone(result, figure), together(result, figure)]}
 ${certainty(result, figure)}
@@ -57,10 +49,8 @@ ${isAnswer(result) && removed(result, figure)}
 ${promptSection(result)}
 ${repeat(result)}
 ${conventions(result)}
-${footer(result)}
-</main></body>
-</html>
-`.html;
+${footer(result)}`,
+  });
 }
 
 /** What the evidence does not carry, before anything that it might be taken for. */
@@ -74,7 +64,7 @@ function played(result: Result): Markup | undefined {
   const view = textView(result);
   return (
     view &&
-    markup`<section><h2>The text</h2>${view}<p class="muted">Tint and line: the ${result.task.players.replace(/s$/, '')}'s Banzhaf value, solid and blue raises the ${result.task.metric}, dashed and orange lowers it; grey text is always kept. Numbers: the largest interactions, listed below the text; point at a part for all of its own.</p></section>`
+    markup`<section id="text"><h2>The text</h2>${view}<p class="muted">Tint and line: the ${result.task.players.replace(/s$/, '')}'s Banzhaf value, solid and blue raises the ${result.task.metric}, dashed and orange lowers it; grey text is always kept. Numbers: the largest interactions, listed below the text; point at a part for all of its own.</p></section>`
   );
 }
 
@@ -95,8 +85,8 @@ function alone(result: Result, figure: Figure): Markup {
   const meaning = markup`Banzhaf value: the mean change of the ${result.task.metric} by keeping a player, over uniform masks of the others${result.task.units !== '' && ` (${result.task.units})`}. Blue raises the metric, orange lowers it.`;
   const cut =
     rest.length > BARS_LIMIT ? ` The ${BARS_LIMIT} largest of ${whole(rest.length)}; the rest is in the table.` : '';
-  return markup`<section><h2>What each part does alone</h2>
-${heatmap && figure(heatmap.svg, markup`${meaning} ${result.circuit && markup`<span class="ring"></span> belongs to the circuit.`}`)}
+  return markup`<section id="alone"><h2>What each part does alone</h2>
+${heatmap && figure(heatmap.svg, markup`${meaning}${heatmap.bend !== undefined && ' The colours are symlog: linear near 0, logarithmic where few parts outshine all others.'} ${result.circuit && markup`<span class="ring"></span> belongs to the circuit.`}`)}
 ${rest.length > 0 && figure(rankedBars(result, rest), markup`${heatmap ? 'Players outside the grid, by Banzhaf value.' : meaning}${cut}`)}
 ${playerTable(result)}</section>`;
 }
@@ -108,15 +98,15 @@ function together(result: Result, figure: Figure): Markup {
   const shown = Math.min(GRAPH_LIMIT, count);
   const all =
     shown < count
-      ? `The ${shown} largest of the ${whole(count)} interactions in the table`
+      ? `The first ${shown} of the ${whole(count)} interactions in the table`
       : shown === 1
         ? 'The one interaction of the table'
         : `The ${shown} interactions of the table`;
   const signs = markup`<span class="key above"></span> positive Banzhaf interaction (two helpful players: synergy), <span class="key below"></span> negative (redundancy).`;
   const caption = graph
-    ? markup`${all}, drawn over the layers; numbers are ranks. ${signs} Width grows with |<var>F</var>(<var>S</var>)|; a solid number joins three players or more. Tint: Banzhaf value.${result.circuit && ' Ringed: in the circuit.'}`
-    : markup`${all}: a column is a set of players, the bar its Banzhaf interaction${result.task.units !== '' && ` (${result.task.units})`}. Blue: positive (two helpful players: synergy), orange: negative (redundancy).${result.circuit && ' Bold: in the circuit.'}`;
-  return markup`<section><h2>What acts together</h2>
+    ? markup`${all}, drawn over the layers; numbers are ranks. ${signs} Width grows with the share of the variance; a solid number joins three players or more. Tint: Banzhaf value.${result.circuit && ' Ringed: in the circuit.'}`
+    : markup`${all}: a column is a set of players, the bar its share of the variance. Up and blue: positive Banzhaf interaction (two helpful players: synergy), down and orange: negative (redundancy).${result.circuit && ' Bold: in the circuit.'}`;
+  return markup`<section id="together"><h2>What acts together</h2>
 ${figure(graph ?? interactionMatrix(result, GRAPH_LIMIT), caption)}
 ${interactionTable(result)}</section>`;
 }
@@ -155,7 +145,7 @@ function circuit(result: Result, figure: Figure): Markup {
     ? 'the best set of each size by the spectrum'
     : 'a good set of each size by the spectrum (no proof that it is the best)';
   const chosen = narrowed ? 'the players that were left last by narrowing' : bySpectrum;
-  return markup`<section><h2>The circuit</h2>
+  return markup`<section id="circuit"><h2>The circuit</h2>
 ${curve && figure(curve, markup`Share of the metric's range that a set of ${players} keeps, over its size. <span class="key measured"></span> ${chosen}, measured; <span class="key predicted"></span> as ${narrowed ? 'its rounds measured, never falling' : 'the spectrum predicted'}; ${rivalKey(found.chosen.rivals)}<span class="key random"></span> random sets, mean and 5–95 % band. Open circle: the circuit. Dotted: the target, ${percent(found.target)}.`)}
 ${circuitTable(result, found)}
 <p class="muted">Only the circuit kept: ${percent(found.chosen.kept.faithfulness)} (faithfulness). Circuit ablated, the rest kept: ${percent(found.chosen.removed.faithfulness)} (completeness; 0 % means nothing else carries the metric). ${percent(found.energyInside)} of the variance is in terms among its members only.${found.smallestMeasuredSize < found.chosen.size && ` On the measured curve ${whole(found.smallestMeasuredSize)} already reach the target.`}</p></section>`;
@@ -199,6 +189,7 @@ function promptSection(result: Result): Markup | undefined {
 
 function repeat(result: Result): Markup {
   const { run, model, backend, masks, solver, software, files } = result;
+  const noted = [...(backend?.notes ?? []), ...(backend?.passedOver ?? [])];
   return markup`<section><h2>How to repeat this run</h2>
 <pre><code>${run.command.split(' ').map((word, k) => [k > 0 && ' ', word.startsWith('-') ? markup`<span class="option">${word}</span>` : word])}</code></pre>
 ${facts([
@@ -212,7 +203,7 @@ ${facts([
   [
     'backend',
     backend &&
-      markup`${backend.name}: ${backend.reason}${backend.selfCheckError !== undefined && `; largest error of the self-check ${backend.selfCheckError.toExponential(1)}`}${backend.notes.length > 0 && markup`<ul>${backend.notes.map((note) => markup`<li class="muted">${note}</li>`)}</ul>`}`,
+      markup`${backend.name}: ${backend.reason}${backend.selfCheckError !== undefined && `; largest error of the self-check ${backend.selfCheckError.toExponential(1)}`}${noted.length > 0 && markup`<ul>${noted.map((note) => markup`<li class="muted">${note}</li>`)}</ul>`}`,
   ],
   ['solver', solver.exact && solver.name !== 'exact' ? `${solver.name}, exact` : solver.name],
   [
@@ -248,12 +239,12 @@ function conventions(result: Result): Markup {
 <li>Fourier terms: ${f}(${m}) = Σ<sub>${S}</sub> ${F}(${S}) (−1)<sup>|${S} ∩ ${m}|</sup>. ${F}(∅) is the mean of ${f} over uniform masks, and the ${F}(${S})² of the other sets add up to its variance. A player that <b>raises</b> ${f} when kept has a <b>negative</b> ${F}({<var>i</var>}).</li>
 <li>So that signs read as effects, the report shows (−2)<sup>|${S}|</sup> ${F}(${S}). For one player this is its <b>Banzhaf value</b>, the mean of ${f}(with it) − ${f}(without it).</li>
 <li>For two it is the <b>Banzhaf interaction</b>: ${f}(both) − ${f}(a) − ${f}(b) + ${f}(neither), averaged over all masks of the rest. If both help on their own, above 0 is <b>synergy</b> and below 0 <b>redundancy</b>; if one of them does harm the words would mislead, and the tables say above or below its parts.${pair && ` Here ${pair.names.join(' × ')}: ${meaningSentence(pair)}.`}</li>
-<li>For three or more it is the same alternating difference: what keeping all of ${S} gives beyond the inclusion–exclusion sum of its smaller parts. A set of <var>d</var> players has 2<sup><var>d</var></sup> times its ${F}(${S}), so sizes are ranked and drawn by |${F}(${S})|, that is by share of the variance.</li>
+<li>For three or more it is the same alternating difference: what keeping all of ${S} gives beyond the inclusion–exclusion sum of its smaller parts. A set of <var>d</var> players has 2<sup><var>d</var></sup> times its ${F}(${S}), so sets are ranked and drawn by |${F}(${S})|, that is by the share of the variance, which stands beside them.</li>
 <li><b>Faithfulness</b> of a set is (${f}(set) − ${f}(∅)) / (${f}(all) − ${f}(∅)): 0 like everything ablated, 1 like the whole model; it can leave that range. <b>Completeness</b> is the same number with the circuit ablated and everything else kept.</li>
 </ul></div></section>`;
 }
 
 function footer(result: Result): Markup {
-  return markup`<footer><p>${result.software.name} ${result.software.version}, ${result.schema}. This page needs no network and runs no script.</p>
+  return markup`<footer><p>${result.software.name} ${result.software.version}, ${result.schema}. This page needs no network; without its script it says the same, and answers less.</p>
 <p>Methods: Kang et al., SPEX, arXiv 2502.13870; Butler et al., ProxySPEX, arXiv 2505.17495.</p></footer>`;
 }

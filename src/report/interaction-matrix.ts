@@ -2,15 +2,15 @@
  * Interactions of players that make no picture of layers (tokens, training examples, neurons of one layer): a
  * matrix of sets, as one SVG.
  *
- * Rows are players in their order, columns are interactions by rank; dots in a column are its members, the bar
- * above it is the Banzhaf interaction. Nothing can overlap, whatever the order of the sets is.
+ * Rows are players in their order, columns are interactions by rank; dots in a column are its members, the bar at its head is its
+ * share of the variance, upwards where the Banzhaf interaction is positive. Nothing can overlap, whatever the order of the sets is.
  * Source of the form: Lex et al., UpSet: Visualization of Intersecting Sets, 2014.
  */
+import type { Drawn } from './drawn.ts';
 import { markup, px, trusted, type Markup } from './markup.ts';
 import { color } from './palette.ts';
-import type { Result } from './result.ts';
 import { fitText, textWidth } from './text-width.ts';
-import { joinNames, largest, meaningWords, numberFormat, unitSuffix } from './wording.ts';
+import { joinNames, largest, meaningWords, numberFormat, percent, shareOf, unitSuffix } from './wording.ts';
 
 const STYLE = `
 .spex-matrix text { font: 11px system-ui, sans-serif; fill: ${color('ink')}; dominant-baseline: central; }
@@ -30,7 +30,7 @@ const BARS = 110;
 const MOST_ROWS = 30;
 
 /** The SVG of the `limit` largest interactions. */
-export function interactionMatrix(result: Result, limit: number): Markup {
+export function interactionMatrix(result: Drawn, limit: number): Markup {
   const shown = result.interactions.slice(0, limit);
   const active = new Set(shown.flatMap(({ members }) => members));
   const rows = result.players
@@ -41,11 +41,11 @@ export function interactionMatrix(result: Result, limit: number): Markup {
   const top = BARS + 46;
   const width = left + shown.length * COLUMN + 10;
   const height = top + rows.length * ROW + 26;
-  const most = largest(shown.map(({ value }) => value)) || 1;
-  const format = numberFormat(most, { signed: true });
+  const format = numberFormat(largest(shown.map(({ value }) => value)), { signed: true });
+  const heights = shown.map((entry) => Math.sign(entry.value) * shareOf(entry, result));
   const circuit = new Set(result.circuit?.chosen.players);
-  const lowest = Math.min(0, ...shown.map(({ value }) => value));
-  const highest = Math.max(0, ...shown.map(({ value }) => value));
+  const lowest = Math.min(0, ...heights);
+  const highest = Math.max(0, ...heights);
   const y = (value: number): number => 20 + (BARS * (highest - value)) / (highest - lowest || 1);
   const x = (k: number): number => left + (k + 0.5) * COLUMN;
   const rowY = (player: number): number => top + (rows.indexOf(player) + 0.5) * ROW;
@@ -55,7 +55,7 @@ export function interactionMatrix(result: Result, limit: number): Markup {
 <style>${trusted(STYLE)}</style>
 ${rows.map((player, k) => [
   k % 2 === 0 && markup`<rect class="row" x="0" y="${px(top + k * ROW)}" width="${px(width)}" height="${ROW}" rx="3"/>`,
-  markup`<text class="${circuit.has(player) && 'member'}" x="${px(left - 10)}" y="${px(rowY(player))}" text-anchor="end">${labels[k]}</text>`,
+  markup`<text class="${circuit.has(player) && 'member'} player" data-player="${player}" x="${px(left - 10)}" y="${px(rowY(player))}" text-anchor="end">${labels[k]}</text>`,
 ])}
 <line class="zero" x1="${px(left)}" x2="${px(width - 10)}" y1="${px(y(0))}" y2="${px(y(0))}"/>
 ${shown.map((entry, k) => {
@@ -65,11 +65,11 @@ ${shown.map((entry, k) => {
     rows
       .filter((player) => !entry.members.includes(player))
       .map((player) => markup`<circle class="off" cx="${px(x(k))}" cy="${px(rowY(player))}" r="2.2"/>`),
-    markup`<g class="${sign}"><title>${joinNames(entry.names)}: ${format(entry.value)}${unitSuffix(result)}, ${meaningWords(entry.meaning)}</title>
-<rect class="bar" x="${px(x(k) - 11)}" width="22" y="${px(Math.min(y(0), y(entry.value)))}" height="${px(Math.max(1, Math.abs(y(entry.value) - y(0))))}"/>
+    markup`<g class="${sign}" data-interaction="${k}"><title>${joinNames(entry.names)}: ${format(entry.value)}${unitSuffix(result)}, ${meaningWords(entry.meaning)}</title>
+<rect class="bar" x="${px(x(k) - 11)}" width="22" y="${px(Math.min(y(0), y(heights[k])))}" height="${px(Math.max(1, Math.abs(y(heights[k]) - y(0))))}"/>
 <line class="join" x1="${px(x(k))}" x2="${px(x(k))}" y1="${px(Math.min(...members))}" y2="${px(Math.max(...members))}"/>
 ${members.map((at) => markup`<circle cx="${px(x(k))}" cy="${px(at)}" r="5"/>`)}</g>`,
-    markup`<text class="muted" x="${px(x(k))}" y="${px(y(entry.value) + (entry.value > 0 ? -8 : 9))}" text-anchor="middle">${format(entry.value)}</text>`,
+    markup`<text class="muted" x="${px(x(k))}" y="${px(y(heights[k]) + (entry.value > 0 ? -8 : 9))}" text-anchor="middle">${percent(shareOf(entry, result))}</text>`,
     markup`<text class="muted" x="${px(x(k))}" y="${px(height - 12)}" text-anchor="middle">${k + 1}</text>`,
   ];
 })}

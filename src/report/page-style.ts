@@ -29,9 +29,7 @@ figcaption { font: 13.5px/1.5 system-ui, sans-serif; margin-top: 8px; max-width:
 figcaption b { color: ${color('ink')}; }
 .scroll { overflow-x: auto; overflow-y: hidden; }
 .scroll:focus-visible { outline: 2px solid ${color('positive')}; outline-offset: 3px; }
-figure svg { display: block; max-width: none; height: auto; }
-figure .spex-interval, figure .spex-energy { max-width: 100%; }
-figure .spex-curve, figure .spex-bars { max-width: 100%; min-width: 480px; }
+figure svg { display: block; max-width: 100%; height: auto; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 8px 40px; align-items: start; }
 figcaption .key { display: inline-block; width: 22px; height: 0; border-top: 2.4px solid; vertical-align: middle; margin: 0 3px 0 0; }
 figcaption .key.above, figcaption .key.measured { border-color: ${color('positive')}; }
@@ -99,7 +97,6 @@ footer p { max-width: none; margin: 0 0 4px; }
   h2 { break-after: avoid; margin-top: 26px; }
   figure, tr, pre, .conventions { break-inside: avoid; }
   .scroll { overflow: visible; }
-  figure svg, figure .spex-curve, figure .spex-bars { max-width: 100%; min-width: 0; }
   .pair { grid-template-columns: 1fr 1fr; gap: 8px 28px; }
   details:not([open]) { display: none; }
   table { font-size: 9.5pt; }

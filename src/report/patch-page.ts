@@ -3,7 +3,7 @@
  * all three) and its largest effects as a table.
  */
 import { markup, px, trusted, type Markup } from './markup.ts';
-import { PAGE_STYLE } from './page-style.ts';
+import { page } from './page.ts';
 import { color, signedInk } from './palette.ts';
 import { patchEffects, type PatchAxis, type PatchRecord } from './patch-record.ts';
 import { patchName, strongest } from './patch-text.ts';
@@ -23,23 +23,11 @@ const MOST_COLUMNS = 256;
 
 /** The page. The same records give the same text. */
 export function patchPage(records: readonly PatchRecord[]): string {
-  const title = `Where the runs of ${records[0]?.model ?? 'a model'} part`;
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<style>${trusted(PAGE_STYLE)}</style>
-</head>
-<body><main>
-<header><h1>${title}</h1><p class="subtitle">Activation patching: one activation of a run at a time is that of the other run</p></header>
-${records.map(section)}
-</main></body>
-</html>
-`.html;
+  return page({
+    title: `Where the runs of ${records[0]?.model ?? 'a model'} part`,
+    subtitle: 'Activation patching: one activation of a run at a time is that of the other run',
+    body: records.map(section),
+  });
 }
 
 function section(record: PatchRecord): Markup {
@@ -49,7 +37,7 @@ function section(record: PatchRecord): Markup {
   const [from, to] = direction === 'denoise' ? ['corrupted', 'clean'] : ['clean', 'corrupted'];
   return markup`<section><h2>${what}</h2>
 <p>${countOf(values.length, 'patches')}. The ${metric} of the ${from} run is <b>${format(base)}</b>${unit !== '' && ` ${unit}`}, of the ${to} run <b>${format(source)}</b>; a patch of effect 100 % makes all of the difference.</p>
-${patchMaps(record).map((svg) => markup`<figure><div class="scroll" tabindex="0">${svg}</div></figure>`)}
+${patchMaps(record).map((svg) => markup`<figure><div class="scroll" role="region" aria-label="${what}" tabindex="0">${svg}</div></figure>`)}
 <table><caption>Largest effects</caption><thead><tr><th>patched</th><th>${metric}</th><th>effect</th></tr></thead><tbody>
 ${strongest(effects, LISTED).map((i) => markup`<tr><td>${patchName(record, i)}</td><td>${format(values[i])}</td><td>${percent(effects[i])}</td></tr>`)}
 </tbody></table>
@@ -95,7 +83,7 @@ function heatMap(title: string, rows: PatchAxis, columns: PatchAxis, effects: re
     const ink = signedInk(effect / scale);
     const box = markup`x="${px(left + column * size)}" y="${px(top + row * height)}" width="${px(size)}" height="${px(height)}"`;
     const what = `layer ${rows.labels[row]}, ${columns.name} ${column}${words ? ` ${visible(columns.labels[column])}` : ''}`;
-    return markup`<g><title>${what}: ${percent(effect)}</title><rect class="cell" ${box}/><rect class="${ink.fill}" fill-opacity="${ink.opacity.toFixed(3)}" ${box}/></g>`;
+    return markup`<g data-read><title>${what}: ${percent(effect)}</title><rect class="cell" ${box}/><rect class="${ink.fill}" fill-opacity="${ink.opacity.toFixed(3)}" ${box}/></g>`;
   };
   return markup`<svg class="spex-patch" xmlns="http://www.w3.org/2000/svg" width="${px(width)}" height="${px(bottom)}" viewBox="0 0 ${px(width)} ${px(bottom)}" role="img" aria-label="${title}: effects by layer and ${columns.name}">
 <style>${trusted(STYLE)}</style>

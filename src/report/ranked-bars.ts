@@ -73,5 +73,6 @@ export function rankedBars(result: Result, players: readonly number[]): Markup {
     rows
       .map((row) => `${row.label}: ${format(row.value)}${unitSuffix(result)}${row.member ? ', in the circuit' : ''}.`)
       .join(' '),
+    shown,
   );
 }

@@ -1,10 +1,11 @@
 /**
  * The report's tables: interactions, circuit, players, prompts, and the lists of facts about the run.
  */
+import type { Drawn } from './drawn.ts';
 import { markup, type Child, type Markup } from './markup.ts';
 import type { Result, ResultCircuit } from './result.ts';
 import { visible } from './story.ts';
-import { joinNames, largest, numberFormat, percent, readsAs, unitSuffix, whole } from './wording.ts';
+import { joinNames, largest, numberFormat, percent, readsAs, shareOf, unitSuffix, whole } from './wording.ts';
 
 const MOST_PLAYERS = 200;
 const MOST_PROMPTS = 12;
@@ -12,22 +13,27 @@ const MOST_PROMPTS = 12;
 const MOST_MEMBERS = 30;
 
 /** Every interaction of the record, by rank. */
-export function interactionTable(result: Result): Markup {
-  const { interactions, energy } = result;
+export function interactionTable({
+  interactions,
+  task,
+  energy,
+}: Pick<Drawn, 'interactions' | 'task' | 'energy'>): Markup {
   const format = numberFormat(largest(interactions.map(({ value }) => value)), { signed: true });
+  const plain = numberFormat(largest(interactions.map(({ value }) => value)));
   const fourier = numberFormat(largest(interactions.map((entry) => entry.fourier)), { signed: true });
   return table(
     'Interactions, largest share of the variance first',
-    ['#', 'players', `Banzhaf interaction${unitsOf(result)}`, 'reads as', 'F(S)', 'share of variance'],
+    ['#', 'players', 'share of variance', `Banzhaf interaction${unitsOf({ task })}`, 'reads as', 'F(S)'],
     interactions.map((entry, k) => [
       k + 1,
       markup`<bdi>${joinNames(entry.names)}</bdi>`,
-      markup`<span class="${entry.value > 0 ? 'positive' : 'negative'}">${format(entry.value)}</span>`,
+      percent(shareOf(entry, { energy })),
+      markup`<span class="${entry.value > 0 ? 'positive' : 'negative'}">${format(entry.value)}</span>${entry.standardError !== undefined && markup` <span class="muted">±${plain(entry.standardError)}</span>`}`,
       markup`<span class="option">${readsAs(entry)}</span>`,
       fourier(entry.fourier),
-      energy.total > 0 ? percent(entry.fourier ** 2 / energy.total) : '0 %',
     ]),
-    [0, 2, 4, 5],
+    [0, 2, 3, 5],
+    (row) => markup` data-interaction="${row}"`,
   );
 }
 
@@ -53,6 +59,7 @@ export function circuitTable(result: Result, circuit: ResultCircuit): Markup {
       ...(necessity ? [lost === null ? '–' : percent(lost)] : []),
     ]),
     [1, 2, 3, 4],
+    (row) => markup` data-player="${circuit.members[row].player}"`,
   );
   if (circuit.members.length <= MOST_MEMBERS) return members;
   return markup`<p class="names">${circuit.members.map(({ name }, k) => [k > 0 && ', ', markup`<bdi>${name}</bdi>`])}</p><details><summary>The circuit as a table</summary>${members}</details>`;
@@ -81,6 +88,7 @@ export function playerTable(result: Result): Markup {
       members.has(k) ? 'yes' : '',
     ]),
     [1, 2, 3],
+    (row) => markup` data-player="${shown[row]}"`,
   )}</details>`;
 }
 
@@ -102,19 +110,20 @@ export function facts(entries: readonly (readonly [string, Child])[]): Markup {
   return markup`<dl>${entries.filter(([, value]) => value !== undefined && value !== '').map(([term, value]) => markup`<div><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-/** A table with a caption; `numeric` columns are right-aligned. */
+/** A table with a caption; `numeric` columns are right-aligned, `mark` gives the attributes of a row. */
 export function table(
   caption: string,
   head: readonly string[],
   rows: readonly (readonly Child[])[],
   numeric: readonly number[],
+  mark: (row: number) => Markup | undefined = () => undefined,
 ): Markup {
   const kind = (column: number): Markup | false => numeric.includes(column) && markup` class="number"`;
   return markup`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption>
 <thead><tr>${head.map((title, column) => markup`<th scope="col"${kind(column)}>${title}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => markup`<tr>${row.map((cell, column) => markup`<td${kind(column)}>${cell}</td>`)}</tr>\n`)}</tbody></table></div>`;
+<tbody>${rows.map((row, k) => markup`<tr${mark(k)}>${row.map((cell, column) => markup`<td${kind(column)}>${cell}</td>`)}</tr>\n`)}</tbody></table></div>`;
 }
 
-function unitsOf(result: Result): string {
-  return result.task.units === '' ? '' : ` (${unitSuffix(result).trim()})`;
+function unitsOf({ task }: { readonly task: Pick<Result['task'], 'units'> }): string {
+  return task.units === '' ? '' : ` (${unitSuffix({ task }).trim()})`;
 }

@@ -8,7 +8,7 @@
 import { markup, trusted, type Markup } from './markup.ts';
 import { color } from './palette.ts';
 import type { Result } from './result.ts';
-import { joinNames, largest, numberFormat, readsAs, unitSuffix } from './wording.ts';
+import { joinNames, largest, numberFormat, percent, readsAs, shareOf, unitSuffix } from './wording.ts';
 
 /** Interactions whose members are numbered, and whose partners are outlined. */
 export const NUMBERED = 8;
@@ -75,13 +75,13 @@ export function textView(result: Result): Markup | undefined {
     const badges = ranks[player].map(
       (rank) => markup`<sup class="${interactions[rank - 1].value > 0 ? 'positive' : 'negative'}">${rank}</sup>`,
     );
-    return markup`<span class="part ${sign} p${player}" tabindex="0" style="--tint:${tint}%" title="${title(player)}">${text}${badges}</span>`;
+    return markup`<span class="part ${sign} p${player}" data-player="${player}" tabindex="0" style="--tint:${tint}%" title="${title(player)}">${text}${badges}</span>`;
   };
   const list = interactions
     .slice(0, NUMBERED)
     .map(
       (each) =>
-        markup`<li><bdi>${joinNames(each.names)}</bdi> <span class="${each.value > 0 ? 'positive' : 'negative'}">${formatPair(each.value)}</span> <span class="muted">${readsAs(each)}</span></li>`,
+        markup`<li><bdi>${joinNames(each.names)}</bdi> ${percent(shareOf(each, result))} of the variance, <span class="${each.value > 0 ? 'positive' : 'negative'}">${formatPair(each.value)}</span> <span class="muted">${readsAs(each)}</span></li>`,
     );
   return markup`<style>${trusted(TEXT_STYLE + partnerRules(result))}</style><div class="played" role="region" aria-label="The text">${parts.map(word)}</div>${list.length > 0 && markup`<ol class="ranked">${list}</ol>`}`;
 }

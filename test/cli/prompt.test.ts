@@ -62,16 +62,19 @@ describe('spexlens prompt', () => {
     expect(story).toContain('the text');
     expect(story).toContain(TEXT);
     expect(page).toContain('class="played"');
-    const words = [...page.matchAll(/<span class="part (up|down|none) p(\d+)" tabindex="0"[^>]*>([^<]+)/gu)];
+    const words = [
+      ...page.matchAll(/<span class="part (up|down|none) p(\d+)" data-player="\d+" tabindex="0"[^>]*>([^<]+)/gu),
+    ];
     expect(words.map(([, , player, word]) => [Number(player), word])).toEqual(
       TEXT.split(' ')
         .slice(0, -1)
         .map((word, k) => [k, word]),
     );
     expect(page).toContain('<bdi>q × m</bdi>');
-    expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
+    expect(page.match(/<script/g)?.length).toBe(2); // its data and its own
+    expect(page).not.toMatch(/https?:\/\/(?!www\.w3\.org)/);
     const players = readFileSync(join(csv, 'players.csv'), 'utf8').trim().split('\r\n');
-    expect(players[0]).toBe('player,start,end,banzhaf,shapley');
+    expect(players[0]).toBe('player,start,end,banzhaf,shapley,standard_error,layer,head,in_circuit');
     expect(players[4]).toMatch(/^q,6,7,/);
     expect(readFileSync(join(csv, 'interactions.csv'), 'utf8')).toContain('1,2,"[""q"",""m""]"');
   });

@@ -1,6 +1,11 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseHTML } from 'linkedom';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { pageScript } from '../../scripts/build-page.ts';
 import { renderReport } from '../../src/report/html.ts';
+import { PAGE_SCRIPT } from '../../src/report/page-script.ts';
 import type { Result } from '../../src/report/result.ts';
 import { HOSTILE } from './hostile-text.ts';
 import { heads, madeUpResult, neurons, tokens } from './made-up-result.ts';
@@ -78,12 +83,16 @@ describe.each(names)('the page of %s', (name) => {
     }
   });
 
-  it('loads nothing, runs nothing, and opens no element of its data', () => {
+  it('loads nothing, runs nothing but its own script, and opens no element of its data', () => {
     const page = pageOf(name);
     const { document } = parseHTML(page);
-    expect(
-      document.querySelectorAll('script, link, img, iframe, object, embed, image, use, base, a, form').length,
-    ).toBe(0);
+    expect(document.querySelectorAll('link, img, iframe, object, embed, image, use, base, a, form').length).toBe(0);
+    const [data, script, ...more] = [...document.querySelectorAll('script')];
+    expect(more).toEqual([]);
+    expect(data.getAttribute('type')).toBe('application/json');
+    expect(JSON.parse(data.textContent ?? '')).toMatchObject({ clean: Number(cases[name].clean.toPrecision(6)) });
+    expect(script.attributes.length).toBe(0);
+    expect(script.textContent).toBe(PAGE_SCRIPT);
     for (const element of document.querySelectorAll('*')) {
       for (const { name: attribute, value } of element.attributes) {
         expect(attribute).not.toMatch(/^on|^(src|href|xlink:href|action|srcset)$/i);
@@ -136,9 +145,27 @@ describe('the page', () => {
     expect(document.querySelectorAll('footer').length).toBe(1);
   });
 
-  it('forbids the network and scripts in its head', () => {
+  it('forbids the network in its head, and every script but its own, by hash', () => {
     const policy = parseHTML(pageOf('tokens')).document.querySelector('meta[http-equiv]')?.getAttribute('content');
-    expect(policy).toBe("default-src 'none'; style-src 'unsafe-inline'");
+    const hash = createHash('sha256').update(PAGE_SCRIPT).digest('base64');
+    expect(policy).toBe(
+      `default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`,
+    );
+  });
+
+  it('has the script that page/ compiles to', async () => {
+    expect(await pageScript()).toBe(
+      readFileSync(resolve(import.meta.dirname, '../../src/report/page-script.ts'), 'utf8'),
+    );
+  });
+
+  it('stays small: 2,000 neurons and 500 words below 1 MB', async () => {
+    const [many, words] = [
+      await madeUpResult({ players: neurons(2000), layers: 2 }),
+      await madeUpResult({ players: tokens(Array.from({ length: 500 }, (_, k) => `word${k}`)) }),
+    ];
+    expect(renderReport(many).length).toBeLessThan(1e6);
+    expect(renderReport(words).length).toBeLessThan(1e6);
   });
 
   it('draws a heatmap for heads, bars for tokens and neurons', () => {

@@ -36,7 +36,9 @@ describe('a text of players', () => {
     const result = await resultOf('not great but dull');
     const html = textView(result)?.html ?? '';
     expect(
-      [...html.matchAll(/class="part (\w+) p(\d)" tabindex="0" style="--tint:(\d+)%"/gu)].map((m) => m.slice(1)),
+      [...html.matchAll(/class="part (\w+) p(\d)" data-player="\d" tabindex="0" style="--tint:(\d+)%"/gu)].map((m) =>
+        m.slice(1),
+      ),
     ).toEqual([
       ['up', '0', '34'],
       ['up', '1', '34'],
@@ -51,7 +53,8 @@ describe('a text of players', () => {
 
   it('cannot open a tag or a style', async () => {
     const html = renderReport(await resultOf('</style><script>alert(1)</script> "onload="x" \u202Eevil <b>'));
-    expect(html).not.toMatch(/<script|<b>evil|\u202E/u);
+    expect(html).not.toMatch(/<script>alert|<b>evil|\u202E/u);
+    expect(html.match(/<script/gu)?.length).toBe(2); // its data and its own
     expect(html).toContain('&#60;script&#62;');
   });
 

@@ -1,0 +1,110 @@
+/**
+ * What a head attends to: a prompt's tokens, tinted by the weight that one of them, the query, gives to each; and the whole
+ * pattern as a small map. Pointing at a token makes it the query.
+ */
+import { percent } from '../src/report/wording.ts';
+import { around, h } from './dom.ts';
+import { tokenText, type Asked } from './asked.ts';
+
+type Attention = Asked['attention'][number];
+
+/** Keys that are named beside the tint. */
+const NAMED = 3;
+/** Longer prompts have no map. */
+const MOST_MAPPED = 64;
+/** The strongest tint, in percent, on which ink stays legible. */
+const STRONGEST = 55;
+
+/** One panel a prompt; none where the head's patterns are not in the page. */
+export function attentionPanels(data: Asked, layer: number, head: number): HTMLElement[] {
+  return data.attention.filter((each) => each.layer === layer && each.head === head).map((each) => panel(data, each));
+}
+
+function panel(data: Asked, attention: Attention): HTMLElement {
+  const { from, weights } = attention;
+  const prompt = data.prompts.find(({ number }) => number === attention.prompt);
+  const tokens = prompt?.tokens ?? [];
+  const words = tokens.map((token, k) =>
+    h(
+      'span',
+      { class: 'word', 'data-token': String(k), tabindex: k === tokens.length - 1 ? '0' : '-1' },
+      tokenText(token),
+    ),
+  );
+  const said = h('p', { class: 'said', role: 'status' });
+  const map = from === 0 && tokens.length <= MOST_MAPPED ? patternMap(weights, tokens.length) : undefined;
+  const show = (query: number): void => {
+    const row = weights.at(query - from) ?? [];
+    words.forEach((word, k) => {
+      const weight = query < from ? 0 : (row[k] ?? 0);
+      word.style.setProperty('--weight', `${Math.round(STRONGEST * weight)}%`);
+      word.classList.toggle('query', k === query);
+      word.tabIndex = k === query ? 0 : -1;
+    });
+    map?.mark(query);
+    const most = row
+      .map((weight, key) => ({ weight, key }))
+      .sort((a, b) => b.weight - a.weight)
+      .slice(0, NAMED)
+      .filter(({ weight }) => weight >= 0.01);
+    said.replaceChildren(
+      h('b', {}, tokenText(tokens[query])),
+      query < from
+        ? ' is not among the recorded queries'
+        : ` attends to ${most.map(({ weight, key }) => `${tokenText(tokens[key])} ${percent(weight)}`).join(', ')}`,
+    );
+  };
+  const text = h('div', { class: 'words', role: 'group', 'aria-label': 'Tokens; arrow keys choose the query' }, words);
+  const queryOf = (event: Event): number =>
+    Number(around(event.target, '[data-token]')?.getAttribute('data-token') ?? -1);
+  for (const kind of ['pointerover', 'focusin'])
+    text.addEventListener(kind, (event) => {
+      if (queryOf(event) >= 0) show(queryOf(event));
+    });
+  text.addEventListener('keydown', (event) => {
+    const step = event.key === 'ArrowLeft' ? -1 : event.key === 'ArrowRight' ? 1 : 0;
+    if (step === 0) return;
+    event.preventDefault();
+    words[queryOf(event) + step]?.focus();
+  });
+  show(tokens.length - 1);
+  const answer = prompt?.correct === undefined ? '' : ` → ${tokenText(prompt.correct)}`;
+  return h(
+    'div',
+    { class: 'prompt' },
+    h('p', { class: 'muted' }, `prompt ${attention.prompt + 1}${answer}`),
+    text,
+    said,
+    map?.svg,
+  );
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** Queries downwards, keys to the right. */
+function patternMap(
+  weights: Attention['weights'],
+  length: number,
+): { readonly svg: SVGElement; readonly mark: (query: number) => void } {
+  const svg = document.createElementNS(SVG, 'svg');
+  const set = (element: SVGElement, attributes: Readonly<Record<string, string | number>>): SVGElement => {
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+    return element;
+  };
+  set(svg, {
+    class: 'pattern',
+    viewBox: `0 0 ${length} ${length}`,
+    role: 'img',
+    'aria-label': 'Attention pattern: queries downwards, keys to the right',
+  });
+  const rect = (attributes: Readonly<Record<string, string | number>>): SVGElement =>
+    set(document.createElementNS(SVG, 'rect'), { height: 1, ...attributes });
+  weights.forEach((row, y) =>
+    row.forEach((weight, x) => {
+      if (weight >= 0.005) svg.append(rect({ class: 'weight', x, y, width: 1, opacity: weight }));
+    }),
+  );
+  const line = rect({ class: 'row', x: 0, width: length });
+  svg.append(line);
+  return { svg, mark: (query) => line.setAttribute('y', String(query)) };
+}
