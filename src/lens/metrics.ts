@@ -32,7 +32,7 @@ export interface Metric {
   positions(target: Target): number[];
   /** Vocabulary columns it reads, or undefined for all. */
   columns(target: Target): number[] | undefined;
-  /** logits [B, P, C] (C: `columns` or V), clean log-probabilities [1, P, V] where needed -> [B]. */
+  /** logits [B, P, C] (C: `columns` or V), those of the clean run [1, P, V] where needed -> [B]. */
   value(logits: tf.Tensor3D, target: Target, clean: tf.Tensor3D | undefined): tf.Tensor1D;
 }
 
@@ -61,7 +61,7 @@ const answering = ({ tokens, position }: Target): number[] => [position ?? token
 const everything = (): undefined => undefined;
 const answer = { correct: true, incorrect: false, clean: false };
 
-export type MetricName = 'logit-diff' | 'logit' | 'logprob' | 'prob' | 'cross-entropy' | 'kl' | 'accuracy';
+export type MetricName = 'logit-diff' | 'logit' | 'logprob' | 'prob' | 'cross-entropy' | 'kl' | 'l2' | 'accuracy';
 
 /** The metrics by name. */
 export const METRICS: Readonly<Record<MetricName, Metric>> = {
@@ -137,9 +137,23 @@ export const METRICS: Readonly<Record<MetricName, Metric>> = {
     positions: answering,
     columns: everything,
     value(logits, _target, clean) {
-      const reference = clean as tf.Tensor3D;
+      const reference = tf.logSoftmax(clean as tf.Tensor3D);
       return tf.sum(tf.mul(tf.exp(reference), tf.sub(reference, tf.logSoftmax(logits))), [1, 2]) as tf.Tensor1D;
     },
+  },
+  /**
+   * The squared distance of the logits from the clean run's, the mean over the positions behind the first: for models whose outputs are
+   * no probabilities (Conmy et al., ACDC, arXiv 2304.14997, on compiled programs).
+   */
+  l2: {
+    name: 'l2',
+    unit: 'logits²',
+    moreIsBetter: false,
+    needs: { correct: false, incorrect: false, clean: true },
+    positions: ({ tokens }) => (tokens.length === 1 ? [0] : tokens.slice(1).map((_, p) => p + 1)),
+    columns: everything,
+    value: (logits, _target, clean) =>
+      tf.div(tf.sum(tf.squaredDifference(logits, clean as tf.Tensor3D), [1, 2]), logits.shape[1]) as tf.Tensor1D,
   },
   /** 1 where the correct token has the largest logit. */
   accuracy: {

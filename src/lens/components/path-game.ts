@@ -130,7 +130,7 @@ function openRuns(model: Model, { metric }: PathGameOptions, task: Task): Runs {
   const base = runWithCache(model, task.tokens, { names });
   const other = runWithCache(model, corrupted, { names });
   const scored = tf.tensor1d(metric.positions(task), 'int32');
-  const clean = metric.needs.clean ? tf.tidy(() => tf.logSoftmax(tf.gather(base.logits, scored, 1))) : undefined;
+  const clean = metric.needs.clean ? tf.gather(base.logits, scored, 1) : undefined;
   tf.dispose([base.logits, other.logits, scored]);
   const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
   return {

@@ -209,9 +209,7 @@ function heldOf(model: Model, metric: Metric, task: Task, scored: readonly numbe
   return tf.tidy(() => {
     const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
     const unembed = columns === undefined || !narrowed ? undefined : selectColumns(model, columns);
-    const clean = metric.needs.clean
-      ? (tf.tidy(() => tf.logSoftmax(forward(config, parameters, tokens, { scored }))) as tf.Tensor3D)
-      : undefined;
+    const clean = metric.needs.clean ? forward(config, parameters, tokens, { scored }) : undefined;
     for (const tensor of [tokens, unembed?.W, unembed?.b, clean]) if (tensor !== undefined) tf.keep(tensor);
     return { tokens, unembed, clean };
   });

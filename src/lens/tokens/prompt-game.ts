@@ -98,7 +98,7 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
       const run: Run = { model, reading, prefix, restricted, mean, embedded, hides: standIn.kind === 'attention' };
       if (!reading.needsClean) return run;
       const whole = maskedRow(source, allKept(n), 0);
-      return { ...run, clean: own(tf.tidy(() => tf.logSoftmax(logitsOf(run, [whole])) as tf.Tensor3D)) };
+      return { ...run, clean: own(tf.tidy(() => logitsOf(run, [whole]))) };
     });
     const widest = Math.max(
       ...runs.map(

@@ -14,7 +14,7 @@ export interface Reading {
   readonly forced: readonly number[];
   /** Columns of the vocabulary it looks at; all when undefined. */
   readonly columns: readonly number[] | undefined;
-  /** Logits [B, 1 + forced, C] from the end of the prompt on, clean log-probabilities [1, 1 + forced, V] if asked for -> [B]. */
+  /** Logits [B, 1 + forced, C] from the end of the prompt on, the clean run's [1, 1 + forced, V] if asked for -> [B]. */
   reduce(logits: tf.Tensor3D, clean: tf.Tensor3D | undefined): tf.Tensor1D;
   readonly needsClean: boolean;
 }

@@ -180,11 +180,12 @@ describe.each(backends)('masks inside the forward pass on %s', (backend) => {
       const values = await game.value(allMasks(1));
       const expected = [false, true].map((kept) => {
         const each = TASKS.map(({ tokens, correct, incorrect }) => {
-          const last = (edit: boolean): Float64Array =>
+          const everywhere = (edit: boolean): Float64Array =>
             referenceForward(CONFIGS['gpt2'], reference, tokens, {
               editZ: (layer, z) =>
                 edit && layer === 1 ? z.map((value, i) => (Math.floor(i / 8) % 3 === 0 ? 0 : value)) : z,
-            }).logits.slice(-17);
+            }).logits;
+          const last = (edit: boolean): Float64Array => everywhere(edit).slice(-17);
           const probabilities = (logits: Float64Array): Float64Array => {
             const total = logits.reduce((sum, x) => sum + Math.exp(x), 0);
             return logits.map((x) => Math.exp(x) / total);
@@ -193,6 +194,7 @@ describe.each(backends)('masks inside the forward pass on %s', (backend) => {
           const p = probabilities(logits);
           const clean = probabilities(last(false));
           const [c, w] = [correct as number, incorrect as number];
+          const [here, whole] = [everywhere(!kept), everywhere(false)].map((all) => all.slice(17)); // behind the first
           return {
             'logit-diff': logits[c] - logits[w],
             logit: logits[c],
@@ -200,6 +202,7 @@ describe.each(backends)('masks inside the forward pass on %s', (backend) => {
             prob: p[c],
             'cross-entropy': -Math.log(p[c]),
             kl: clean.reduce((sum, q, i) => sum + q * Math.log(q / p[i]), 0),
+            l2: here.reduce((sum, x, i) => sum + (x - whole[i]) ** 2, 0) / (tokens.length - 1),
             accuracy: logits.indexOf(Math.max(...logits)) === c ? 1 : 0,
           }[name];
         });

@@ -97,7 +97,7 @@ for (const backend of await availableBackends()) {
       expect(await fault(gameOf('gpt2', 'L0H0+L1H1,L0H1,L2H2', { rescale: true }), 3)).toBeLessThan(0.02);
     });
 
-    for (const metric of ['logit', 'logprob', 'prob', 'cross-entropy', 'kl']) {
+    for (const metric of ['logit', 'logprob', 'prob', 'cross-entropy', 'kl', 'l2']) {
       it(`take ${metric}`, async () => {
         expect(await fault(gameOf('gpt2', 'heads,mlps', { metric: metricOf(metric) }), 4)).toBeLessThan(0.02);
       });
