@@ -1,8 +1,7 @@
 /** Writes a trained model as a folder in Hugging Face layout: weights, config, tokenizer, card, prompts. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Model } from '../../src/model/model.ts';
-import { writeSafetensors, type TensorToWrite } from '../../src/checkpoint/safetensors-write.ts';
+import type { TensorToWrite } from '../../src/checkpoint/safetensors-write.ts';
+import { writeModelFolder } from '../../src/checkpoint/write-model-folder.ts';
 import { wordLevelTokenizer } from '../../src/tokenizer/word-tokenizer.ts';
 import type { Prompt } from '../../src/lens/prompts.ts';
 
@@ -18,16 +17,13 @@ export interface SavedModel {
 }
 
 export async function saveModel({ folder, config, tensors, words, card, prompts }: SavedModel): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  const json = (name: string, value: object): Promise<void> =>
-    writeFile(join(folder, name), `${JSON.stringify(value, null, 2)}\n`);
-  const files = wordLevelTokenizer(words);
-  await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
-  await json('config.json', config);
-  await json('tokenizer.json', files.tokenizer);
-  await json('tokenizer_config.json', files.config);
-  await writeFile(join(folder, 'README.md'), card);
-  await writeFile(join(folder, 'prompts.jsonl'), prompts.map((prompt) => `${JSON.stringify(prompt)}\n`).join(''));
+  const lines = prompts.map((prompt) => `${JSON.stringify(prompt)}\n`).join('');
+  await writeModelFolder(folder, {
+    config,
+    tensors,
+    tokenizer: wordLevelTokenizer(words),
+    texts: { 'README.md': card, 'prompts.jsonl': lines },
+  });
 }
 
 /** GPT-2's tensors from canonical parameters: q, k and v side by side in c_attn, the unembedding tied and left out. */
