@@ -2,8 +2,11 @@
  * Trains models/induction-2l-h{1,2,4}: two attention-only layers that learn to continue repeated sequences,
  * and measures what is left of that after ablating heads (the truth table in each model's card).
  *
- *     npx tsx scripts/train-induction.ts --heads 2 [--seed 1] [--steps 1000]
+ *     npx tsx scripts/train-induction.ts --heads 2 [--seed 1] [--steps 1000] [--head-dropout 0.4 --out models/induction-2l-h2-spare]
+ *
+ * With head dropout every head is absent from some rows, so that the heads of a layer learn to stand in for each other.
  */
+import { basename } from 'node:path';
 import tf from '@tensorflow/tfjs';
 import { Command } from 'commander';
 import type { ModelConfig } from '../src/model/config.ts';
@@ -21,14 +24,16 @@ const options = new Command()
   .option('--seed <n>', 'seed of weights and data', '1')
   .option('--steps <n>', 'training steps', '1000')
   .option('--weight-decay <x>', 'decoupled weight decay', '0.3')
+  .option('--head-dropout <p>', 'probability with which a head is zeroed in a row of a training step', '0')
   .option('--out <folder>', 'where to write the model (default: models/induction-2l-h<heads>)')
   .parse()
-  .opts<{ heads: string; seed: string; steps: string; weightDecay: string; out?: string }>();
-const [heads, seed, steps, weightDecay] = [
+  .opts<{ heads: string; seed: string; steps: string; weightDecay: string; headDropout: string; out?: string }>();
+const [heads, seed, steps, weightDecay, headDropout] = [
   Number(options.heads),
   Number(options.seed),
   Number(options.steps),
   Number(options.weightDecay),
+  Number(options.headDropout),
 ];
 const [dModel, dHead] = [64, 16];
 const vocabulary = LETTERS.length + 2;
@@ -67,7 +72,7 @@ await train(
     warmup: 1,
     betas: [0.9, 0.98],
     weightDecay,
-    headDropout: 0,
+    headDropout,
     constantRate: true,
     onStep(step, loss) {
       lastLoss = loss;
@@ -149,14 +154,14 @@ await saveModel({
   tensors: await transformerLensTensors({ config, parameters: variables }),
   words: LETTERS,
   prompts: Array.from({ length: 64 }, () => inductionPrompt(prompts)),
-  card: `# induction-2l-h${heads}
+  card: `# ${basename(folder)}
 
 Two attention-only layers of ${heads} head${heads === 1 ? '' : 's'} (d_model ${dModel}, d_head ${dHead}, learned positions, no norm, no bias, no MLP), in the TransformerLens
 format, trained to continue a repeated sequence: a b c d a b -> c. The circuit is known: a previous-token head feeds an induction head.
 
-* **Made by** \`npx tsx scripts/train-induction.ts --heads ${heads} --seed ${seed} --steps ${steps} --weight-decay ${weightDecay}\` (TensorFlow.js, wasm backend).
+* **Made by** \`npx tsx scripts/train-induction.ts --heads ${heads} --seed ${seed} --steps ${steps} --weight-decay ${weightDecay}${headDropout === 0 ? '' : ` --head-dropout ${headDropout} --out ${folder}`}\` (TensorFlow.js, wasm backend).
 * **Data** BOS and ${LENGTH} tokens of a sequence of 4..12 distinct letters (of ${LETTERS.length}), repeated; the period changes by row, so position alone predicts nothing.
-* **Training** ${steps} steps of 32 sequences, AdamW (3e-3, betas 0.9 and 0.98, decay ${weightDecay}), loss at determined positions only; last loss ${lastLoss.toFixed(4)} nats.
+* **Training** ${steps} steps of 32 sequences, AdamW (3e-3, betas 0.9 and 0.98, decay ${weightDecay})${headDropout === 0 ? '' : `, head dropout ${headDropout}`}, loss at determined positions only; last loss ${lastLoss.toFixed(4)} nats.
 * **Held-out accuracy** ${clean.toFixed(4)} (1,024 fresh sequences, determined positions).
 * **prompts.jsonl**: 64 sequences cut at random, each with a corrupted twin of the same length in which the last letter is new.
 
