@@ -40,6 +40,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: 'prompts of the tasks of the literature, for any tokenizer',
     run: async (args, streams) => (await import('./tasks/main.ts')).tasksCommand(args, streams),
   },
+  compile: {
+    about: 'a program as a transformer whose circuit is known',
+    run: async (args, streams) => (await import('./compile/main.ts')).compileCommand(args, streams),
+  },
   inspect: {
     about: 'what a model is: its record, files, memory, hooks, tokenizer, and how true its numbers are',
     run: async (args, streams) => (await import('./inspect/main.ts')).inspectCommand(args, streams),

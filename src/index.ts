@@ -3,7 +3,7 @@
  *
  * What fewer people need has a path of its own: spexlens/spectrum (terms, transforms, indices, regression),
  * spexlens/solvers (SPEX and the proxies part by part), spexlens/model (the forward pass, parameters, families),
- * spexlens/checkpoint (files).
+ * spexlens/checkpoint (files), spexlens/rasp (programs whose circuits are known).
  */
 export { SpexlensError, type ErrorKind } from './errors.ts';
 export { createRandom, type Random } from './random.ts';
@@ -25,6 +25,9 @@ export { centerUnembed } from './model/processing/center-unembed.ts';
 export { centerWritingWeights } from './model/processing/center-writing-weights.ts';
 export { foldLayerNorm } from './model/processing/fold-layer-norm.ts';
 export { foldValueBiases } from './model/processing/fold-value-biases.ts';
+
+// or a program does, whose circuit is known
+export { writeProgram, type ProgramFacts } from './write-program.ts';
 
 // that you can hook
 export { type ActivationCache } from './hooks/cache.ts';
