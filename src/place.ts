@@ -26,16 +26,39 @@ export type ModelPlace =
     }
   | { readonly kind: 'embed'; readonly position?: number };
 
+/** What writes to the residual stream. */
+export type SenderPlace =
+  | { readonly kind: 'embed' }
+  | { readonly kind: 'head'; readonly layer: number; readonly head: number }
+  | { readonly kind: 'mlp'; readonly layer: number };
+
+/** What reads it; k and v of grouped heads by their key/value head. */
+export type ReceiverPlace =
+  | { readonly kind: 'q' | 'k' | 'v'; readonly layer: number; readonly head: number }
+  | { readonly kind: 'mlp'; readonly layer: number }
+  | { readonly kind: 'logits' };
+
+/** What one part reads of another, at every position of the prompt or one. */
+export interface EdgePlace {
+  readonly kind: 'edge';
+  readonly from: SenderPlace;
+  readonly to: ReceiverPlace;
+  readonly position?: number;
+}
+
 export type Place =
   | ModelPlace
   /** Several parts that are kept or ablated together. */
   | { readonly kind: 'group'; readonly parts: readonly ModelPlace[] }
+  | EdgePlace
+  /** Several edges that are kept or ablated together. */
+  | { readonly kind: 'edges'; readonly parts: readonly EdgePlace[] }
   /** Characters of a prompt's text, [start, end) each: one piece, or several of one name. */
   | { readonly kind: 'span'; readonly pieces: readonly { readonly start: number; readonly end: number }[] }
   /** Training examples, by their number. */
   | { readonly kind: 'examples'; readonly rows: readonly number[] };
 
-/** The layer of a place; undefined where it has none, or parts in several. */
+/** The layer of a place, of an edge the one that reads; undefined where it has none, or parts in several. */
 export function layerOf(place: Place | undefined): number | undefined {
   switch (place?.kind) {
     case 'head':
@@ -50,7 +73,10 @@ export function layerOf(place: Place | undefined): number | undefined {
     case 'resid_mid':
     case 'resid_post':
       return place.layer;
-    case 'group': {
+    case 'edge':
+      return place.to.kind === 'logits' ? undefined : place.to.layer;
+    case 'group':
+    case 'edges': {
       const layers = new Set(place.parts.map(layerOf));
       return layers.size === 1 ? [...layers][0] : undefined;
     }
@@ -74,10 +100,26 @@ const modelPlace = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.enum(['resid_pre', 'resid_mid', 'resid_post']), layer: count, position }),
   z.strictObject({ kind: z.literal('embed'), position }),
 ]);
+const edgePlace = z.strictObject({
+  kind: z.literal('edge'),
+  from: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('embed') }),
+    z.strictObject({ kind: z.literal('head'), layer: count, head: count }),
+    z.strictObject({ kind: z.literal('mlp'), layer: count }),
+  ]),
+  to: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.enum(['q', 'k', 'v']), layer: count, head: count }),
+    z.strictObject({ kind: z.literal('mlp'), layer: count }),
+    z.strictObject({ kind: z.literal('logits') }),
+  ]),
+  position,
+});
 /** A place as it stands in a study or a record. */
 export const placeSchema = z.union([
   modelPlace,
   z.strictObject({ kind: z.literal('group'), parts: z.array(modelPlace) }),
+  edgePlace,
+  z.strictObject({ kind: z.literal('edges'), parts: z.array(edgePlace) }),
   z.strictObject({ kind: z.literal('span'), pieces: z.array(z.strictObject({ start: count, end: count })) }),
   z.strictObject({ kind: z.literal('examples'), rows: z.array(count) }),
 ]);
