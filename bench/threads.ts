@@ -13,11 +13,8 @@ import { Command } from 'commander';
 import { openBackend } from '../src/open-backend.ts';
 import { uniformMasks } from '../src/uniform-masks.ts';
 import { fail } from '../src/errors.ts';
-import {
-  createComponentGame,
-  type ComponentGame,
-  type ComponentGameOptions,
-} from '../src/lens/components/component-game.ts';
+import { createComponentGame, type ComponentGameOptions } from '../src/lens/components/component-game.ts';
+import type { MaskedGame } from '../src/lens/components/masked-game.ts';
 import { parsePlayers } from '../src/lens/components/components.ts';
 import { metricOf } from '../src/lens/metrics.ts';
 import { createPooledGame } from '../src/measure/pooled-game.ts';
@@ -174,7 +171,7 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
   );
   const masks = (seed: number, many = count) => uniformMasks(options.players.length, many, createRandom(seed, 'masks'));
   const resident = (): number => process.memoryUsage().rss / 2 ** 20;
-  const ways = new Map<string, { readonly game: ComponentGame; readonly rows: number[]; readonly cpu: number[] }>();
+  const ways = new Map<string, { readonly game: MaskedGame; readonly rows: number[]; readonly cpu: number[] }>();
   let truth: Float64Array | undefined;
   try {
     for (const size of [0, ...sizes]) {

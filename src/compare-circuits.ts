@@ -10,7 +10,7 @@ import { fail } from './errors.ts';
 import { ask, studyOf, type AskedParts } from './find-circuits.ts';
 import type { Player } from './game.ts';
 import { chooseAblation } from './lens/components/choose-ablation.ts';
-import { nameParts } from './lens/components/components.ts';
+import { nameModelPlayers } from './lens/components/model-game.ts';
 import type { Prompt } from './lens/prompts.ts';
 import { openComponents, type Execution } from './measure/open-game.ts';
 import type { Model } from './model/model.ts';
@@ -57,7 +57,7 @@ export async function compareCircuits(
         metric: asked.metric.name,
         unit: asked.metric.unit,
         ablation: asked.rescale === true ? `rescaled ${ablation.name}` : ablation.name,
-        players: nameParts(asked.players),
+        players: nameModelPlayers(asked.players),
       },
       backend: `${backend.name}, ${backend.device}`,
       study: hashStudy(await studyOf(model, backend, asked)),

@@ -17,11 +17,13 @@ import type { Ablation } from './lens/components/ablations.ts';
 import { brokenText } from './lens/components/broken-text.ts';
 import { chooseAblation, twinned, type Choice } from './lens/components/choose-ablation.ts';
 import {
-  createComponentGame,
-  type ComponentGame,
-  type ComponentGameOptions,
-} from './lens/components/component-game.ts';
-import { nameParts, parsePlayers, type ComponentPlayer } from './lens/components/components.ts';
+  createModelGame,
+  nameModelPlayers,
+  parseModelPlayers,
+  type ModelGame,
+  type ModelGameOptions,
+  type ModelPlayers,
+} from './lens/components/model-game.ts';
 import { questionOf } from './lens/components/question.ts';
 import { METRICS, type Metric } from './lens/metrics.ts';
 import { unspacedAnswers } from './lens/spaced-answers.ts';
@@ -41,8 +43,8 @@ import { STUDY_VERSION, type Study } from './study.ts';
 /** Which parts of a model are taken apart, on which prompts, and how. */
 export interface AskedParts {
   readonly prompts: readonly Prompt[];
-  /** The parts to take apart, or their names (parsePlayers); default 'heads'. */
-  readonly players?: readonly ComponentPlayer[] | string | undefined;
+  /** The parts or edges to take apart, or their names (parsePlayers, parseEdges); default 'heads'. */
+  readonly players?: ModelPlayers | string | undefined;
   /** Layers that keywords in `players` cover. */
   readonly layers?: readonly number[] | undefined;
   /** Default: by a pilot, the first sound one of what the prompts allow: resample, mean, zero. */
@@ -149,13 +151,13 @@ async function rankingsOf(
   ledger: Ledger,
   game: MeasuredGame,
   model: Model,
-  asked: ComponentGameOptions,
+  asked: ModelGameOptions,
   { rankings = [], seed = 0, signal }: FindCircuitsOptions,
 ): Promise<Record<string, FourierSpectrum>> {
   const rivals: Record<string, FourierSpectrum> = {};
-  let own: ComponentGame | undefined;
+  let own: ModelGame | undefined;
   const between = (): Interpolated =>
-    (game.gradientsAt === undefined ? (own ??= createComponentGame(model, asked)) : game) as Interpolated;
+    (game.gradientsAt === undefined ? (own ??= createModelGame(model, asked)) : game) as Interpolated;
   try {
     for (const name of rankings) {
       const ranking = await RANKINGS[name]({ game: ledger, between, seed, signal });
@@ -171,7 +173,7 @@ async function rankingsOf(
 export async function studyOf(
   model: Model,
   backend: { readonly name: string },
-  asked: ComponentGameOptions,
+  asked: ModelGameOptions,
 ): Promise<Study> {
   return {
     spexlens: STUDY_VERSION,
@@ -182,7 +184,7 @@ export async function studyOf(
 }
 
 /** Players, prompts as tokens, metric, and what an ablation may draw on. @throws 'input' for what does not fit the model. */
-export function ask(model: Model, options: AskedParts): Omit<ComponentGameOptions, 'ablation'> {
+export function ask(model: Model, options: AskedParts): Omit<ModelGameOptions, 'ablation'> {
   const { metric = METRICS['logit-diff'], ablation, players = 'heads', rescale = false } = options;
   const given = toTasks(model, options.prompts, { metric, corrupted: false });
   const tasks = twinned(given);
@@ -190,7 +192,9 @@ export function ask(model: Model, options: AskedParts): Omit<ComponentGameOption
   const lengths = new Set(tasks.map((task) => task.tokens.length));
   const length = lengths.size === 1 ? tasks[0].tokens.length : undefined;
   const parts =
-    typeof players === 'string' ? parsePlayers(players, model.config, { layers: options.layers, length }) : players;
+    typeof players === 'string'
+      ? parseModelPlayers(players, model.config, { layers: options.layers, length })
+      : players;
   const data = ablation === undefined ? options.meanPrompts !== undefined || tasks.length > 1 : ablation.needs.data;
   return { players: parts, tasks, metric, rescale, meanOver: data ? meanRows(model, options, tasks) : undefined };
 }
@@ -207,13 +211,13 @@ function meanRows(model: Model, { meanPrompts }: AskedParts, tasks: readonly Tas
   return meanPrompts.map(({ prompt }) => toSequences(model, prompt)[0]);
 }
 
-function taskFacts({ tasks, metric, ablation, rescale, players }: ComponentGameOptions): Result['task'] {
+function taskFacts({ tasks, metric, ablation, rescale, players }: ModelGameOptions): Result['task'] {
   return {
     prompts: tasks.map(({ text: { prompt, ...texts }, strTokens }) => ({ text: prompt, tokens: strTokens, ...texts })),
     metric: metric.name,
     units: metric.unit,
     ablation: rescale === true ? `rescaled ${ablation.name}` : ablation.name,
-    players: nameParts(players),
+    players: nameModelPlayers(players),
   };
 }
 
@@ -231,7 +235,7 @@ function pilotFacts({ ablation, why, tried, rows }: Choice, floor: number): Resu
 
 /** What the pilot and the prompts say against the question. */
 function findingsOf(
-  { tasks, metric }: ComponentGameOptions,
+  { tasks, metric }: ModelGameOptions,
   choice: Choice,
   behaviour: Behaviour | undefined,
   narrow = false,
@@ -248,10 +252,7 @@ function findingsOf(
 }
 
 /** What was asked for, with defaults filled in, as JSON. */
-function optionsForRecord(
-  asked: ComponentGameOptions,
-  options: FindCircuitsOptions,
-): Readonly<Record<string, unknown>> {
+function optionsForRecord(asked: ModelGameOptions, options: FindCircuitsOptions): Readonly<Record<string, unknown>> {
   const { players = 'heads', layers, budget = 1024, heldOut = 512, target = 0.9, seed = 0, adaptive, solver } = options;
   return {
     players: typeof players === 'string' ? players : players.map(({ name }) => name).join(','),

@@ -63,6 +63,8 @@ export {
   type ComponentGame,
   type ComponentGameOptions,
 } from './lens/components/component-game.ts';
+export { createEdgeGame, type EdgeGame, type EdgeGameOptions } from './lens/components/edges/edge-game.ts';
+export { parseEdges, type EdgePlayer } from './lens/components/edges/edge-players.ts';
 export { ABSENCES, type Absence } from './lens/tokens/absences.ts';
 export { createPromptGame, type PromptGame, type PromptGameOptions } from './lens/tokens/prompt-game.ts';
 export { toPlayers, type PlayedText } from './lens/tokens/text-players.ts';
@@ -140,6 +142,8 @@ export { formatResult, parseResult, type Result } from './report/result.ts';
 export { terminalReport } from './report/terminal.ts';
 export {
   attributionPatching,
+  eapIg,
+  activationPatching,
   expectedGradients,
   integratedGradients,
   RANKINGS,
@@ -147,5 +151,6 @@ export {
   type Interpolated,
   type Ranking,
   type RankingName,
+  type Traversed,
 } from './attribution/rankings.ts';
 export { narrow, type Narrowed, type NarrowedSet, type NarrowOptions } from './attribution/narrow.ts';

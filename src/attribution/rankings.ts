@@ -8,13 +8,13 @@
 import { closest, fail } from '../errors.ts';
 import { GRADIENT_ROWS, type Game, type GradientOptions, type MaskGradients } from '../game.ts';
 import type { Keep } from '../keep.ts';
-import { emptyMasks, masksFromMembers, type Masks } from '../masks.ts';
+import { allButOne, concatMasks, emptyMasks, masksFromMembers, type Masks } from '../masks.ts';
 import { createRandom } from '../random.ts';
 import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { uniformMasks } from '../uniform-masks.ts';
 
 export interface Ranking {
-  /** 'attribution patching', 'integrated gradients', 'expected gradients'. */
+  /** 'attribution patching', 'integrated gradients', ... */
   readonly name: string;
   /** What keeping each player is estimated to add to f, [n], in units of f. */
   readonly scores: Float64Array;
@@ -31,9 +31,19 @@ export interface Interpolated extends Game {
   readonly gradientsAt: (m: Float32Array, options?: GradientOptions) => Promise<MaskGradients>;
 }
 
+/** One over edges, that knows gradients on a way of the model's activations. */
+export interface Traversed extends Game {
+  /** Every player's score, [n], and at how many points of the way a prompt was differentiated. */
+  readonly slopesAlong: (
+    path: 'inputs' | 'activations',
+    steps: number,
+    options?: Pick<GradientOptions, 'signal'>,
+  ) => Promise<{ readonly slopes: Float64Array; readonly points: number }>;
+}
+
 /**
  * Attribution patching: the gradient where everything is kept, or (`at: 'ablated'`) where nothing is.
- * Source: Nanda, Attribution Patching: Activation Patching At Industrial Scale (2023); for edges Syed, Rager, Conmy,
+ * Source: Nanda, Attribution Patching: Activation Patching At Industrial Scale (2023); over edges it is EAP, Syed, Rager, Conmy,
  * Attribution Patching Outperforms Automated Circuit Discovery (arXiv 2310.10348).
  * @throws 'input' for a game without gradients.
  */
@@ -52,7 +62,7 @@ export async function attributionPatching(
  * Integrated gradients over masks: the mean gradient on the straight way from everything ablated to everything kept, at the middles
  * of `steps` parts of it; scores add up to f(all) - f(none) as steps grow. All players move together here, each from its baseline
  * to what the model as it then is computes; EAP-IG (Hanna, Pezzelle, Belinkov, arXiv 2403.17806) moves inputs, or one node's
- * activation at a time, and its scores differ.
+ * activation at a time (eapIg), and its scores differ.
  * Source: Sundararajan, Taly, Yan, Axiomatic Attribution for Deep Networks (arXiv 1703.01365).
  * @throws 'input' for a game that has no gradients between masks, or no step.
  */
@@ -106,6 +116,53 @@ export async function expectedGradients(
 }
 
 /**
+ * EAP-IG of edges: (sender - its baseline) · the gradient where the receiver reads, averaged over `steps` points of a path on which
+ * the embedding moves (`inputs`), or what one sender site after the other writes (`activations`). Scores have the sign that EAP-IG
+ * gives with the loss -f: positive where keeping the edge raises f.
+ * Source: Hanna, Pezzelle, Belinkov, Have Faith in Faithfulness (arXiv 2403.17806).
+ * @throws 'input' for a game that is not over edges, and no step.
+ */
+export async function eapIg(
+  game: Game,
+  {
+    path = 'inputs',
+    steps = 5,
+    signal,
+  }: {
+    readonly path?: 'inputs' | 'activations';
+    readonly steps?: number;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
+): Promise<Ranking> {
+  const name = `EAP-IG ${path}`;
+  if (!Number.isInteger(steps) || steps < 1)
+    throw fail('input', name, `${steps} steps; a whole number >= 1 is needed.`);
+  const along = (game as Partial<Traversed>).slopesAlong;
+  if (along === undefined)
+    throw fail(
+      'input',
+      name,
+      `ranks edges by gradients, and the game "${game.name}" is not over edges, or its metric has none; use --players edges.`,
+    );
+  const { slopes, points } = await along(path, steps, { signal });
+  return { name, scores: slopes, cost: GRADIENT_ROWS * points };
+}
+
+/**
+ * Exact activation patching: f(all) - f(all but i), one mask a player.
+ * Source: the quantity that attribution patching estimates; over edges, `exact` of Hanna, Pezzelle, Belinkov (arXiv 2403.17806).
+ */
+export async function activationPatching(
+  game: Game,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Ranking> {
+  const n = game.players.length;
+  const all = masksFromMembers(n, [Array.from({ length: n }, (_, i) => i)]);
+  const values = await game.value(concatMasks([all, allButOne(n)]), { signal });
+  return { name: 'activation patching', scores: values.subarray(1).map((value) => values[0] - value), cost: n + 1 };
+}
+
+/**
  * The ranking as an additive answer, F({i}) = -score/2: what `rivals` of circuits and removal curves take. `base` is what it
  * answers with nobody kept, default 0; circuits ask only for differences.
  */
@@ -118,18 +175,27 @@ export function spectrumOfRanking({ scores }: Pick<Ranking, 'scores'>, base = 0)
 /** What a ranking may draw on: a game with gradients, and one with gradients between masks. */
 export interface RankingInput {
   readonly game: Game;
-  readonly between: () => Interpolated;
+  readonly between: () => Interpolated & Partial<Traversed>;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-export type RankingName = 'attribution-patching' | 'integrated-gradients' | 'expected-gradients';
+export type RankingName =
+  | 'attribution-patching'
+  | 'integrated-gradients'
+  | 'expected-gradients'
+  | 'eap-ig-inputs'
+  | 'eap-ig-activations'
+  | 'activation-patching';
 
 /** The rankings by name. */
 export const RANKINGS: Readonly<Record<RankingName, (input: RankingInput) => Promise<Ranking>>> = {
   'attribution-patching': ({ game, signal }) => attributionPatching(game, { signal }),
   'integrated-gradients': ({ between, signal }) => integratedGradients(between(), { signal }),
   'expected-gradients': ({ game, seed, signal }) => expectedGradients(game, { seed, signal }),
+  'eap-ig-inputs': ({ between, signal }) => eapIg(between(), { path: 'inputs', signal }),
+  'eap-ig-activations': ({ between, signal }) => eapIg(between(), { path: 'activations', signal }),
+  'activation-patching': ({ game, signal }) => activationPatching(game, { signal }),
 };
 
 /** @throws 'input' for an unknown name, with a suggestion. */

@@ -18,7 +18,7 @@ export interface ElsewhereGame extends Game, AsyncDisposable {
 /** A game that was opened to be measured, here or elsewhere. */
 export type MeasuredGame = Game &
   Partial<
-    Pick<PooledGame, 'threads' | 'alone' | 'gradientsAt'> &
+    Pick<PooledGame, 'threads' | 'alone' | 'gradientsAt' | 'slopesAlong'> &
       Pick<ElsewhereGame, 'measuredBy'> &
       Disposable &
       AsyncDisposable

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from '../platform/threads.ts';
 import { openBackend } from '../open-backend.ts';
-import { createComponentGame } from '../lens/components/component-game.ts';
+import { createModelGame } from '../lens/components/model-game.ts';
 import { reportDeath, serveMasks } from './mask-threads.ts';
 import { optionsOf } from '../lens/components/question.ts';
 import type { ThreadSetting } from './pooled-game.ts';
@@ -19,7 +19,7 @@ if (parentPort !== null) {
   try {
     await openBackend(backend, { kernels });
     const model = createModel(config, parametersOfShared(weights, COPIED_BYTES), { name });
-    serveMasks(createComponentGame(model, { ...optionsOf(question), ...execution }), parentPort);
+    serveMasks(createModelGame(model, { ...optionsOf(question), ...execution }), parentPort);
   } catch (error) {
     reportDeath(error, parentPort);
   }

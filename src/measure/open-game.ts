@@ -1,11 +1,7 @@
 /**
  * The game that a study asks for, on this thread or on several: the one place that knows which lens a question belongs to.
  */
-import {
-  createComponentGame,
-  type ComponentGame,
-  type ComponentGameOptions,
-} from '../lens/components/component-game.ts';
+import { createModelGame, type ModelGame, type ModelGameOptions } from '../lens/components/model-game.ts';
 import { isPlain, optionsOf } from '../lens/components/question.ts';
 import { createPromptGame, type PromptGame } from '../lens/tokens/prompt-game.ts';
 import { promptOptionsOf } from '../lens/tokens/question.ts';
@@ -22,7 +18,7 @@ export interface Execution {
 }
 
 /** A game that owns what it measures with. */
-export type OpenedGame = ComponentGame & Partial<Pick<PooledGame, 'threads' | 'alone'>>;
+export type OpenedGame = ModelGame & Partial<Pick<PooledGame, 'threads' | 'alone'>>;
 
 /**
  * Makes the game of `question` over `model`; the caller disposes it (the model stays the caller's).
@@ -39,14 +35,14 @@ export function openGame(question: Question, model: Model, execution: Execution 
   }
 }
 
-/** The component game of `options`. Backends that use every core themselves, and what only a program knows, have this thread. */
+/** The game over parts or edges of `options`. Backends that use every core themselves, and what only a program knows, have this thread. */
 export function openComponents(
-  options: ComponentGameOptions,
+  options: ModelGameOptions,
   model: Model,
   { batchSize, threads = 'auto' }: Execution,
 ): OpenedGame {
   const own = { ...options, batchSize };
   return threads === 1 || (threads === 'auto' && (!canPool() || !isPlain(options)))
-    ? createComponentGame(model, own)
+    ? createModelGame(model, own)
     : createPooledGame(model, own, { threads });
 }

@@ -16,13 +16,8 @@ import { hasFused } from '../model/forward/fused.ts';
 import type { Model } from '../model/model.ts';
 import { shareWeights, type SharedWeights } from '../model/weights/shared-weights.ts';
 import { cores, freeMemory, startThread } from '../platform/threads.ts';
-import {
-  createComponentGame,
-  reporter,
-  type ComponentGame,
-  type ComponentGameOptions,
-  type Reporter,
-} from '../lens/components/component-game.ts';
+import { reporter, type Reporter } from '../lens/components/masked-game.ts';
+import { createModelGame, type ModelGame, type ModelGameOptions } from '../lens/components/model-game.ts';
 import { isPlain, questionOf } from '../lens/components/question.ts';
 import type { ComponentsQuestion } from '../study.ts';
 import { createMaskThreads, type MaskThreads, type TakePart, type Wanted } from './mask-threads.ts';
@@ -36,10 +31,10 @@ export interface ThreadSetting {
   readonly config: ModelConfig;
   readonly weights: SharedWeights;
   readonly question: ComponentsQuestion;
-  readonly execution: Pick<ComponentGameOptions, 'batchSize' | 'byteLimit' | 'stateBytes' | 'without'>;
+  readonly execution: Pick<ModelGameOptions, 'batchSize' | 'byteLimit' | 'stateBytes' | 'without'>;
 }
 
-export interface PooledGame extends ComponentGame {
+export interface PooledGame extends ModelGame {
   /** Threads that computed so far: 1 while it was this one alone. */
   readonly threads: number;
   /** Why `auto` stayed on this thread although threads were wanted. */
@@ -76,13 +71,13 @@ export function canPool(): boolean {
 }
 
 /**
- * createComponentGame on threads; the same answers up to rounding. The caller disposes it, which ends the threads (the model stays the caller's).
+ * createModelGame on threads; the same answers up to rounding. The caller disposes it, which ends the threads (the model stays the caller's).
  *
- * @throws as createComponentGame; 'backend' where the backend has cores to itself already; 'input' for a metric that is not one by name.
+ * @throws as createModelGame; 'backend' where the backend has cores to itself already; 'input' for a metric that is not one by name.
  */
 export function createPooledGame(
   model: Model,
-  options: ComponentGameOptions,
+  options: ModelGameOptions,
   { threads = 'auto', worthMs = WORTH_MS }: PoolOptions = {},
 ): PooledGame {
   if (threads !== 'auto' && (!Number.isInteger(threads) || threads < 1))
@@ -100,7 +95,7 @@ export function createPooledGame(
       `take metrics and ablations that are known by name, and ${options.metric.name} with ${options.ablation.name} is not; use metricOf and ablationOf, or threads 1.`,
     );
   if (threads !== 'auto') requireThreads(model, threads);
-  const here = createComponentGame(model, options);
+  const here = createModelGame(model, options);
   const { name } = here;
   const most = threads === 'auto' ? Math.min(cores(), MOST_THREADS) : threads;
   let pool: MaskThreads | undefined;
@@ -230,7 +225,9 @@ export function createPooledGame(
     },
     rowsPerMask: here.rowsPerMask,
     ordered: here.ordered,
-    ...(here.gradients === undefined ? {} : { gradients: differentiate, gradientsAt: here.gradientsAt }),
+    ...(here.gradients === undefined
+      ? {}
+      : { gradients: differentiate, gradientsAt: here.gradientsAt, slopesAlong: here.slopesAlong }),
     get threads() {
       return used;
     },
@@ -289,7 +286,7 @@ function requireThreads(model: Model, threads: number): void {
 /** Has the threads measure what is left. When one fails all stop, and the first failure is thrown. */
 async function measureOnThreads(
   pool: MaskThreads,
-  { name, players, ordered, ...sizes }: ComponentGame,
+  { name, players, ordered, ...sizes }: ModelGame,
   all: Masks,
   wanted: Wanted,
   into: Gathered,

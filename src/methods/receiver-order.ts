@@ -1,7 +1,7 @@
 /**
  * The order in which ACDC looks at players: from the output to the input.
  *
- * A part is as deep as the place in the forward pass at which it reads; what reads later comes first. Players without a place in a
+ * A part is as deep as the place in the forward pass at which it reads, an edge as its receiver; what reads later comes first. Players without a place in a
  * model (words, examples) are taken from the last to the first.
  */
 import type { Player } from '../game.ts';
@@ -35,8 +35,11 @@ function depthOf(place: Place | undefined): number {
       return STEPS * place.layer + 3;
     case 'resid_post':
       return STEPS * place.layer + 4;
+    case 'edge':
+      return place.to.kind === 'logits' ? Number.MAX_SAFE_INTEGER : depthOf(place.to);
     case 'group':
-      return Math.max(...place.parts.map(depthOf));
+    case 'edges':
+      return place.parts.reduce((deepest, part) => Math.max(deepest, depthOf(part)), -1);
     case 'embed':
       return -1;
     case 'span':

@@ -1,11 +1,8 @@
 /** Gradients of masks on threads: those of one thread, each mask told of once. */
 import { describe, expect, it } from 'vitest';
 import { ablationOf } from '../../src/lens/components/ablations.ts';
-import {
-  createComponentGame,
-  type ComponentGame,
-  type ComponentGameOptions,
-} from '../../src/lens/components/component-game.ts';
+import { createComponentGame, type ComponentGameOptions } from '../../src/lens/components/component-game.ts';
+import type { MaskedGame } from '../../src/lens/components/masked-game.ts';
 import { parsePlayers } from '../../src/lens/components/components.ts';
 import { metricOf } from '../../src/lens/metrics.ts';
 import { allMasks, concatMasks, selectRows } from '../../src/masks.ts';
@@ -43,7 +40,7 @@ function optionsOf(): {
   };
 }
 
-const gradientsOf = (game: ComponentGame) => game.gradients as NonNullable<ComponentGame['gradients']>;
+const gradientsOf = (game: MaskedGame) => game.gradients as NonNullable<MaskedGame['gradients']>;
 
 describe('gradients on threads', { timeout: 120_000 }, () => {
   for (const threads of [2, 'auto'] as const) {

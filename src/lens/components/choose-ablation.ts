@@ -10,7 +10,7 @@ import { pilot, type Pilot } from '../../pilot.ts';
 import type { Model } from '../../model/model.ts';
 import type { Task } from '../prompts.ts';
 import { ABLATIONS, type Ablation } from './ablations.ts';
-import { createComponentGame, type ComponentGameOptions } from './component-game.ts';
+import { createModelGame, type ModelGameOptions } from './model-game.ts';
 
 export interface Tried {
   readonly ablation: string;
@@ -42,7 +42,7 @@ export interface ChoiceOptions {
 /** The ablation to use for `options`, by pilots of some thirty masks each; the model stays as it is. */
 export async function chooseAblation(
   model: Model,
-  options: Omit<ComponentGameOptions, 'ablation'>,
+  options: Omit<ModelGameOptions, 'ablation'>,
   { seed, asked, narrow, signal, onProgress }: ChoiceOptions,
 ): Promise<Choice> {
   const willDo = ({ pilot: { verdict } }: Tried): boolean =>
@@ -51,7 +51,7 @@ export async function chooseAblation(
   const tried: Tried[] = [];
   let rows = 0;
   for (const ablation of candidates) {
-    const game = createComponentGame(model, { ...options, ablation });
+    const game = createModelGame(model, { ...options, ablation });
     try {
       const better = options.metric.moreIsBetter ? 1 : -1;
       const tested = await pilot(game, { seed, better, signal, onProgress });
@@ -74,7 +74,7 @@ export async function chooseAblation(
 }
 
 /** What the prompts allow, the gentlest first. Rescaling goes with zero alone. */
-function candidatesFor({ tasks, rescale, meanOver }: Omit<ComponentGameOptions, 'ablation'>): Ablation[] {
+function candidatesFor({ tasks, rescale, meanOver }: Omit<ModelGameOptions, 'ablation'>): Ablation[] {
   if (rescale === true) return [ABLATIONS.zero];
   const twins = tasks.every(
     ({ tokens, corrupted }) => corrupted?.length === tokens.length && differs(tokens, corrupted),

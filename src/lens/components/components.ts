@@ -47,7 +47,7 @@ const KEYWORDS: Readonly<Record<string, ComponentKind>> = {
   patterns: 'pattern',
 };
 
-/** What players are called together: `heads`, `MLP layers`, `neurons at single positions`, `parts`. */
+/** What parts are called together: `heads`, `MLP layers`, `neurons at single positions`, `parts`. */
 export function nameParts(players: readonly ComponentPlayer[]): string {
   const kinds = new Set(players.map(({ place }) => place.kind));
   const [kind] = kinds;
@@ -97,7 +97,13 @@ function playerOf(components: readonly Component[], name?: string): ComponentPla
 
 /** The player of a place, as a study holds it. @throws 'input' where it is no part of a model. */
 export function playerAt({ name, place }: Player): ComponentPlayer {
-  if (place === undefined || place.kind === 'span' || place.kind === 'examples')
+  if (
+    place === undefined ||
+    place.kind === 'span' ||
+    place.kind === 'examples' ||
+    place.kind === 'edge' ||
+    place.kind === 'edges'
+  )
     throw fail('input', 'players', `"${name}" is at ${place?.kind ?? 'no place'}; parts of a model are needed.`);
   return { name, place, components: (place.kind === 'group' ? place.parts : [place]).map(componentOf) };
 }

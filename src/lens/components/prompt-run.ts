@@ -197,13 +197,13 @@ function preparePrompt(
 }
 
 /** What a prompt's runs share; the caller owns it. */
-interface Held {
+export interface Held {
   readonly tokens: tf.Tensor2D;
   readonly unembed: ReturnType<typeof selectColumns> | undefined;
   readonly clean: tf.Tensor3D | undefined;
 }
 
-function heldOf(model: Model, metric: Metric, task: Task, scored: readonly number[], narrowed: boolean): Held {
+export function heldOf(model: Model, metric: Metric, task: Task, scored: readonly number[], narrowed: boolean): Held {
   const { config, parameters } = model;
   const columns = metric.columns(task);
   return tf.tidy(() => {
@@ -225,14 +225,14 @@ function orDispose<T>(owned: Disposable, make: () => T): T {
   }
 }
 
-interface Passed {
+export interface Passed {
   readonly value: tf.Tensor1D;
   /** Of each of the factors; undefined where nothing depends on them. */
   readonly gradients: readonly (tf.Tensor | undefined)[];
 }
 
-/** The values that `run` returns and their gradients; the caller owns both. */
-function passBack(factors: readonly tf.Tensor[], { name }: Metric, run: () => tf.Tensor1D): Passed {
+/** The values that `run` returns and their gradients with respect to `factors`; the caller owns both. */
+export function passBack(factors: readonly tf.Tensor[], { name }: Metric, run: () => tf.Tensor1D): Passed {
   const recording = record(run);
   try {
     const gradients = recording.gradients(recording.value, factors);

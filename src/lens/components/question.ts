@@ -1,5 +1,5 @@
 /**
- * A component game and its question: what a study, a thread or a job holds of it, and back.
+ * A game over parts or edges of a model and its question: what a study, a thread or a job holds of it, and back.
  *
  * Metrics and ablations that are not known by their names stand in the question by the hash of their source: such a game can be
  * named but not made again from its question.
@@ -10,11 +10,10 @@ import type { ComponentsQuestion } from '../../study.ts';
 import { isNamedMetric, metricOf, type Metric } from '../metrics.ts';
 import type { Task } from '../prompts.ts';
 import { ablationOf, ABLATIONS, type Ablation, type AblationName } from './ablations.ts';
-import type { ComponentGameOptions } from './component-game.ts';
-import { playerAt } from './components.ts';
+import { modelPlayersAt, type ModelGameOptions } from './model-game.ts';
 
 /** What is asked by these options; how it is measured (batch, savings) is no part of it. */
-export function questionOf(options: ComponentGameOptions): ComponentsQuestion {
+export function questionOf(options: ModelGameOptions): ComponentsQuestion {
   const { players, tasks, metric, ablation, rescale = false, meanOver } = options;
   const { data, corrupted } = ablation.needs;
   return {
@@ -38,7 +37,7 @@ export function questionOf(options: ComponentGameOptions): ComponentsQuestion {
 }
 
 /** The options that a question asks for. @throws 'input' for a metric or an ablation that is not known by its name. */
-export function optionsOf({ players, prompts, metric, ablation }: ComponentsQuestion): ComponentGameOptions {
+export function optionsOf({ players, prompts, metric, ablation }: ComponentsQuestion): ModelGameOptions {
   for (const [what, { name, definition }] of Object.entries({ metric, ablation }))
     if (definition !== null)
       throw fail(
@@ -47,7 +46,7 @@ export function optionsOf({ players, prompts, metric, ablation }: ComponentsQues
         `"${name}" is a function of somebody's program; only ones known by name can be made again.`,
       );
   return {
-    players: players.map(playerAt),
+    players: modelPlayersAt(players),
     tasks: prompts.map(taskOf),
     metric: metricOf(metric.name),
     ablation: ablationOf(ablation.name),
@@ -57,7 +56,7 @@ export function optionsOf({ players, prompts, metric, ablation }: ComponentsQues
 }
 
 /** Whether the options can be made again from their question alone. */
-export function isPlain({ metric, ablation }: Pick<ComponentGameOptions, 'metric' | 'ablation'>): boolean {
+export function isPlain({ metric, ablation }: Pick<ModelGameOptions, 'metric' | 'ablation'>): boolean {
   return isNamedMetric(metric) && isNamedAblation(ablation);
 }
 

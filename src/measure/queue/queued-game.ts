@@ -275,8 +275,13 @@ function stageOf(place: Place): number {
     case 'neuron':
     case 'mlp':
       return 2 * place.layer + 2;
+    case 'edge':
+      return place.to.kind === 'logits'
+        ? Number.MAX_SAFE_INTEGER
+        : 2 * place.to.layer + (place.to.kind === 'mlp' ? 1 : 0);
     case 'group':
-      return Math.min(...place.parts.map(stageOf));
+    case 'edges':
+      return place.parts.reduce((first, part) => Math.min(first, stageOf(part)), Number.MAX_SAFE_INTEGER);
     default:
       return 0;
   }
