@@ -92,7 +92,11 @@ export function openLedger(game: Game, log?: ValueLog): Ledger {
     const gradients = answers.gradients === undefined ? undefined : rowsOf(answers.gradients, news, n);
     const entries = {
       masks: selectRows(fresh, at),
-      values: Float64Array.from(news, (k) => answers.values[k]),
+      // A mask whose gradients come later keeps the value it has: the two passes may differ in the last bit.
+      values: Float64Array.from(news, (k) => {
+        const number = table.find(fresh, rows[k]);
+        return number === -1 ? answers.values[k] : values[number];
+      }),
       gradients,
     };
     log?.append(entries);

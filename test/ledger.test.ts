@@ -253,6 +253,25 @@ describe('a ledger', () => {
     expect('gradients' in openLedger(differentiable().game)).toBe(true);
   });
 
+  it('keeps the value of a mask whose gradients come later, with a value that differs in its last bits', async () => {
+    const { game } = differentiable();
+    const exact = game.gradients as NonNullable<Game['gradients']>;
+    const rounded: Game = {
+      ...game,
+      async gradients(masks) {
+        const { values, gradients } = await exact(masks);
+        return { values: values.map((value) => value * (1 + 2 ** -40)), gradients };
+      },
+    };
+    const logged: Entries[] = [];
+    const ledger = openLedger(rounded, { entries: () => [], append: (entries) => void logged.push(entries) });
+    const masks = allMasks(2);
+    const values = await ledger.value(masks);
+    expect((await ledger.gradients?.(masks))?.values).toEqual(values);
+    expect(logged.map((entries) => entries.values)).toEqual([values, values]);
+    expect(ledger.seen().values).toEqual(values);
+  });
+
   it('keeps gradients as it keeps values: each measured once, with its value, and logged', async () => {
     const log = memoryLog();
     const { game, asked } = differentiable();
