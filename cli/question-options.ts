@@ -28,10 +28,13 @@ export function addQuestionOptions(command: Command): Command {
     .optionsGroup('How to ablate and measure:')
     .option(
       '--players <list>',
-      'heads, mlps, attns, neurons, embed, each with @positions; or parts and groups: L0H1,MLP2,movers=L3H0+L3H1',
+      "heads, mlps, attns, neurons, embed, each with @positions; or parts and groups: L0H1,MLP2,movers=L3H0+L3H1; or edges: edges, edges:a0.*->*, 'a0.h1->a3.h2<q>', groups 'a0.h1->*'",
       'heads',
     )
-    .option('--layers <list>', 'layers that heads, mlps, attns and neurons cover, e.g. 0,2-3 (default: all)')
+    .option(
+      '--layers <list>',
+      'layers that heads, mlps, attns, neurons and (where they are read) edges cover, e.g. 0,2-3 (default: all)',
+    )
     .option(
       '--ablation <kind>',
       `auto | ${namesOf(ABLATIONS)}; auto: by a pilot, the first sound one of resample, mean, zero`,

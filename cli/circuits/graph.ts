@@ -2,9 +2,17 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { spectrumOfRanking } from '../../src/attribution/rankings.ts';
-import { eapGraphOf, importancesOf, parseEapGraph, type EapGraph, type EapShape } from '../../src/circuit/eap-graph.ts';
+import {
+  eapGraphOf,
+  importancesOf,
+  parseEapGraph,
+  type EapGraph,
+  type EapGraphOptions,
+  type EapShape,
+} from '../../src/circuit/eap-graph.ts';
 import { fail } from '../../src/errors.ts';
-import { parsePlayers } from '../../src/lens/components/components.ts';
+import { parseModelPlayers } from '../../src/lens/components/model-game.ts';
+import { kvHeads } from '../../src/model/config.ts';
 import { layoutOf } from '../../src/model/layout.ts';
 import type { Model } from '../../src/model/model.ts';
 import type { Result } from '../../src/report/result.ts';
@@ -20,11 +28,16 @@ export function shapeOf({ config }: Model): EapShape {
   };
 }
 
+/** Query heads that read one key/value head: a graph has keys and values of each. */
+export function sharingOf({ config }: Model): EapGraphOptions {
+  return { shared: config.attention.ungrouped === true ? 1 : config.nHeads / kvHeads(config) };
+}
+
 /** Writes the circuit of `result`, its players' Banzhaf values as scores. @throws 'input' without a circuit, and for players that are no nodes. */
 export function writeGraph(path: string, { players, values, circuit }: Result, model: Model): void {
   if (circuit === undefined) throw fail('input', '--graph', 'this run has no circuit to write.');
   const scores = values.map(({ banzhaf }) => banzhaf);
-  saveGraph('--graph', path, eapGraphOf(shapeOf(model), players, scores, circuit.chosen.players));
+  saveGraph('--graph', path, eapGraphOf(shapeOf(model), players, scores, circuit.chosen.players, sharingOf(model)));
 }
 
 /** @throws 'input' in the name of `option` where the file cannot be written. */
@@ -46,12 +59,12 @@ export function graphRankings(
   layers: readonly number[] | undefined,
   model: Model,
 ): Record<string, FourierSpectrum> {
-  const parts = parsePlayers(players, model.config, { layers });
+  const parts = parseModelPlayers(players, model.config, { layers });
   return Object.fromEntries(
     files.split(',').map((file) => {
       const path = file.trim();
       const graph = graphFor(model, path, jsonOf('--beside', path));
-      return [basename(path, '.json'), spectrumOfRanking({ scores: importancesOf(graph, parts) })];
+      return [basename(path, '.json'), spectrumOfRanking({ scores: importancesOf(graph, parts, sharingOf(model)) })];
     }),
   );
 }

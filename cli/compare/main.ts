@@ -18,7 +18,7 @@ import { comparisonPage } from '../../src/report/comparison-page.ts';
 import type { ComparisonRecord } from '../../src/report/comparison-record.ts';
 import { comparisonMarkdown, comparisonText } from '../../src/report/comparison-text.ts';
 import { VERSION } from '../../src/version.ts';
-import { graphFor, jsonOf, saveGraph, shapeOf } from '../circuits/graph.ts';
+import { graphFor, jsonOf, saveGraph, shapeOf, sharingOf } from '../circuits/graph.ts';
 import { createProgress, hubOptions } from '../circuits/progress.ts';
 import { meanPromptsOf, promptsOf } from '../circuits/prompts.ts';
 import { runCommand, storyOptions, whole, type Streams } from '../command.ts';
@@ -113,7 +113,10 @@ export const compareCommand = (args: readonly string[], streams: Streams): Promi
         const asked: AskedParts = { ...partsOf(flags), prompts, meanPrompts: await meanPromptsOf(flags, prompts) };
         const { players } = ask(model, asked);
         const given = namesIn(flags.beside ?? '').map((path) =>
-          givenScores(basename(path, '.json'), scoresOfGraph(graphFor(model, path, jsonOf('--beside', path)), players)),
+          givenScores(
+            basename(path, '.json'),
+            scoresOfGraph(graphFor(model, path, jsonOf('--beside', path)), players, sharingOf(model)),
+          ),
         );
         const record = await compareCircuits(model, backend, {
           ...asked,
@@ -172,14 +175,14 @@ function harmNamed(name: string): Harm {
 function truthIn(path: string, players: readonly Player[], model: Model): readonly string[] {
   const json = jsonOf('--truth', path);
   if (Array.isArray(json) && json.every((name) => typeof name === 'string')) return json;
-  return circuitOfGraph(graphFor(model, path, json), players).map((player) => players[player].name);
+  return circuitOfGraph(graphFor(model, path, json), players, sharingOf(model)).map((player) => players[player].name);
 }
 
 /** A graph of each method: its scores, and its circuit. */
 function saveGraphs(folder: string, { methods }: ComparisonRecord, players: readonly Player[], model: Model): void {
   makeFolder('--graphs', folder);
   for (const { name, scores, circuit } of methods) {
-    const graph = eapGraphOf(shapeOf(model), players, scores, circuit.players);
+    const graph = eapGraphOf(shapeOf(model), players, scores, circuit.players, sharingOf(model));
     saveGraph('--graphs', join(folder, `${name}.json`), graph);
   }
 }

@@ -4,11 +4,12 @@
  *
  * Hanna, Pezzelle, Belinkov, Have Faith in Faithfulness, arXiv 2403.17806 (their Graph.to_json); Mueller et al., MIB, arXiv
  * 2504.13151, whose circuit track takes the same files. A circuit of heads and MLPs has the edges between its nodes, and an edge
- * then has the score of its sender.
+ * then has the score of its sender; a circuit of edges has those, and the nodes that one of them meets.
  */
 import { z } from 'zod';
 import { fail } from '../errors.ts';
 import type { Player } from '../game.ts';
+import type { EdgePlace } from '../place.ts';
 
 /** The shape of a model, by TransformerLens's names. */
 const shape = z.object({
@@ -93,22 +94,54 @@ export function eapNodeOf({ place }: Player): string | undefined {
   return place.kind === 'embed' ? 'input' : undefined;
 }
 
+export interface EapGraphOptions {
+  /** Query heads that read one key/value head, where players are edges; default 1. */
+  readonly shared?: number | undefined;
+}
+
 /**
- * The graph of a circuit over heads and MLPs: nodes that are no players are in it.
- * @throws 'input' for a player that is no node.
+ * The edges that a player over edges is, by name; keys and values that `shared` query heads read are an edge of each of them.
+ * Undefined for another player. @throws 'input' for an edge at one position.
+ */
+export function eapEdgesOf({ name, place }: Player, { shared = 1 }: EapGraphOptions = {}): string[] | undefined {
+  if (place?.kind !== 'edge' && place?.kind !== 'edges') return undefined;
+  return (place.kind === 'edge' ? [place] : place.parts).flatMap((edge) => {
+    if (edge.position === undefined) return edgeNames(edge, shared);
+    throw fail('input', 'graph', `"${name}" is at one position; edges of a graph are of all of them.`);
+  });
+}
+
+function edgeNames({ from, to }: EdgePlace, shared: number): string[] {
+  const sender = eapNodeOf({ name: '', place: from }) as string;
+  if (to.kind === 'logits') return [`${sender}->logits`];
+  if (to.kind === 'mlp') return [`${sender}->m${to.layer}`];
+  const copies = to.kind === 'q' ? 1 : shared;
+  return Array.from({ length: copies }, (_, c) => `${sender}->a${to.layer}.h${to.head * copies + c}<${to.kind}>`);
+}
+
+/**
+ * The graph of a circuit over heads and MLPs, or over edges: nodes, or edges, that are no players are in it.
+ * @throws 'input' for a player that is neither.
  */
 export function eapGraphOf(
   cfg: EapShape,
   players: readonly Player[],
   scores: ArrayLike<number>,
   circuit: readonly number[],
+  options: EapGraphOptions = {},
 ): EapGraph {
   const chosen = new Set(circuit);
+  if (players.some((player) => eapEdgesOf(player, options) !== undefined))
+    return graphOfEdges(cfg, players, scores, chosen, options);
   const given = new Map<string, { readonly in_graph: boolean; readonly score: number }>();
   players.forEach((player, i) => {
     const name = eapNodeOf(player);
     if (name === undefined)
-      throw fail('input', 'graph', `"${player.name}" is no node: whole heads, MLPs and the embedding are.`);
+      throw fail(
+        'input',
+        'graph',
+        `"${player.name}" is no node: whole heads, MLPs and the embedding are; edges are edges.`,
+      );
     given.set(name, { in_graph: chosen.has(i), score: scores[i] });
   });
   const of = (name: string): { readonly in_graph: boolean; readonly score: number | null } =>
@@ -126,34 +159,80 @@ export function eapGraphOf(
   };
 }
 
+function graphOfEdges(
+  cfg: EapShape,
+  players: readonly Player[],
+  scores: ArrayLike<number>,
+  chosen: ReadonlySet<number>,
+  options: EapGraphOptions,
+): EapGraph {
+  const given = new Map<string, { readonly score: number; readonly in_graph: boolean }>();
+  players.forEach((player, i) => {
+    const own = eapEdgesOf(player, options);
+    if (own === undefined)
+      throw fail('input', 'graph', `"${player.name}" is no edge; a graph is of nodes or of edges.`);
+    for (const edge of own) given.set(edge, { score: scores[i], in_graph: chosen.has(i) });
+  });
+  const edges = eapEdges(cfg).map((edge) => [edge, given.get(edge) ?? { score: 0, in_graph: true }] as const);
+  const met = new Set(edges.flatMap(([edge, { in_graph }]) => (in_graph ? edge.replace(/<.>$/, '').split('->') : [])));
+  return {
+    cfg,
+    nodes: Object.fromEntries(eapNodes(cfg).map((name) => [name, { in_graph: name === 'logits' || met.has(name) }])),
+    edges: Object.fromEntries(edges),
+  };
+}
+
 /**
  * What a graph makes of each player: its node's score or, in a graph of scored edges, the score of largest magnitude of those that
- * leave it.
- * @throws 'input' for a player that is no node of it.
+ * leave it; of an edge its score, of several the one of largest magnitude.
+ * @throws 'input' for a player that is no node of it, and no edge.
  */
-export function scoresOfGraph({ cfg, nodes, edges }: EapGraph, players: readonly Player[]): Float64Array {
+export function scoresOfGraph(
+  { cfg, nodes, edges }: EapGraph,
+  players: readonly Player[],
+  options: EapGraphOptions = {},
+): Float64Array {
   const leaving = new Map<string, number>();
   for (const [edge, { score }] of Object.entries(edges)) {
     const [from] = edge.split('->');
     if (Math.abs(score ?? 0) > Math.abs(leaving.get(from) ?? 0)) leaving.set(from, score ?? 0);
   }
-  return Float64Array.from(nodesOf(cfg, players), (name) => nodes[name]?.score ?? leaving.get(name) ?? 0);
+  const larger = (a: number, b: number): number => (Math.abs(b) > Math.abs(a) ? b : a);
+  return Float64Array.from(partsOf(cfg, players, options), (part) =>
+    typeof part === 'string'
+      ? (nodes[part]?.score ?? leaving.get(part) ?? 0)
+      : part.reduce((most, edge) => larger(most, edges[edge]?.score ?? 0), 0),
+  );
 }
 
 /** How much a graph makes of each player, as its authors rank: magnitudes of scoresOfGraph. */
-export function importancesOf(graph: EapGraph, players: readonly Player[]): Float64Array {
-  return scoresOfGraph(graph, players).map(Math.abs);
+export function importancesOf(
+  graph: EapGraph,
+  players: readonly Player[],
+  options: EapGraphOptions = {},
+): Float64Array {
+  return scoresOfGraph(graph, players, options).map(Math.abs);
 }
 
-/** The players that are in the circuit of a graph, by number. @throws 'input' for a player that is no node of it. */
-export function circuitOfGraph({ cfg, nodes }: EapGraph, players: readonly Player[]): number[] {
-  return nodesOf(cfg, players).flatMap((name, player) => (nodes[name]?.in_graph === true ? [player] : []));
+/** The players that are, with all their edges, in the circuit of a graph, by number. @throws 'input' as scoresOfGraph. */
+export function circuitOfGraph(
+  { cfg, nodes, edges }: EapGraph,
+  players: readonly Player[],
+  options: EapGraphOptions = {},
+): number[] {
+  return partsOf(cfg, players, options).flatMap((part, player) => {
+    const inside =
+      typeof part === 'string' ? nodes[part]?.in_graph === true : part.every((edge) => edges[edge]?.in_graph === true);
+    return inside ? [player] : [];
+  });
 }
 
-/** The node of every player. @throws 'input' for one that is none. */
-function nodesOf(cfg: EapShape, players: readonly Player[]): string[] {
+/** The node of every player, or its edges. @throws 'input' for one that has neither. */
+function partsOf(cfg: EapShape, players: readonly Player[], options: EapGraphOptions): (string | readonly string[])[] {
   const known = new Set(eapNodes(cfg));
   return players.map((player) => {
+    const own = eapEdgesOf(player, options);
+    if (own !== undefined) return own;
     const name = eapNodeOf(player);
     if (name !== undefined && known.has(name)) return name;
     throw fail(
