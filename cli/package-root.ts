@@ -1,15 +1,7 @@
 /** Where this package lies: the folder with models/ and package.json. */
 import { createRequire } from 'node:module';
 import { relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-/** This file is in the package's cli/ as source, in its dist/cli/ as published. */
-const ROOT = new URL(import.meta.url.endsWith('.ts') ? '../' : '../../', import.meta.url);
-
-/** Absolute path of a file of this package, given from its root. */
-export function packageFile(path: string): string {
-  return fileURLToPath(new URL(path, ROOT));
-}
+import { packageFile } from '../src/platform/package-files.ts';
 
 /** A path inside this package, given from its root, as seen from the working directory. */
 export function fromRoot(path: string): string {

@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { fail } from '../../src/errors.ts';
 import { reasonOf, run } from './child.ts';
 import { LIBRARIES } from './wheel.ts';
-import { packageFile } from '../package-root.ts';
+import { packageFile } from '../../src/platform/package-files.ts';
 
 /** The Node-API version that the package looks its addon up under, on every Node from 20 on. */
 const NODE_API = 8;

@@ -22,6 +22,11 @@ export interface CachedActivations {
 export function holdActivations(config: ModelConfig, tensors: ReadonlyMap<HookName, tf.Tensor>): CachedActivations {
   let disposed = false;
   const names = [...tensors.keys()];
+  /** The layers in which a shorthand stands for a cached name. */
+  const layersOf = (name: string): number[] =>
+    Array.from({ length: config.nLayers }, (_, l) => l).filter((l) =>
+      expand(name, l).some((full) => tensors.has(full as HookName)),
+    );
   return {
     names,
     bytes: [...tensors.values()].reduce((sum, tensor) => sum + 4 * tensor.size, 0),
@@ -33,6 +38,13 @@ export function holdActivations(config: ModelConfig, tensors: ReadonlyMap<HookNa
         const tensor = tensors.get(candidate as HookName);
         if (tensor !== undefined) return tensor;
       }
+      const layers = layer === undefined ? layersOf(name) : [];
+      if (layers.length > 0)
+        throw fail(
+          'input',
+          'cache',
+          `"${name}" is a name within a layer; say which one, get('${name}', ${layers[0]}): it was cached in ${layers.length === 1 ? 'layer' : 'layers'} ${layers.join(', ')}.`,
+        );
       throw fail(
         'input',
         'cache',

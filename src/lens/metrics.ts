@@ -114,7 +114,7 @@ export const METRICS: Readonly<Record<MetricName, Metric>> = {
         throw fail(
           'input',
           who,
-          'cross-entropy of a masked model needs a correct token; give --correct or "correct" in the prompts file.',
+          `cross-entropy of a masked model needs a correct token; give one as the prompt's "correct".`,
         );
       if (tokens.length < 2) throw fail('input', who, 'cross-entropy over a prompt needs at least 2 tokens.');
     },

@@ -113,11 +113,7 @@ export function requireTwins(tasks: readonly Task[]): void {
   tasks.forEach(({ tokens, corrupted }, i) => {
     const who = whoOf(i, tasks.length);
     if (corrupted === undefined)
-      throw fail(
-        'input',
-        who,
-        'resample ablation needs a corrupted prompt; give --corrupted or "corrupted" in the prompts file.',
-      );
+      throw fail('input', who, 'resample ablation needs a corrupted prompt; give one as its "corrupted".');
     if (corrupted.length !== tokens.length)
       throw fail(
         'input',
@@ -132,8 +128,7 @@ function whoOf(index: number, count: number): string {
 }
 
 function targetOf(model: Model, prompt: Prompt, metric: Metric, who: string): Target {
-  if (prompt.prompt === '')
-    throw fail('input', who, 'is an empty text; give one, or the id of the token to begin with (--ids, [0]).');
+  if (prompt.prompt === '') throw fail('input', who, 'is an empty text; give one, or the id of the token to begin with ([0]).');
   const tokens = encode(model, prompt.prompt, `${who}, text`, 'prompt');
   if (tokens.length > model.config.nCtx)
     throw fail('input', who, `has ${tokens.length} tokens; the context of ${model.name} holds ${model.config.nCtx}.`);

@@ -68,8 +68,8 @@ function requireFree(lock: string, who: string): void {
   const whom = state === 'here' && pid === process.pid ? 'this process' : `process ${pid} on ${host}`;
   const remedy =
     state === 'here'
-      ? 'wait for it, stop it, or choose another --out folder.'
-      : `it cannot be looked at from here: where it is gone, remove ${lock}; else choose another --out folder.`;
+      ? 'wait for it, stop it, or choose another folder.'
+      : `it cannot be looked at from here: where it is gone, remove ${lock}; else choose another folder.`;
   throw fail('log', who, `is being written by ${whom} since ${since}; ${remedy}`);
 }
 

@@ -170,7 +170,7 @@ function* linesOf(file: number, length: number, who: string): Generator<Line> {
     long += bytes.length - start;
     if (long > LONGEST)
       throw number === 0
-        ? fail('log', who, 'does not begin with a run-log header; choose another --out folder or remove the file.')
+        ? fail('log', who, 'does not begin with a run-log header; choose another folder or remove the file.')
         : damaged(who, number + 1, `is longer than ${LONGEST} bytes, and no entry is`);
   }
   if (begun.length > 0) yield { bytes: Buffer.concat(begun), number: number + 1, end: position, isWhole: false };
@@ -182,9 +182,5 @@ function requireTorn(tail: Buffer, number: number, who: string): void {
 }
 
 function damaged(who: string, number: number, what: string): Error {
-  return fail(
-    'log',
-    who,
-    `line ${number} ${what}; remove that line to go on without it, or choose another --out folder.`,
-  );
+  return fail('log', who, `line ${number} ${what}; remove that line to go on without it, or choose another folder.`);
 }

@@ -20,8 +20,8 @@ import { takeLock } from './run-log-lock.ts';
 import { checkContents, piecesOf } from './run-log-reader.ts';
 
 const VERSION = 'run-log/2';
-const START_OVER = 'choose another --out folder, or remove the log to start over.';
-const NO_HEADER = 'does not begin with a run-log header; choose another --out folder or remove the file.';
+const START_OVER = 'choose another folder, or remove the log to start over.';
+const NO_HEADER = 'does not begin with a run-log header; choose another folder or remove the file.';
 
 export interface RunLog extends ValueLog {
   readonly path: string;
@@ -120,7 +120,7 @@ function requireRegular(path: string, who: string): boolean {
   if (isLink) throw fail('log', who, 'is a link to a file that is not there; a log is a regular file.');
   if (found === undefined || found.isFile()) return found !== undefined;
   const what = found.isDirectory() ? 'a folder' : found.isFIFO() ? 'a pipe' : 'a device';
-  throw fail('log', who, `is ${what}; a log is a regular file. Choose another --out folder.`);
+  throw fail('log', who, `is ${what}; a log is a regular file. Choose another folder.`);
 }
 
 interface Opened {
@@ -234,7 +234,7 @@ function checkHeader(line: Buffer, isWhole: boolean, wanted: Buffer, study: Stud
     throw fail(
       'log',
       who,
-      `is of version run-log/1, which does not say by which configuration its values were measured; this program reads ${VERSION}. Choose another --out folder, or remove the file.`,
+      `is of version run-log/1, which does not say by which configuration its values were measured; this program reads ${VERSION}. Choose another folder, or remove the file.`,
     );
   if (version !== VERSION) throw fail('log', who, `is of version ${version}; this program reads ${VERSION}.`);
   if (!isWhole) throw fail('log', who, `holds half a header of another run and no values; ${START_OVER}`);

@@ -448,7 +448,7 @@ describe('a hub that says no', () => {
       'a repository that is not there',
       401,
       {},
-      `hub ${REPO}@main: HUB answers 401: there is no model ${REPO} that may be read; check its name, or set HF_TOKEN if it is private or gated.`,
+      `hub ${REPO}@main: HUB answers 401: there is no model ${REPO} that may be read, and no folder of that name here; check its name, or set HF_TOKEN if it is private or gated.`,
     ],
     [
       'a gated one',
@@ -505,7 +505,7 @@ describe('a hub that says no', () => {
 
   it('that cannot be reached, is silent, or is no hub, is named', async () => {
     expect(await messageOf(locate(REPO, { endpoint: 'http://127.0.0.1:9' }))).toMatch(
-      /http:\/\/127\.0\.0\.1:9 failed 3 times: it cannot be reached \(.+\); try again later/,
+      /http:\/\/127\.0\.0\.1:9 failed 3 times: it cannot be reached \(.+\), and there is no folder .+ here; try again later/,
     );
     first(99, api, () => {});
     expect(await messageOf(locate(REPO, { timeoutMs: 50 }))).toContain('it cannot be reached (');
@@ -622,7 +622,7 @@ describe('offline', () => {
 describe('what is neither a folder nor a hub id', () => {
   it('is told what would be', async () => {
     expect(await messageOf(locateModel('no-such-folder'))).toBe(
-      'model no-such-folder: there is no such folder; pass a folder with config.json and weights, a .gguf file, or a hub id such as openai-community/gpt2.',
+      'model no-such-folder: there is no such folder; pass a folder with config.json and weights, a .gguf file, a hub id such as openai-community/gpt2, or a bundled model (induction-2l-h1, induction-2l-h2, induction-2l-h4, ioi-tiny).',
     );
     expect(await messageOf(locateModel('./no/such'))).toContain('there is no such folder');
     expect(await messageOf(locateModel('models/ioi-tinny', { endpoint: hub.endpoint }))).toBe(

@@ -345,7 +345,7 @@ describe('a failure is one line, exit code 1, and leaves nothing behind', () => 
     expect([code, err]).toEqual([
       1,
       expect.stringMatching(
-        /run log .* belongs to another run \(question\.metric\.name was "logit-diff", now "logit"\); choose another --out folder/,
+        /run log .* belongs to another run \(question\.metric\.name was "logit-diff", now "logit"\); choose another folder/,
       ),
     ]);
     expect(readFileSync(join(out, 'run-log.jsonl'), 'utf8')).toBe(log);

@@ -147,7 +147,7 @@ describe('inspect-model', () => {
   it.each([
     [
       ['no/such/model'],
-      /^model no\/such\/model: there is no such folder; pass a folder with config\.json and weights, a \.gguf file, or a hub id/,
+      /^model no\/such\/model: there is no such folder; pass a folder with config\.json and weights, a \.gguf file, a hub id/,
     ],
     [['test'], /looked for config\.json and did not find it/],
     [[], /missing required argument 'folder\|id'/],

@@ -128,6 +128,10 @@ describe('runWithCache', () => {
     expect(cache.get('post', -1).shape).toEqual([2, 8, 64]);
     expect(cache.get('ln1.hook_scale', 1).shape).toEqual([2, 8, 1]);
     expect(() => cache.get('z', 0)).toThrow(/"blocks.0.attn.hook_z" was not cached/);
+    expect(() => cache.get('pattern')).toThrow(
+      /"pattern" is a name within a layer; say which one, get\('pattern', 0\)/,
+    );
+    expect(() => cache.get('patern')).toThrow(/"patern" was not cached; the closest/);
     tf.dispose(logits);
     cache[Symbol.dispose]();
     expect(() => cache.get('hook_embed')).toThrow(/after the cache was disposed/);

@@ -41,7 +41,7 @@ const file = (name: string, text: string | Uint8Array): string => {
 describe('a prompt of text', () => {
   it('is refused where it is empty, although BOS alone would run', () => {
     expect(() => toTasks(spoken, [{ prompt: '', correct: ' a', incorrect: ' b' }], plain)).toThrow(
-      'prompt: is an empty text; give one, or the id of the token to begin with (--ids, [0]).',
+      'prompt: is an empty text; give one, or the id of the token to begin with ([0]).',
     );
   });
 

@@ -172,7 +172,7 @@ describe('one writer', () => {
     found(changes);
     const before = readFileSync(`${path}.lock`, 'utf8');
     expect(() => open()).toThrow(message);
-    expect(() => open()).toThrow(`where it is gone, remove ${path}.lock; else choose another --out folder.`);
+    expect(() => open()).toThrow(`where it is gone, remove ${path}.lock; else choose another folder.`);
     expect(readFileSync(`${path}.lock`, 'utf8')).toBe(before);
     rmSync(`${path}.lock`);
     open().close();

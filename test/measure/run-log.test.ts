@@ -269,7 +269,7 @@ describe('the run log', () => {
     [
       'half a header of another run',
       '{"spexlens":"run-log/2","hash":"0123',
-      /holds half a header of another run and no values; choose another --out folder, or remove/,
+      /holds half a header of another run and no values; choose another folder, or remove/,
     ],
     [
       'a later version',

@@ -1,11 +1,18 @@
-/** A model by name: a folder or a GGUF file on this machine, else a hub id, downloaded into the shared cache. */
+/**
+ * A model by name: a folder or a GGUF file on this machine, else a hub id, downloaded into the shared cache, or one of the small
+ * models that come with this package.
+ */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { closest, fail } from '../../errors.ts';
+import { packageFile } from '../../platform/package-files.ts';
 import { isGguf } from '../weight-files.ts';
 import { looksLikeHubId, parseHubId } from './hub-id.ts';
 import { hubSettings, type HubOptions } from './settings.ts';
 import { fetchSnapshot } from './snapshot.ts';
+
+/** The models that come with this package, each by the name of its folder. */
+const BUNDLED = packageFile('models');
 
 export interface LocatedModel {
   /** Absolute path of the folder or the GGUF file. */
@@ -15,7 +22,7 @@ export interface LocatedModel {
 }
 
 /**
- * Where the files of `model` are. What exists on disk goes before a hub id of the same spelling.
+ * Where the files of `model` are. What exists on disk goes before a hub id or a bundled model of the same spelling.
  *
  * @throws 'checkpoint' when it is neither there nor on the hub; 'input' for a malformed id; 'aborted' when stopped.
  */
@@ -24,10 +31,12 @@ export async function locateModel(model: string, options: HubOptions = {}): Prom
   if (there !== undefined) return { folder: resolve(model), name: nameOf(resolve(model)) };
   if (!looksLikeHubId(model)) {
     if (isGguf(model)) throw fail('checkpoint', `model ${model}`, 'there is no such file.');
+    const bundled = await readdir(BUNDLED).catch(() => [] as string[]);
+    if (bundled.includes(model)) return { folder: join(BUNDLED, model), name: model };
     throw fail(
       'checkpoint',
       `model ${model}`,
-      'there is no such folder; pass a folder with config.json and weights, a .gguf file, or a hub id such as openai-community/gpt2.',
+      `there is no such folder; pass a folder with config.json and weights, a .gguf file, a hub id such as openai-community/gpt2, or a bundled model (${bundled.sort().join(', ')}).`,
     );
   }
   await refusePath(model);

@@ -55,7 +55,7 @@ export async function request(ask: HubRequest, settings: HubSettings): Promise<R
     } catch (error) {
       if (error instanceof SpexlensError) throw error;
       stopIfAborted(settings, ask.who);
-      reason = `it cannot be reached (${causeOf(error)})`;
+      reason = `it cannot be reached (${causeOf(error)}), and there is no folder ${repoOf(ask)} here`;
     }
     if (attempt >= settings.retries) {
       throw fail(
@@ -176,10 +176,15 @@ async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void>
   });
 }
 
+/** `org/name` of what is asked for. */
+function repoOf({ id }: Pick<HubRequest, 'id'>): string {
+  return id.replace(/@.*/, '');
+}
+
 /** Why the hub will not: told from its X-Error-Code, else from the status. */
 function refusal(response: Response, { who, id, url }: HubRequest, { endpoint, token }: HubSettings): Error {
   const { status } = response;
-  const repo = id.replace(/@.*/, '');
+  const repo = repoOf({ id });
   const code = response.headers.get('x-error-code');
   const said = `${endpoint} answers ${status}`;
   if (code === 'GatedRepo')
@@ -200,7 +205,11 @@ function refusal(response: Response, { who, id, url }: HubRequest, { endpoint, t
       token === undefined
         ? 'check its name, or set HF_TOKEN if it is private or gated'
         : 'check its name; the token that was sent is wrong or may not read it';
-    return fail('checkpoint', who, `${said}: there is no model ${repo} that may be read; ${advice}.`);
+    return fail(
+      'checkpoint',
+      who,
+      `${said}: there is no model ${repo} that may be read, and no folder of that name here; ${advice}.`,
+    );
   }
   if (status === 403)
     return fail(

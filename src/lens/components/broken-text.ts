@@ -42,7 +42,7 @@ export function brokenText({ choice: { pilot, ablation }, behaviour, metric, nar
       const absent = absentText(behaviour, metric);
       if (narrow || absent !== undefined) return absent;
       return {
-        text: `${ends}, and ${halves}: half of the parts gone is a broken model, whose values are noise around those of none. Use another ablation: resample with corrupted prompts (--task makes them, or a pair of prompts whose answers are swapped), fewer players (--layers), or ask around what matters (--narrow).${does}`,
+        text: `${ends}, and ${halves}: half of the parts gone is a broken model, whose values are noise around those of none. Use another ablation: resample with corrupted prompts (those of a task have them, and so has a pair of prompts whose answers are swapped), fewer players (some layers only), or ask around what matters (narrow).${does}`,
         ifPredicted: `${ends}, and ${halves}: little is left with half of the parts, so most masks show a model that hardly does this. What they show is predicted all the same, with`,
       };
     }

@@ -281,6 +281,6 @@ function checkRows(model: Model, source: RowSource, n: number, readings: readonl
     throw fail(
       'input',
       'remove',
-      'leaves no token at all when every part is gone; keep some text (--keep-text, a template, BOS) or use another absence.',
+      'leaves no token at all when every part is gone; keep some text (a pattern of it, a template, BOS) or use another absence.',
     );
 }

@@ -74,7 +74,7 @@ export function unmark(marked: string): { readonly text: string; readonly spans:
 }
 
 /** Where `pattern` matches, as ranges. @throws 'input' for a pattern that is none, or matches nothing. */
-export function matchesOf(text: string, pattern: string, who = '--keep-text'): Piece[] {
+export function matchesOf(text: string, pattern: string, who = 'text to keep'): Piece[] {
   let expression: RegExp;
   try {
     expression = new RegExp(pattern, 'gu');
