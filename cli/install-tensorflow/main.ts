@@ -136,7 +136,7 @@ export const installTensorflowCommand = (args: readonly string[], streams: Strea
         say(
           'It sees no GPU. TF_CPP_MIN_LOG_LEVEL=0 in the environment makes TensorFlow say why; the driver must be one for CUDA 12.',
         );
-      say('npm ci removes it again, and so does --undo.');
+      say('npm install and npm ci take it out again, and so does --undo.');
     } finally {
       rmSync(place.staging, { recursive: true, force: true });
     }
@@ -198,8 +198,12 @@ async function install(place: Place, from: string, signal: AbortSignal, step: St
 
 /** What verify.ts found in a process of its own, or why it found nothing. */
 async function verify(signal: AbortSignal): Promise<Verified | string> {
-  const program = fileURLToPath(new URL('./verify.ts', import.meta.url));
-  const ran = await run(process.execPath, ['--import', import.meta.resolve('tsx'), program], { signal });
+  // a source in a checkout, which tsx reads; JavaScript where this is installed
+  const [ending, loader] = import.meta.url.endsWith('.ts')
+    ? ['.ts', ['--import', import.meta.resolve('tsx')]]
+    : ['.js', []];
+  const program = fileURLToPath(new URL(`./verify${ending}`, import.meta.url));
+  const ran = await run(process.execPath, [...loader, program], { signal });
   if (ran.code !== 0) return reasonOf(ran);
   const verified = JSON.parse(ran.out.trim().split('\n').at(-1) ?? '') as Verified;
   if (!verified.oneCore) return 'it has a @tensorflow/tfjs-core of its own';

@@ -1,15 +1,34 @@
 /**
  * The npm package with what it needs at run time, fetched into a folder of its own.
  *
- * `npm ci` drops the package when its install script fails, and the packages that only it needs with it. They are
- * fetched here in the versions of package-lock.json, and end up inside the package's folder, except those that our
- * node_modules has already: @tensorflow/tfjs-core above all, of which there must be one.
+ * They come in the versions of lock.json, which has maintained ones under the package's installer, and end up inside the package's
+ * folder, except those that our node_modules has already: @tensorflow/tfjs-core above all, of which there must be one.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fail } from '../../src/errors.ts';
+import { packageFile } from '../../src/platform/package-files.ts';
 import { reasonOf, run } from './child.ts';
 import { PACKAGE, PACKAGE_VERSION, type Place } from './place.ts';
+
+/** The package.json of the folder it is fetched into. */
+export const STAGED = {
+  name: 'staging',
+  private: true,
+  dependencies: { [PACKAGE]: PACKAGE_VERSION },
+  overrides: { [PACKAGE]: { tar: '^7.5.23', '@mapbox/node-pre-gyp': '^2.0.3' } },
+};
+/** Its package-lock.json; what npm writes for STAGED with `npm install --package-lock-only --omit-lockfile-registry-resolved`. */
+const LOCK = packageFile('cli/install-tensorflow/lock.json');
 
 const stage = ({ staging }: Place): string => join(staging, 'npm');
 
@@ -18,25 +37,15 @@ export const stagedFolder = (place: Place): string => join(stage(place), 'node_m
 
 /** Fetches the package, no script of it run; the result says what came. @throws 'backend' when npm cannot. */
 export async function fetchPackage(place: Place, signal: AbortSignal): Promise<string> {
-  const root = { name: 'staging', private: true, dependencies: { [PACKAGE]: PACKAGE_VERSION } };
   mkdirSync(stage(place), { recursive: true });
-  writeFileSync(join(stage(place), 'package.json'), JSON.stringify(root));
-  const lockPath = join(dirname(place.modules), 'package-lock.json');
-  const locked = existsSync(lockPath);
-  if (locked) {
-    // npm takes what it needs from the lock and forgets the rest
-    const lock = JSON.parse(readFileSync(lockPath, 'utf8')) as { packages: Record<string, object> };
-    writeFileSync(
-      join(stage(place), 'package-lock.json'),
-      JSON.stringify({ ...lock, name: root.name, packages: { ...lock.packages, '': root } }),
-    );
-  }
+  writeFileSync(join(stage(place), 'package.json'), JSON.stringify(STAGED));
+  copyFileSync(LOCK, join(stage(place), 'package-lock.json'));
   const ran = await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund'], {
     cwd: stage(place),
     signal,
   });
   if (ran.code !== 0) throw fail('backend', 'npm', `could not fetch ${PACKAGE}@${PACKAGE_VERSION} (${reasonOf(ran)}).`);
-  return `${packagesOf(join(stage(place), 'node_modules')).length} packages${locked ? ', in the versions of package-lock.json' : ''}`;
+  return `${packagesOf(join(stage(place), 'node_modules')).length} packages`;
 }
 
 /** Moves what the package needs into its folder, without what our node_modules has in the same version. */

@@ -111,7 +111,7 @@ export async function startWebgpu(
     throw fail('backend', 'webgpu', 'needs Vulkan, and no loader (libvulkan.so.1) is installed here.');
   if (hardwareOnly && !hasGpuDevice())
     throw fail('backend', 'webgpu', 'finds no GPU (no /dev/dri/renderD*, /dev/nvidia0 or /dev/dxg).');
-  const dawn = (await importOptional('webgpu', 'webgpu')) as {
+  const dawn = (await importOptional('webgpu', 'webgpu', '; npm install webgpu brings it, 132 MB')) as {
     create: (flags: string[]) => GPU;
     globals: Record<string, unknown>;
   };
@@ -166,7 +166,7 @@ export async function startWebgpu(
   };
 }
 
-async function importOptional(packageName: string, backend: string): Promise<unknown> {
+async function importOptional(packageName: string, backend: string, advice = ''): Promise<unknown> {
   try {
     return await import(packageName);
   } catch (error) {
@@ -175,7 +175,9 @@ async function importOptional(packageName: string, backend: string): Promise<unk
     throw fail(
       'backend',
       backend,
-      absent ? `the package ${packageName} is not installed.` : `the package ${packageName} does not load (${text}).`,
+      absent
+        ? `the package ${packageName} is not installed${advice}.`
+        : `the package ${packageName} does not load (${text}).`,
     );
   }
 }
