@@ -22,6 +22,7 @@ import { trainOnAll, type Trained } from './lens/examples/estimates/trained.ts';
 import type { OpenedRecipe, Recipe, RecipeSettings } from './lens/examples/recipes.ts';
 import { seedNoise, type SeedNoise } from './lens/examples/seed-noise.ts';
 import { TEST_VALUES, type TestValue } from './lens/examples/test-values.ts';
+import { inNotebook } from './notebook/progress-line.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
 import { backendFacts } from './run-facts.ts';
@@ -63,7 +64,11 @@ const MOST_SINGLE = 4096;
  * @example const result = await attributeData(backend, { train, test, recipe: RECIPES.softmax, groups: { field: 'source' } });
  * @throws SpexlensError on data that cannot be learned from, training that diverges, a budget too small, a log of another run, an abort.
  */
-export async function attributeData(backend: Backend, options: AttributeDataOptions): Promise<Result> {
+export function attributeData(backend: Backend, options: AttributeDataOptions): Promise<Result> {
+  return inNotebook(options, (told) => takeApart(backend, told));
+}
+
+async function takeApart(backend: Backend, options: AttributeDataOptions): Promise<Result> {
   const startedAt = new Date();
   const { train, test, recipe, seed = 0, signal, onProgress, value = TEST_VALUES.margin } = options;
   const settings = settingsOf(recipe, options.settings);

@@ -27,6 +27,7 @@ import { disposeMeasured, type Elsewhere, type MeasuredGame } from './measure/el
 import { identifyModel } from './model/identity.ts';
 import { tokenizerOf, type Model } from './model/model.ts';
 import { toSequences } from './model/tokens.ts';
+import { inNotebook } from './notebook/progress-line.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
 import { measureFloor } from './solve/float-floor.ts';
@@ -73,7 +74,11 @@ export interface ExplainPromptOptions extends ExplainOptions, Pick<TextPlayersOp
  * @example const result = await explainPrompt(model, backend, { prompt: 'The plot is not great. It is', answer: ' bad' });
  * @throws SpexlensError on input that cannot be used, a budget too small, a log of another run, or an abort.
  */
-export async function explainPrompt(model: Model, backend: Backend, options: ExplainPromptOptions): Promise<Result> {
+export function explainPrompt(model: Model, backend: Backend, options: ExplainPromptOptions): Promise<Result> {
+  return inNotebook(options, (told) => takeApart(model, backend, told));
+}
+
+async function takeApart(model: Model, backend: Backend, options: ExplainPromptOptions): Promise<Result> {
   const startedAt = new Date();
   const { signal, onProgress, seed = 0 } = options;
   const framed = frame(model, options);

@@ -17,6 +17,7 @@ import type { Game } from './game.ts';
 import { ledgerOf, type Ledger } from './ledger.ts';
 import { requireRoomForMasks } from './mask-room.ts';
 import { masksFromMembers } from './masks.ts';
+import { showsItself } from './showing.ts';
 import { mostMasks, type AdaptiveOptions } from './solve/adaptive.ts';
 import { autoSolver } from './solve/auto.ts';
 import { solve, type ScoredSolution } from './solve/solve.ts';
@@ -111,7 +112,7 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
   const circuit = broken ? undefined : await circuitOf(run);
   const removal = broken ? undefined : await removalOf(run);
   const findings = [...known, ...judge(scored, circuit)];
-  return { ...scored, ledger, settings, clean, ablated, circuit, removal, findings };
+  return showsItself({ ...scored, ledger, settings, clean, ablated, circuit, removal, findings });
 }
 
 /** What is measured of MANY players: fewer sets, for every one of them costs more. */

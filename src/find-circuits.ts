@@ -33,6 +33,7 @@ import { openComponents, type Execution } from './measure/open-game.ts';
 import { identifyModel } from './model/identity.ts';
 import type { Model } from './model/model.ts';
 import { toSequences } from './model/tokens.ts';
+import { inNotebook } from './notebook/progress-line.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
@@ -79,7 +80,11 @@ export interface OpenedLog extends ValueLog {
  * @example const result = await findCircuits(model, backend, { prompts, ablation: ABLATIONS.resample });
  * @throws SpexlensError on input that cannot be used, a budget too small, a log of another run, or an abort.
  */
-export async function findCircuits(model: Model, backend: Backend, options: FindCircuitsOptions): Promise<Result> {
+export function findCircuits(model: Model, backend: Backend, options: FindCircuitsOptions): Promise<Result> {
+  return inNotebook(options, (told) => takeApart(model, backend, told));
+}
+
+async function takeApart(model: Model, backend: Backend, options: FindCircuitsOptions): Promise<Result> {
   const startedAt = new Date();
   const draft = ask(model, options);
   settingsOf(options, draft.players.length); // refuses what cannot be paid for before a pilot runs
@@ -202,11 +207,7 @@ export function ask(model: Model, options: AskedParts): Omit<ModelGameOptions, '
 /** Token rows of the data set that mean ablation averages over. */
 function meanRows(model: Model, { meanPrompts }: AskedParts, tasks: readonly Task[]): readonly (readonly number[])[] {
   if (meanPrompts === undefined && tasks.length < 2)
-    throw fail(
-      'input',
-      'mean ablation',
-      'needs a data set to average over; give --mean-prompts file.jsonl, or several prompts.',
-    );
+    throw fail('input', 'mean ablation', 'needs a data set to average over; give mean prompts, or several prompts.');
   if (meanPrompts === undefined) return tasks.map(({ tokens }) => tokens);
   return meanPrompts.map(({ prompt }) => toSequences(model, prompt)[0]);
 }
@@ -246,7 +247,7 @@ function findingsOf(
   if (tasks.length === 1)
     findings.push({
       kind: 'one prompt',
-      text: 'One prompt: parts that merely favour its answer look like parts of the task. Give a pair whose answers are swapped, in which they cancel (--task makes pairs).',
+      text: 'One prompt: parts that merely favour its answer look like parts of the task. Give a pair whose answers are swapped, in which they cancel (those of a task are such pairs).',
     });
   return findings;
 }

@@ -5,6 +5,8 @@
  * spexlens/solvers (SPEX and the proxies part by part), spexlens/model (the forward pass, parameters, families),
  * spexlens/checkpoint (files), spexlens/rasp (programs whose circuits are known).
  */
+import './notebook/self-showing.ts';
+
 export { SpexlensError, type ErrorKind } from './errors.ts';
 export { createRandom, type Random } from './random.ts';
 export { VERSION } from './version.ts';
@@ -44,8 +46,16 @@ export {
 } from './hooks/heads/head-circuits.ts';
 export { headRoles, HEAD_ROLES, roleOf, type HeadRole, type RoleScores } from './hooks/heads/head-roles.ts';
 export { attentionPatterns, type AttentionPattern } from './hooks/heads/attention-patterns.ts';
+export { attention, type Attention, type HeadPattern } from './hooks/heads/attention.ts';
 export { detectHeads, HEAD_KINDS, type HeadKind, type HeadScores } from './hooks/heads/head-detector.ts';
 export { generate, generateSteps, type GenerateOptions, type Generation } from './hooks/generate.ts';
+export {
+  runWithGradients,
+  type BackwardHook,
+  type GradientRun,
+  type GradientRunOptions,
+  type LogitsMetric,
+} from './hooks/gradients.ts';
 export { runWithCache, runWithHooks, type Hook, type HookFunction, type NameFilter } from './hooks/run.ts';
 
 // "what if these parts were missing?" becomes a game
@@ -140,6 +150,9 @@ export { comparisonMarkdown, comparisonText } from './report/comparison-text.ts'
 export { renderReport } from './report/html.ts';
 export { formatResult, parseResult, type Result } from './report/result.ts';
 export { terminalReport } from './report/terminal.ts';
+export { mimeBundle } from './notebook/mime-bundle.ts';
+export { show } from './notebook/show.ts';
+export { type MimeBundle } from './showing.ts';
 export {
   attributionPatching,
   eapIg,

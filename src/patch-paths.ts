@@ -10,6 +10,7 @@ import { createPathGame, parseReceivers } from './lens/components/path-game.ts';
 import { allButOne } from './masks.ts';
 import { identifyModel } from './model/identity.ts';
 import type { Model } from './model/model.ts';
+import { inNotebook } from './notebook/progress-line.ts';
 import { endsOf, patchedRuns, recordOfRuns, type PatchedRuns } from './patch-sweep.ts';
 import type { PatchAxis, PatchRecord } from './report/patch-record.ts';
 import type { OwnStudy } from './study.ts';
@@ -31,11 +32,15 @@ export interface PathPatchOptions extends PatchedRuns {
  * @example const paths = await patchPaths(model, backend, { clean, corrupted, correct: ' Mary', incorrect: ' John', receivers: 'L9H6.q,L9H9.q' });
  * @throws 'input' as patchSweep, and for parts that cannot send or receive; 'aborted'.
  */
-export async function patchPaths(
+export function patchPaths(
   model: Model,
   backend: Pick<Backend, 'name'>,
   options: PathPatchOptions,
 ): Promise<PatchRecord> {
+  return inNotebook(options, (told) => patch(model, backend, told));
+}
+
+async function patch(model: Model, backend: Pick<Backend, 'name'>, options: PathPatchOptions): Promise<PatchRecord> {
   const { senders: kind = 'heads', receivers, direct, layers, openLog, signal, batchSize } = options;
   const runs = patchedRuns(model, options);
   const { metric, tasks } = runs;

@@ -21,6 +21,7 @@ import { allButOne, masksFromMembers } from './masks.ts';
 import { openComponents, type Execution } from './measure/open-game.ts';
 import { identifyModel } from './model/identity.ts';
 import type { Model } from './model/model.ts';
+import { inNotebook } from './notebook/progress-line.ts';
 import { PATCH_SCHEMA, type PatchAxis, type PatchRecord } from './report/patch-record.ts';
 import { STUDY_VERSION, type Study } from './study.ts';
 
@@ -81,11 +82,15 @@ const MOST_PLAYERS = 8192;
  * @example const sweep = await patchSweep(model, backend, { clean, corrupted, correct: ' Mary', incorrect: ' John', what: 'resid_pre' });
  * @throws 'input' for prompts that do not fit each other, places that the model has not, answers that a metric lacks; 'aborted'.
  */
-export async function patchSweep(
+export function patchSweep(
   model: Model,
   backend: Pick<Backend, 'name'>,
   options: PatchSweepOptions,
 ): Promise<PatchRecord> {
+  return inNotebook(options, (told) => sweep(model, backend, told));
+}
+
+async function sweep(model: Model, backend: Pick<Backend, 'name'>, options: PatchSweepOptions): Promise<PatchRecord> {
   const { what, layers } = options;
   if (!Object.hasOwn(KINDS, what))
     throw fail('input', 'patchSweep', `"${String(what)}" cannot be patched; there are ${PATCHED.join(', ')}.`);

@@ -19,6 +19,7 @@ const SEAMS = [
   'mask-room',
   'keep',
   'uniform-masks',
+  'showing',
   'place',
   'game',
   'account',
@@ -33,6 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   awaited: ['errors'],
   version: [],
   frozen: [],
+  showing: ['errors'],
   platform: ['errors'],
   random: ['errors'],
   masks: ['errors'],
@@ -51,7 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   backend: ['errors', 'platform', 'kernels'],
   checkpoint: ['errors', 'platform'],
   tokenizer: ['errors', 'awaited', 'platform', 'checkpoint'],
-  model: ['errors', 'awaited', 'platform', 'random', 'study', 'checkpoint', 'tokenizer'],
+  model: ['errors', 'awaited', 'showing', 'platform', 'random', 'study', 'checkpoint', 'tokenizer'],
   hooks: [...SEAMS, 'backend', 'model', 'tokenizer'],
   train: ['errors', 'random'],
   rasp: ['errors', 'random'],
@@ -70,9 +72,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'explain-on-thread': [...SEAMS, 'solve', 'circuit', 'explain'],
   'explain-worker': [...SEAMS, 'solve', 'circuit', 'explain', 'explain-on-thread'],
   report: [...SEAMS, 'spectrum', 'circuit', 'explain', 'evaluation', 'compare-methods'],
+  notebook: [...SEAMS, 'spectrum', 'model', 'hooks', 'solve', 'circuit', 'explain', 'report'],
   'run-facts': [...SEAMS, 'backend', 'model', 'measure', 'explain', 'report'],
 };
-const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'train', 'lens', 'measure'];
+/** Left of the game; and notebooks show tensors too. */
+const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'train', 'lens', 'measure', 'notebook'];
 /**
  * The files that put everything together: the drivers and the public API. mask-worker.ts and study-thread.ts do so in a thread, which opens
  * a backend of its own; open-backend.ts joins a backend with the forward pass that checks it.
@@ -192,6 +196,30 @@ describe('the house', () => {
         readFileSync(join(SRC, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, ''),
       ),
     );
+    expect(wrong).toEqual([]);
+  });
+
+  it('speaks of no option of the command in an error: who calls a function has none', () => {
+    const wrong = files.flatMap((file) => {
+      const text = readFileSync(join(SRC, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+      const messages = [...text.matchAll(/\bfail\(([^]*?)\);/g)].map(([, message]) => message);
+      return messages
+        .filter((message) => /(?<!llama-gguf-split )--[a-z]/.test(message))
+        .map((message) => `${file}: ${message}`);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('has numbers and files that load without TensorFlow.js', () => {
+    const seen = new Set<string>();
+    const walk = (file: string): void => {
+      if (seen.has(file)) return;
+      seen.add(file);
+      for (const next of importsOf(file).filter((s) => s.startsWith('.')))
+        walk(relative(SRC, resolve(SRC, dirname(file), next)));
+    };
+    ['spectrum/index.ts', 'solvers.ts', 'checkpoint/index.ts'].forEach(walk);
+    const wrong = [...seen].filter((file) => importsOf(file).some((s) => s.startsWith('@tensorflow')));
     expect(wrong).toEqual([]);
   });
 

@@ -11,6 +11,7 @@ import { masksFromMembers, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
 import { measureStage, type Game, type Player } from '../game.ts';
 import { ledgerOf } from '../ledger.ts';
+import { showsItself } from '../showing.ts';
 import { energyInside } from '../spectrum/energy.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
 import { autoSelector } from './enumeration.ts';
@@ -200,7 +201,7 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
   });
 
   const necessity = await leaveOneOut(chosen, (lists) => measure('members', masksFromMembers(n, lists)), share);
-  return {
+  return showsItself({
     game: game.name,
     playerCount: n,
     target,
@@ -222,7 +223,7 @@ export async function findCircuit(spectrum: FourierSpectrum, game: Game, options
     curve: measured.map(({ point }) => point),
     energyInside: energyInside(spectrum, chosen.players),
     masks: account.asked,
-  };
+  });
 }
 
 /** Faithfulness lost per member when it alone is ablated too; null for circuits of more than 64. */

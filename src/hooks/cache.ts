@@ -6,6 +6,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { HookName } from '../model/hook-points.ts';
 import type { Model } from '../model/model.ts';
+import { showsItself } from '../showing.ts';
 import { holdActivations, type CachedActivations } from './cached-activations.ts';
 import {
   accumulatedResid,
@@ -59,7 +60,7 @@ export interface ActivationCache extends CachedActivations {
 export function createCache(model: Model, tensors: ReadonlyMap<HookName, tf.Tensor>): ActivationCache {
   const activations = holdActivations(model.config, tensors);
   const run: ExplainedRun = { model, activations };
-  return {
+  return showsItself({
     ...activations,
     accumulatedResid: (options) => accumulatedResid(run, options),
     decomposeResid: (options) => decomposeResid(run, options),
@@ -70,5 +71,5 @@ export function createCache(model: Model, tensors: ReadonlyMap<HookName, tf.Tens
     logitAttrs: (stack, tokens, options) => logitAttrs(run, stack, tokens, options),
     logitAttribution: (options) => logitAttribution(run, options),
     logitLens: (options) => logitLens(run, options),
-  };
+  });
 }

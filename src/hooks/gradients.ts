@@ -32,7 +32,6 @@ import {
 /**
  * What is differentiated, as a function of the logits [batch, pos, d_vocab]: one number, or one for every row of the batch
  * (the gradient of a row is then that of its own number). Any differentiable operations of TensorFlow.js.
- * Metrics by name are made by logitsMetric.
  */
 export type LogitsMetric = ((logits: tf.Tensor3D) => tf.Tensor) | { value(logits: tf.Tensor3D): tf.Tensor };
 
@@ -62,7 +61,7 @@ export interface GradientRun {
 /**
  * The metric of a run, activations, and the metric's gradients with respect to them.
  *
- * @example using run = runWithGradients(model, prompt, logitsMetric(metricOf('logit-diff'), target), { names: 'blocks.0.attn.hook_z' });
+ * @example const run = runWithGradients(model, prompt, (logits) => tf.mean(logits), { names: 'blocks.0.attn.hook_z' });
  * @throws 'input' as runWithCache; for a metric that is not a number a row, or on which no activation has an influence; for an
  * activation that a hook or the metric cuts off; for an operation that has no gradient.
  */

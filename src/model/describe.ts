@@ -18,6 +18,7 @@ import {
 } from './config.ts';
 import { hookPoints, hookShape } from './hook-points.ts';
 import { handedOn, layoutOf, type Layout } from './layout.ts';
+import { showsItself } from '../showing.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export interface HookRow {
@@ -67,7 +68,7 @@ export function describeModel({
     ({ hook, shape, formula }) => `${hook.padEnd(width('hook'))}  ${shape.padEnd(width('shape'))}  ${formula}`,
   );
   const all = [...facts, ...notes];
-  return { facts: all, hooks, text: [...all, '', ...table, ''].join('\n') };
+  return showsItself({ facts: all, hooks, text: [...all, '', ...table, ''].join('\n') });
 }
 
 function normsText(config: ModelConfig): string {

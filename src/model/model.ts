@@ -23,6 +23,7 @@ import {
 import { interpretCheckpoint } from './weights/interpret-checkpoint.ts';
 import { readParameters, requireRoom } from './weights/read-parameters.ts';
 import { createTokenizer, loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { showsItself } from '../showing.ts';
 import { requireTokenizerFits } from './beyond-embedding.ts';
 
 export interface Model {
@@ -59,7 +60,8 @@ export interface LoadOptions {
 
 /**
  * Loads a model onto the current backend.
- * @param model a folder, a GGUF file, or a hub id: `org/name` or `org/name@revision`.
+ * @example const model = await loadModel('ioi-tiny');
+ * @param model a folder, a GGUF file, a hub id (`org/name` or `org/name@revision`), or a model that comes along: `ioi-tiny`.
  * @throws 'checkpoint' when something is missing, damaged, of an unknown architecture or of the wrong shape;
  * 'backend' when none is open, and for a storage that the current one does not have; 'input' for one that cannot hold a weight.
  */
@@ -120,7 +122,7 @@ export function createModel(
     if (String(given.shape) !== String(shape))
       throw fail('input', 'createModel', `parameter ${name} is [${given.shape.join()}]; [${shape.join()}] is needed.`);
   }
-  return {
+  return showsItself({
     name: origin.name,
     folder: origin.folder,
     config,
@@ -131,7 +133,7 @@ export function createModel(
     unusedTensors: origin.unusedTensors ?? [],
     notes: origin.notes ?? [],
     [Symbol.dispose]: () => disposeParameters(parameters, `model ${origin.name}`),
-  };
+  });
 }
 
 /**
@@ -140,11 +142,11 @@ export function createModel(
  * disposing it frees nothing.
  */
 export function withUngroupedHeads(model: Model): Model {
-  return {
+  return showsItself({
     ...model,
     config: { ...model.config, attention: { ...model.config.attention, ungrouped: true } },
     [Symbol.dispose]: () => undefined,
-  };
+  });
 }
 
 /** The model's tokenizer. @throws when its folder has none. */

@@ -15,6 +15,7 @@ import { gradspexSolver } from '../proxy/gradients/gradspex.ts';
 import { proxyspexSolver } from '../proxy/proxyspex.ts';
 import { stackSolver } from '../proxy/stack.ts';
 import { createRandom } from '../random.ts';
+import { showsItself } from '../showing.ts';
 import type { Solution, SolveOptions, Solver } from '../solver.ts';
 import { exactSolver } from '../spectrum/exact.ts';
 import { isFair, type Keep } from '../keep.ts';
@@ -68,6 +69,10 @@ export function solverOf(name: string): Solver {
 
 /** Solves `game` within the budget and scores the answer on held-out masks. */
 export async function solve(game: Game, options: ScoreOptions): Promise<ScoredSolution> {
+  return showsItself(await solveAndScore(game, options));
+}
+
+async function solveAndScore(game: Game, options: ScoreOptions): Promise<ScoredSolution> {
   if (options.adaptive !== undefined) return solveToTarget(ledgerOf(game), options, options.adaptive);
   const ledger = ledgerOf(game);
   const account = ledger.account(options.budget);

@@ -8,6 +8,7 @@
 import { isKept, maskColumns, type Masks } from '../masks.ts';
 import { fail } from '../errors.ts';
 import { characterOf, checkKeep, isFair, type Keep } from '../keep.ts';
+import { showsItself } from '../showing.ts';
 
 export type Basis = 'fourier' | 'moebius' | 'or';
 
@@ -60,7 +61,7 @@ export function createSpectrum<B extends Basis>(
     seen.add(key);
   }
   list.sort(compareTerms);
-  return isFair(keep) ? { basis, players, terms: list } : { basis, players, keep, terms: list };
+  return showsItself(isFair(keep) ? { basis, players, terms: list } : { basis, players, keep, terms: list });
 }
 
 /** A set as a map key: its players joined by commas, '' for ∅. */

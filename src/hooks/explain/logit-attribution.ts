@@ -12,6 +12,7 @@ import { hasFinalNorm } from '../../model/config.ts';
 import { activate, linear } from '../../model/forward/layers.ts';
 import { tokenizerOf } from '../../model/model.ts';
 import { columnsOf, tensorOf } from '../../model/weights/parameters.ts';
+import { showsItself } from '../../showing.ts';
 import { decomposeResid, fullResidDecomposition, neuronsOf } from './decompositions.ts';
 import { frozenNorm, normBias, residualAt, tidied, type ExplainedRun, type Where } from './explained-run.ts';
 import { residualParts } from './residual-parts.ts';
@@ -51,7 +52,7 @@ export function logitAttrs(
 /** Where a logit comes from, part by part. @throws 'input' for parts that were not cached, and tokens the model has not. */
 export function logitAttribution(run: ExplainedRun, options: AttributionOptions): LogitAttribution {
   const { by, tokens, incorrectTokens, ...where } = options;
-  return tidied(() => {
+  const attribution = tidied((): LogitAttribution => {
     const { labels, stack } =
       by === 'layers' ? decomposeResid(run, where) : fullResidDecomposition(run, { ...where, mlpsWhole: true });
     const toward = directions(run, stack.shape, tokens, incorrectTokens);
@@ -80,6 +81,7 @@ export function logitAttribution(run: ExplainedRun, options: AttributionOptions)
       ]),
     };
   });
+  return showsItself(attribution);
 }
 
 /** Neurons of every layer, a few at a time: whole they would take d_mlp times the stream. */

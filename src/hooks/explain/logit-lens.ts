@@ -6,6 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import { forward } from '../../model/forward/forward.ts';
+import { showsItself } from '../../showing.ts';
 import { accumulatedResid, type AccumulatedOptions } from './decompositions.ts';
 import type { ExplainedRun } from './explained-run.ts';
 
@@ -64,7 +65,7 @@ export async function logitLens(run: ExplainedRun, options: LogitLensOptions = {
   } finally {
     stack.dispose();
   }
-  return { labels, top };
+  return showsItself({ labels, top });
 }
 
 /** The k largest logits, largest first; of equal ones the lower id. */

@@ -8,6 +8,7 @@ import { fail } from '../../errors.ts';
 import type { HookName } from '../../model/hook-points.ts';
 import type { Model } from '../../model/model.ts';
 import { toTokens, type BatchOptions, type Input } from '../../model/tokens.ts';
+import { showsItself } from '../../showing.ts';
 import { runWithCache } from '../run.ts';
 
 export const HEAD_KINDS = ['previous-token', 'duplicate-token', 'induction'] as const;
@@ -67,7 +68,7 @@ export async function detectHeads(
       cache[Symbol.dispose]();
     }
   }
-  return { layers, heads, values };
+  return showsItself({ layers, heads, values });
 }
 
 /** Where a kind of head looks in `tokens`, [q_pos · k_pos] of 0 and 1. */
