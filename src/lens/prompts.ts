@@ -128,7 +128,8 @@ function whoOf(index: number, count: number): string {
 }
 
 function targetOf(model: Model, prompt: Prompt, metric: Metric, who: string): Target {
-  if (prompt.prompt === '') throw fail('input', who, 'is an empty text; give one, or the id of the token to begin with ([0]).');
+  if (prompt.prompt === '')
+    throw fail('input', who, 'is an empty text; give one, or the id of the token to begin with ([0]).');
   const tokens = encode(model, prompt.prompt, `${who}, text`, 'prompt');
   if (tokens.length > model.config.nCtx)
     throw fail('input', who, `has ${tokens.length} tokens; the context of ${model.name} holds ${model.config.nCtx}.`);
