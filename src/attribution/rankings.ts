@@ -142,7 +142,7 @@ export async function eapIg(
     throw fail(
       'input',
       name,
-      `ranks edges by gradients, and the game "${game.name}" is not over edges, or its metric has none; use --players edges.`,
+      `ranks edges by gradients, and the game "${game.name}" is not over edges, or its metric has none; take edges as players.`,
     );
   const { slopes, points } = await along(path, steps, { signal });
   return { name, scores: slopes, cost: GRADIENT_ROWS * points };
