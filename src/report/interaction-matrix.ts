@@ -10,7 +10,7 @@ import type { Drawn } from './drawn.ts';
 import { markup, px, trusted, type Markup } from './markup.ts';
 import { color } from './palette.ts';
 import { fitText, textWidth } from './text-width.ts';
-import { joinNames, largest, meaningWords, numberFormat, percent, shareOf, unitSuffix } from './wording.ts';
+import { joinNames, largest, meaningWords, numberFormat, shareFormat, shareOf, unitSuffix } from './wording.ts';
 
 const STYLE = `
 .spex-matrix text { font: 11px system-ui, sans-serif; fill: ${color('ink')}; dominant-baseline: central; }
@@ -37,11 +37,12 @@ export function interactionMatrix(result: Drawn, limit: number): Markup {
     .map((_, k) => k)
     .filter((player) => result.players.length <= MOST_ROWS || active.has(player));
   const labels = rows.map((player) => fitText(result.players[player].name, 170));
-  const left = Math.max(70, ...labels.map((label) => textWidth(label) * 1.06 + 16));
+  const left = Math.max(84, ...labels.map((label) => textWidth(label) * 1.06 + 16));
   const top = BARS + 46;
   const width = left + shown.length * COLUMN + 10;
   const height = top + rows.length * ROW + 26;
   const format = numberFormat(largest(shown.map(({ value }) => value)), { signed: true });
+  const share = shareFormat(shown, result);
   const heights = shown.map((entry) => Math.sign(entry.value) * shareOf(entry, result));
   const circuit = new Set(result.circuit?.chosen.players);
   const lowest = Math.min(0, ...heights);
@@ -57,6 +58,7 @@ ${rows.map((player, k) => [
   k % 2 === 0 && markup`<rect class="row" x="0" y="${px(top + k * ROW)}" width="${px(width)}" height="${ROW}" rx="3"/>`,
   markup`<text class="${circuit.has(player) && 'member'} player" data-player="${player}" x="${px(left - 10)}" y="${px(rowY(player))}" text-anchor="end">${labels[k]}</text>`,
 ])}
+<text class="muted" x="${px(left - 10)}" y="${px(y(0))}" text-anchor="end">% of variance</text>
 <line class="zero" x1="${px(left)}" x2="${px(width - 10)}" y1="${px(y(0))}" y2="${px(y(0))}"/>
 ${shown.map((entry, k) => {
   const sign = entry.value > 0 ? 'above' : 'below';
@@ -69,7 +71,7 @@ ${shown.map((entry, k) => {
 <rect class="bar" x="${px(x(k) - 11)}" width="22" y="${px(Math.min(y(0), y(heights[k])))}" height="${px(Math.max(1, Math.abs(y(heights[k]) - y(0))))}"/>
 <line class="join" x1="${px(x(k))}" x2="${px(x(k))}" y1="${px(Math.min(...members))}" y2="${px(Math.max(...members))}"/>
 ${members.map((at) => markup`<circle cx="${px(x(k))}" cy="${px(at)}" r="5"/>`)}</g>`,
-    markup`<text class="muted" x="${px(x(k))}" y="${px(y(heights[k]) + (entry.value > 0 ? -8 : 9))}" text-anchor="middle">${percent(shareOf(entry, result))}</text>`,
+    markup`<text class="muted" x="${px(x(k))}" y="${px(y(heights[k]) + (entry.value > 0 ? -8 : 9))}" text-anchor="middle">${share(entry).replace(/\s%$/, '')}</text>`,
     markup`<text class="muted" x="${px(x(k))}" y="${px(height - 12)}" text-anchor="middle">${k + 1}</text>`,
   ];
 })}

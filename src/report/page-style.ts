@@ -25,7 +25,7 @@ q { quotes: "“" "”"; }
 .token { background: ${color('faint')}; border-radius: 3px; padding: 1px 4px; }
 .tokens bdi { background: ${color('faint')}; border-radius: 3px; padding: 1px 3px; margin: 0 2px 2px 0; display: inline-block; overflow-wrap: anywhere; max-width: 100%; }
 figure { margin: 22px 0 10px; }
-figcaption { font: 13.5px/1.5 system-ui, sans-serif; margin-top: 8px; max-width: 86ch; }
+figcaption { display: flow-root; font: 13.5px/1.5 system-ui, sans-serif; margin-top: 8px; max-width: 86ch; }
 figcaption b { color: ${color('ink')}; }
 .scroll { overflow-x: auto; overflow-y: hidden; }
 .scroll:focus-visible { outline: 2px solid ${color('positive')}; outline-offset: 3px; }

@@ -5,7 +5,7 @@ import type { Drawn } from './drawn.ts';
 import { markup, type Child, type Markup } from './markup.ts';
 import type { Result, ResultCircuit } from './result.ts';
 import { visible } from './story.ts';
-import { joinNames, largest, numberFormat, percent, readsAs, shareOf, unitSuffix, whole } from './wording.ts';
+import { joinNames, largest, numberFormat, percent, readsAs, shareFormat, unitSuffix, whole } from './wording.ts';
 
 const MOST_PLAYERS = 200;
 const MOST_PROMPTS = 12;
@@ -19,6 +19,7 @@ export function interactionTable({
   energy,
 }: Pick<Drawn, 'interactions' | 'task' | 'energy'>): Markup {
   const format = numberFormat(largest(interactions.map(({ value }) => value)), { signed: true });
+  const share = shareFormat(interactions, { energy });
   const plain = numberFormat(largest(interactions.map(({ value }) => value)));
   const fourier = numberFormat(largest(interactions.map((entry) => entry.fourier)), { signed: true });
   return table(
@@ -27,7 +28,7 @@ export function interactionTable({
     interactions.map((entry, k) => [
       k + 1,
       markup`<bdi>${joinNames(entry.names)}</bdi>`,
-      percent(shareOf(entry, { energy })),
+      share(entry),
       markup`<span class="${entry.value > 0 ? 'positive' : 'negative'}">${format(entry.value)}</span>${entry.standardError !== undefined && markup` <span class="muted">±${plain(entry.standardError)}</span>`}`,
       markup`<span class="option">${readsAs(entry)}</span>`,
       fourier(entry.fourier),

@@ -30,6 +30,7 @@ import {
   ordersUpTo,
   percent,
   placesOfEnergy,
+  shareFormat,
   shareOf,
   unitSuffix,
   whole,
@@ -200,11 +201,13 @@ function interactions(result: Result, colors: Colors, width: number, count: numb
   const shown = result.interactions.slice(0, count);
   if (shown.length === 0) return [heading('acting together', 'no interactions were found', colors)];
   const format = numberFormat(largest(shown.map(({ value }) => value)), { signed: true });
-  const shares = shown.map((entry) => shareOf(entry, result));
+  const share = shareFormat(shown, result);
+  const most = largest(shown.map((entry) => shareOf(entry, result)));
+  const wide = Math.max(...shown.map((entry) => share(entry).length));
   const names = shown.map((entry) => oneLine(joinNames(entry.names), Math.max(34, width - 60)));
   const column = Math.max(...names.map(columnsOf));
   const digits = Math.max(...shown.map(({ value }) => format(value).length));
-  const bars = Math.max(4, Math.min(40, width - 2 - column - 2 - 6 - 2 - digits - 2 - 16 - 1));
+  const bars = Math.max(4, Math.min(40, width - 2 - column - 2 - wide - 2 - digits - 2 - 16 - 1));
   return [
     heading(
       'acting together',
@@ -217,7 +220,7 @@ function interactions(result: Result, colors: Colors, width: number, count: numb
     ...shown.map((entry, k) => {
       const paint = entry.value > 0 ? colors.blue : colors.yellow;
       const padded = names[k] + ' '.repeat(column - columnsOf(names[k]));
-      return `  ${colors.bold(padded)}  ${percent(shares[k]).padStart(6)}  ${format(entry.value).padStart(digits)}  ${paint(readsAs(entry).padEnd(16))}${paint(bar(shares[k], largest(shares), bars))}`;
+      return `  ${colors.bold(padded)}  ${share(entry).padStart(wide)}  ${format(entry.value).padStart(digits)}  ${paint(readsAs(entry).padEnd(16))}${paint(bar(shareOf(entry, result), most, bars))}`;
     }),
   ];
 }

@@ -8,7 +8,7 @@
 import { markup, trusted, type Markup } from './markup.ts';
 import { color } from './palette.ts';
 import type { Result } from './result.ts';
-import { joinNames, largest, numberFormat, percent, readsAs, shareOf, unitSuffix } from './wording.ts';
+import { joinNames, largest, numberFormat, readsAs, shareFormat, unitSuffix } from './wording.ts';
 
 /** Interactions whose members are numbered, and whose partners are outlined. */
 export const NUMBERED = 8;
@@ -58,6 +58,7 @@ export function textView(result: Result): Markup | undefined {
   const format = numberFormat(most, { signed: true });
   const formatPair = numberFormat(largest(interactions.map(({ value }) => value)), { signed: true });
   const ranks = ranksOf(result);
+  const share = shareFormat(interactions.slice(0, NUMBERED), result);
   const title = (player: number): string => {
     const { banzhaf } = values[player];
     const own = banzhaf === 0 ? 'no effect alone in the answer' : `alone ${format(banzhaf)}${unitSuffix(result)}`;
@@ -81,7 +82,7 @@ export function textView(result: Result): Markup | undefined {
     .slice(0, NUMBERED)
     .map(
       (each) =>
-        markup`<li><bdi>${joinNames(each.names)}</bdi> ${percent(shareOf(each, result))} of the variance, <span class="${each.value > 0 ? 'positive' : 'negative'}">${formatPair(each.value)}</span> <span class="muted">${readsAs(each)}</span></li>`,
+        markup`<li><bdi>${joinNames(each.names)}</bdi> ${share(each)} of the variance, <span class="${each.value > 0 ? 'positive' : 'negative'}">${formatPair(each.value)}</span> <span class="muted">${readsAs(each)}</span></li>`,
     );
   return markup`<style>${trusted(TEXT_STYLE + partnerRules(result))}</style><div class="played" role="region" aria-label="The text">${parts.map(word)}</div>${list.length > 0 && markup`<ol class="ranked">${list}</ol>`}`;
 }

@@ -77,6 +77,15 @@ export function shareOf(
   return energy.total > 0 ? fourier ** 2 / energy.total : 0;
 }
 
+/** Shares of the variance of interactions that stand beside each other, with the same decimals: `1.08 %`. */
+export function shareFormat(
+  interactions: readonly Pick<ResultInteraction, 'fourier'>[],
+  of: { readonly energy: Pick<Result['energy'], 'total'> },
+): (interaction: Pick<ResultInteraction, 'fourier'>) => string {
+  const format = numberFormat(100 * largest(interactions.map((each) => shareOf(each, of))));
+  return (interaction) => `${format(100 * shareOf(interaction, of))}\u00a0%`;
+}
+
 /** L1H2 × L3H0. */
 export function joinNames(names: readonly string[]): string {
   return names.join(' × ');
