@@ -8,6 +8,7 @@
 import { markup, trusted, type Markup } from './markup.ts';
 import { color } from './palette.ts';
 import type { Result } from './result.ts';
+import { signedScale } from './signed-scale.ts';
 import { joinNames, largest, numberFormat, readsAs, shareFormat, unitSuffix } from './wording.ts';
 
 /** Interactions whose members are numbered, and whose partners are outlined. */
@@ -54,8 +55,8 @@ export function textView(result: Result): Markup | undefined {
   const parts = textParts(result);
   if (parts === undefined) return undefined;
   const { players, values, interactions } = result;
-  const most = largest(values.map(({ banzhaf }) => banzhaf));
-  const format = numberFormat(most, { signed: true });
+  const scale = signedScale(values.map(({ banzhaf }) => banzhaf));
+  const format = numberFormat(scale.most, { signed: true });
   const formatPair = numberFormat(largest(interactions.map(({ value }) => value)), { signed: true });
   const ranks = ranksOf(result);
   const share = shareFormat(interactions.slice(0, NUMBERED), result);
@@ -71,7 +72,7 @@ export function textView(result: Result): Markup | undefined {
   const word = ({ text, player }: TextPart): Markup => {
     if (player === undefined) return markup`<span class="kept">${text}</span>`;
     const { banzhaf } = values[player];
-    const tint = most === 0 ? 0 : Math.round((STRONGEST * Math.abs(banzhaf)) / most);
+    const tint = Math.round(STRONGEST * Math.abs(scale.at(banzhaf)));
     const sign = banzhaf > 0 ? 'up' : banzhaf < 0 ? 'down' : 'none';
     const badges = ranks[player].map(
       (rank) => markup`<sup class="${interactions[rank - 1].value > 0 ? 'positive' : 'negative'}">${rank}</sup>`,
