@@ -3,7 +3,8 @@
  *
  * A cell's colour and number are the player's Banzhaf value: the mean change of the metric by keeping it, over
  * uniform masks of the others. Players of a layer that are no heads (MLP3) get columns of their own to the right.
- * Cells of the circuit are ringed. A grid that two players share, or that has no heads, is not drawn.
+ * Where there is no room for numbers a dash marks negative cells, so that grey print loses no sign. Cells of the circuit are
+ * ringed. A grid that two players share, or that has no heads, is not drawn.
  */
 import type { Drawn } from './drawn.ts';
 import { markup, px, trusted, type Markup } from './markup.ts';
@@ -19,12 +20,15 @@ const STYLE = `
 .spex-heatmap .cell { fill: ${color('paper')}; stroke: ${color('rule')}; stroke-width: 0.75; }
 .spex-heatmap .positive { fill: ${color('positive')}; }
 .spex-heatmap .negative { fill: ${color('negative')}; }
+.spex-heatmap .minus { stroke: ${color('ink')}; stroke-width: 1.4; }
 .spex-heatmap .ring { fill: none; stroke: ${color('ink')}; }
 .spex-heatmap text.on-ink { fill: ${color('ink')}; }
 .spex-heatmap text.on-middle { fill: ${color('onMiddle')}; }
 .spex-heatmap text.on-strong { fill: ${color('onStrong')}; }
 `;
 const MOST_CELLS = 80;
+/** Ink from which a cell without a number says by a dash that it is negative. */
+const MARKED = 0.15;
 
 export interface Heatmap {
   readonly svg: Markup;
@@ -64,6 +68,11 @@ export function headHeatmap(result: Drawn): Heatmap | undefined {
     const value = values[player].banzhaf;
     const ink = signedInk(scale.at(value));
     return markup`<g class="player" data-player="${player}"><title>${players[player].name}: ${format(value)}${unitSuffix(result)}${circuit.has(player) && ', in the circuit'}</title><rect class="cell" ${box}/><rect class="${ink.fill}" fill-opacity="${ink.opacity.toFixed(3)}" ${box}/>${circuit.has(player) && markup`<rect class="ring" stroke-width="${numbers ? 2 : 1.2}" ${box}/>`}${
+      !numbers &&
+      ink.fill === 'negative' &&
+      ink.opacity >= MARKED &&
+      markup`<line class="minus" x1="${px(x(column) + cellWidth / 2 - 3)}" x2="${px(x(column) + cellWidth / 2 + 3)}" y1="${px(top + (row + 0.5) * cellHeight)}" y2="${px(top + (row + 0.5) * cellHeight)}"/>`
+    }${
       numbers &&
       markup`<text class="${textClass(ink.text)}" x="${px(x(column) + cellWidth / 2)}" y="${px(top + (row + 0.5) * cellHeight)}">${format(value)}</text>`
     }</g>`;
