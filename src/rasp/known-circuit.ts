@@ -21,7 +21,7 @@ const schema = z.strictObject({
   encoding: z.enum(['categorical', 'numerical']),
   /** The heads and MLPs that compute something, and what: all others are zero. */
   parts: z.array(z.strictObject({ name: z.string(), computes: z.array(z.string()) })),
-  /** True edges and nodes by kind of ablation, by EAP-IG's names. */
+  /** True edges and nodes by kind of ablation, by EAP-IG's names; what the table of positions writes is `positions->...`. */
   edges: byKind,
   nodes: byKind,
 });

@@ -9,7 +9,7 @@ import type { Value } from './language.ts';
 import { columnsOf, type Matrix } from './wiring.ts';
 
 export interface CompiledRun {
-  /** By `input` and part, [position, d_model]: what it adds to the residual stream. */
+  /** By `input` (the token embedding), `positions` (their table) and part, [position, d_model]: what it adds to the residual stream. */
   readonly written: ReadonlyMap<string, Float64Array>;
   /** [position, logits] */
   readonly logits: Float64Array;
@@ -42,7 +42,9 @@ export function runCompiled(
   absent: Absent = new Map(),
 ): CompiledRun {
   const stream = openStream(compiled, ids.length);
-  stream.write('input', embedded(compiled, ids));
+  const { dims } = compiled.space;
+  stream.write('input', rowsOf(ids, compiled.embedding, dims));
+  stream.write('positions', rowsOf([...ids.keys()], compiled.positions, dims));
   for (const part of compiled.parts)
     stream.write(part.name, absent.get(part.name) ?? outputOf(compiled, part, () => stream.values, ids.length));
   return stream.close(stream.values);
@@ -70,7 +72,7 @@ export function runWithEdge(
     const carried = before(from);
     return stream.values.map((x, i) => x + by[i] - carried[i]);
   };
-  stream.write('input', before('input'));
+  for (const name of ['input', 'positions']) stream.write(name, before(name));
   const receiver = compiled.parts.findIndex((part) => readersOf(part).some(({ name }) => name === to));
   for (const [k, part] of compiled.parts.entries()) {
     const same = to === 'logits' || k < receiver || absent.has(part.name);
@@ -140,12 +142,11 @@ export function decode({ encoding, answers }: CompiledProgram, logits: ArrayLike
   return answers.find(({ id }) => logits[id] > 0.5)?.value;
 }
 
-function embedded({ space, embedding, positions }: CompiledProgram, ids: readonly number[]): Float64Array {
-  const d = space.dims;
-  const out = new Float64Array(ids.length * d);
-  ids.forEach((id, position) => {
-    for (const [row, column, value] of embedding) if (row === id) out[position * d + column] += value;
-    for (const [row, column, value] of positions) if (row === position) out[position * d + column] += value;
+/** Rows of a sparse table with `columns` columns, [rows, columns]. */
+function rowsOf(wanted: readonly number[], table: Matrix, columns: number): Float64Array {
+  const out = new Float64Array(wanted.length * columns);
+  wanted.forEach((id, at) => {
+    for (const [row, column, value] of table) if (row === id) out[at * columns + column] += value;
   });
   return out;
 }

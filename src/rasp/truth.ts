@@ -43,7 +43,10 @@ export interface InputPair {
 }
 
 export interface Truth {
-  /** True edges by kind of ablation, by EAP-IG's names, in forward order of receivers. */
+  /**
+   * True edges by kind of ablation, by EAP-IG's names, in forward order of receivers. What the table of positions writes is
+   * `positions->...`: a sender of its own, which a game over edges leaves in place.
+   */
   readonly edges: Readonly<Record<AblationKind, readonly string[]>>;
   /** Parts on true edges. */
   readonly parts: Readonly<Record<AblationKind, readonly string[]>>;
@@ -59,10 +62,14 @@ export interface TruthOptions {
   readonly seed?: number | undefined;
 }
 
+/** Senders before any part: tokens and positions. */
+const SOURCES = 2;
+
 /** The edges that carry anything: a direction that one end writes and the other reads. */
 export function carryingEdges(compiled: CompiledProgram): Edge[] {
   const senders = [
-    { name: 'input', writes: [...compiled.embedding, ...compiled.positions].map(([, to]) => to) },
+    { name: 'input', writes: compiled.embedding.map(([, to]) => to) },
+    { name: 'positions', writes: compiled.positions.map(([, to]) => to) },
     ...compiled.parts.map((part) => ({ name: part.name, writes: outOf(part).map(([, to]) => to) })),
   ];
   const edges: Edge[] = [];
@@ -72,7 +79,7 @@ export function carryingEdges(compiled: CompiledProgram): Edge[] {
       if (writes.some((dimension) => read.has(dimension))) edges.push({ from: name, to });
   };
   compiled.parts.forEach((part, k) => {
-    for (const { name, reads } of readersOf(part)) add(name, reads, k + 1);
+    for (const { name, reads } of readersOf(part)) add(name, reads, k + SOURCES);
   });
   add('logits', compiled.unembedding, senders.length);
   return edges;
@@ -232,7 +239,7 @@ function sameSelector(a: Selector, b: Selector): boolean {
   return a.predicate === b.predicate && sameExpression(a.keys, b.keys) && sameExpression(a.queries, b.queries);
 }
 
-/** The mean of what each part and the embedding write, over the positions of the pairs' inputs, BOS included. */
+/** The mean of what each part and the embeddings write, over the positions of the pairs' inputs, BOS included. */
 function meansOf(compiled: CompiledProgram, pairs: readonly InputPair[]): Means {
   const d = compiled.space.dims;
   const sums = new Map<string, Float64Array>();
