@@ -74,7 +74,7 @@ describe('spexlens compile', () => {
       for (const i of members) energy.set(players[i].name, (energy.get(players[i].name) ?? 0) + value ** 2);
     const matter = [...energy].filter(([, value]) => value > 1e-12).map(([name]) => name);
     expect(matter.sort()).toEqual(['L0H0', 'L3H0', 'MLP0', 'MLP1', 'MLP2']);
-  });
+  }, 60_000);
 
   it('makes other sizes, and says what it cannot', async () => {
     const smaller = await run(

@@ -115,33 +115,37 @@ describe.each([TEST_BACKEND])('the folder of a compiled program, on %s', (backen
     rmSync(folder, { recursive: true });
   });
 
-  it.each(NAMES)("%s loads, and its model gives the program's answer to all inputs", async (name) => {
-    const known = programOf(name);
-    const compiled = compiledOf(known);
-    const { inputs } = inputsOf(known);
-    const truth = truthOf(compiled, { inputs: inputs.slice(0, 200) });
-    await writeProgram(join(folder, name), compiled, { truth, name, about: known.about });
-    using model = await loadModel(join(folder, name));
-    expect(model.unusedTensors).toEqual([]);
-    const [text] = inputs.filter(({ length }) => length === known.maxLength);
-    if (text !== undefined) expect(model.tokenizer?.encode(text.join(' '))).toEqual(idsOf(compiled, text));
-    for (let length = 1; length <= known.maxLength; length++) {
-      const rows = inputs.filter((input) => input.length === length);
-      for (let start = 0; start < rows.length; start += 512) {
-        const batch = rows.slice(start, start + 512);
-        const ids = batch.map((input) => idsOf(compiled, input));
-        const logits = tf.tidy(
-          () =>
-            forward(model.config, model.parameters, tf.tensor2d(ids, undefined, 'int32')).arraySync() as number[][][],
-        );
-        batch.forEach((input, row) =>
-          expectAnswers(
-            compiled,
-            input,
-            logits[row].slice(1).map((position) => decode(compiled, position)),
-          ),
-        );
+  it.each(NAMES)(
+    "%s loads, and its model gives the program's answer to all inputs",
+    async (name) => {
+      const known = programOf(name);
+      const compiled = compiledOf(known);
+      const { inputs } = inputsOf(known);
+      const truth = truthOf(compiled, { inputs: inputs.slice(0, 200) });
+      await writeProgram(join(folder, name), compiled, { truth, name, about: known.about });
+      using model = await loadModel(join(folder, name));
+      expect(model.unusedTensors).toEqual([]);
+      const [text] = inputs.filter(({ length }) => length === known.maxLength);
+      if (text !== undefined) expect(model.tokenizer?.encode(text.join(' '))).toEqual(idsOf(compiled, text));
+      for (let length = 1; length <= known.maxLength; length++) {
+        const rows = inputs.filter((input) => input.length === length);
+        for (let start = 0; start < rows.length; start += 512) {
+          const batch = rows.slice(start, start + 512);
+          const ids = batch.map((input) => idsOf(compiled, input));
+          const logits = tf.tidy(
+            () =>
+              forward(model.config, model.parameters, tf.tensor2d(ids, undefined, 'int32')).arraySync() as number[][][],
+          );
+          batch.forEach((input, row) =>
+            expectAnswers(
+              compiled,
+              input,
+              logits[row].slice(1).map((position) => decode(compiled, position)),
+            ),
+          );
+        }
       }
-    }
-  });
+    },
+    60_000,
+  );
 });
