@@ -1,0 +1,87 @@
+/**
+ * Who finds circuits whose truth is known: every method on every compiled program, by kind of ablation, over nodes and over edges.
+ *
+ *     npx tsx bench/known-circuits.ts [--programs reverse,hist] [--players edges] [--ablations zero] [--methods spectrum,acdc]
+ *         [--backend tensorflow] [--write docs/known-circuits.md]
+ *
+ * Programs are compiled into --folder; the metric is the squared distance of all logits (l2), on the prompts of the folder; every method has the
+ * same masks: 8 for each player, 1,024 at least. Scores are judged by the area under the ROC curve (AUROC), of their magnitudes. What was
+ * measured is kept in --folder and not measured again; --redo does. --write puts the tables between the two comments `measured` of a file.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { runCommand, terminal } from '../cli/command.ts';
+import { fail } from '../src/errors.ts';
+import { PROGRAMS } from '../src/rasp/programs.ts';
+import { ABLATION_KINDS, type AblationKind } from '../src/rasp/truth.ts';
+import { openBackend } from '../src/open-backend.ts';
+import { measureCell, type Cell } from './known-circuits/cell.ts';
+import { tables } from './known-circuits/tables.ts';
+
+interface Flags {
+  readonly folder: string;
+  readonly programs?: string;
+  readonly players: string;
+  readonly ablations?: string;
+  readonly methods?: string;
+  readonly backend: string;
+  readonly redo?: boolean;
+  readonly write?: string;
+  readonly debug?: boolean;
+}
+
+const command = new Command('known-circuits')
+  .option('--folder <folder>', 'where models and answers are kept', 'out/known-circuits')
+  .option('--programs <names>', 'programs, with commas between (default: all)')
+  .option('--players <kinds>', 'nodes, edges', 'nodes,edges')
+  .option('--ablations <kinds>', 'kinds of ablation (default: all)')
+  .option('--methods <names>', 'methods (default: all)')
+  .option('--backend <name>', 'where it is measured', 'auto')
+  .option('--redo', 'measure anew what was measured')
+  .option('--write <file>', 'put the tables into this file')
+  .option('--debug', 'show stack traces');
+
+const BETWEEN = /(<!-- measured -->\n)[\s\S]*(<!-- \/measured -->)/;
+
+process.exitCode = await runCommand(command, process.argv.slice(2), terminal, async (flags: Flags) => {
+  const list = (text: string | undefined, all: readonly string[]): readonly string[] => text?.split(',') ?? all;
+  const programs = list(flags.programs, Object.keys(PROGRAMS));
+  const kinds = list(flags.ablations, ABLATION_KINDS) as readonly AblationKind[];
+  const players = list(flags.players, []) as readonly Cell['players'][];
+  const backend = await openBackend(flags.backend);
+  const cells: Cell[] = [];
+  mkdirSync(flags.folder, { recursive: true });
+  try {
+    for (const program of programs)
+      for (const what of players)
+        for (const ablation of kinds) {
+          const path = join(flags.folder, `${program}-${what}-${ablation}.json`);
+          const kept = flags.redo !== true && flags.methods === undefined && existsSync(path);
+          const cell = kept
+            ? (JSON.parse(readFileSync(path, 'utf8')) as Cell)
+            : await measureCell({
+                folder: flags.folder,
+                program,
+                players: what,
+                ablation,
+                methods: flags.methods?.split(','),
+              });
+          if (flags.methods === undefined) writeFileSync(path, `${JSON.stringify(cell, null, 2)}\n`);
+          cells.push(cell);
+          const scores = cell.results.map(({ method, auroc }) => `${method} ${auroc?.toFixed(3) ?? '-'}`).join('  ');
+          terminal.out(`${program} ${what} ${ablation}: ${cell.true} of ${cell.count} true  ${scores}\n`);
+        }
+  } finally {
+    backend.close();
+  }
+  const text = tables(cells);
+  terminal.out(`\n${text}\n`);
+  if (flags.write === undefined) return;
+  const page = readFileSync(flags.write, 'utf8');
+  if (!BETWEEN.test(page)) throw fail('input', '--write', `${flags.write} has no <!-- measured --> to write into.`);
+  writeFileSync(
+    flags.write,
+    page.replace(BETWEEN, (_, start: string, end: string) => `${start}\n${text}\n\n${end}`),
+  );
+});

@@ -1,0 +1,85 @@
+/** One cell: every method on one program, for one kind of ablation, over nodes or edges. */
+import { join } from 'node:path';
+import { auroc } from '../../src/evaluation/auroc.ts';
+import { measureEnds } from '../../src/evaluation/faithfulness.ts';
+import { eapNodeOf } from '../../src/circuit/eap-graph.ts';
+import { ABLATIONS } from '../../src/lens/components/ablations.ts';
+import { createModelGame, parseModelPlayers } from '../../src/lens/components/model-game.ts';
+import { METRICS } from '../../src/lens/metrics.ts';
+import { readPrompts, toTasks } from '../../src/lens/prompts.ts';
+import { METHODS, methodOf, runMethod } from '../../src/methods/methods.ts';
+import { loadModel } from '../../src/model/model.ts';
+import { compile } from '../../src/rasp/compile.ts';
+import { inputsOf } from '../../src/rasp/inputs.ts';
+import { programOf } from '../../src/rasp/programs.ts';
+import { truthOf, type AblationKind } from '../../src/rasp/truth.ts';
+import { SpexlensError } from '../../src/errors.ts';
+import { writeProgram } from '../../src/write-program.ts';
+
+export interface Asked {
+  readonly folder: string;
+  readonly program: string;
+  readonly players: 'nodes' | 'edges';
+  readonly ablation: AblationKind;
+  readonly methods: readonly string[] | undefined;
+}
+
+export interface Answer {
+  readonly method: string;
+  /** Null where no players are true, or all, and where the method cannot be run. */
+  readonly auroc: number | null;
+  readonly masks: number;
+  readonly seconds: number;
+  readonly refused?: string;
+}
+
+export interface Cell {
+  readonly program: string;
+  readonly players: 'nodes' | 'edges';
+  readonly ablation: AblationKind;
+  /** Players, and those that are true. */
+  readonly count: number;
+  readonly true: number;
+  readonly budget: number;
+  readonly results: readonly Answer[];
+}
+
+export async function measureCell({ folder, program, players: what, ablation, methods }: Asked): Promise<Cell> {
+  const known = programOf(program);
+  const compiled = compile(known.make(known), known);
+  const truth = truthOf(compiled, { inputs: inputsOf({ ...known, most: 2000 }).inputs });
+  const path = join(folder, program);
+  await writeProgram(path, compiled, { truth, name: program, about: known.about });
+  using model = await loadModel(path);
+  const metric = METRICS.l2;
+  const tasks = toTasks(model, await readPrompts(join(path, 'prompts.jsonl')), { metric, corrupted: true });
+  const text = what === 'edges' ? 'edges' : model.config.dMlp === 0 ? 'heads' : 'heads,mlps';
+  const players = parseModelPlayers(text, model.config);
+  const names = players.map((player) => (what === 'edges' ? player.name : (eapNodeOf(player) as string)));
+  const members = what === 'edges' ? truth.edges[ablation] : truth.parts[ablation];
+  const circuit = names.flatMap((name, i) => (members.includes(name) ? [i] : []));
+  const decided = circuit.length > 0 && circuit.length < players.length;
+  using game = createModelGame(model, {
+    players,
+    tasks,
+    metric,
+    ablation: ABLATIONS[ablation],
+    meanOver: tasks.map(({ tokens }) => tokens),
+  });
+  const budget = Math.max(1024, 8 * players.length);
+  const results: Answer[] = [];
+  const facts = { program, players: what, ablation, count: players.length, true: circuit.length, budget };
+  if (!decided) return { ...facts, results };
+  const ends = await measureEnds(game);
+  for (const method of methods?.map(methodOf) ?? Object.values(METHODS)) {
+    try {
+      const { found, spent } = await runMethod(method, game, { budget, ends, harm: 'divergence', seed: 0 });
+      const score = auroc(found.scores.map(Math.abs), circuit);
+      results.push({ method: method.name, auroc: score, masks: spent.masks, seconds: spent.seconds });
+    } catch (error) {
+      if (!(error instanceof SpexlensError)) throw error;
+      results.push({ method: method.name, auroc: null, masks: 0, seconds: 0, refused: error.message });
+    }
+  }
+  return { ...facts, results };
+}

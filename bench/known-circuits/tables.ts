@@ -1,0 +1,86 @@
+/** The tables of docs/known-circuits.md from measured cells. */
+import { compile } from '../../src/rasp/compile.ts';
+import { PROGRAMS } from '../../src/rasp/programs.ts';
+import { ABLATION_KINDS } from '../../src/rasp/truth.ts';
+import type { Cell } from './cell.ts';
+
+/** Conmy et al., ACDC, arXiv 2304.14997, table of AUROCs: L2, zero ablation; edge / node. */
+const PUBLISHED = [
+  ['tracr-proportion (frac_prevs)', '1.000 / 1.000', '.679 / .909', '.561 / .875'],
+  ['tracr-reverse (reverse)', '1.000 / 1.000', '.656 / .750', '.692 / .947'],
+] as const;
+
+/** Markdown. */
+export function tables(cells: readonly Cell[]): string {
+  const programs = [...new Set(cells.map(({ program }) => program))];
+  return [
+    '## Sizes',
+    '',
+    sizes(programs, cells),
+    '',
+    '## Who finds them',
+    '',
+    'AUROC: the mean over programs, the least, and on how many of them a method gave 1.000. A cell without players that are true, or false, is not counted.',
+    '',
+    ...(['edges', 'nodes'] as const).flatMap((players) => [`**${players}**`, '', byMethod(cells, players), '']),
+    'Published, L2 and zero ablation, edges / nodes; the truth there came from a run of ACDC itself:',
+    '',
+    row(['program', 'ACDC', 'HISP', 'subnetwork probing']),
+    row(['---', '---', '---', '---']),
+    ...PUBLISHED.map(row),
+  ].join('\n');
+}
+
+function sizes(programs: readonly string[], cells: readonly Cell[]): string {
+  const rows = programs.map((program) => {
+    const known = PROGRAMS[program];
+    const { dModel, layers, heads, dMlp } = compile(known.make(known), known).sizes;
+    const of = (players: Cell['players']): readonly (string | number)[] => {
+      const found = ABLATION_KINDS.map((kind) =>
+        cells.find((cell) => cell.program === program && cell.players === players && cell.ablation === kind),
+      );
+      return [found.find((cell) => cell !== undefined)?.count ?? '', found.map((cell) => cell?.true ?? '').join(' / ')];
+    };
+    return row([`\`${program}\``, known.about, dModel, layers, heads, dMlp, ...of('edges'), ...of('nodes')]);
+  });
+  const head = [
+    'program',
+    'answers',
+    'd_model',
+    'layers',
+    'heads',
+    'd_mlp',
+    'edges',
+    'true: zero / mean / resample',
+    'nodes',
+    'true',
+  ];
+  return [row(head), row(head.map(() => '---')), ...rows].join('\n');
+}
+
+function byMethod(cells: readonly Cell[], players: Cell['players']): string {
+  const here = cells.filter((cell) => cell.players === players);
+  const methods = [...new Set(here.flatMap(({ results }) => results.map(({ method }) => method)))];
+  const rows = methods.map((method) => {
+    const scores = ABLATION_KINDS.map((kind) =>
+      here
+        .filter(({ ablation }) => ablation === kind)
+        .flatMap(({ results }) => results.filter((result) => result.method === method).map(({ auroc }) => auroc))
+        .filter((score) => score !== null),
+    );
+    return row([method, ...scores.map(summary)]);
+  });
+  const head = ['method', ...ABLATION_KINDS];
+  return [row(head), row(head.map(() => '---')), ...rows].join('\n');
+}
+
+function summary(scores: readonly number[]): string {
+  if (scores.length === 0) return '';
+  const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
+  const perfect = scores.filter((score) => score === 1).length;
+  return `${mean.toFixed(3)}, least ${Math.min(...scores).toFixed(3)}; ${perfect} of ${scores.length}`;
+}
+
+function row(cells: readonly (string | number)[]): string {
+  return `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
+}
