@@ -58,7 +58,7 @@ export type Place =
   /** Training examples, by their number. */
   | { readonly kind: 'examples'; readonly rows: readonly number[] };
 
-/** The layer of a place, of an edge the one that reads; undefined where it has none, or parts in several. */
+/** The layer of a place, of an edge the one that reads (before the logits, that writes); undefined where it has none, or parts in several. */
 export function layerOf(place: Place | undefined): number | undefined {
   switch (place?.kind) {
     case 'head':
@@ -74,7 +74,7 @@ export function layerOf(place: Place | undefined): number | undefined {
     case 'resid_post':
       return place.layer;
     case 'edge':
-      return place.to.kind === 'logits' ? undefined : place.to.layer;
+      return layerOf(place.to.kind === 'logits' ? place.from : place.to);
     case 'group':
     case 'edges': {
       const layers = new Set(place.parts.map(layerOf));

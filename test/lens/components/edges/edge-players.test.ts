@@ -77,7 +77,7 @@ describe('edges', () => {
       expect(placeSchema.parse(player.place)).toEqual(player.place);
       expect(edgePlayerAt({ name: player.name, place: player.place })).toEqual(player);
     }
-    expect(players.map(({ place }) => layerOf(place))).toEqual([1, undefined, undefined]);
+    expect(players.map(({ place }) => layerOf(place))).toEqual([1, undefined, 1]);
     expect(modelPlayersAt(players)).toEqual(players);
     expect(() => modelPlayersAt([...players, { name: 'L0H0', place: { kind: 'head', layer: 0, head: 0 } }])).toThrow(
       '"L0H0" is at head; edges are needed, or parts of a model alone.',
