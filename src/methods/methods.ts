@@ -10,7 +10,7 @@ import {
   narrowing,
   random,
 } from './ranking-methods.ts';
-import { acdcMethod, greedyRemovalMethod, spectrum, subnetworkProbingMethod } from './search-methods.ts';
+import { acdcMethod, greedyRemovalMethod, spectrum, steered, subnetworkProbingMethod } from './search-methods.ts';
 
 /** All of them, what costs least first. */
 export const METHODS: Readonly<Record<string, CircuitMethod>> = Object.fromEntries(
@@ -25,6 +25,7 @@ export const METHODS: Readonly<Record<string, CircuitMethod>> = Object.fromEntri
     expectedGradientsMethod,
     narrowing,
     spectrum,
+    steered,
   ].map((method) => [method.name, method]),
 );
 

@@ -1,16 +1,20 @@
 /** Methods that look at sets of players: ACDC, subnetwork probing, greedy removal, spectra. */
-import { orderBy } from '../evaluation/nested-sets.ts';
+import { differentiable, integratedGradients, spectrumOfRanking } from '../attribution/rankings.ts';
+import { fail } from '../errors.ts';
+import { orderBy, type NestedSets } from '../evaluation/nested-sets.ts';
 import { gradientCost } from '../game.ts';
+import { masksFromMembers } from '../masks.ts';
 import { autoSolver } from '../solve/auto.ts';
 import { shapley } from '../spectrum/indices.ts';
 import { acdcSweep, acdcThresholds } from './acdc.ts';
 import type { CircuitMethod } from './circuit-method.ts';
+import type { MeteredGame } from './metered-game.ts';
 import { greedyRemoval } from './greedy-removal.ts';
 import { harmOf } from './harm.ts';
 import { betweenMasks, foundByWorth, requireMasks } from './ranking-methods.ts';
 import { receiverOrder } from './receiver-order.ts';
 import { subnetworkProbing } from './subnetwork-probing.ts';
-import { helpingOrder, steeredOrder, steeringRounds } from './spectrum-order.ts';
+import { PROPOSED, steeredOrder, type Aim, type Estimate, type SteeringOptions } from './steering.ts';
 
 /** Passes of a sweep for each n masks of the budget, as later ones are over fewer players, and at most. */
 const PASSES = 1.5;
@@ -76,26 +80,67 @@ export const greedyRemovalMethod: CircuitMethod = {
   },
 };
 
-/** Share of the budget that measures what the spectrum proposes, and sets of a round of that at most. */
-const STEERING = 0.25;
-const MOST_CANDIDATES = 8;
+/** Share of the budget that the spectrum is fitted to; the rest is for what is measured on the way. */
+const FITTED = 0.5;
 
 export const spectrum: CircuitMethod = {
   name: 'spectrum',
-  about:
-    'a sparse Fourier spectrum of the game (solver auto), removal on it, and a quarter of the budget to correct it on the way',
+  about: 'removal on a sparse Fourier spectrum (solver auto), measured and corrected on the way',
   source: 'ProxySPEX, arXiv 2505.17495; GradSPEX, docs/gradients.md',
   async find({ game, ends, seed, signal, onProgress }) {
-    const rounds = steeringRounds(game.players.length);
-    const candidates = Math.min(MOST_CANDIDATES, Math.floor((STEERING * game.remaining) / rounds));
-    const budget = game.remaining - rounds * candidates;
+    const budget = Math.floor(FITTED * game.remaining);
     const solution = await autoSolver.solve(game, { budget, seed, signal, onProgress });
-    const steering = { ends, seed, candidates, signal, onProgress };
-    return {
-      scores: shapley(solution.spectrum),
-      helping: helpingOrder(solution.spectrum, ends),
-      mattering: await steeredOrder(game, solution.spectrum, steering),
-      details: { solver: solution.solver, fitted: budget, candidates },
-    };
+    const orders = await steer({ game, ends, estimates: [() => solution.spectrum], gradients: 0, signal, onProgress });
+    return { scores: shapley(solution.spectrum), ...orders, details: { solver: solution.solver, fitted: budget } };
   },
 };
+
+/** Steps of the integrated gradients that steering begins with. */
+const STEPS = 8;
+
+export const steered: CircuitMethod = {
+  name: 'steered',
+  about: 'integrated gradients and gradients at what is left propose who leaves, and measured sets decide',
+  source: 'src/methods/steering.ts',
+  async find({ game, ends, signal, onProgress }) {
+    const { scores } = await integratedGradients(game, { steps: STEPS, signal });
+    const sloped = differentiable(game, 'steering');
+    const n = game.players.length;
+    const local: Estimate = async (left) => {
+      const { gradients } = await sloped.gradients(masksFromMembers(n, [left]), { signal });
+      return spectrumOfRanking({ scores: Float64Array.from(gradients) });
+    };
+    const along = spectrumOfRanking({ scores });
+    const orders = await steer({ game, ends, estimates: [() => along, local], gradients: 1, signal, onProgress });
+    return { scores, ...orders };
+  },
+};
+
+/** Both orders, in as many rounds as the budget has; a round takes `gradients` of them. */
+async function steer({
+  game,
+  gradients,
+  ...options
+}: Omit<SteeringOptions, 'aim' | 'leave'> & {
+  readonly game: MeteredGame;
+  readonly gradients: number;
+}): Promise<NestedSets> {
+  const cost = (aim: Aim): number => gradients * gradientCost(game) + options.estimates.length * PROPOSED[aim];
+  const rounds = Math.floor(game.remaining / (cost('most') + cost('model')));
+  const leave = leaving(game.players.length, rounds);
+  return {
+    mattering: await steeredOrder(game, { ...options, aim: 'model', leave }),
+    helping: await steeredOrder(game, { ...options, aim: 'most', leave }),
+  };
+}
+
+/** Rounds that leave the largest share of the players with which they are no more than `rounds`. @throws 'budget' for none. */
+function leaving(players: number, rounds: number): (size: number) => number {
+  for (let percent = 99; percent > 0; percent--) {
+    const leave = (size: number): number => Math.max(1, Math.min(size - 1, Math.floor((percent * size) / 100)));
+    let count = 0;
+    for (let size = players; size > 1 && count <= rounds; size = leave(size)) count++;
+    if (count <= rounds) return leave;
+  }
+  throw fail('budget', 'steering', `masks are left for ${rounds} rounds; ${players} players take more.`);
+}
