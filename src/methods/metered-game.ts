@@ -4,13 +4,14 @@
  * A budget is in masks; a mask with its gradients counts gradientCost (three, as a forward and a backward pass take), between masks as
  * at them. Rows are what it came to: a forward row for each prompt of a distinct mask, and a backward row for each of its gradients.
  */
-import type { Interpolated } from '../attribution/rankings.ts';
+import type { Interpolated, Traversed } from '../attribution/rankings.ts';
 import { gradientCost, type Game } from '../game.ts';
 import { openLedger } from '../ledger.ts';
 
-/** A game as a comparison is given it; gradients between masks are an extra. */
+/** A game as a comparison is given it; gradients between masks, and on the way of a model's activations, are extras. */
 export interface ComparedGame extends Game {
   readonly gradientsAt?: Interpolated['gradientsAt'] | undefined;
+  readonly slopesAlong?: Traversed['slopesAlong'] | undefined;
 }
 
 export interface MeteredGame extends ComparedGame {
@@ -32,7 +33,7 @@ export function meterOf(game: ComparedGame, budget: number): MeteredGame {
   const account = openLedger(game).account(budget);
   const cost = gradientCost(game);
   const n = game.players.length;
-  const { gradientsAt } = game;
+  const { gradientsAt, slopesAlong } = game;
   let between = 0;
   return {
     name: account.name,
@@ -49,6 +50,16 @@ export function meterOf(game: ComparedGame, budget: number): MeteredGame {
             account.charge(count * cost);
             between += count;
             return gradientsAt(m, options);
+          },
+        }),
+    ...(slopesAlong === undefined
+      ? {}
+      : {
+          slopesAlong: async (path, steps, options) => {
+            const answer = await slopesAlong(path, steps, options); // how many points there are is only known then
+            account.charge(answer.points * cost);
+            between += answer.points;
+            return answer;
           },
         }),
     get remaining() {

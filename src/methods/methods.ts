@@ -3,8 +3,10 @@ import { closest, fail } from '../errors.ts';
 import type { CircuitMethod, Found, MethodInput } from './circuit-method.ts';
 import { meterOf, type ComparedGame, type Rows } from './metered-game.ts';
 import {
-  activationPatching,
+  activationPatchingMethod,
   attributionPatchingMethod,
+  eapIgActivations,
+  eapIgInputs,
   expectedGradientsMethod,
   integratedGradientsMethod,
   narrowing,
@@ -17,8 +19,10 @@ export const METHODS: Readonly<Record<string, CircuitMethod>> = Object.fromEntri
   [
     random,
     attributionPatchingMethod,
+    eapIgInputs,
+    eapIgActivations,
     integratedGradientsMethod,
-    activationPatching,
+    activationPatchingMethod,
     acdcMethod,
     subnetworkProbingMethod,
     greedyRemovalMethod,

@@ -1,6 +1,8 @@
 /** Methods that score every player by itself: gradients, narrowing, one patch a player, chance. */
 import {
+  activationPatching,
   attributionPatching,
+  eapIg,
   expectedGradients,
   integratedGradients,
   type Interpolated,
@@ -9,7 +11,6 @@ import { narrow } from '../attribution/narrow.ts';
 import { fail } from '../errors.ts';
 import { orderBy, setsOfScores } from '../evaluation/nested-sets.ts';
 import { gradientCost } from '../game.ts';
-import { allButOne } from '../masks.ts';
 import { createRandom } from '../random.ts';
 import type { CircuitMethod, Found, MethodInput } from './circuit-method.ts';
 import type { MeteredGame } from './metered-game.ts';
@@ -33,22 +34,14 @@ export const random: CircuitMethod = {
   },
 };
 
-export const activationPatching: CircuitMethod = {
+export const activationPatchingMethod: CircuitMethod = {
   name: 'activation-patching',
   about: 'what leaving a player out takes from the whole model, measured: one mask a player',
   source: 'Vig et al., arXiv 2004.12265; of which attribution patching is the estimate',
-  async find({ game, ends, signal, onProgress }) {
-    const n = game.players.length;
-    requireMasks(game, n, 'activation patching', 'one a player');
-    let done = 0;
-    const values = await game.value(allButOne(n), {
-      signal,
-      onValues: (rows) => onProgress?.({ stage: 'activation patching', done: (done += rows.length), total: n }),
-    });
-    return foundBy(
-      values.map((value) => ends.full - value),
-      ends,
-    );
+  async find({ game, ends, signal }) {
+    requireMasks(game, game.players.length + 1, 'activation patching', 'one a player and one for all');
+    const { scores } = await activationPatching(game, { signal });
+    return foundBy(scores, ends);
   },
 };
 
@@ -59,6 +52,30 @@ export const attributionPatchingMethod: CircuitMethod = {
   async find({ game, ends, signal }) {
     const { scores } = await attributionPatching(game, { signal });
     return foundBy(scores, ends);
+  },
+};
+
+/** Steps of EAP-IG that move activations, each of which takes a point for every site: its authors' own. */
+const STEPS = 5;
+
+export const eapIgInputs: CircuitMethod = {
+  name: 'eap-ig-inputs',
+  about: `over edges, the mean gradient as the input moves from the corrupted prompt's, as many steps as the budget has, at most ${MOST_GRADIENTS}`,
+  source: 'Hanna, Pezzelle, Belinkov, arXiv 2403.17806',
+  async find({ game, ends, signal }) {
+    const steps = gradientsFor(game, 'EAP-IG inputs');
+    const { scores } = await eapIg(game, { path: 'inputs', steps, signal });
+    return { ...foundBy(scores, ends), details: { steps } };
+  },
+};
+
+export const eapIgActivations: CircuitMethod = {
+  name: 'eap-ig-activations',
+  about: `the same as what one site after the other writes moves, ${STEPS} steps each`,
+  source: 'Hanna, Pezzelle, Belinkov, arXiv 2403.17806',
+  async find({ game, ends, signal }) {
+    const { scores } = await eapIg(game, { path: 'activations', steps: STEPS, signal });
+    return { ...foundBy(scores, ends), details: { steps: STEPS } };
   },
 };
 

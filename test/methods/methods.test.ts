@@ -3,18 +3,30 @@ import { describe, expect, it } from 'vitest';
 import { compareMethods } from '../../src/compare-methods.ts';
 import { gameFromFunction } from '../../src/game.ts';
 import { givenScores } from '../../src/methods/given-scores.ts';
-import { meterOf } from '../../src/methods/metered-game.ts';
+import { meterOf, type ComparedGame } from '../../src/methods/metered-game.ts';
 import { methodOf, METHODS, runMethod } from '../../src/methods/methods.ts';
 import { allMasks, masksFromMembers } from '../../src/masks.ts';
 import { planted } from '../proxy/gradients/smooth-games.ts';
 
 const N = 12;
 const TRUTH = [1, 4, 6, 7, 9];
-const game = planted(N, [
+const flat = planted(N, [
   { members: [1, 4], weight: 3 },
   { members: [7], weight: 2 },
   { members: [6, 9], weight: 4 },
 ]);
+/** What a game over edges has beside: here the mean gradient on the diagonal, at `steps` points, of activations at twice as many. */
+const game: ComparedGame = {
+  ...flat,
+  async slopesAlong(path, steps) {
+    const points = path === 'inputs' ? steps : 2 * steps;
+    const m = Float32Array.from({ length: points * N }, (_, e) => (Math.floor(e / N) + 0.5) / points);
+    const { gradients } = await flat.gradientsAt(m);
+    const slopes = new Float64Array(N);
+    gradients.forEach((slope, e) => (slopes[e % N] += slope / points));
+    return { slopes, points };
+  },
+};
 const ends = { full: 9, empty: 0 };
 const everyone = Array.from({ length: N }, (_, i) => i);
 
@@ -48,6 +60,8 @@ describe('a comparison', () => {
     expect(results.map(({ name }) => name)).toContain('attribution-patching');
     const why = Object.fromEntries(refusals.map((refusal) => [refusal.name, refusal.why]));
     expect(why['acdc']).toMatch(/9 masks are left; a pass over 12 players takes at least 12/);
+    expect(why['activation-patching']).toMatch(/9 masks are left; 13 are needed, one a player and one for all/);
+    expect(why['eap-ig-activations']).toMatch(/raise the budget to at least 30/);
     expect(why['greedy-removal']).toMatch(/its first round takes 12/);
     expect(why['subnetwork-probing']).toMatch(/120 are needed/);
     const valuesOnly = gameFromFunction('table', 4, (row, masks) => masks.words[row]);
@@ -64,6 +78,34 @@ describe('a comparison', () => {
     expect(greedy.masks).toBe((N * (N + 1)) / 2);
     expect(acdc.masks).toBeGreaterThanOrEqual(N);
     expect([greedy.rows, acdc.rows.backward]).toEqual([{ forward: greedy.masks, backward: 0 }, 0]);
+  });
+
+  it('charges what is differentiated on the way of activations', async () => {
+    const { results } = await compareMethods(game, {
+      methods: [methodOf('eap-ig-activations'), methodOf('eap-ig-inputs')],
+      budget: 30,
+    });
+    expect(results.map(({ masks }) => masks)).toEqual([30, 30]);
+    expect(results.map(({ rows }) => rows.backward)).toEqual([10, 10]);
+    const heads = await compareMethods(flat, { methods: [methodOf('eap-ig-inputs')] });
+    expect(heads.refusals[0].why).toMatch(/is not over edges/);
+  });
+
+  it("judges by another game over the same players, in that game's own unit", async () => {
+    const other = planted(N, [
+      { members: [1, 4], weight: 10 },
+      { members: [0], weight: 10 },
+    ]);
+    const { ends: judged, results } = await compareMethods(game, {
+      methods: [methodOf('activation-patching')],
+      judge: other,
+    });
+    expect(judged).toEqual({ full: 20, empty: 0 });
+    const { curve } = results[0].evaluation;
+    expect(curve.find(({ size }) => size === 5)?.helping).toBe(0.5); // the five of the first game, without player 0
+    expect(results[0].rows.forward).toBe(N + 1);
+    const fewer = planted(3, [{ members: [0], weight: 1 }]);
+    await expect(compareMethods(game, { judge: fewer })).rejects.toThrow(/judge: has 3 players, the game 12/);
   });
 
   it('judges scores that were given', async () => {
