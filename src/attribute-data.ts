@@ -9,7 +9,7 @@ import type { Backend } from './backend/backend.ts';
 import type { Finding } from './circuit/findings.ts';
 import { fail } from './errors.ts';
 import { settingsOf as checkedSettings, type ExplainOptions } from './explain.ts';
-import type { Game } from './game.ts';
+import { valuesOnly, type Game } from './game.ts';
 import { explainOnThread } from './explain-on-thread.ts';
 import type { OpenedLog } from './find-circuits.ts';
 import { openLedger } from './ledger.ts';
@@ -136,8 +136,7 @@ function settingsOf({ defaults }: Recipe, given: Partial<RecipeSettings> = {}): 
 function asAsked(game: Game, { solver, budget = 1024, adaptive }: AttributeDataOptions): Game {
   const n = game.players.length;
   if (solver?.name === 'gradspex' || (adaptive?.maxBudget ?? budget) <= SLOPED * n * Math.log2(n)) return game;
-  const { name, players, rowsPerMask } = game;
-  return { name, players, value: game.value.bind(game), ...(rowsPerMask === undefined ? {} : { rowsPerMask }) };
+  return valuesOnly(game);
 }
 
 async function playersOf(

@@ -10,6 +10,8 @@ import { fail } from './errors.ts';
 import { settingsOf, type ExplainOptions } from './explain.ts';
 import { explainOnThread } from './explain-on-thread.ts';
 import type { OpenedLog } from './find-circuits.ts';
+import { framePrompt, type FramedPrompt, type FramingOptions } from './framed-prompt.ts';
+import { valuesOnly, type Game } from './game.ts';
 import { generate as generateText } from './hooks/generate.ts';
 import { openLedger } from './ledger.ts';
 import { behaviourOf } from './lens/behaviour.ts';
@@ -17,15 +19,13 @@ import type { Absence } from './lens/tokens/absences.ts';
 import { answerTokens, checkAnswers } from './lens/tokens/answers.ts';
 import { brokenText } from './lens/tokens/broken-text.ts';
 import { chooseAbsence, type AbsenceChoice } from './lens/tokens/choose-absence.ts';
-import type { Piece } from './lens/tokens/cut-text.ts';
 import { createPromptGame, type PromptGameOptions } from './lens/tokens/prompt-game.ts';
 import { promptQuestionOf } from './lens/tokens/question.ts';
-import { fillTemplate, matchesOf } from './lens/tokens/spans.ts';
 import { maskedToken, toPlayers, type PlayedText, type TextPlayersOptions } from './lens/tokens/text-players.ts';
 import { TEXT_VALUES, type TextValue } from './lens/tokens/text-values.ts';
 import { disposeMeasured, type Elsewhere, type MeasuredGame } from './measure/elsewhere.ts';
 import { identifyModel } from './model/identity.ts';
-import { tokenizerOf, type Model } from './model/model.ts';
+import type { Model } from './model/model.ts';
 import { toSequences } from './model/tokens.ts';
 import { inNotebook } from './notebook/progress-line.ts';
 import { recordOf } from './report/record.ts';
@@ -33,16 +33,11 @@ import type { Result } from './report/result.ts';
 import { measureFloor } from './solve/float-floor.ts';
 import { backendFacts, modelFacts } from './run-facts.ts';
 import { STUDY_VERSION, type Study } from './study.ts';
-import { chatPrompt } from './tokenizer/chat.ts';
 
-export interface ExplainPromptOptions extends ExplainOptions, Pick<TextPlayersOptions, 'players' | 'separator'> {
-  readonly prompt: string;
-  /** Text around the prompt that is always kept, with {} in its place: "Review: {}\nSentiment:". */
-  readonly template?: string | undefined;
-  /** Put the prompt into the model's own chat template, as what the user says; the template is kept. */
-  readonly chat?: boolean | undefined;
-  /** A regular expression: what it matches is always kept. */
-  readonly keepText?: string | undefined;
+export interface ExplainPromptOptions
+  extends ExplainOptions,
+    FramingOptions,
+    Pick<TextPlayersOptions, 'players' | 'separator'> {
   /** What should follow, e.g. " positive": one token or several. */
   readonly answer?: string | undefined;
   /** What it is compared with, e.g. " negative". */
@@ -81,7 +76,7 @@ export function explainPrompt(model: Model, backend: Backend, options: ExplainPr
 async function takeApart(model: Model, backend: Backend, options: ExplainPromptOptions): Promise<Result> {
   const startedAt = new Date();
   const { signal, onProgress, seed = 0 } = options;
-  const framed = frame(model, options);
+  const framed = framePrompt(model, options);
   const played = toPlayers(model, framed.text, { ...options, kept: framed.kept, prependBos: framed.bos });
   settingsOf(options, played.players.length); // refuses what cannot be paid for before a pilot runs
   const answers = await answersOf(model, played, framed, options);
@@ -112,7 +107,12 @@ async function takeApart(model: Model, backend: Backend, options: ExplainPromptO
     const { moreIsBetter } = answers.value;
     const findings = findingsOf(choice, answers.value);
     const floor = await measureFloor(game, { seed, signal });
-    const explanation = await explainOnThread(openLedger(game, log), { ...options, floor, findings, moreIsBetter });
+    const explanation = await explainOnThread(openLedger(asAsked(game, options), log), {
+      ...options,
+      floor,
+      findings,
+      moreIsBetter,
+    });
     return recordOf(explanation, {
       name: model.name,
       study,
@@ -137,44 +137,6 @@ async function takeApart(model: Model, backend: Backend, options: ExplainPromptO
   }
 }
 
-interface Framed {
-  readonly text: string;
-  /** What the frame brought, and what is kept by pattern. */
-  readonly kept: readonly Piece[];
-  /** undefined: the tokenizer's policy; a chat template writes its own. */
-  readonly bos: boolean | undefined;
-}
-
-/** The text that the model reads, and what of it is always kept. */
-function frame(model: Model, { prompt, template, chat, keepText, players }: ExplainPromptOptions): Framed {
-  const spans = typeof players === 'object';
-  if (spans && (template !== undefined || chat === true))
-    throw fail('input', 'spans', 'count characters of the whole prompt; write the template into the prompt instead.');
-  let [before, after] = ['', ''];
-  let bos: boolean | undefined;
-  const inner = template === undefined ? prompt : fillTemplate(template, prompt);
-  if (template !== undefined) [before, after] = template.split('{}');
-  let text = inner;
-  if (chat === true) {
-    ({ text } = chatPrompt(tokenizerOf(model), [{ role: 'user', content: inner }], { addGenerationPrompt: true }));
-    bos = false;
-    const at = text.indexOf(inner);
-    if (at === -1 || text.indexOf(inner, at + 1) !== -1)
-      throw fail(
-        'input',
-        'chat',
-        `the template of ${model.name} changes the prompt's text; write the conversation as the prompt instead.`,
-      );
-    [before, after] = [text.slice(0, at) + before, after + text.slice(at + inner.length)];
-  }
-  const kept: Piece[] = [
-    { start: 0, end: before.length },
-    { start: text.length - after.length, end: text.length },
-  ].filter(({ start, end }) => end > start);
-  if (keepText !== undefined) kept.push(...matchesOf(text, keepText));
-  return { text, kept, bos };
-}
-
 interface Answers {
   readonly value: TextValue;
   readonly answer: readonly number[];
@@ -186,7 +148,7 @@ interface Answers {
 async function answersOf(
   model: Model,
   played: PlayedText,
-  { bos }: Framed,
+  { bos }: FramedPrompt,
   { answer: given, against: other, generate, value, corrupted, signal }: ExplainPromptOptions,
 ): Promise<Answers> {
   if (generate !== undefined && (given !== undefined || other !== undefined))
@@ -217,7 +179,7 @@ async function answersOf(
 /** What an absence may draw on, as tokens. */
 function standInsOf(
   model: Model,
-  { bos }: Framed,
+  { bos }: FramedPrompt,
   { replacement, corrupted, meanTexts }: ExplainPromptOptions,
 ): {
   readonly replacement?: string;
@@ -231,6 +193,14 @@ function standInsOf(
     ...(corrupted === undefined ? {} : { corrupted: rows([corrupted])[0] }),
     ...(meanTexts === undefined ? {} : { data: rows(meanTexts) }),
   };
+}
+
+/**
+ * The game with its gradients where GradSPEX is asked for. `auto` would pay for a dozen to see whether they help, which is much of a
+ * budget for words, and they have not been seen to help there.
+ */
+function asAsked(game: MeasuredGame, { solver }: ExplainPromptOptions): Game {
+  return solver?.name === 'gradspex' ? game : valuesOnly(game);
 }
 
 /** What the pilot says against the question. */

@@ -64,6 +64,12 @@ export function gradientCost({ masksPerGradient = GRADIENT_ROWS }: Pick<Game, 'm
   return masksPerGradient;
 }
 
+/** `game` without its gradients, for who wants answers from values alone. */
+export function valuesOnly(game: Game): Game {
+  const { name, players, rowsPerMask } = game;
+  return { name, players, value: game.value.bind(game), ...(rowsPerMask === undefined ? {} : { rowsPerMask }) };
+}
+
 /** Hears how far a stage of the work is: `done` of `total` masks or steps; 0 when it begins. */
 export type OnProgress = (progress: { readonly stage: string; readonly done: number; readonly total: number }) => void;
 

@@ -71,6 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   explain: [...SEAMS, 'spectrum', 'solve', 'attribution', 'circuit'],
   'explain-on-thread': [...SEAMS, 'solve', 'circuit', 'explain'],
   'explain-worker': [...SEAMS, 'solve', 'circuit', 'explain', 'explain-on-thread'],
+  'framed-prompt': ['errors', 'model', 'tokenizer', 'lens'],
   report: [...SEAMS, 'spectrum', 'circuit', 'explain', 'evaluation', 'compare-methods'],
   notebook: [...SEAMS, 'spectrum', 'model', 'hooks', 'solve', 'circuit', 'explain', 'report'],
   'run-facts': [...SEAMS, 'backend', 'model', 'measure', 'explain', 'report'],

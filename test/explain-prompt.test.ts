@@ -5,6 +5,7 @@ import { explainPrompt, type ExplainPromptOptions } from '../src/explain-prompt.
 import { ABSENCES } from '../src/lens/tokens/absences.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import type { Result } from '../src/report/result.ts';
+import { SOLVERS } from '../src/solve/solve.ts';
 import type { Tokenizer } from '../src/tokenizer/tokenizer.ts';
 import { open } from './tensors.ts';
 
@@ -52,6 +53,22 @@ describe('the frame of a prompt', () => {
     const chatTemplates = new Map([['default', "{{ messages[0]['content'] }} {{ messages[0]['content'] }}"]]);
     const loud = { ...model, tokenizer: { ...(model.tokenizer as Tokenizer), chatTemplates } };
     await expect(ask({ chat: true }, loud)).rejects.toThrow(/changes the prompt's text/);
+  });
+});
+
+describe('gradients', () => {
+  const long = { prompt: 'b e q m s v k d f q', budget: 120, heldOut: 64, answer: ' m', absent: ABSENCES.attention };
+
+  it('are taken where GradSPEX is asked for, of a text whose parts stay in their places', async () => {
+    const { solver } = await ask({ ...long, solver: SOLVERS.gradspex });
+    expect(solver.details).toMatchObject({ kind: 'gradient process', measuredGradients: 30 });
+    await expect(ask({ ...long, absent: ABSENCES.remove, solver: SOLVERS.gradspex })).rejects.toThrow(/gradients/);
+  });
+
+  it('are not tried by auto, which predicts masks better without', async () => {
+    const [auto, gradspex] = [await ask(long), await ask({ ...long, solver: SOLVERS.gradspex })];
+    expect(JSON.stringify(auto.solver.details)).not.toContain('radient');
+    expect(auto.heldOut?.r2).toBeGreaterThan(gradspex.heldOut?.r2 as number);
   });
 });
 

@@ -7,7 +7,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Masks } from '../../masks.ts';
-import { fail, throwIfAborted } from '../../errors.ts';
+import { throwIfAborted } from '../../errors.ts';
 import {
   checkPlayers,
   type Game,
@@ -22,7 +22,7 @@ import { isOutOfMemory } from '../batch-size.ts';
 import type { Metric } from '../metrics.ts';
 import type { Task } from '../prompts.ts';
 import { turn } from '../turn.ts';
-import { differentiateMasks, type BlockSize } from './mask-gradients.ts';
+import { checkNumbers, differentiateMasks, type BlockSize } from '../mask-gradients.ts';
 import { blockOf, maskMatrix, type OrderedMasks } from './mask-order.ts';
 import { placesOf, type PromptRun } from './prompt-run.ts';
 
@@ -150,19 +150,6 @@ export function createMaskedGame<P extends Player>(
       for (const prompt of prompts) prompt[Symbol.dispose]();
     },
   };
-}
-
-/** @throws 'input' unless `m` is rows of `players` numbers from 0 to 1. */
-function checkNumbers(who: string, m: Float32Array, players: number): void {
-  if (m.length % players !== 0)
-    throw fail('input', who, `${m.length} numbers were given; rows of ${players}, one for each player, are needed.`);
-  const odd = m.findIndex((x) => !(x >= 0 && x <= 1));
-  if (odd !== -1)
-    throw fail(
-      'input',
-      who,
-      `row ${Math.floor(odd / players)} has ${m[odd]} for player ${odd % players}; 0 to 1 is needed.`,
-    );
 }
 
 /** Masks of a block that ends because the next ones begin at a later position: fewer would cost more than those positions. */

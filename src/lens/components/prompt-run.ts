@@ -8,7 +8,6 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
-import { record } from '../../hooks/backward.ts';
 import type { Masks } from '../../masks.ts';
 import { layerOf } from '../../hooks/run.ts';
 import { forward, type Tap } from '../../model/forward/forward.ts';
@@ -22,6 +21,7 @@ import { addSlopes, factorsOf } from './mask-factors.ts';
 import { createPast, firstChanged, hasPast, type Past } from './past.ts';
 import { sharedStages, type MaskBlock, type OrderedMasks } from './mask-order.ts';
 import { metricOfRows, type Metric } from '../metrics.ts';
+import { passBack, type Passed } from '../pass-back.ts';
 import { createPrefixStates, type PrefixStates } from './prefix-states.ts';
 import type { Task } from '../prompts.ts';
 
@@ -172,7 +172,7 @@ function preparePrompt(
       const factors = ablator.toTensors(cells.map((here) => factorsOf(here, m, n, rescaled)));
       let passed: Passed | undefined;
       try {
-        passed = passBack(factors, metric, () => {
+        passed = passBack(factors, `metric ${metric.name}`, () => {
           const input = saves('trunk') ? tokens : (tf.tile(tokens, [rows, 1]) as tf.Tensor2D);
           const tap = ablator.tapFactors(factors);
           const logits = forward(config, parameters, input, { tap, scored: visible, unembed });
@@ -221,26 +221,6 @@ function orDispose<T>(owned: Disposable, make: () => T): T {
     return make();
   } catch (error) {
     owned[Symbol.dispose]();
-    throw error;
-  }
-}
-
-export interface Passed {
-  readonly value: tf.Tensor1D;
-  /** Of each of the factors; undefined where nothing depends on them. */
-  readonly gradients: readonly (tf.Tensor | undefined)[];
-}
-
-/** The values that `run` returns and their gradients with respect to `factors`; the caller owns both. */
-export function passBack(factors: readonly tf.Tensor[], { name }: Metric, run: () => tf.Tensor1D): Passed {
-  const recording = record(run);
-  try {
-    const gradients = recording.gradients(recording.value, factors);
-    if (gradients.every((gradient) => gradient === undefined))
-      throw fail('input', `metric ${name}`, 'has no gradient: it does not vary smoothly with the logits.');
-    return { value: recording.value, gradients };
-  } catch (error) {
-    recording.value.dispose();
     throw error;
   }
 }

@@ -9,18 +9,25 @@ import * as tf from '@tensorflow/tfjs-core';
 import { fail, throwIfAborted } from '../../errors.ts';
 import { checkPlayers, type Game } from '../../game.ts';
 import { emptyMasks, masksFromMembers } from '../../masks.ts';
-import { forward } from '../../model/forward/forward.ts';
 import type { Model } from '../../model/model.ts';
 import { notFiniteIn } from '../../model/not-finite.ts';
-import { columnsOf } from '../../model/weights/parameters.ts';
-import { bytesPerRow, isOutOfMemory, mostRows, requireRoomForRows } from '../batch-size.ts';
+import {
+  bytesPerRow,
+  GRADIENT_BYTES,
+  gradientBytesPerRow,
+  isOutOfMemory,
+  mostRows,
+  requireRoomForRows,
+} from '../batch-size.ts';
 import { requireRowNumbers } from '../metrics.ts';
 import { turn } from '../turn.ts';
 import type { StandIn } from './absences.ts';
 import { canKeepPrefix, keepPrefix, type KeptPrefix } from './kept-prefix.ts';
-import { embeddingOf, meanEmbedding, withMean } from './embeddings.ts';
-import { layOut, longestRow, maskedRow, rowKey, type MaskedRow, type RowSource } from './masked-rows.ts';
+import { embeddingOf, meanEmbedding } from './embeddings.ts';
+import { longestRow, maskedRow, rowKey, type MaskedRow, type RowSource } from './masked-rows.ts';
+import { otherEmbedding, staysInPlace, textGradients, type TextGradients } from './text-gradients.ts';
 import type { TextPlayer } from './text-players.ts';
+import { logitsOf, restrict, type TextRun } from './text-run.ts';
 import type { Reading, TextValue } from './text-values.ts';
 
 /** What is saved; each can be switched off, to measure it. No value changes by more than rounding. */
@@ -48,6 +55,8 @@ export interface PromptGameOptions {
 
 export interface PromptGame extends Game {
   readonly players: readonly TextPlayer[];
+  /** As `gradients`, which both are there where absent parts stay in their places, at rows of m [rows · players] from 0 to 1. */
+  readonly gradientsAt?: TextGradients['gradientsAt'] | undefined;
   /** Rows at most per forward pass; less than what was asked for once that did not fit into memory. */
   readonly batchSize: number;
   /** Tokens that are run once for all masks. */
@@ -89,13 +98,16 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
   try {
     if (canKeepPrefix(model, shared, longest)) prefix = keepPrefix(model, tokens.slice(0, shared));
     const mean = standIn.kind === 'embedding' ? own(meanEmbedding(model, standIn.data)) : undefined;
-    const embedded = mean === undefined ? undefined : own(embeddingOf(model, [tokens]));
+    const differentiable = opened.slopes !== undefined && staysInPlace(source);
+    const other = differentiable ? otherEmbedding(model, source, mean) : undefined;
+    if (other !== undefined) own(other);
+    const embedded = mean === undefined && other === undefined ? undefined : own(embeddingOf(model, [tokens]));
     const runs = opened.readings.map((reading) => {
       const { columns } = reading;
       const restricted = columns !== undefined && !without.includes('columns') ? restrict(model, columns) : undefined;
       if (restricted !== undefined)
         own({ dispose: () => tf.dispose([restricted.W, ...(restricted.b ? [restricted.b] : [])]) });
-      const run: Run = { model, reading, prefix, restricted, mean, embedded, hides: standIn.kind === 'attention' };
+      const run: TextRun = { model, reading, prefix, restricted, mean, embedded, hides: standIn.kind === 'attention' };
       if (!reading.needsClean) return run;
       const whole = maskedRow(source, allKept(n), 0);
       return { ...run, clean: own(tf.tidy(() => logitsOf(run, [whole]))) };
@@ -105,7 +117,16 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
         ({ reading: { columns, forced } }) => (columns?.length ?? model.config.dVocabOut) * (1 + forced.length),
       ),
     );
+    const perGradient = gradientBytesPerRow(model, longest, 1, widest);
     if (options.batchSize !== undefined) requireRoomForRows(most, bytesPerRow(model, longest, 1, widest));
+    const requireAlive = (): void => {
+      if (disposed) throw fail('input', name, 'was disposed; make a new one.');
+    };
+    /** @throws 'checkpoint' where values that are not finite are the model's fault. */
+    const blameModel = async (values: ArrayLike<number>): Promise<void> => {
+      const cause = Array.prototype.every.call(values, Number.isFinite) ? undefined : await notFiniteIn(model, tokens);
+      if (cause !== undefined) throw cause;
+    };
     /** Rows that the byte limit holds at this length. */
     const room = (length: number): number => Math.max(1, Math.floor(byteLimit / bytesPerRow(model, length, 1, widest)));
     return {
@@ -123,7 +144,7 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
         let done = 0;
         while (done < work.length) {
           throwIfAborted(signal, name);
-          if (disposed) throw fail('input', name, 'was disposed; make a new one.');
+          requireAlive();
           // Sorted by length, descending: the first row of a block is its longest.
           const size = Math.min(batchSize, room(work[done].row.tokens.length + longest - longestRow(source)));
           const block = work.slice(done, done + size);
@@ -134,15 +155,14 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
               block.map(({ row }) => row),
               async () => {
                 await turn(signal, name);
-                if (disposed) throw fail('input', name, 'was disposed; make a new one.');
+                requireAlive();
               },
             );
             const rows = block.flatMap(({ masks: own }) => own);
             const each = Float64Array.from(
               block.flatMap(({ masks: own }, k) => own.map(() => opened.combine(numbers.map((column) => column[k])))),
             );
-            const cause = each.every(Number.isFinite) ? undefined : await notFiniteIn(model, tokens);
-            if (cause !== undefined) throw cause;
+            await blameModel(each);
             rows.forEach((row, k) => (values[row] = each[k]));
             done += block.length;
             onValues?.(rows, each);
@@ -155,6 +175,21 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
         throwIfAborted(done === 0 ? signal : undefined, name);
         return values;
       },
+      ...(differentiable
+        ? textGradients({
+            name,
+            source,
+            players: n,
+            runs,
+            opened,
+            embeddings: embedded === undefined || other === undefined ? undefined : { own: embedded, other },
+            block: { size: Math.max(1, Math.min(MOST_GRADIENTS, most, Math.floor(GRADIENT_BYTES / perGradient))) },
+            async check(values) {
+              requireAlive();
+              if (values !== undefined) await blameModel(values);
+            },
+          })
+        : {}),
       [Symbol.dispose]: dispose,
     };
   } catch (error) {
@@ -163,17 +198,8 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
   }
 }
 
-interface Run {
-  readonly model: Model;
-  readonly reading: Reading;
-  readonly prefix: KeptPrefix | undefined;
-  readonly restricted: { readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined } | undefined;
-  /** [1, 1, d], and the prompt's own embedding [1, S, d]. */
-  readonly mean: tf.Tensor | undefined;
-  readonly embedded: tf.Tensor | undefined;
-  readonly hides: boolean;
-  readonly clean?: tf.Tensor3D | undefined;
-}
+/** Masks of a differentiated block, at most. */
+const MOST_GRADIENTS = 32;
 
 interface Work {
   readonly row: MaskedRow;
@@ -197,7 +223,7 @@ function distinctRows(source: RowSource, masks: Parameters<typeof maskedRow>[1],
 /** One number for every row by reading. */
 async function runBlock(
   who: string,
-  runs: readonly Run[],
+  runs: readonly TextRun[],
   rows: readonly MaskedRow[],
   pause: () => Promise<void>,
 ): Promise<Float32Array[]> {
@@ -215,48 +241,6 @@ async function runBlock(
     }
   }
   return numbers;
-}
-
-/** The logits that a reading looks at, [B, 1 + forced, C]. */
-function logitsOf(
-  { model, reading, prefix, restricted, mean, embedded, hides }: Run,
-  rows: readonly MaskedRow[],
-): tf.Tensor3D {
-  const { config, parameters } = model;
-  const { tokens, padding, absent, answerAt } = layOut(
-    rows.map((row) => withoutFirst(row, prefix?.length ?? 0)),
-    reading.forced,
-  );
-  const past = Array<number>(prefix?.length ?? 0).fill(1);
-  const input = tf.tensor2d(tokens, undefined, 'int32');
-  const scored = [answerAt, ...reading.forced.map((_, j) => answerAt + 1 + j)];
-  const logits = forward(config, parameters, input, {
-    scored,
-    unembed: restricted,
-    cache: prefix?.cache(),
-    attentionMask: padding?.map((row) => [...past, ...row]),
-    seen: hides && absent !== undefined ? absent.map((row) => [...past, ...row.map((is) => 1 - is)]) : undefined,
-    embedding:
-      mean === undefined || embedded === undefined || absent === undefined
-        ? undefined
-        : withMean(model, embedded, mean, absent, prefix?.length ?? 0, reading.forced),
-  });
-  return restricted === undefined && reading.columns !== undefined
-    ? tf.gather(logits, tf.tensor1d([...reading.columns], 'int32'), 2)
-    : logits;
-}
-
-function withoutFirst({ tokens, answerAt, absent }: MaskedRow, count: number): MaskedRow {
-  if (count === 0) return { tokens, answerAt, absent };
-  return { tokens: tokens.slice(count), answerAt: answerAt - count, absent: absent?.subarray(count) };
-}
-
-function restrict({ parameters }: Model, columns: readonly number[]): NonNullable<Run['restricted']> {
-  const bias = parameters['unembed.b_U'];
-  return {
-    W: columnsOf(parameters['unembed.W_U'], columns),
-    b: bias === undefined ? undefined : columnsOf(bias, columns),
-  };
 }
 
 function allKept(n: number): ReturnType<typeof emptyMasks> {

@@ -23,6 +23,8 @@ export interface OpenedValue {
   readonly readings: readonly Reading[];
   /** One number for each reading -> the value. */
   combine(numbers: readonly number[]): number;
+  /** ∂value/∂number of each reading, for gradients of masks; a value without it has none. */
+  readonly slopes?: ((numbers: readonly number[]) => readonly number[]) | undefined;
 }
 
 export interface TextValue {
@@ -39,6 +41,8 @@ export interface TextValue {
 export type TextValueName = 'logit' | 'logprob' | 'prob' | 'log-odds' | 'contrast' | 'kl';
 
 const answering = { answer: true, against: false };
+/** Of one reading, the value itself. */
+const itself = { combine: ([value]: readonly number[]): number => value, slopes: (): readonly number[] => [1] };
 
 /** The values by name. */
 export const TEXT_VALUES: Readonly<Record<TextValueName, TextValue>> = {
@@ -51,7 +55,7 @@ export const TEXT_VALUES: Readonly<Record<TextValueName, TextValue>> = {
     about: 'log p(answer), summed over its tokens',
     moreIsBetter: true,
     needs: answering,
-    open: (answer) => ({ readings: [logProb(answer)], combine: ([value]) => value }),
+    open: (answer) => ({ readings: [logProb(answer)], ...itself }),
   },
   prob: {
     name: 'prob',
@@ -59,7 +63,11 @@ export const TEXT_VALUES: Readonly<Record<TextValueName, TextValue>> = {
     about: 'p(answer)',
     moreIsBetter: true,
     needs: answering,
-    open: (answer) => ({ readings: [logProb(answer)], combine: ([value]) => Math.exp(value) }),
+    open: (answer) => ({
+      readings: [logProb(answer)],
+      combine: ([value]) => Math.exp(value),
+      slopes: ([value]) => [Math.exp(value)],
+    }),
   },
   'log-odds': {
     name: 'log-odds',
@@ -69,8 +77,12 @@ export const TEXT_VALUES: Readonly<Record<TextValueName, TextValue>> = {
     needs: answering,
     open: (answer) =>
       answer.length === 1
-        ? { readings: [logOdds(answer[0])], combine: ([value]) => value }
-        : { readings: [logProb(answer)], combine: ([value]) => value - Math.log(-Math.expm1(Math.min(value, -1e-7))) },
+        ? { readings: [logOdds(answer[0])], ...itself }
+        : {
+            readings: [logProb(answer)],
+            combine: ([value]) => value - Math.log(-Math.expm1(Math.min(value, -1e-7))),
+            slopes: ([value]) => [-1 / Math.expm1(Math.min(value, -1e-7))],
+          },
   },
   contrast: {
     name: 'contrast',
@@ -81,7 +93,7 @@ export const TEXT_VALUES: Readonly<Record<TextValueName, TextValue>> = {
     open(answer, against) {
       if (answer.length === 1 && against.length === 1)
         return fromMetric(METRICS['logit-diff'], '').open(answer, against);
-      return { readings: [logProb(answer), logProb(against)], combine: ([a, b]) => a - b };
+      return { readings: [logProb(answer), logProb(against)], combine: ([a, b]) => a - b, slopes: () => [1, -1] };
     },
   },
   kl: {
@@ -118,7 +130,11 @@ export function fromMetric(metric: Metric, about = metric.name): TextValue {
         needsClean: needs.clean,
         reduce: (logits, clean) => metric.value(logits, target, clean),
       };
-      return { readings: [reading], combine: ([value]) => value };
+      return {
+        readings: [reading],
+        combine: itself.combine,
+        ...(metric.differentiable === false ? {} : { slopes: itself.slopes }),
+      };
     },
   };
 }

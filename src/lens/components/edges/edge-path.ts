@@ -11,7 +11,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { HookName } from '../../../model/hook-points.ts';
 import { takePositions } from '../../../model/forward/pass.ts';
 import type { Metric } from '../../metrics.ts';
-import { passBack } from '../prompt-run.ts';
+import { passBack } from '../../pass-back.ts';
 import { addCellSlopes, type UsedReceivers } from './edge-cells.ts';
 import type { EdgePrompt } from './edge-prompt.ts';
 import { asElements, isSplit, slicedTo } from './edge-tap.ts';
@@ -90,7 +90,7 @@ function gradientsAt(
     return tf.zeros(isSplit(site) ? [1, read, site.elements, width] : [1, read, width]);
   });
   try {
-    const passed = passBack(zeros, metric, () => {
+    const passed = passBack(zeros, `metric ${metric.name}`, () => {
       const along = (positions: readonly number[], rank: number): tf.Tensor => {
         const gone = tf.mul(tf.tensor4d([...shares], [shares.length, 1, 1, 1]), difference);
         const base = baseline(node, positions);

@@ -12,7 +12,8 @@ import type { Ablation } from '../ablations.ts';
 import type { MaskBlock } from '../mask-order.ts';
 import type { Metric } from '../../metrics.ts';
 import { createPrefixStates } from '../prefix-states.ts';
-import { passBack, type Passed, type PromptRun } from '../prompt-run.ts';
+import { passBack, type Passed } from '../../pass-back.ts';
+import type { PromptRun } from '../prompt-run.ts';
 import type { Task } from '../../prompts.ts';
 import { edgeSites } from './edge.ts';
 import { addCellSlopes, edgeTable, offOfMasks, offOfNumbers, type UsedReceivers } from './edge-cells.ts';
@@ -100,7 +101,7 @@ function runOf(prompt: EdgePrompt, metric: Metric, players: number): EdgeRun {
       const off = receivers.map((site) => offTensor(site, offOfNumbers(site.cells, m, players), rows));
       let passed: Passed | undefined;
       try {
-        passed = passBack(off, metric, () => cut(prompt, rows, off));
+        passed = passBack(off, `metric ${metric.name}`, () => cut(prompt, rows, off));
         const slopes = new Float64Array(rows * players);
         for (const [stage, gradient] of passed.gradients.entries())
           if (gradient !== undefined) addCellSlopes(receivers[stage].cells, await gradient.data(), players, slopes);

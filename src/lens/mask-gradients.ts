@@ -5,15 +5,21 @@
  * differentiated. Rows share nothing after it: the gradient of a row that several masks go through would be that of their sum. A block that does not
  * fit into memory is run again by halves.
  */
-import { throwIfAborted } from '../../errors.ts';
-import type { GradientOptions, MaskGradients } from '../../game.ts';
-import { isOutOfMemory } from '../batch-size.ts';
-import { turn } from '../turn.ts';
-import type { PromptRun } from './prompt-run.ts';
+import { fail, throwIfAborted } from '../errors.ts';
+import type { GradientOptions, MaskGradients } from '../game.ts';
+import { isOutOfMemory } from './batch-size.ts';
+import { turn } from './turn.ts';
 
 /** Masks of a block; smaller once a block did not fit into memory. */
 export interface BlockSize {
   size: number;
+}
+
+/** A prompt that a block of rows of m [rows · players] runs through, forward and back. */
+export interface DifferentiablePrompt {
+  differentiate(
+    m: Float32Array,
+  ): Promise<{ readonly values: Float32Array | Float64Array; readonly slopes: Float64Array }>;
 }
 
 /** Rows [start, end) of masks as numbers, [(end - start) · players]. */
@@ -22,7 +28,7 @@ export type MaskRows = (start: number, end: number) => Float32Array;
 /** The mean over `prompts` of values and gradients of `count` masks over `players` players; `check` sees every block's values before anybody is told. */
 export async function differentiateMasks(
   name: string,
-  prompts: readonly Pick<PromptRun, 'differentiate'>[],
+  prompts: readonly DifferentiablePrompt[],
   { count, players, rows }: { readonly count: number; readonly players: number; readonly rows: MaskRows },
   block: BlockSize,
   { signal, onGradients }: GradientOptions,
@@ -57,4 +63,17 @@ export async function differentiateMasks(
     await turn(undefined, name);
   }
   return { values, gradients };
+}
+
+/** @throws 'input' unless `m` is rows of `players` numbers from 0 to 1. */
+export function checkNumbers(who: string, m: Float32Array, players: number): void {
+  if (m.length % players !== 0)
+    throw fail('input', who, `${m.length} numbers were given; rows of ${players}, one for each player, are needed.`);
+  const odd = m.findIndex((x) => !(x >= 0 && x <= 1));
+  if (odd !== -1)
+    throw fail(
+      'input',
+      who,
+      `row ${Math.floor(odd / players)} has ${m[odd]} for player ${odd % players}; 0 to 1 is needed.`,
+    );
 }
