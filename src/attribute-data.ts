@@ -30,6 +30,7 @@ import { canonicalJson, type OwnStudy } from './study.ts';
 import { sha256 } from './platform/hash.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
 
+/** What attributeData is asked: the examples, who of them plays, how a model learns from them, what it is judged by. */
 export interface AttributeDataOptions extends ExplainOptions {
   readonly train: readonly Example[];
   readonly test: readonly Example[];

@@ -16,6 +16,7 @@ export type ErrorKind =
   | 'log' // a run log that cannot be read, written or belongs to another run
   | 'aborted'; // stopped by the caller's AbortSignal
 
+/** A failure that its caller can act on: one line that says who, what was wrong and what would be right. */
 export class SpexlensError extends Error {
   readonly kind: ErrorKind;
 

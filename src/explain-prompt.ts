@@ -34,6 +34,7 @@ import { measureFloor } from './solve/float-floor.ts';
 import { backendFacts, modelFacts } from './run-facts.ts';
 import { STUDY_VERSION, type Study } from './study.ts';
 
+/** What explainPrompt is asked: the prompt, its parts, the answer, and what the absence of a part means. */
 export interface ExplainPromptOptions
   extends ExplainOptions,
     FramingOptions,

@@ -25,6 +25,7 @@ import type { Solver, SolveOptions } from './solver.ts';
 import { energyInside } from './spectrum/energy.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
 
+/** How a game is explained: solver, budget, held-out masks, the circuit's target, the seed. */
 export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgress' | 'floor'> {
   /** Default: the best of all of them, by masks that were not fitted. */
   readonly solver?: Solver | undefined;
@@ -66,6 +67,7 @@ export interface ExplainSettings extends Pick<ExplainOptions, 'adaptive' | 'sele
   readonly seed: number;
 }
 
+/** What is known of a game afterwards: spectrum, score, circuit, removal curve, findings, on one ledger. */
 export interface Explanation extends ScoredSolution {
   readonly ledger: Ledger;
   readonly settings: ExplainSettings;

@@ -58,6 +58,7 @@ export interface AskedParts {
   readonly metric?: Metric | undefined;
 }
 
+/** What findCircuits is asked: prompts, players, ablation, metric, and who measures. */
 export interface FindCircuitsOptions extends AskedParts, ExplainOptions, Execution {
   /** Rankings by gradients whose sets are measured beside the circuit's; default none. */
   readonly rankings?: readonly RankingName[] | undefined;

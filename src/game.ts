@@ -9,6 +9,7 @@ import { masksFromMembers, type Masks } from './masks.ts';
 import { fail, throwIfAborted } from './errors.ts';
 import type { Place } from './place.ts';
 
+/** Somebody who is kept or absent. */
 export interface Player {
   /** How reports call it: `L1H2`, `MLP0`, a word. Unique within a game. */
   readonly name: string;
@@ -16,6 +17,7 @@ export interface Player {
   readonly place?: Place | undefined;
 }
 
+/** How values are measured: a signal that stops, and who hears of them before the end. */
 export interface ValueOptions {
   /** Stops between batches with an 'aborted' error. */
   readonly signal?: AbortSignal | undefined;
@@ -46,6 +48,7 @@ export interface GradientOptions {
   readonly onGradients?: ((rows: ArrayLike<number>, values: Float64Array, gradients: Float32Array) => void) | undefined;
 }
 
+/** n players and what every set of them is worth. */
 export interface Game {
   readonly name: string;
   readonly players: readonly Player[];

@@ -1,6 +1,7 @@
 /** The probability with which masks keep each player: one number for all, or one a player. */
 import { fail } from './errors.ts';
 
+/** The probability with which masks keep a player: one number for all, or one each. */
 export type Keep = number | readonly number[];
 
 /** That of player i. */

@@ -27,6 +27,7 @@ export interface ValueLog {
   append(entries: Entries): void;
 }
 
+/** A game that measures no mask twice, and an account of what was measured, asked and logged. */
 export interface Ledger extends Game {
   /** Masks measured by the game through this ledger; what came from the log is not counted. */
   readonly measured: number;

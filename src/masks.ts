@@ -7,6 +7,7 @@
  */
 import { fail } from './errors.ts';
 
+/** Rows of bits, one a player: 1 = kept. */
 export interface Masks {
   /** n, the number of players (columns). */
   readonly players: number;

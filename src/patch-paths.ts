@@ -15,6 +15,7 @@ import { endsOf, patchedRuns, recordOfRuns, type PatchedRuns } from './patch-swe
 import type { PatchAxis, PatchRecord } from './report/patch-record.ts';
 import type { OwnStudy } from './study.ts';
 
+/** Two runs, who sends, and who receives. */
 export interface PathPatchOptions extends PatchedRuns {
   /** Heads or MLPs, each on its own. Default 'heads'. */
   readonly senders?: 'heads' | 'mlps' | undefined;

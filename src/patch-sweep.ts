@@ -39,7 +39,9 @@ const KINDS = {
   pattern: { players: 'patterns', each: false },
   neuron: { players: 'neurons', each: false },
 } as const;
+/** One of PATCHED. */
 export type Patched = keyof typeof KINDS;
+/** What can be patched. */
 export const PATCHED = Object.keys(KINDS) as readonly Patched[];
 
 type Text = string | readonly number[];
@@ -63,6 +65,7 @@ export interface PatchedRuns extends Execution {
 }
 type Answer = string | number;
 
+/** Two runs, what is patched of them, and whether position by position. */
 export interface PatchSweepOptions extends PatchedRuns {
   readonly what: Patched;
   /** Patch every position by itself, or all together. Default: 'each' for streams and layers, 'together' for heads and neurons. */

@@ -46,6 +46,7 @@ export interface EdgePlace {
   readonly position?: number;
 }
 
+/** Where a player lives: in a model, in a text, or among training examples. */
 export type Place =
   | ModelPlace
   /** Several parts that are kept or ablated together. */

@@ -7,6 +7,7 @@
  */
 import { fail } from './errors.ts';
 
+/** A stream of random numbers that its seed decides. */
 export interface Random {
   /** Uniform on [0, 1), 53 bits. */
   uniform(): number;

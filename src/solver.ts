@@ -7,6 +7,7 @@ import type { Keep } from './keep.ts';
 import type { R2Interval } from './spectrum/r2.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
 
+/** What a solver may spend, and who hears how far it is. */
 export interface SolveOptions {
   /** Distinct masks the solver may measure. A solver that needs more throws a 'budget' error that says how many. */
   readonly budget: number;
@@ -29,6 +30,7 @@ export interface SolveOptions {
     | undefined;
 }
 
+/** A solver's answer: a spectrum, and how it came about. */
 export interface Solution {
   /** The solver's name: 'exact', 'proxyspex', 'spex'. */
   readonly solver: string;
@@ -69,6 +71,7 @@ export interface Round extends R2Interval {
   readonly solver: string;
 }
 
+/** A game and a budget in, a spectrum out. */
 export interface Solver {
   readonly name: string;
   solve(game: Game, options: SolveOptions): Promise<Solution>;

@@ -89,13 +89,14 @@ const schema = z.strictObject({
   question: questionSchema,
 });
 
+/** What is asked, as plain JSON: model, backend, and the question. */
 export type Study = Frozen<z.infer<typeof schema>>;
 export type Question = Study['question'];
 export type ComponentsQuestion = Frozen<z.infer<typeof components>>;
 export type PromptQuestion = Frozen<z.infer<typeof promptQuestion>>;
 export type ModelIdentity = Study['model'];
 
-/** @throws 'input' naming the first field that is wrong. */
+/** The study in a value parsed from JSON. @throws 'input' naming the first field that is wrong. */
 export function parseStudy(json: unknown, who = 'study'): Study {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;

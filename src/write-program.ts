@@ -13,6 +13,7 @@ import { configurationOf, weightsOf } from './rasp/weights.ts';
 import { wordOf } from './rasp/words.ts';
 import { wordLevelTokenizer } from './tokenizer/word-tokenizer.ts';
 
+/** What is written of a program beside its weights. */
 export interface ProgramFacts {
   readonly truth: Truth;
   readonly name: string;

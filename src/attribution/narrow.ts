@@ -13,6 +13,7 @@ import { emptyMasks, keep as keepPlayer, masksFromMembers, type Masks } from '..
 import { createRandom, type Random } from '../random.ts';
 import { differentiable, type Ranking } from './rankings.ts';
 
+/** How narrowing goes: its seed, the players to end with, and the gradients of a round. */
 export interface NarrowOptions {
   readonly seed: number;
   /** Gradients of a round; default 8, of more than 4,096 players 4. */
@@ -40,6 +41,7 @@ export interface NarrowedSet {
   readonly value: number;
 }
 
+/** Nested sets that narrowing left, and their order as a ranking. */
 export interface Narrowed {
   /** Nested, largest first; all players are the first. */
   readonly sets: readonly NarrowedSet[];

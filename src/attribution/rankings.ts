@@ -13,6 +13,7 @@ import { createRandom } from '../random.ts';
 import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { uniformMasks } from '../uniform-masks.ts';
 
+/** One score a player, and what it cost. */
 export interface Ranking {
   /** 'attribution patching', 'integrated gradients', ... */
   readonly name: string;
@@ -180,6 +181,7 @@ export interface RankingInput {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The names of RANKINGS. */
 export type RankingName =
   | 'attribution-patching'
   | 'integrated-gradients'

@@ -11,9 +11,12 @@ import { startCpu, startTensorflow, startWasm, startWebgpu, type OwnKernels, typ
 
 export type { OwnKernels } from './start.ts';
 
+/** Where tensors can run, the best first. */
 export const BACKENDS = ['tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
+/** One of BACKENDS. */
 export type BackendName = (typeof BACKENDS)[number];
 
+/** The backend that is open: what computes, why it and not another, and how to close it. */
 export interface Backend {
   readonly name: BackendName;
   /** What computes: a GPU's name, 'software', 'CPU'. */
@@ -35,6 +38,7 @@ export interface BackendCheck {
   readonly tolerance: number;
 }
 
+/** How a backend is opened. */
 export interface BackendOptions {
   /** Whose kernels the backend has where there are some of ours: 'auto' (default), 'simd' (wasm), 'stock'. */
   readonly kernels?: OwnKernels | undefined;

@@ -30,6 +30,7 @@ const schema = z.object({
 });
 
 export type EapShape = z.infer<typeof shape>;
+/** A circuit as EAP-IG and MIB write it: nodes and edges with scores, and which of them are in it. */
 export interface EapGraph {
   readonly cfg: EapShape;
   readonly nodes: Readonly<Record<string, { readonly in_graph: boolean; readonly score?: number | null | undefined }>>;

@@ -7,6 +7,7 @@ import type { R2Interval } from '../spectrum/r2.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
 import type { Circuit } from './find-circuit.ts';
 
+/** What a reader has to know before the answer, in a sentence. */
 export interface Finding {
   /**
    * little left: half of the players keep little of the metric, and yet what they keep is predicted. broken question: a pilot shows

@@ -14,6 +14,7 @@ import { greedySelector } from './greedy.ts';
 import { hullProgram, type HullProgram } from './interaction-hulls.ts';
 import type { Selection, Selector } from './selector.ts';
 
+/** How long the integer program may take. */
 export interface IntegerProgramOptions {
   /** Seconds a size may take; default 60. With a limit that is reached the answer depends on the machine. */
   readonly secondsPerSize?: number;

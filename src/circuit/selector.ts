@@ -18,6 +18,7 @@ export interface Selection {
   readonly direction: 1 | -1;
 }
 
+/** Who proposes a set of every size from a spectrum. */
 export interface Selector {
   readonly name: string;
   /** Whether its sets are optimal for f̂. */

@@ -16,6 +16,7 @@ export interface KnockOutOptions extends MeasureOptions {
   readonly knockOuts?: number | undefined;
 }
 
+/** Whether the circuit does what the model does when parts of it are knocked out (Wang et al., arXiv 2211.00593). */
 export interface Completeness {
   /** |F(C \\ K) - F(M \\ K)| over the sets K, in shares of f(all) - f(none): 0 where the circuit is all there is. */
   readonly mean: number;
@@ -23,6 +24,7 @@ export interface Completeness {
   readonly knockOuts: number;
 }
 
+/** Whether every member of the circuit is needed (Wang et al., arXiv 2211.00593). */
 export interface Minimality {
   /** Of each member, in the circuit's order: the largest |F(C \\ K) - F(C \\ (K ∪ v))| over K = ∅ and the sets K without v. */
   readonly members: readonly number[];

@@ -42,6 +42,7 @@ export interface MeasuredCircuit {
   readonly minimality?: Minimality | undefined;
 }
 
+/** What nested sets are worth: CPR, CMD, AUROC, and the curve behind them. */
 export interface Evaluation {
   readonly cpr: number;
   readonly cmd: number;

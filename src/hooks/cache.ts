@@ -31,6 +31,7 @@ import {
 } from './explain/logit-attribution.ts';
 import { logitLens, type LogitLens, type LogitLensOptions } from './explain/logit-lens.ts';
 
+/** Activations of one run, and what they explain of it. */
 export interface ActivationCache extends CachedActivations {
   /** The residual streams that layers 0 .. layer read, [streams, batch, pos, d_model]: `0_pre`, `1_pre`, .., `final_post`. */
   accumulatedResid(options?: AccumulatedOptions): ResidualStack;

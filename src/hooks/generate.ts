@@ -20,6 +20,7 @@ import { continuation, type Continuation } from './continuation.ts';
 import { hookTap, layerOf, resolveHooks, type Hook, type ResolvedHooks } from './run.ts';
 import { checkSampling, chooseToken } from './sampling.ts';
 
+/** How a text is gone on with: its length, the sampling, its seed, where it stops, hooks on the way. */
 export interface GenerateOptions extends TokenOptions {
   /** Default 20, or what the context has room for. */
   readonly maxNewTokens?: number;
@@ -52,6 +53,7 @@ export interface GeneratedStep {
   readonly logits: readonly Float32Array[];
 }
 
+/** What was generated, by row. */
 export interface Generation {
   /** The new tokens of every row, its stop token included. */
   readonly tokens: readonly (readonly number[])[];

@@ -40,13 +40,16 @@ export type LogitsMetric = ((logits: tf.Tensor3D) => tf.Tensor) | { value(logits
  * input in its place, or nothing to leave it. Synchronous, inside tf.tidy.
  */
 export type BackwardHookFunction = (gradient: tf.Tensor, context: HookContext) => tf.Tensor | void;
+/** Names of hook points, and what runs at them on the way back. */
 export type BackwardHook = readonly [names: NameFilter, run: BackwardHookFunction];
 
+/** As runWithCache's, and hooks on the way back. */
 export interface GradientRunOptions extends Omit<CacheOptions, 'stopAtLayer'> {
   /** Run on the way back, in the given order at one point; gradients() holds what they return. */
   readonly backwardHooks?: readonly BackwardHook[];
 }
 
+/** A metric, activations, and the metric's gradients with respect to them. */
 export interface GradientRun {
   /** The metric, [] or [batch]. */
   readonly value: tf.Tensor;

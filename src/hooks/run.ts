@@ -33,6 +33,7 @@ export type HookFunction = (activation: tf.Tensor, context: HookContext) => tf.T
 /** One name, several, or a predicate over all names of the model. */
 export type NameFilter = HookName | readonly HookName[] | ((name: HookName) => boolean);
 
+/** Names of hook points, and what runs at them. */
 export type Hook = readonly [names: NameFilter, run: HookFunction];
 
 export interface RunOptions extends BatchOptions {

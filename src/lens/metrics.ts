@@ -16,6 +16,7 @@ export interface Target {
   readonly position?: number | undefined;
 }
 
+/** One number of a run's logits, differentiable. */
 export interface Metric {
   /** `logit-diff`, ...; what a study and a record say. */
   readonly name: string;

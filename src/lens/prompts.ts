@@ -11,6 +11,7 @@ import { toSequences } from '../model/tokens.ts';
 import { readTextFile } from '../platform/files.ts';
 import type { Metric, Target } from './metrics.ts';
 
+/** A prompt with its answers, as texts or token ids. */
 export interface Prompt {
   readonly prompt: string | readonly number[];
   /** The token that should follow, e.g. " Mary". */
@@ -20,6 +21,7 @@ export interface Prompt {
   readonly corrupted?: string | readonly number[] | undefined;
 }
 
+/** A prompt as tokens, checked against a model, a metric and an ablation. */
 export interface Task extends Target {
   /** How errors call it: its text, quoted and cut. */
   readonly label: string;

@@ -3,6 +3,7 @@ import type { Game } from '../game.ts';
 import type { Study } from '../study.ts';
 import type { PooledGame } from './pooled-game.ts';
 
+/** Who measures in place of this process. */
 export interface Elsewhere {
   /** The backend that computes there, which the study names; default this process's. */
   readonly backend?: string | undefined;

@@ -23,6 +23,7 @@ const VERSION = 'run-log/2';
 const START_OVER = 'choose another folder, or remove the log to start over.';
 const NO_HEADER = 'does not begin with a run-log header; choose another folder or remove the file.';
 
+/** The file that holds every value of a study, for a run that goes on. */
 export interface RunLog extends ValueLog {
   readonly path: string;
   /** The study's. */

@@ -9,6 +9,7 @@ import type { NestedSets } from '../evaluation/nested-sets.ts';
 import type { MeteredGame } from './metered-game.ts';
 import type { Harm } from './harm.ts';
 
+/** A game, its two ends, and what a method may spend. */
 export interface MethodInput extends MeasureOptions {
   readonly game: MeteredGame;
   readonly ends: Ends;
@@ -17,6 +18,7 @@ export interface MethodInput extends MeasureOptions {
   readonly seed: number;
 }
 
+/** Nested sets that a method proposes, and its scores. */
 export interface Found extends NestedSets {
   /** What each player is worth by the method, [n], in whatever unit; a negative one works against the metric. */
   readonly scores: Float64Array;

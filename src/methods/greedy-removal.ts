@@ -10,6 +10,7 @@ import type { Game } from '../game.ts';
 import { masksFromMembers } from '../masks.ts';
 import type { MeasureOptions } from '../evaluation/faithfulness.ts';
 
+/** What counts as harm, and the masks to spend. */
 export interface RemovalOptions extends MeasureOptions {
   readonly harm: (value: number) => number;
   /** Masks to spend; Infinity: one player a round. */

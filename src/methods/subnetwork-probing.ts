@@ -12,6 +12,7 @@ import { createRandom } from '../random.ts';
 import { createAdam } from './adam.ts';
 import { hardConcrete, openProbability, settledMask } from './hard-concrete.ts';
 
+/** How masks are learned: steps, their masks, and the price of a player. */
 export interface ProbingOptions extends MeasureOptions {
   readonly ends: Ends;
   readonly seed: number;

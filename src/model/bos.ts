@@ -10,6 +10,7 @@ import type { BosPolicy } from './families/family.ts';
 import { quote } from '../checkpoint/strict-json.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
+/** Whether a text begins with BOS, and who says so. */
 export interface BosReport {
   /** Whether a text begins with BOS when `prependBos` is not given. */
   readonly prepended: boolean;

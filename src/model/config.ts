@@ -68,6 +68,7 @@ export type RotaryScaling =
       readonly originalContext: number;
     };
 
+/** What a model computes, as plain data: sizes, norms, positions, attention, activations. */
 export interface ModelConfig {
   /** The reader that made this record: 'gpt2', 'llama', ... */
   readonly family: string;

@@ -21,6 +21,7 @@ import { handedOn, layoutOf, type Layout } from './layout.ts';
 import { showsItself } from '../showing.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
+/** A hook point, its shape, and the formula of what stands there. */
 export interface HookRow {
   /** The hook's name, with {l} for the layer. */
   readonly hook: string;
@@ -30,6 +31,7 @@ export interface HookRow {
   readonly formula: string;
 }
 
+/** What a model computes, in words and as a table of its hook points. */
 export interface ModelDescription {
   /** The sizes, and what is unusual about this model, one line each. */
   readonly facts: readonly string[];

@@ -51,6 +51,7 @@ type EmbeddingHook =
   | 'hook_pos_embed' // [batch, pos, d_model], absent with rotary positions and alibi
   | 'hook_token_type_embed'; // [batch, pos, d_model], BERT
 
+/** Every name that a hook point can have, its shape beside it in the source; TransformerLens's names. */
 export type HookName =
   | EmbeddingHook
   | `embed.${EmbeddingHook}` // BERT
@@ -81,6 +82,7 @@ export type Axis =
   | 'd_vocab'
   | '1';
 
+/** A place of the forward pass that can be seen and changed, and its axes. */
 export interface HookPoint {
   readonly name: HookName;
   readonly axes: readonly Axis[];

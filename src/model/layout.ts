@@ -19,6 +19,7 @@ export interface PartNorms {
   readonly stream?: BlockNorm;
 }
 
+/** Where norms stand in a block, and whether its two parts read the same input. */
 export interface Layout {
   /** For descriptions. */
   readonly text: string;
@@ -28,6 +29,7 @@ export interface Layout {
   readonly mlp: PartNorms;
 }
 
+/** How blocks are built, by name. */
 export const LAYOUTS = {
   /** x + attn(ln1 x), then + mlp(ln2 ·). The default. */
   pre: {
@@ -73,6 +75,7 @@ export const LAYOUTS = {
   },
 } as const satisfies Readonly<Record<string, Layout>>;
 
+/** One of LAYOUTS. */
 export type LayoutName = keyof typeof LAYOUTS;
 
 /** The layout of a model's blocks. */

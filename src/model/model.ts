@@ -26,6 +26,7 @@ import { createTokenizer, loadTokenizer, type Tokenizer } from '../tokenizer/tok
 import { showsItself } from '../showing.ts';
 import { requireTokenizerFits } from './beyond-embedding.ts';
 
+/** A configuration, parameters on the device, and a tokenizer; disposed by its owner. */
 export interface Model {
   /** The folder's name, the GGUF file's without its ending, or the hub id's without its organisation. */
   readonly name: string;
@@ -48,6 +49,7 @@ export interface Model {
   [Symbol.dispose](): void;
 }
 
+/** How a model is loaded. */
 export interface LoadOptions {
   /** Where the hub and its cache are, and how to report a download; see HubOptions. */
   readonly hub?: HubOptions;

@@ -28,6 +28,7 @@ export interface BatchOptions extends TokenOptions {
   readonly attentionMask?: PaddingMask;
 }
 
+/** Rows of token ids of one length, and which of them are padding. */
 export interface TokenBatch {
   /** [batch][pos] */
   readonly tokens: readonly (readonly number[])[];

@@ -14,6 +14,7 @@ import { createSpectrum, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { invertPositive } from './process/cholesky.ts';
 import { endOf, mergeRepeats } from './measured.ts';
 
+/** The order of the fit, and its penalty. */
 export interface FaithBanzhafOptions {
   /** Players a set, 1 to 4. */
   readonly order: number;

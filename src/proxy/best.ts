@@ -60,6 +60,7 @@ export interface BestOptions extends ProxySpexOptions {
   readonly within?: number | undefined;
 }
 
+/** The answer of the contender that predicted best, and how all of them did. */
 export interface BestFit extends Answer {
   /** 'first order', 'proxyspex' or 'stack'. */
   readonly solver: string;

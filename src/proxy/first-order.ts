@@ -17,6 +17,7 @@ import { admitEndMasks, splitEnds, type Admitted, type EndMask, type EndMasks, t
 import type { Judge } from './evidence.ts';
 import { mergeRepeats } from './measured.ts';
 
+/** The penalty of an additive fit, and its folds. */
 export interface FirstOrderOptions {
   /** Default 'lasso'. */
   readonly method?: 'lasso' | 'ridge' | undefined;
@@ -52,6 +53,7 @@ const FOLDS = 5;
 /** Penalties of the least squares: the least shrinks a coefficient by 1e-9 / N. */
 const ALPHAS = [1e-9, ...RIDGE_ALPHAS];
 
+/** An additive answer, and how it was chosen. */
 export interface AdditiveFit {
   readonly spectrum: FourierSpectrum;
   readonly method: 'least squares' | 'lasso';

@@ -39,6 +39,7 @@ import {
   type TuneRow,
 } from './trees/tune.ts';
 
+/** How ProxySPEX is fitted: folds and their seed, the grid of trees, threads, the measure of the masks. */
 export interface ProxySpexOptions extends CandidateOptions {
   /** Seed of the folds, default 0. */
   readonly seed?: number | undefined;
@@ -67,6 +68,7 @@ export interface ProxySpexOptions extends CandidateOptions {
 /** Which answer won: the trees' whole spectrum, its largest terms, their ridge refit; or no fit was needed. */
 export type ProxyKind = Candidate['kind'] | 'constant' | 'complete';
 
+/** ProxySPEX's answer, and what was tried for it. */
 export interface ProxyFit {
   readonly spectrum: FourierSpectrum;
   readonly evidence: Evidence;

@@ -37,6 +37,7 @@ import { combine, crossWeighted, onlyMember, stackWeights } from './stack-weight
 import type { Ensemble } from './trees/tree.ts';
 import type { Pace } from './trees/tune.ts';
 
+/** The stack's answer: its members, their weights, and how well their sum predicts. */
 export interface StackFit {
   readonly spectrum: FourierSpectrum;
   readonly evidence: Evidence;
@@ -243,4 +244,5 @@ export function createStackSolver(options: Omit<ProxySpexOptions, 'seed' | 'sign
   });
 }
 
+/** The stack of trees, processes and parities as a solver, with its defaults. */
 export const stackSolver: Solver = createStackSolver();

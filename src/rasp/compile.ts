@@ -14,6 +14,7 @@ import { valueSetsOf, type ValueSets } from './value-sets.ts';
 import { wordsOf, type Words } from './words.ts';
 import { columnsOf, mlpOf, type Entry, type Head, type Matrix, type Mlp } from './wiring.ts';
 
+/** What a program is compiled for: its tokens, the longest input, whether attention is causal. */
 export interface CompileOptions {
   /** The tokens that inputs are made of. */
   readonly vocabulary: readonly Value[];
@@ -47,6 +48,7 @@ export interface Sizes {
   readonly dMlp: number;
 }
 
+/** A program as a transformer: its weights, and where each value stands in the residual stream. */
 export interface CompiledProgram {
   readonly program: Sequence;
   readonly vocabulary: readonly Value[];

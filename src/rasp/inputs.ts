@@ -2,6 +2,7 @@
 import { createRandom } from '../random.ts';
 import type { Value } from './language.ts';
 
+/** Which inputs of a program are listed. */
 export interface InputOptions {
   readonly vocabulary: readonly Value[];
   readonly maxLength: number;

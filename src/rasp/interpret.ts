@@ -4,6 +4,7 @@
 import { fail } from '../errors.ts';
 import { sequencesOf, type Selector, type Sequence, type Value } from './language.ts';
 
+/** How a program is interpreted. */
 export interface InterpretOptions {
   /** Queries select no keys behind them. Default false. */
   readonly causal?: boolean | undefined;

@@ -26,6 +26,7 @@ const schema = z.strictObject({
   nodes: byKind,
 });
 
+/** The circuit of a compiled program as its truth.json has it. */
 export type KnownCircuit = z.infer<typeof schema>;
 
 /** What truth.json says of a program. */

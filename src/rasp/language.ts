@@ -11,7 +11,9 @@
  */
 import { fail } from '../errors.ts';
 
+/** What stands at a position of a sequence. */
 export type Value = string | number | boolean;
+/** How a sequence stands in the residual stream: a direction a value, or one direction times the number. */
 export type Encoding = 'categorical' | 'numerical';
 
 interface Named {
@@ -65,6 +67,7 @@ export interface Width extends Named {
 }
 /** What a part of a transformer has to compute. */
 export type Computed = Mapped | SequenceMapped | Linear | Aggregated | Width;
+/** A value at every position: the tokens, the positions, or what is computed of sequences. */
 export type Sequence = Tokens | Indices | Computed;
 
 /** Which keys a query selects, both of categorical sequences. An undefined key is never selected, nor does an undefined query select. */
@@ -74,7 +77,9 @@ export interface Selector {
   readonly predicate: (key: Value, query: Value) => boolean;
 }
 
+/** The input's token, at every position. */
 export const tokens: Tokens = { kind: 'tokens', encoding: 'categorical', label: 'tokens' };
+/** The position, at every position. */
 export const indices: Indices = { kind: 'indices', encoding: 'categorical', label: 'indices' };
 
 /** `f` of each value, as a categorical sequence. */
@@ -151,7 +156,9 @@ export const equal = (key: Value, query: Value): boolean => key === query;
 /** Numbers by size, texts by the alphabet. */
 export const less = (key: Value, query: Value): boolean =>
   typeof key === 'string' && typeof query === 'string' ? key < query : Number(key) < Number(query);
+/** The predicate key <= query. */
 export const atMost = (key: Value, query: Value): boolean => !less(query, key);
+/** The predicate that selects every key. */
 export const always = (): boolean => true;
 
 function toNumber(value: Value | undefined): number {

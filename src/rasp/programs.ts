@@ -25,11 +25,13 @@ import {
   type Value,
 } from './language.ts';
 
+/** The tokens of a program, and its longest input. */
 export interface ProgramSize {
   readonly vocabulary: readonly Value[];
   readonly maxLength: number;
 }
 
+/** A program with a name, its size, and the inputs that it answers. */
 export interface NamedProgram extends ProgramSize {
   readonly name: string;
   /** What it answers, in one line. */

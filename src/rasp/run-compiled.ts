@@ -8,6 +8,7 @@ import { logitsOf, type CompiledProgram, type Part } from './compile.ts';
 import type { Value } from './language.ts';
 import { columnsOf, type Matrix } from './wiring.ts';
 
+/** One run of a compiled program, part by part. */
 export interface CompiledRun {
   /** By `input` (the token embedding), `positions` (their table) and part, [position, d_model]: what it adds to the residual stream. */
   readonly written: ReadonlyMap<string, Float64Array>;

@@ -42,6 +42,7 @@ export interface InputPair {
   readonly corrupted: readonly Value[];
 }
 
+/** The edges and parts of a compiled program that do something, and the inputs that show it. */
 export interface Truth {
   /**
    * True edges by kind of ablation, by EAP-IG's names, in forward order of receivers. What the table of positions writes is
@@ -54,6 +55,7 @@ export interface Truth {
   readonly pairs: readonly InputPair[];
 }
 
+/** The inputs that the truth is looked for on. */
 export interface TruthOptions {
   /** Inputs that the program accepts, such as all of them (inputsOf). */
   readonly inputs: readonly (readonly Value[])[];

@@ -4,6 +4,7 @@
 import { logitsOf, type CompiledProgram } from './compile.ts';
 import type { Matrix } from './wiring.ts';
 
+/** The numbers of a weight, and their shape. */
 export interface WeightArray {
   readonly shape: readonly number[];
   readonly data: Float32Array;

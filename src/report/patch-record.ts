@@ -45,6 +45,7 @@ const patchRecord = z
 /** A whole `patch.json`: one record a sweep. */
 export const patchSchema = z.array(patchRecord).min(1);
 
+/** What a patching sweep found: one number a place, and the two runs' own. */
 export type PatchRecord = Frozen<z.infer<typeof patchRecord>>;
 export type PatchAxis = PatchRecord['axes'][number];
 

@@ -13,6 +13,7 @@ import { upgradeResult } from './upgrade.ts';
 
 export { RESULT_SCHEMA };
 
+/** The record of a run: the content of result.json. */
 export type Result = Frozen<z.infer<typeof resultSchema>>;
 export type ResultPlayer = Result['players'][number];
 export type ResultInteraction = Result['interactions'][number];

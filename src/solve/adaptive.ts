@@ -23,6 +23,7 @@ import { exactSolver } from '../spectrum/exact.ts';
 import { r2Interval, type R2Interval } from '../spectrum/r2.ts';
 import { evaluate } from '../spectrum/spectrum.ts';
 
+/** The R² to reach, and the masks that it may cost. */
 export interface AdaptiveOptions extends Omit<SolveOptions, 'budget'> {
   /** R² whose lower confidence bound is to be passed, in (0, 1). */
   readonly targetR2: number;
@@ -52,6 +53,7 @@ const GROWTH = 1.5;
 const CURVE = 3;
 
 /**
+ * Solves in rounds, each with half as many masks again, until the lower bound of R² on held-out masks passes the target.
  * @throws 'input' on a target outside (0, 1) or fewer than 30 held-out masks, 'budget' on a largest budget below 12
  * masks.
  */

@@ -53,6 +53,7 @@ const proxySolver: Solver = {
   },
 };
 
+/** Exact where all masks fit the budget, else the best of all solvers by masks that none was fitted on. */
 export const autoSolver: Solver = {
   name: 'auto',
   async solve(game, options) {

@@ -26,6 +26,7 @@ import { spex } from '../spex/spex.ts';
 import { solveAdaptively, type AdaptiveOptions } from './adaptive.ts';
 import { autoSolver } from './auto.ts';
 
+/** The names of SOLVERS. */
 export type SolverName = 'auto' | 'exact' | 'gradspex' | 'proxyspex' | 'stack' | 'spex';
 
 /** The solvers by name. */
@@ -46,6 +47,7 @@ export interface ScoreOptions extends SolveOptions {
   readonly adaptive?: Pick<AdaptiveOptions, 'targetR2' | 'maxBudget'> | undefined;
 }
 
+/** An answer with its score on masks that were not fitted, beside the best additive one. */
 export interface ScoredSolution {
   readonly solution: Solution;
   /** Absent when the answer is exact: there is nothing left to predict. */

@@ -16,6 +16,7 @@ export function energyByOrder(spectrum: FourierSpectrum): number[] {
   return energy;
 }
 
+/** Where the variance sits: in single players, within groups, across them. */
 export interface EnergySplit {
   /** Σ_{S≠∅} F(S)²: the variance of f̂ over uniform masks. */
   readonly total: number;

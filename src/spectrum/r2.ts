@@ -22,6 +22,7 @@ export function r2(truth: ArrayLike<number>, estimate: ArrayLike<number>): numbe
   return r2Of(errors, (k) => k);
 }
 
+/** R² with its bootstrap interval. */
 export interface R2Interval {
   readonly r2: number;
   /** The `level` percentile interval [low, high]. */

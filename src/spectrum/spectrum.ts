@@ -12,12 +12,14 @@ import { showsItself } from '../showing.ts';
 
 export type Basis = 'fourier' | 'moebius' | 'or';
 
+/** A set of players and its coefficient. */
 export interface Term {
   /** The set S, strictly increasing player numbers; empty for ∅. */
   readonly members: readonly number[];
   readonly value: number;
 }
 
+/** A sparse function of masks in one of three bases. */
 export interface Spectrum<B extends Basis = Basis> {
   readonly basis: B;
   /** n. */
@@ -31,7 +33,9 @@ export interface Spectrum<B extends Basis = Basis> {
   readonly terms: readonly Term[];
 }
 
+/** Terms F(S) of f(m) = Σ F(S) (-1)^|S ∩ m|. */
 export type FourierSpectrum = Spectrum<'fourier'>;
+/** Terms I(S) of f(m) = Σ_{S ⊆ m} I(S), the Harsanyi dividends. */
 export type MoebiusSpectrum = Spectrum<'moebius'>;
 
 /** A spectrum in canonical order. @throws on a set that is not increasing, repeats, or names a player >= n. */

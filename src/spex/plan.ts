@@ -9,6 +9,7 @@
 import { fail } from '../errors.ts';
 import { bchSize } from './bch.ts';
 
+/** How SPEX will measure: its code, hash groups and bins. */
 export interface SpexPlan {
   /** n. */
   readonly players: number;
@@ -28,6 +29,7 @@ export interface SpexPlan {
   };
 }
 
+/** The budget, and what of a plan is fixed. */
 export interface PlanOptions {
   /** Choose the largest b whose raw count fits. Needed unless b is given. */
   readonly budget?: number | undefined;

@@ -13,6 +13,7 @@ import { createBch, type BchCode } from './bch.ts';
 import { randomFullRank, transpose, type Gf2Matrix } from './gf2.ts';
 import type { SpexPlan } from './plan.ts';
 
+/** The masks of a plan, and which bin each belongs to. */
 export interface SpexDraw {
   readonly plan: SpexPlan;
   readonly code: BchCode;

@@ -31,6 +31,7 @@ export interface FitOptions extends PeelOptions {
   readonly refinement?: boolean | undefined;
 }
 
+/** The order and the bins of SPEX; default: what the budget holds. */
 export interface SpexOptions extends FitOptions {
   /** The order of the largest set to decode, default 5. */
   readonly t?: number | undefined;
@@ -51,6 +52,7 @@ export interface SpexTerm extends Term {
   readonly belowNoise: boolean;
 }
 
+/** SPEX's answer, and what peeling left. */
 export interface SpexFit {
   readonly spectrum: FourierSpectrum;
   /** Every recovered or fitted set; value 0 when refinement dropped it. Largest first. */

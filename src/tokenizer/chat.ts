@@ -12,6 +12,7 @@ import { quote } from '../checkpoint/strict-json.ts';
 import { fail } from '../errors.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
+/** What one side of a conversation says. */
 export interface ChatMessage {
   /** `user`, `assistant`, `system`, or what else the template knows. */
   readonly role: string;

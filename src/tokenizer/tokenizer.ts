@@ -39,6 +39,7 @@ export interface Encoding {
   readonly offsets: (readonly [start: number, end: number])[];
 }
 
+/** Text to token ids and back, as the model's own files say. */
 export interface Tokenizer {
   /** The class named in tokenizer_config.json. */
   readonly kind: string;

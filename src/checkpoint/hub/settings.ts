@@ -7,6 +7,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fail } from '../../errors.ts';
 
+/** How far the download of a file is, in bytes. */
 export interface HubProgress {
   readonly file: string;
   /** Bytes. */
@@ -14,6 +15,7 @@ export interface HubProgress {
   readonly total: number;
 }
 
+/** Where the hub and its cache are, and how patient a download is. */
 export interface HubOptions {
   /** Default HF_ENDPOINT, or https://huggingface.co. */
   readonly endpoint?: string | undefined;

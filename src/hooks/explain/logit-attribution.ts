@@ -32,6 +32,7 @@ export interface AttributionOptions extends Where {
   readonly incorrectTokens?: Answers | undefined;
 }
 
+/** What each component adds to a logit, or to the difference of two. */
 export interface LogitAttribution {
   /** By component; the last is `unembed`: what the stream does not bring. */
   readonly labels: readonly string[];

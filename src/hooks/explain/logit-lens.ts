@@ -15,6 +15,7 @@ export interface LogitLensOptions extends Omit<AccumulatedOptions, 'applyLn'> {
   readonly k?: number | undefined;
 }
 
+/** A token that a stream says, with its logit and probability. */
 export interface LensToken {
   readonly id: number;
   /** Its text; undefined in a model without a tokenizer. */
@@ -23,6 +24,7 @@ export interface LensToken {
   readonly probability: number;
 }
 
+/** What every stream says, at every position. */
 export interface LogitLens {
   /** By stream: `0_pre`, `1_pre`, .., `final_post`. */
   readonly labels: readonly string[];

@@ -5,6 +5,7 @@ import { toSequences } from '../../model/tokens.ts';
 import { showsItself } from '../../showing.ts';
 import { attentionPatterns } from './attention-patterns.ts';
 
+/** Where one head looks. */
 export interface HeadPattern {
   /** `L2H1`. */
   readonly name: string;
@@ -14,6 +15,7 @@ export interface HeadPattern {
   readonly pattern: readonly (readonly number[])[];
 }
 
+/** Where some heads look on one text. */
 export interface Attention {
   /** The text as the tokenizer cut it; ids in brackets where there is none. */
   readonly tokens: readonly string[];

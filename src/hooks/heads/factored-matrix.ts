@@ -6,6 +6,7 @@ import { eigenvalues, type Complex } from './eigenvalues.ts';
 import { frobenius, multiply, transposed, zeroMatrix, type Matrix } from './matrix.ts';
 import { singularValues, type SingularValues } from './singular-values.ts';
 
+/** A · B, kept as its factors. */
 export interface FactoredMatrix {
   /** [m, e] */
   readonly A: Matrix;
@@ -23,6 +24,7 @@ export interface FactoredMatrix {
   norm(): number;
 }
 
+/** The product of A [m, e] and B [e, n], kept as its factors. */
 export function factoredMatrix(A: Matrix, B: Matrix): FactoredMatrix {
   return {
     A,

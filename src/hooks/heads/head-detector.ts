@@ -11,7 +11,9 @@ import { toTokens, type BatchOptions, type Input } from '../../model/tokens.ts';
 import { showsItself } from '../../showing.ts';
 import { runWithCache } from '../run.ts';
 
+/** The kinds of head that are known by where they look. */
 export const HEAD_KINDS = ['previous-token', 'duplicate-token', 'induction'] as const;
+/** One of HEAD_KINDS. */
 export type HeadKind = (typeof HEAD_KINDS)[number];
 
 /** Where a head looks: [q_pos][k_pos]. */
@@ -29,6 +31,7 @@ export interface DetectOptions extends BatchOptions {
   readonly errorMeasure?: 'mul' | 'abs' | undefined;
 }
 
+/** One number a head. */
 export interface HeadScores {
   readonly layers: number;
   readonly heads: number;

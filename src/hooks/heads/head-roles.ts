@@ -16,6 +16,7 @@ import { runWithCache } from '../run.ts';
  * copy. answer mover: from where the answer is read, at the answer. inhibition: from there, at the second copy of the wrong answer.
  */
 export const HEAD_ROLES = ['previous token', 'duplicate token', 'induction', 'answer mover', 'inhibition'] as const;
+/** One of HEAD_ROLES. */
 export type HeadRole = (typeof HEAD_ROLES)[number];
 
 /** Tokens, the answers, and where they are read (default: the last token). */

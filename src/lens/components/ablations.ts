@@ -34,6 +34,7 @@ export interface BaselineSource {
   [Symbol.dispose](): void;
 }
 
+/** What stands in the place of an absent part's activation. */
 export interface Ablation {
   /** `zero`, `mean`, ...; what a study and a record say. */
   readonly name: string;

@@ -12,6 +12,7 @@ import { asGiven, sortByStage } from './mask-order.ts';
 import { createMaskedGame, type MaskedGame } from './masked-game.ts';
 import { preparePrompts, type PromptOptions } from './prompt-run.ts';
 
+/** Which parts play, on which prompts, judged by which metric, and what an absent one is replaced by. */
 export interface ComponentGameOptions extends PromptOptions {
   /** Masks per forward pass; from the byte estimate when absent. */
   readonly batchSize?: number | undefined;
@@ -21,6 +22,7 @@ export interface ComponentGameOptions extends PromptOptions {
   readonly stateBytes?: number | undefined;
 }
 
+/** A model's parts as players: values of masks, their gradients, and how rows are shared. */
 export type ComponentGame = MaskedGame<ComponentPlayer>;
 
 /** A game over parts of `model`; the caller disposes it (the model stays the caller's). */

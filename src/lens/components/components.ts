@@ -19,6 +19,7 @@ import {
   type ComponentKind,
 } from './component.ts';
 
+/** Parts of a model that are kept or absent together. */
 export interface ComponentPlayer extends Player {
   readonly place: Place;
   /** The parts that are ablated with it: `place`, part by part. */

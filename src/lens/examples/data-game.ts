@@ -18,6 +18,7 @@ import { trainUnrolled } from '../../train/unrolled.ts';
 import { ownersOf, type ExamplePlayer } from './example-players.ts';
 import type { TestValue } from './test-values.ts';
 
+/** The examples, who of them plays, how a model is trained, what it is judged by. */
 export interface DataGameOptions {
   readonly players: readonly ExamplePlayer[];
   readonly architecture: Architecture;
@@ -38,6 +39,7 @@ export interface DataGameOptions {
   readonly onStep?: ((done: number, total: number) => void) | undefined;
 }
 
+/** Training examples as players: a value is what a model is worth that was trained on those kept. */
 export interface DataGame extends Game, Disposable {
   /** Values [masks.count · seeds] of every seed by itself: how far they are apart is the noise of one training. */
   perSeed(masks: Masks, options?: { readonly signal?: AbortSignal | undefined }): Promise<Float64Array>;

@@ -5,6 +5,7 @@
  */
 import { fail } from '../../errors.ts';
 
+/** A text or a vector with its label. */
 export interface Example {
   /** Words; or the numbers of `vector`. */
   readonly text?: string | undefined;

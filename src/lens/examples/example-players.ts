@@ -10,6 +10,7 @@ import type { Place } from '../../place.ts';
 import { createRandom } from '../../random.ts';
 import type { Example } from './data-set.ts';
 
+/** Training examples that are kept or left out together. */
 export interface ExamplePlayer extends Player {
   readonly place: Extract<Place, { kind: 'examples' }>;
 }

@@ -11,6 +11,7 @@ import { createTinyTransformer } from '../../train/tiny-transformer.ts';
 import type { Example } from './data-set.ts';
 import { encodeVectors, encodeWords, type Encoded } from './encode.ts';
 
+/** Everything that a recipe can be told. */
 export interface RecipeSettings {
   readonly training: Training;
   /** Trainings of a mask, whose mean counts. */
@@ -31,6 +32,7 @@ export interface OpenedRecipe extends Encoded {
   readonly architecture: Architecture;
 }
 
+/** A model that learns from examples, and how. */
 export interface Recipe {
   readonly name: string;
   /** What it is, for --help. */
@@ -54,6 +56,7 @@ const vectors = (name: string, about: string, defaults: RecipeSettings): Recipe 
   },
 });
 
+/** The recipes by name. */
 export const RECIPES = {
   softmax: vectors('softmax', 'softmax regression on vectors, or on the words of a text', {
     training: {

@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import { largest, logSoftmax, logSumExp, softmax } from '../../train/smooth.ts';
 
+/** One number of a model's logits on a test example. */
 export interface TestValue {
   readonly name: string;
   readonly unit: string;
@@ -26,6 +27,7 @@ export const otherLogits = (logits: tf.Tensor3D, right: tf.Tensor2D): tf.Tensor3
   return tf.where(chosen, tf.fill(logits.shape, -Infinity), logits);
 };
 
+/** What a model is worth on test examples, by name. */
 export const TEST_VALUES = {
   /** Right logit less the largest other one (Ilyas et al., ICML 2022, "Datamodels", §2). */
   margin: {

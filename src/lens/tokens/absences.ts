@@ -28,6 +28,7 @@ export interface AbsenceContext {
   readonly data?: readonly (readonly number[])[] | undefined;
 }
 
+/** What the absence of a part of a prompt means. */
 export interface Absence {
   /** `remove`, `mask`, ...; what a study and a record say. */
   readonly name: string;

@@ -34,6 +34,7 @@ import type { Reading, TextValue } from './text-values.ts';
 export const TEXT_SAVINGS = ['prefix', 'columns', 'sorting'] as const;
 export type TextSaving = (typeof TEXT_SAVINGS)[number];
 
+/** The parts of a prompt, what their absence means, and the answer that is read. */
 export interface PromptGameOptions {
   readonly players: readonly TextPlayer[];
   readonly tokens: readonly number[];
@@ -53,6 +54,7 @@ export interface PromptGameOptions {
   readonly without?: readonly TextSaving[] | undefined;
 }
 
+/** The parts of a prompt as players. */
 export interface PromptGame extends Game {
   readonly players: readonly TextPlayer[];
   /** As `gradients`, which both are there where absent parts stay in their places, at rows of m [rows · players] from 0 to 1. */

@@ -17,6 +17,7 @@ export interface TextPlayer extends Player {
   readonly place: { readonly kind: 'span'; readonly pieces: readonly Piece[] };
 }
 
+/** A text and its parts as players, token by token. */
 export interface PlayedText {
   readonly text: string;
   readonly tokens: readonly number[];

@@ -27,6 +27,7 @@ export interface OpenedValue {
   readonly slopes?: ((numbers: readonly number[]) => readonly number[]) | undefined;
 }
 
+/** One number of what a model says to a prompt. */
 export interface TextValue {
   /** `logprob`, `contrast`, ...; what a study and a record say. */
   readonly name: string;

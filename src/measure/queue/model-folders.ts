@@ -8,6 +8,7 @@ import { fileIn, nameOfPath, namesIn } from '../../platform/files.ts';
 import type { Study } from '../../study.ts';
 import { openInThread, type OpenStudy } from './study-host.ts';
 
+/** Where a worker looks for the models that studies name. */
 export interface ModelFolders {
   /** Folders of model folders and GGUF files, `name`, `name.gguf` or `organisation/name` in them; or a model itself. */
   readonly models: readonly string[];

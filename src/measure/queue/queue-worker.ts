@@ -16,6 +16,7 @@ import { serveStudy, type ServedStudy } from './served-study.ts';
 import type { OpenStudy } from './study-host.ts';
 import { createTurns } from './turns.ts';
 
+/** Whom a worker serves, and with how much at once. */
 export interface QueueWorkerOptions extends ConnectOptions {
   /** Opens a study, or refuses it. */
   readonly open: OpenStudy;
@@ -33,6 +34,7 @@ export interface QueueWorkerOptions extends ConnectOptions {
   readonly onNote?: ((text: string) => void) | undefined;
 }
 
+/** A worker that measures for whoever asks on a queue, until it is disposed. */
 export interface QueueWorker {
   readonly name: string;
   /** Gives back what it works on, and leaves. */

@@ -19,6 +19,7 @@ import { openJobFlow, type FlowFacts } from './job-flow.ts';
 import { startQueueWorker, type QueueWorker, type QueueWorkerOptions } from './queue-worker.ts';
 import { BEAT_MS, createRegistry, type AskerRecord } from './registry.ts';
 
+/** Which queue, how large a job is, and how long to wait for somebody who measures. */
 export interface QueuedGameOptions extends ConnectOptions {
   /** Hears what a user should know, one sentence each: a worker that refuses, machines that differ, an outage. */
   readonly onNote?: ((text: string) => void) | undefined;
@@ -30,6 +31,7 @@ export interface QueuedGameOptions extends ConnectOptions {
   readonly patienceMs?: number | undefined;
 }
 
+/** A game whose values are measured by the workers of a queue. */
 export interface QueuedGame extends Game {
   readonly players: readonly (Player & { readonly place: Place })[];
   /** Masks that each worker answered, by its name. */

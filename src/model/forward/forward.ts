@@ -25,6 +25,7 @@ export type { Parameters } from '../weights/parameters.ts';
 export type { KeyValueCache, Tap } from './tap.ts';
 export type { PaddingMask } from './attention-mask.ts';
 
+/** Where a forward pass begins and ends, what it is masked by, and who sees its activations. */
 export interface ForwardOptions {
   readonly tap?: Tap | undefined;
   /**

@@ -8,6 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { kvHeads, type ModelConfig } from '../config.ts';
 import type { KeyValueCache } from './tap.ts';
 
+/** Keys and values of the tokens so far, which grows with every call. */
 export interface GrowingCache extends KeyValueCache {
   /** Bytes held on the device. */
   readonly bytes: number;

@@ -13,6 +13,7 @@ export interface LiveHeads {
   readonly written: Uint8Array | undefined;
 }
 
+/** Who sees activations, and may put others in their place. */
 export interface Tap {
   /** Whether `visit` is to be called for this point; points nobody wants cost nothing. */
   wants(name: HookName): boolean;

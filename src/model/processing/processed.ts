@@ -13,11 +13,13 @@ import { createModel, type Model } from '../model.ts';
 import { float32Parameters } from '../weights/parameters.ts';
 import { tokenTensor, toTokens, type BatchOptions, type Input, type TokenBatch } from '../tokens.ts';
 
+/** On what the change of the logits is measured. */
 export interface ProcessOptions extends BatchOptions {
   /** What the change of the logits is measured on; default: two rows of at most 16 seeded random tokens. */
   readonly prompts?: Input;
 }
 
+/** A model whose weights were rewritten, and how far that moved its logits. */
 export interface Processed {
   /** The caller's to dispose. */
   readonly model: Model;

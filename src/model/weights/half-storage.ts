@@ -13,8 +13,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
 import { narrowBfloat16, narrowFloat16, widenBfloat16, widenFloat16 } from '../../checkpoint/half-precision.ts';
 
+/** The two kinds of 16-bit number. */
 export type HalfFormat = 'float16' | 'bfloat16';
 
+/** A tensor of 16-bit numbers, two to a word on the device. */
 export interface HalfTensor {
   readonly format: HalfFormat;
   readonly shape: readonly number[];

@@ -11,6 +11,7 @@ import { toDevice } from './device-memory.ts';
 import { gatherHalfRows, packHalf, requireHalves, unpackHalf, type HalfTensor } from './half-storage.ts';
 import { copyShared, sharedColumns, sharedRows, type SharedTensor } from './shared-weights.ts';
 
+/** A weight on the device: float32, halves, or memory that threads share. */
 export type Parameter = tf.Tensor | HalfTensor | SharedTensor;
 
 /** Parameters by canonical name; see parameterShapes. */
@@ -18,6 +19,7 @@ export type Parameters = Readonly<Record<string, Parameter>>;
 
 /** How matrices are held on the device. */
 export const STORAGES = ['float32', 'float16', 'bfloat16'] as const;
+/** One of STORAGES. */
 export type WeightStorage = (typeof STORAGES)[number];
 
 /** @throws 'input' for an unknown storage, 'backend' for one that the current backend does not have. */

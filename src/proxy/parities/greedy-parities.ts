@@ -130,6 +130,7 @@ export function smallSets(players: number): number[][] {
   return all.flatMap((i) => all.slice(i + 1).flatMap((j) => [[i, j], ...all.slice(j + 1).map((k) => [i, j, k])]));
 }
 
+/** Folds, their seed, and sets to begin with. */
 export interface GreedyOptions {
   /** Seed of the folds, default 0. */
   readonly seed?: number | undefined;
@@ -139,6 +140,7 @@ export interface GreedyOptions {
   readonly seeds?: Sets | undefined;
 }
 
+/** Sets that were chosen one after the other, and how each helped. */
 export interface GreedyFit extends Pick<TunedParities, 'terms' | 'curve'> {
   readonly spectrum: FourierSpectrum;
   /** Out-of-fold R². */

@@ -6,6 +6,7 @@
  */
 import { isKept, type Masks } from '../../masks.ts';
 
+/** A binary tree over kept and absent players, node by node. */
 export interface Tree {
   /** Player asked at each node; -1 at a leaf. */
   readonly player: Int32Array;
@@ -17,6 +18,7 @@ export interface Tree {
   readonly value: Float64Array;
 }
 
+/** Trees whose leaves add up, and a constant. */
 export interface Ensemble {
   readonly players: number;
   /** f̂ before any tree: the mean of the fitted values. */

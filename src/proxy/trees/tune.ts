@@ -15,6 +15,7 @@ import { pairSpace, runPair, type PairInput, type PairResult, type PairTask } fr
 import { runOnThreads } from './tune-threads.ts';
 import type { Ensemble } from './tree.ts';
 
+/** The settings of boosted trees that cross-validation chooses from. */
 export interface TuneGrid {
   /** Splits on a path; -1 for no limit. */
   readonly maxDepth: readonly number[];

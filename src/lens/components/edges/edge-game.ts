@@ -17,6 +17,7 @@ import type { EdgePath, PathSlopes } from './edge-path.ts';
 import type { EdgePlayer } from './edge-players.ts';
 import { prepareEdgePrompts, type EdgePromptOptions } from './edge-run.ts';
 
+/** Which edges play, on which prompts, and how much is run at once. */
 export interface EdgeGameOptions extends EdgePromptOptions {
   /** Masks per forward pass; from the byte estimate when absent. */
   readonly batchSize?: number | undefined;
@@ -24,6 +25,7 @@ export interface EdgeGameOptions extends EdgePromptOptions {
   readonly byteLimit?: number | undefined;
 }
 
+/** A model's edges as players. */
 export interface EdgeGame extends MaskedGame<EdgePlayer> {
   /** EAP-IG's scores (edge-path.ts), the mean over the prompts; absent for a metric that has no gradient. */
   readonly slopesAlong?:

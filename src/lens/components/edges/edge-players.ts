@@ -12,6 +12,7 @@ import type { EdgePlace } from '../../../place.ts';
 import type { PlayerScope } from '../components.ts';
 import { allEdges, edgeName, receiverName, senderName } from './edge.ts';
 
+/** Edges that are kept or cut together. */
 export interface EdgePlayer extends Player {
   readonly place: EdgePlace | { readonly kind: 'edges'; readonly parts: readonly EdgePlace[] };
   /** What is cut with it: `place`, edge by edge. */

@@ -17,6 +17,7 @@ interface Estimate {
   scores(trained: Trained, options: EstimateOptions): Promise<{ readonly scores: Float64Array }>;
 }
 
+/** What examples are worth without training again, by name. */
 export const ESTIMATES = {
   influence: {
     about: 'influence functions, by the curvature at the model trained on everything',

@@ -16,6 +16,7 @@ export type Asked = Omit<DataGameOptions, 'players' | 'seeds' | 'inside' | 'mode
   readonly signal?: AbortSignal | undefined;
 };
 
+/** The models trained on everything, one a seed, and their gradients. */
 export interface Trained extends Disposable {
   readonly asked: Asked;
   /** Parameters, [seeds, P]. */
