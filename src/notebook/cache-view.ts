@@ -8,7 +8,7 @@ import { attentionView } from './attention-view.ts';
 import { code, tableOf, type View } from './view.ts';
 
 /** Heads and positions of the attention that is drawn. */
-const [HEADS, POSITIONS] = [16, 64];
+const [HEADS, POSITIONS] = [8, 64];
 
 export async function cacheView(cache: ActivationCache): Promise<View> {
   const heading = `cache of ${countOf(cache.names.length, 'activations')}, ${(cache.bytes / 1e6).toPrecision(3)} MB`;

@@ -24,10 +24,12 @@ const STYLE = `
 .spex-map .positive { fill: ${color('positive')}; }
 .spex-map .negative { fill: ${color('negative')}; }
 `;
+/** Cells up to which each says its value: a notebook keeps all of that text. */
+const SAID = 400;
 /** Pixels that a label may take. */
 const LABEL = 90;
 
-/** The SVG; cells say their value when pointed at. */
+/** The SVG; where there are not too many, cells say their value when pointed at. */
 export function heatMap({ title, values, rows, columns, scale: given, cell: side }: HeatMap): Markup {
   const [height, width] = [values.length, values[0]?.length ?? 0];
   const finite = values.flat().filter(Number.isFinite);
@@ -49,10 +51,11 @@ ${columns?.map((label, c) => markup`<text transform="translate(${px(left + (c + 
 ${rows?.map((label, r) => markup`<text class="row" x="${px(left - 5)}" y="${px(top + (r + 0.5) * cell)}">${name(label, r)}</text>`)}
 ${values.map((row, r) =>
   row.map((value, c) => {
-    if (!Number.isFinite(value)) return undefined;
-    const ink = signedInk(scale === 0 ? 0 : value / scale);
+    const ink = signedInk(scale === 0 || !Number.isFinite(value) ? 0 : value / scale);
+    if (ink.opacity < 0.005) return undefined;
     const where = `${rows?.[r] ?? `row ${r}`}, ${columns?.[c] ?? `column ${c}`}`;
-    return markup`<rect class="${ink.fill}" fill-opacity="${ink.opacity.toFixed(2)}" x="${px(left + c * cell)}" y="${px(top + r * cell)}" width="${px(cell)}" height="${px(cell)}"><title>${where}: ${format(value)}</title></rect>`;
+    const said = height * width <= SAID && markup`<title>${where}: ${format(value)}</title>`;
+    return markup`<rect class="${ink.fill}" fill-opacity="${ink.opacity.toFixed(2)}" x="${px(left + c * cell)}" y="${px(top + r * cell)}" width="${px(cell)}" height="${px(cell)}">${said}</rect>`;
   }),
 )}
 </svg>`;
