@@ -17,6 +17,7 @@ import type { Model } from './model/model.ts';
 import { comparisonRecord, type ComparisonRecord } from './report/comparison-record.ts';
 import { hashStudy } from './study.ts';
 
+/** The question, the methods, and the budget of each. */
 export interface CompareCircuitsOptions extends AskedParts, Omit<CompareMethodsOptions, 'truth' | 'judge'>, Execution {
   /** Prompts that what was found is judged on; default `prompts`. */
   readonly judgePrompts?: readonly Prompt[] | undefined;

@@ -14,6 +14,7 @@ import type { Harm } from './methods/harm.ts';
 import type { ComparedGame } from './methods/metered-game.ts';
 import { METHODS, runMethod, type Spent } from './methods/methods.ts';
 
+/** The methods, their budget, and how they are judged. */
 export interface CompareMethodsOptions {
   /** Default all. */
   readonly methods?: readonly CircuitMethod[] | undefined;
@@ -46,6 +47,7 @@ export interface Refusal {
   readonly why: string;
 }
 
+/** Every method's circuits, judged alike. */
 export interface Comparison {
   /** Of the game that judges. */
   readonly ends: Ends;

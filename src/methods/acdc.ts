@@ -10,6 +10,7 @@ import type { Game } from '../game.ts';
 import { masksFromMembers } from '../masks.ts';
 import type { MeasureOptions } from '../evaluation/faithfulness.ts';
 
+/** What ACDC counts as harm, and what it may spend. */
 export interface AcdcOptions extends MeasureOptions {
   /** τ: harm, in the unit of `harm`, that the removal of one player may add. */
   readonly threshold: number;

@@ -26,6 +26,7 @@ export interface Found extends NestedSets {
   readonly details?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** A way to find a circuit: a game and a budget in, nested sets out. */
 export interface CircuitMethod {
   readonly name: string;
   /** One line. */

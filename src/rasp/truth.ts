@@ -22,6 +22,7 @@ import type { Matrix } from './wiring.ts';
 
 /** What a part or an edge is replaced by: nothing, its mean over a data set and its positions, what it is on another input of the same length. */
 export type AblationKind = 'zero' | 'mean' | 'resample';
+/** The ablations under which a program's edges are known. */
 export const ABLATION_KINDS: readonly AblationKind[] = ['zero', 'mean', 'resample'];
 
 /** The least change of a logit that is one: answers are 1 or multiples of 1/length, and a softmax leaks e^-50. */

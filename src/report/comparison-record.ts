@@ -41,6 +41,7 @@ export interface ComparisonFacts {
   readonly command?: string | undefined;
 }
 
+/** A comparison of methods as plain JSON. */
 export interface ComparisonRecord extends ComparisonFacts {
   readonly schema: typeof COMPARISON_SCHEMA;
   readonly software: string;

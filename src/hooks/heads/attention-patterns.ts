@@ -10,6 +10,7 @@ import { throwIfAborted } from '../../errors.ts';
 import type { HookName } from '../../model/hook-points.ts';
 import type { Model } from '../../model/model.ts';
 
+/** What one head attends to on one prompt. */
 export interface AttentionPattern {
   /** Number of the prompt. */
   readonly prompt: number;
