@@ -61,7 +61,7 @@ async function toMatrix(tensor: tf.Tensor): Promise<Matrix> {
 export interface CompositionScores {
   readonly layers: number;
   readonly heads: number;
-  /** [layers, heads, layers, heads]: earlier layer, its head, later layer, its head; 0 where the second is not later. */
+  /** Numbers [layers, heads, layers, heads] by earlier layer, its head, later layer, its head; 0 where the second is not later. */
   readonly values: Float32Array;
 }
 

@@ -35,7 +35,7 @@ export interface DetectOptions extends BatchOptions {
 export interface HeadScores {
   readonly layers: number;
   readonly heads: number;
-  /** [layers · heads]: 1 where a head looks nowhere else, with 'abs' 1 where it is the target. */
+  /** Numbers [layers · heads], 1 where a head looks nowhere else, with 'abs' 1 where it is the target. */
   readonly values: Float64Array;
 }
 
