@@ -56,8 +56,9 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
     for (const program of programs)
       for (const what of players)
         for (const ablation of kinds) {
-          const path = join(flags.folder, `${program}-${what}-${ablation}.json`);
-          const kept = flags.redo !== true && flags.methods === undefined && existsSync(path);
+          const some = flags.methods === undefined ? '' : `-${flags.methods.replaceAll(',', '+')}`;
+          const path = join(flags.folder, `${program}-${what}-${ablation}${some}.json`);
+          const kept = flags.redo !== true && existsSync(path);
           const cell = kept
             ? (JSON.parse(readFileSync(path, 'utf8')) as Cell)
             : await measureCell({
@@ -67,7 +68,7 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
                 ablation,
                 methods: flags.methods?.split(','),
               });
-          if (flags.methods === undefined) writeFileSync(path, `${JSON.stringify(cell, null, 2)}\n`);
+          writeFileSync(path, `${JSON.stringify(cell, null, 2)}\n`);
           cells.push(cell);
           const scores = cell.results.map(({ method, auroc }) => `${method} ${auroc?.toFixed(3) ?? '-'}`).join('  ');
           terminal.out(`${program} ${what} ${ablation}: ${cell.true} of ${cell.count} true  ${scores}\n`);

@@ -1,11 +1,12 @@
 /** Methods that look at sets of players: ACDC, subnetwork probing, greedy removal, spectra. */
+import { informativeKeep, MOST_KEEP_MASKS } from './informative-keep.ts';
 import { differentiable, integratedGradients, spectrumOfRanking } from '../attribution/rankings.ts';
 import { fail } from '../errors.ts';
 import { orderBy, type NestedSets } from '../evaluation/nested-sets.ts';
 import { gradientCost } from '../game.ts';
 import { masksFromMembers } from '../masks.ts';
 import { autoSolver } from '../solve/auto.ts';
-import { shapley } from '../spectrum/indices.ts';
+import { banzhaf, shapley } from '../spectrum/indices.ts';
 import { acdcSweep, acdcThresholds } from './acdc.ts';
 import type { CircuitMethod } from './circuit-method.ts';
 import type { MeteredGame } from './metered-game.ts';
@@ -85,13 +86,23 @@ const FITTED = 0.5;
 
 export const spectrum: CircuitMethod = {
   name: 'spectrum',
-  about: 'removal on a sparse Fourier spectrum (solver auto), measured and corrected on the way',
+  about:
+    'removal on a sparse Fourier spectrum (solver auto, masks at which something is left), measured and corrected on the way',
   source: 'ProxySPEX, arXiv 2505.17495; GradSPEX, docs/gradients.md',
   async find({ game, ends, seed, signal, onProgress }) {
+    const enough = FITTED * game.remaining;
+    const asks = enough >= 2 * MOST_KEEP_MASKS && 2 ** game.players.length > enough;
+    const keep = asks ? await informativeKeep(game, { ends, seed, signal }) : 0.5;
     const budget = Math.floor(FITTED * game.remaining);
-    const solution = await autoSolver.solve(game, { budget, seed, signal, onProgress });
+    const solution = await autoSolver.solve(game, { budget, seed, signal, onProgress, keep });
     const orders = await steer({ game, ends, estimates: [() => solution.spectrum], gradients: 0, signal, onProgress });
-    return { scores: shapley(solution.spectrum), ...orders, details: { solver: solution.solver, fitted: budget } };
+    // Away from ½ a player is worth what it adds on average there: at ½, where nothing is left, the spectrum is an extrapolation.
+    const scores = keep === 0.5 ? shapley(solution.spectrum) : banzhaf(solution.spectrum);
+    return {
+      scores,
+      ...orders,
+      details: { solver: solution.solver, fitted: budget, keep },
+    };
   },
 };
 

@@ -49,7 +49,7 @@ describe('the probability of the right letter, and heads that stand in for each 
   it.each(['spex', 'proxyspex'] as const)('%s: the two pairs are what acts together most', async (name) => {
     const { spectrum } = await SOLVERS[name].solve(openLedger(game), { budget: 16, seed: 0 });
     const top = topInteractions(spectrum, 2);
-    expect(top.map(({ members }) => [...members]).sort()).toEqual([FIRST, SECOND]);
+    expect(new Set(top.map(({ members }) => members.join()))).toEqual(new Set([FIRST.join(), SECOND.join()]));
     for (const { value } of top) expect(value).toBeLessThan(-0.15);
   });
 });
