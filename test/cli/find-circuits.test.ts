@@ -42,7 +42,7 @@ describe('find-circuits', () => {
     const { code, out: story, err } = await run('--model', MODEL, ...TASK, '--out', out);
     expect(err).toBe('');
     expect(code).toBe(0);
-    expect(story).toMatch(/L1H0 × L1H1 +\d+(?:\.\d)? % +−0\.\d+ +redundancy/);
+    expect(story).toMatch(/L1H0 × L1H1 +\d+(?:\.\d+)? % +−0\.\d+ +redundancy/);
     const result = parseResult(readFileSync(join(out, 'result.json'), 'utf8'));
     const ofLayer1 = result.interactions.filter(({ members }) =>
       members.every((player) => result.players[player].layer === 1),
