@@ -20,7 +20,7 @@ import {
   spectrumOfRanking,
 } from '../src/attribution/rankings.ts';
 import { findCircuit } from '../src/circuit/find-circuit.ts';
-import { GRADIENT_ROWS, type Game } from '../src/game.ts';
+import { GRADIENT_ROWS, valuesOnly } from '../src/game.ts';
 import { openLedger } from '../src/ledger.ts';
 import { ablationOf } from '../src/lens/components/ablations.ts';
 import { createComponentGame } from '../src/lens/components/component-game.ts';
@@ -94,7 +94,6 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
   const held = whole('--held-out', flags.heldOut);
   const unseen = uniformMasks(n, n < 12 ? Math.min(held, 2 ** n) : held, createRandom(1e6, 'unseen'));
   const truth = await ledger.value(unseen, { signal });
-  const valuesOnly: Game = { name: ledger.name, players, value: (masks, options) => ledger.value(masks, options) };
   const score = (spectrum: FourierSpectrum): number => r2(truth, evaluate(spectrum, unseen));
 
   terminal.out(`| masks | ${METHODS.join(' | ')} |\n|---|${'---|'.repeat(METHODS.length)}\n`);
@@ -102,7 +101,7 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
     const scores = METHODS.map((): number[] => []);
     for (let seed = 0; seed < whole('--seeds', flags.seeds); seed++) {
       const options = { budget, seed, signal };
-      const measured = openLedger(valuesOnly);
+      const measured = openLedger(valuesOnly(ledger));
       const byValues = await autoSolver.solve(measured, options);
       const { masks, values } = measured.seen();
       const sloped = uniformMasks(n, Math.floor(budget / GRADIENT_ROWS), createRandom(seed, 'bench'));

@@ -1,5 +1,5 @@
 /** Graphs in EAP-IG's and MIB's JSON: a circuit written as one, and the scores of one as a ranking beside the circuit's. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { spectrumOfRanking } from '../../src/attribution/rankings.ts';
 import {
@@ -17,6 +17,7 @@ import { layoutOf } from '../../src/model/layout.ts';
 import type { Model } from '../../src/model/model.ts';
 import type { Result } from '../../src/report/result.ts';
 import type { FourierSpectrum } from '../../src/spectrum/spectrum.ts';
+import { writeFile } from '../files.ts';
 
 /** A model's shape, as a graph states it. */
 export function shapeOf({ config }: Model): EapShape {
@@ -42,11 +43,7 @@ export function writeGraph(path: string, { players, values, circuit }: Result, m
 
 /** @throws 'input' in the name of `option` where the file cannot be written. */
 export function saveGraph(option: string, path: string, graph: EapGraph): void {
-  try {
-    writeFileSync(path, `${JSON.stringify(graph)}\n`);
-  } catch (error) {
-    throw fail('input', option, `${path} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
-  }
+  writeFile(option, path, `${JSON.stringify(graph)}\n`);
 }
 
 /**

@@ -1,5 +1,4 @@
 /** The compare command: its options, what they mean, and the order in which things happen. */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command } from 'commander';
 import { circuitOfGraph, eapGraphOf, scoresOfGraph } from '../../src/circuit/eap-graph.ts';
@@ -22,6 +21,7 @@ import { graphFor, jsonOf, saveGraph, shapeOf, sharingOf } from '../circuits/gra
 import { createProgress, hubOptions } from '../circuits/progress.ts';
 import { meanPromptsOf, promptsOf } from '../circuits/prompts.ts';
 import { runCommand, storyOptions, whole, type Streams } from '../command.ts';
+import { makeFolder, writeFile } from '../files.ts';
 import {
   addExecutionOptions,
   addQuestionOptions,
@@ -133,8 +133,8 @@ export const compareCommand = (args: readonly string[], streams: Streams): Promi
         const folder = flags.out ?? join('out', `compare-${model.name}`);
         const json = printableJson(`${JSON.stringify(record, null, 1)}\n`);
         makeFolder('--out', folder);
-        write(join(folder, 'comparison.json'), json);
-        write(join(folder, 'comparison.html'), comparisonPage(record));
+        writeFile('--out', join(folder, 'comparison.json'), json);
+        writeFile('--out', join(folder, 'comparison.html'), comparisonPage(record));
         if (flags.graphs !== undefined) saveGraphs(flags.graphs, record, players, model);
         if (flags.json === true) streams.out(json);
         else if (flags.markdown === true) streams.out(comparisonMarkdown(record));
@@ -184,21 +184,5 @@ function saveGraphs(folder: string, { methods }: ComparisonRecord, players: read
   for (const { name, scores, circuit } of methods) {
     const graph = eapGraphOf(shapeOf(model), players, scores, circuit.players, sharingOf(model));
     saveGraph('--graphs', join(folder, `${name}.json`), graph);
-  }
-}
-
-function write(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw fail('input', '--out', `${path} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
-  }
-}
-
-function makeFolder(option: string, folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw fail('input', option, `${folder} cannot be made (${(error as NodeJS.ErrnoException).code}).`);
   }
 }

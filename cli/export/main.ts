@@ -1,5 +1,4 @@
 /** The export command: a record and its run log as tables for data frames. */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -17,6 +16,7 @@ import {
 } from '../../src/report/data-tables.ts';
 import { patchesTable } from '../../src/report/patches-table.ts';
 import { runCommand, type Streams } from '../command.ts';
+import { makeFolder, writeFile } from '../files.ts';
 import { measuredBeside } from '../measured-beside.ts';
 import { readRecord } from '../report/records.ts';
 
@@ -60,16 +60,8 @@ export const exportCommand = (args: readonly string[], streams: Streams): Promis
         file: join(folder, `${table.name}.${format}`),
         content: FORMATS[format](table),
       }));
-      try {
-        mkdirSync(folder, { recursive: true });
-        for (const { file, content } of files) writeFileSync(file, content);
-      } catch (error) {
-        throw fail(
-          'input',
-          `--${format}`,
-          `${folder} cannot be written to (${(error as NodeJS.ErrnoException).code}).`,
-        );
-      }
+      makeFolder(`--${format}`, folder);
+      for (const { file, content } of files) writeFile(`--${format}`, file, content);
       tables.forEach(({ columns }, k) =>
         streams.out(`${files[k].file}  ${columns[0].values.length} rows, ${columns.length} columns\n`),
       );

@@ -1,5 +1,4 @@
 /** The patch command: its options, what they mean, and the order in which things happen. */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { fail } from '../../src/errors.ts';
@@ -20,6 +19,7 @@ import { VERSION } from '../../src/version.ts';
 import { createProgress } from '../circuits/progress.ts';
 import { addPromptOptions, promptsOf, type PromptFlags } from '../circuits/prompts.ts';
 import { runCommand, storyOptions, whole, type Streams } from '../command.ts';
+import { makeFolder, writeFile } from '../files.ts';
 import { fromRoot } from '../package-root.ts';
 import { addBackendOption, layersOf, namesOf, optional } from '../shared-options.ts';
 
@@ -112,14 +112,6 @@ async function runsOf(
   };
 }
 
-function write(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw fail('input', '--out', `${path} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
-  }
-}
-
 /** Runs the command with `args`; the result is the exit code. */
 export const patchCommand = (args: readonly string[], streams: Streams): Promise<number> =>
   runCommand(describe(), args, streams, async (flags: Flags, { signal, line }) => {
@@ -142,7 +134,7 @@ export const patchCommand = (args: readonly string[], streams: Streams): Promise
       const model = await loadModel(flags.model, { hub: { signal } });
       try {
         const folder = flags.out ?? join('out', `patch-${model.name}`);
-        mkdirSync(folder, { recursive: true });
+        makeFolder('--out', folder);
         const openLog = (study: Study | OwnStudy): RunLog =>
           openRunLog(join(folder, `run-log-${hashStudy(study).slice(0, 8)}.jsonl`), study);
         const runs = { ...asked, ...(await runsOf(flags, model)), openLog, onProgress: progress.update };
@@ -159,8 +151,8 @@ export const patchCommand = (args: readonly string[], streams: Streams): Promise
         else for (const what of whats) records.push(await patchSweep(model, backend, { ...runs, what, positions }));
         progress.stop();
         const json = printableJson(`${JSON.stringify(records, null, 1)}\n`);
-        write(join(folder, 'patch.json'), json);
-        write(join(folder, 'patch.html'), patchPage(records));
+        writeFile('--out', join(folder, 'patch.json'), json);
+        writeFile('--out', join(folder, 'patch.html'), patchPage(records));
         streams.out(flags.json === true ? json : patchText(records, storyOptions(streams)));
         if (flags.json !== true) streams.out(`\nwritten  ${join(folder, 'patch.html')}, patch.json, run logs\n`);
       } finally {

@@ -1,13 +1,12 @@
 /** The report command: a record in, its page written again and its story printed. */
-import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-import { fail } from '../../src/errors.ts';
 import { patchText } from '../../src/report/patch-text.ts';
 import { printableJson } from '../../src/printable.ts';
 import { formatResult } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
 import { runCommand, storyOptions, type Streams } from '../command.ts';
+import { writeFile } from '../files.ts';
 import { pageOf, readRecord, type AnyRecord } from './records.ts';
 
 const describe = (): Command =>
@@ -35,11 +34,7 @@ export const reportCommand = (args: readonly string[], streams: Streams): Promis
     if (flags.json === true) return streams.out(jsonOf(record));
     const page = flags.html ?? join(dirname(path), record.kind === 'patches' ? 'patch.html' : 'report.html');
     const text = pageOf(record, path);
-    try {
-      writeFileSync(page, text);
-    } catch (error) {
-      throw fail('input', '--html', `${page} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
-    }
+    writeFile('--html', page, text);
     streams.out(storyOf(record, page, streams));
   });
 };

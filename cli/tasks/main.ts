@@ -1,13 +1,12 @@
 /** The tasks command: what there is, and prompts of one for a model's tokenizer. */
-import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { fail } from '../../src/errors.ts';
 import { printableJson } from '../../src/printable.ts';
 import { promptsOfTask, taskOf } from '../../src/lens/tasks/task.ts';
 import { TASKS } from '../../src/lens/tasks/tasks.ts';
 import { loadTokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { fromRoot } from '../package-root.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
+import { writeFile } from '../files.ts';
 
 const describe = (): Command =>
   new Command('tasks')
@@ -40,11 +39,7 @@ export const tasksCommand = (args: readonly string[], streams: Streams): Promise
     const prompts = promptsOfTask(task, tokenizer, whole('--pairs', flags.pairs), whole('--seed', flags.seed));
     const lines = prompts.map((prompt) => `${printableJson(JSON.stringify(prompt))}\n`).join('');
     if (flags.save === undefined) return streams.out(lines);
-    try {
-      writeFileSync(flags.save, lines);
-    } catch (error) {
-      throw fail('input', '--save', `${flags.save} cannot be written (${(error as NodeJS.ErrnoException).code}).`);
-    }
+    writeFile('--save', flags.save, lines);
     streams.out(`${prompts.length} prompts of ${name} in ${flags.save}\n`);
   });
 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { allMasks } from '../../../src/masks.ts';
-import { GRADIENT_ROWS, type Game } from '../../../src/game.ts';
+import { GRADIENT_ROWS, valuesOnly, type Game } from '../../../src/game.ts';
 import { openLedger } from '../../../src/ledger.ts';
 import { createRandom } from '../../../src/random.ts';
 import { uniformMasks } from '../../../src/uniform-masks.ts';
@@ -11,15 +11,9 @@ import { autoSolver } from '../../../src/solve/auto.ts';
 import { solve } from '../../../src/solve/solve.ts';
 import type { Solver } from '../../../src/solver.ts';
 import { gradspexSolver, planGradients } from '../../../src/proxy/gradients/gradspex.ts';
-import { bent, misled, planted, smoothGame, type SmoothGame } from './smooth-games.ts';
+import { bent, misled, planted, smoothGame } from './smooth-games.ts';
 
 const unseen = (n: number, count = 800) => uniformMasks(n, count, createRandom(77, 'unseen'));
-const withoutGradients = (game: SmoothGame): Game => ({
-  name: game.name,
-  players: game.players,
-  value: (masks, options) => game.value(masks, options),
-});
-
 describe('gradspex', () => {
   it('spends a budget of B as B/4 gradients of three masks each and B/4 values, and no more', async () => {
     const game = bent(30, 20, 1);
@@ -43,7 +37,7 @@ describe('gradspex', () => {
       };
       for (const budget of [240, 360]) {
         const ours = await scoreOf(gradspexSolver, game, budget);
-        const values = await scoreOf(autoSolver, withoutGradients(game), budget);
+        const values = await scoreOf(autoSolver, valuesOnly(game), budget);
         expect(ours - values).toBeGreaterThan(budget === 240 ? 0.02 : 0.01);
         if (budget === 360) expect(ours).toBeGreaterThan(0.86);
       }
@@ -117,9 +111,7 @@ describe('gradspex', () => {
 
   it('says what it cannot do', async () => {
     const game = bent(10, 4, 1);
-    await expect(gradspexSolver.solve(withoutGradients(game), { budget: 200, seed: 0 })).rejects.toThrow(
-      /needs gradients/,
-    );
+    await expect(gradspexSolver.solve(valuesOnly(game), { budget: 200, seed: 0 })).rejects.toThrow(/needs gradients/);
     await expect(gradspexSolver.solve(game, { budget: 12, seed: 0 })).rejects.toThrow(
       /a budget of 12 masks for 10 players; at least 24 are needed/,
     );
@@ -159,7 +151,7 @@ describe('auto on a game with gradients', () => {
       game.asked.gradients = 0;
       const options = { budget: 600, seed };
       const ours = await autoSolver.solve(openLedger(game).account(600), options);
-      const values = await autoSolver.solve(withoutGradients(game), options);
+      const values = await autoSolver.solve(valuesOnly(game), options);
       const [mine, theirs] = [ours, values].map(({ spectrum }) => r2(truth, evaluate(spectrum, unseen(24))));
       expect(game.asked.gradients).toBeLessThanOrEqual(12);
       expect(mine).toBeGreaterThan(theirs - 0.01);
