@@ -26,7 +26,8 @@ import { allButOne } from '../src/masks.ts';
 import { createPooledGame, type PooledGame } from '../src/measure/pooled-game.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { openBackend } from '../src/open-backend.ts';
-import { patchedRuns, patchSweep } from '../src/patch-sweep.ts';
+import { patchSweep } from '../src/patch-sweep.ts';
+import { patchedRuns } from '../src/patched-runs.ts';
 import { createRandom } from '../src/random.ts';
 import { SHAPES, writeCheckpoint } from './shapes.ts';
 

@@ -11,7 +11,7 @@ import { allButOne } from './masks.ts';
 import { identifyModel } from './model/identity.ts';
 import type { Model } from './model/model.ts';
 import { inNotebook } from './notebook/progress-line.ts';
-import { endsOf, patchedRuns, recordOfRuns, type PatchedRuns } from './patch-sweep.ts';
+import { endsOf, patchedRuns, recordOfRuns, type PatchedRuns } from './patched-runs.ts';
 import type { PatchAxis, PatchRecord } from './report/patch-record.ts';
 import type { OwnStudy } from './study.ts';
 

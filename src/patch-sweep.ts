@@ -11,18 +11,19 @@ import { fail } from './errors.ts';
 import type { OpenedLog } from './find-circuits.ts';
 import { openLedger } from './ledger.ts';
 import { ABLATIONS } from './lens/components/ablations.ts';
-import { createComponentGame, type ComponentGameOptions } from './lens/components/component-game.ts';
+import type { ComponentGameOptions } from './lens/components/component-game.ts';
 import { siteOf, type ComponentKind } from './lens/components/component.ts';
 import { parsePlayers, type ComponentPlayer } from './lens/components/components.ts';
 import { questionOf } from './lens/components/question.ts';
-import { METRICS, type Metric } from './lens/metrics.ts';
-import { toTasks, type Prompt, type Task } from './lens/prompts.ts';
-import { allButOne, masksFromMembers } from './masks.ts';
-import { openComponents, type Execution } from './measure/open-game.ts';
+import type { Task } from './lens/prompts.ts';
+import { allButOne } from './masks.ts';
+import { disposeMeasured, type Elsewhere, type MeasuredGame } from './measure/elsewhere.ts';
+import { openComponents } from './measure/open-game.ts';
 import { identifyModel } from './model/identity.ts';
 import type { Model } from './model/model.ts';
 import { inNotebook } from './notebook/progress-line.ts';
-import { PATCH_SCHEMA, type PatchAxis, type PatchRecord } from './report/patch-record.ts';
+import { endsOf, patchedRuns, recordOfRuns, type PatchedRuns, type Runs } from './patched-runs.ts';
+import type { PatchAxis, PatchRecord } from './report/patch-record.ts';
 import { STUDY_VERSION, type Study } from './study.ts';
 
 /** What can be patched, by TransformerLens's names; the players of each, and whether positions are patched one by one unless said otherwise. */
@@ -44,27 +45,6 @@ export type Patched = keyof typeof KINDS;
 /** What can be patched. */
 export const PATCHED = Object.keys(KINDS) as readonly Patched[];
 
-type Text = string | readonly number[];
-
-/** Two runs and what they are judged by. */
-export interface PatchedRuns extends Execution {
-  /** Prompts, texts or token ids, each with a corrupted one of its length. */
-  readonly clean: Text | readonly Text[];
-  readonly corrupted: Text | readonly Text[];
-  /** The answers that the metric reads: one for all prompts, or one for each. */
-  readonly correct?: Answer | readonly Answer[] | undefined;
-  readonly incorrect?: Answer | readonly Answer[] | undefined;
-  /** Default METRICS['logit-diff']. A KL divergence is that from the run that is patched. */
-  readonly metric?: Metric | undefined;
-  /** denoise (default): the clean run's activations into the corrupted run; noise: the other way round. */
-  readonly direction?: 'denoise' | 'noise' | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: { stage: string; done: number; total: number }) => void) | undefined;
-  /** The command that repeats the run, for the record. */
-  readonly command?: string | undefined;
-}
-type Answer = string | number;
-
 /** Two runs, what is patched of them, and whether position by position. */
 export interface PatchSweepOptions extends PatchedRuns {
   readonly what: Patched;
@@ -72,6 +52,8 @@ export interface PatchSweepOptions extends PatchedRuns {
   readonly positions?: 'each' | 'together' | undefined;
   /** All when absent. */
   readonly layers?: readonly number[] | undefined;
+  /** Who measures in place of this process; the two runs themselves are measured here all the same. */
+  readonly elsewhere?: Elsewhere | undefined;
   /** Opens the log that measured values go to; of neurons once for every layer. */
   readonly openLog?: ((study: Study) => Promise<OpenedLog> | OpenedLog) | undefined;
 }
@@ -129,65 +111,6 @@ function byPlace({ components: [a] }: ComponentPlayer, { components: [b] }: Comp
   return (a.layer ?? 0) - (b.layer ?? 0) || (a.position ?? 0) - (b.position ?? 0) || a.element - b.element;
 }
 
-/** What every sweep over two runs records. */
-export function recordOfRuns(
-  model: Model,
-  backend: Pick<Backend, 'name'>,
-  { direction = 'denoise', command }: PatchedRuns,
-  { metric, texts }: Runs,
-): Pick<PatchRecord, 'schema' | 'model' | 'backend' | 'metric' | 'unit' | 'direction' | 'prompts' | 'command'> {
-  return {
-    schema: PATCH_SCHEMA,
-    model: model.name,
-    backend: backend.name,
-    metric: metric.name,
-    unit: metric.unit,
-    direction,
-    prompts: texts,
-    ...(command === undefined ? {} : { command }),
-  };
-}
-
-export interface Runs {
-  readonly metric: Metric;
-  /** The run that is patched; `corrupted` is the one that activations come from. */
-  readonly tasks: readonly Task[];
-  readonly texts: readonly { readonly clean: string; readonly corrupted: string }[];
-}
-
-/** The prompts as tasks. @throws 'input' naming the prompt that does not fit. */
-export function patchedRuns(model: Model, options: PatchedRuns): Runs {
-  const { metric = METRICS['logit-diff'], direction = 'denoise' } = options;
-  const [clean, corrupted] = [listOf(options.clean), listOf(options.corrupted)];
-  if (clean.length !== corrupted.length || clean.length === 0)
-    throw fail(
-      'input',
-      'patching',
-      `${clean.length} clean and ${corrupted.length} corrupted prompts were given; one of each, in pairs, is needed.`,
-    );
-  const [correct, incorrect] = [options.correct, options.incorrect].map((given) => answersOf(given, clean.length));
-  const [into, from] = direction === 'denoise' ? [corrupted, clean] : [clean, corrupted];
-  const prompts = into.map(
-    (prompt, i): Prompt => ({ prompt, corrupted: from[i], correct: correct[i], incorrect: incorrect[i] }),
-  );
-  const tasks = toTasks(model, prompts, { metric, corrupted: true });
-  const texts = tasks.map(({ text: { prompt, corrupted: other = '' } }) =>
-    direction === 'denoise' ? { clean: other, corrupted: prompt } : { clean: prompt, corrupted: other },
-  );
-  return { metric, tasks, texts };
-}
-
-function listOf(given: Text | readonly Text[]): readonly Text[] {
-  if (typeof given === 'string') return [given];
-  return given.length > 0 && given.every((part) => typeof part === 'number') ? [given] : (given as readonly Text[]);
-}
-
-function answersOf(given: Answer | readonly Answer[] | undefined, count: number): readonly (Answer | undefined)[] {
-  if (given === undefined || typeof given !== 'object') return Array.from({ length: count }, () => given);
-  if (given.length === count) return given;
-  throw fail('input', 'patching', `${given.length} answers were given for ${count} prompts; one for all or one each.`);
-}
-
 /** @throws 'input' where positions are patched one by one in prompts of several lengths. */
 function lengthOf(tasks: readonly Task[], each: boolean): number {
   const lengths = tasks.map(({ tokens }) => tokens.length);
@@ -218,43 +141,25 @@ async function measure(
   options: PatchSweepOptions & Runs & Pick<ComponentGameOptions, 'players'>,
   report: (some: number) => void,
 ): Promise<{ readonly values: Float64Array; readonly rows: number }> {
-  const { players, tasks, metric, openLog, signal, batchSize, threads } = options;
+  const { players, tasks, metric, openLog, signal, batchSize, threads, elsewhere } = options;
   const asked: ComponentGameOptions = { players, tasks, metric, ablation: ABLATIONS.resample };
-  const game = openComponents(asked, model, { batchSize, threads });
+  const study = await studyOf(model, elsewhere?.backend ?? backend.name, asked);
+  const game: MeasuredGame =
+    elsewhere === undefined ? openComponents(asked, model, { batchSize, threads }) : await elsewhere.open(study);
   let log: OpenedLog | undefined;
   try {
-    log = openLog && (await openLog(await studyOf(model, backend, asked)));
+    log = openLog && (await openLog(study));
     const ledger = openLedger(game, log);
     const values = await ledger.value(allButOne(players.length), { signal, onValues: (rows) => report(rows.length) });
     return { values, rows: ledger.measured * tasks.length };
   } finally {
     log?.close();
-    game[Symbol.dispose]();
+    await disposeMeasured(game);
   }
 }
 
-async function studyOf(model: Model, { name }: Pick<Backend, 'name'>, asked: ComponentGameOptions): Promise<Study> {
-  return { spexlens: STUDY_VERSION, model: await identifyModel(model), backend: name, question: questionOf(asked) };
-}
-
-/** The metric of the run that is patched and of the other one. */
-export async function endsOf(
-  model: Model,
-  { tasks, metric }: Runs,
-): Promise<{ readonly base: number; readonly source: number }> {
-  const other = tasks.map((task) => ({ ...task, tokens: task.corrupted as readonly number[], corrupted: task.tokens }));
-  const [base, source] = await Promise.all([tasks, other].map(async (runs) => untouched(model, runs, metric)));
-  return { base, source };
-}
-
-async function untouched(model: Model, tasks: readonly Task[], metric: Metric): Promise<number> {
-  const players = parsePlayers('embed', model.config);
-  const game = createComponentGame(model, { players, tasks, metric, ablation: ABLATIONS.zero });
-  try {
-    return (await game.value(masksFromMembers(1, [[0]])))[0];
-  } finally {
-    game[Symbol.dispose]();
-  }
+async function studyOf(model: Model, backend: string, asked: ComponentGameOptions): Promise<Study> {
+  return { spexlens: STUDY_VERSION, model: await identifyModel(model), backend, question: questionOf(asked) };
 }
 
 /** The token at a position of the runs that are patched, as text: of several prompts theirs, `Mary/John`, the first three. */

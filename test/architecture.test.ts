@@ -86,6 +86,7 @@ const TOP = [
   'find-circuits.ts',
   'compare-circuits.ts',
   'explain-prompt.ts',
+  'patched-runs.ts',
   'patch-sweep.ts',
   'patch-paths.ts',
   'attribute-data.ts',

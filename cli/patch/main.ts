@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { fail } from '../../src/errors.ts';
-import { printableJson } from '../../src/printable.ts';
+import { printable, printableJson } from '../../src/printable.ts';
 import { twinned } from '../../src/lens/components/choose-ablation.ts';
 import { METRICS, metricOf } from '../../src/lens/metrics.ts';
 import { toTasks, type Task } from '../../src/lens/prompts.ts';
@@ -10,7 +10,8 @@ import { openRunLog, type RunLog } from '../../src/measure/run-log.ts';
 import { loadModel, type Model } from '../../src/model/model.ts';
 import { openBackend } from '../../src/open-backend.ts';
 import { patchPaths } from '../../src/patch-paths.ts';
-import { PATCHED, patchSweep, type Patched, type PatchedRuns } from '../../src/patch-sweep.ts';
+import { PATCHED, patchSweep, type Patched } from '../../src/patch-sweep.ts';
+import type { PatchedRuns } from '../../src/patched-runs.ts';
 import { patchPage } from '../../src/report/patch-page.ts';
 import type { PatchRecord } from '../../src/report/patch-record.ts';
 import { patchText } from '../../src/report/patch-text.ts';
@@ -21,6 +22,7 @@ import { addPromptOptions, promptsOf, type PromptFlags } from '../circuits/promp
 import { runCommand, storyOptions, whole, type Streams } from '../command.ts';
 import { makeFolder, writeFile } from '../files.ts';
 import { fromRoot } from '../package-root.ts';
+import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '../queue-options.ts';
 import { addBackendOption, layersOf, namesOf, optional } from '../shared-options.ts';
 
 const describe = (): Command => {
@@ -44,26 +46,26 @@ const describe = (): Command => {
     .option('--receivers <list>', 'path patching instead: who reads, e.g. L9H6.q,L9H9.q or MLP10 or logits')
     .option('--senders <kind>', 'who writes, for --receivers: heads | mlps', 'heads')
     .option('--direct', 'for --receivers: only the way straight from sender to receiver, through no MLP');
-  return addBackendOption(command)
+  addBackendOption(command)
     .option('--threads <n>', 'threads on wasm and cpu; auto: more than one where that pays', 'auto')
     .option('--batch-size <rows>', 'rows of a forward pass (default: from the byte estimate)')
     .option('--seed <n>', 'seed of the prompts that --task makes', '0')
     .option('--out <folder>', 'where patch.json, patch.html and the run logs go (default: out/patch-<model>)')
     .option('--json', 'print patch.json instead of the maps')
-    .option('--debug', 'show stack traces')
-    .addHelpText(
-      'after',
-      `
+    .option('--debug', 'show stack traces');
+  return addQueueOptions(command).addHelpText(
+    'after',
+    `
 Examples:
   spexlens patch                                                       the bundled model, a pair of its prompts
   spexlens patch --what q,k,v,pattern                                  what its heads read with
   spexlens patch --model org/name --task ioi --what z --positions each heads, position by position
   spexlens patch --receivers L2H1.q,L2H3.q                             which heads reach these queries
 A run that was stopped goes on where it was when the same command is given again.`,
-    );
+  );
 };
 
-interface Flags extends PromptFlags {
+interface Flags extends PromptFlags, QueueFlags {
   readonly metric: string;
   readonly direction: string;
   readonly what: string;
@@ -115,6 +117,12 @@ async function runsOf(
 /** Runs the command with `args`; the result is the exit code. */
 export const patchCommand = (args: readonly string[], streams: Streams): Promise<number> =>
   runCommand(describe(), args, streams, async (flags: Flags, { signal, line }) => {
+    if (flags.receivers !== undefined && flags.queue !== undefined)
+      throw fail(
+        'input',
+        '--queue',
+        'has workers measure sweeps; paths (--receivers) are measured here, leave it out.',
+      );
     const whats = flags.what.split(',').map((name) => oneOf<Patched>('--what', name.trim(), PATCHED));
     const asked = {
       metric: metricOf(flags.metric),
@@ -122,7 +130,7 @@ export const patchCommand = (args: readonly string[], streams: Streams): Promise
       layers: layersOf(flags.layers),
       threads: flags.threads === 'auto' ? ('auto' as const) : whole('--threads', flags.threads),
       batchSize: optional('--batch-size', flags.batchSize),
-      command: line,
+      command: withoutPassword(line),
       signal,
     };
     const positions =
@@ -148,7 +156,14 @@ export const patchCommand = (args: readonly string[], streams: Streams): Promise
               direct: flags.direct === true ? true : undefined,
             }),
           );
-        else for (const what of whats) records.push(await patchSweep(model, backend, { ...runs, what, positions }));
+        else {
+          const elsewhere = elsewhereOf(flags, model, (text) => {
+            progress.stop();
+            streams.err(`${printable(text)}\n`);
+          });
+          for (const what of whats)
+            records.push(await patchSweep(model, backend, { ...runs, what, positions, elsewhere }));
+        }
         progress.stop();
         const json = printableJson(`${JSON.stringify(records, null, 1)}\n`);
         writeFile('--out', join(folder, 'patch.json'), json);

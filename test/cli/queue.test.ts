@@ -66,6 +66,16 @@ describe.skipIf(!HAS_REDIS)('spexlens worker and spexlens queue', { timeout: 120
     const words = await run('prompt', '--model', 'models/induction-2l-h2', ...text, ...where);
     expect([words.code, words.err]).toEqual([0, '']);
     expect(words.out).toContain('masks by worker: here');
+    const [there, here] = [join(folder, 'patched'), join(folder, 'patched-here')];
+    const sweep = ['patch', '--backend', 'wasm', '--what', 'z'];
+    const patched = await run(...sweep, '--out', there, '--queue', url());
+    expect([patched.code, patched.err]).toEqual([0, '']);
+    expect((await run(...sweep, '--threads', '1', '--out', here)).code).toBe(0);
+    const valuesIn = (path: string): unknown =>
+      (JSON.parse(readFileSync(join(path, 'patch.json'), 'utf8')) as { values: number[] }[]).map(
+        ({ values }) => values,
+      );
+    expect(valuesIn(there)).toEqual(valuesIn(here));
     const shown = await run('queue', '--queue', url());
     expect(shown.out).toMatch(/^queue redis:\/\/127\.0\.0\.1:\d+: 1 worker, /);
     expect(shown.out).toContain('worker here  auto, 1 thread, spexlens ');
