@@ -86,7 +86,7 @@ function check(): void {
   for (const name of flags.runtimes.split(',')) {
     const story = run([...RUNTIMES[name], 'program.mjs']);
     const [circuit] = /^circuit +\d+ of 16 heads.*$/m.exec(story) ?? [];
-    must(circuit !== undefined, `the README's program finds no circuit on ${name}`);
+    must(circuit !== undefined, `the README's program finds no circuit on ${name}; it printed:\n${story}`);
     say(`${name.padEnd(8)} ${circuit}`);
   }
 }

@@ -12,7 +12,7 @@ export interface ComparisonTextOptions {
 
 /** The table, what it was asked of, and who could not be run; ends with a newline. */
 export function comparisonText(record: ComparisonRecord, { color, width = 120 }: ComparisonTextOptions = {}): string {
-  const colors = pc.createColors(color ?? pc.isColorSupported);
+  const colors = pc.createColors(color ?? false);
   const { name, players, task, full, empty, budget, backend, refusals, judged } = record;
   const format = numberFormat(largest([full, empty]));
   const unit = task.unit === '' ? '' : ` ${task.unit}`;

@@ -16,7 +16,7 @@ const CELLS = [5, 4] as const;
 
 /** The story of some sweeps; ends with a newline. */
 export function patchText(records: readonly PatchRecord[], { color, width = 80 }: PatchTextOptions = {}): string {
-  const colors = pc.createColors(color ?? pc.isColorSupported);
+  const colors = pc.createColors(color ?? false);
   return `${records.map((record) => sweepLines(record, colors, width).join('\n')).join('\n\n')}\n`;
 }
 

@@ -37,7 +37,7 @@ import {
 } from './wording.ts';
 
 export interface TerminalOptions {
-  /** Default: what picocolors finds, which heeds NO_COLOR and pipes. */
+  /** Escape sequences for a terminal, default false; the commands ask for them where they write to one, unless NO_COLOR is set. */
   readonly color?: boolean | undefined;
   /** Columns, default 80. */
   readonly width?: number | undefined;
@@ -53,7 +53,7 @@ const NARROWEST = 60;
 
 /** The whole story; ends with a newline. */
 export function terminalReport(result: Result, options: TerminalOptions = {}): string {
-  const color = options.color ?? pc.isColorSupported;
+  const color = options.color ?? false;
   const colors = pc.createColors(color);
   const width = Math.max(NARROWEST, options.width ?? 80);
   const sections = [

@@ -36,6 +36,7 @@ describe('the terminal story', () => {
   it('has no escape sequence without colour, and the same words with it', () => {
     const escapes = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
     expect(plain(result)).not.toMatch(escapes);
+    expect(terminalReport(result)).toBe(plain(result)); // whatever the environment says
     const colored = terminalReport(result, { color: true });
     expect(colored).toMatch(escapes);
     expect(colored.replace(escapes, '')).toBe(plain(result));
