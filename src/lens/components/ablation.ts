@@ -19,29 +19,28 @@ import { componentName, siteOf } from './component.ts';
 import type { ComponentPlayer } from './components.ts';
 import type { Cells } from './mask-factors.ts';
 import { ancestors, maskMatrix, type MaskBlock } from './mask-order.ts';
-import { atQueries, byQuery, packedSite, READ_EVERYWHERE, siteFrom, wordsOf, type Site } from './site.ts';
+import { atQueries, byQuery, cellsBefore, packedSite, READ_EVERYWHERE, siteFrom, wordsOf, type Site } from './site.ts';
 
 export interface Ablator {
-  /** The stages of mask-order.ts: the hook points where players are ablated, as the forward pass reaches them. */
-  readonly hooks: readonly HookName[];
-  /** By player, its first stage. */
-  readonly stages: readonly number[];
   /**
    * The tap that applies a block of masks to a forward pass whose input has one row (or as many as the block has at
    * every stage). At each stage the rows become as many as the masks there have distinct prefixes. `heads`: leave out the
    * heads that a mask ablates. `from`: the pass has the positions from there on only (0).
    */
   tap(block: MaskBlock, how?: { readonly heads?: boolean; readonly from?: number }): Tap;
+  /** The same for factors of any value, in a pass that has the positions from `from` on only. */
+  between(from: number): Between;
+  [Symbol.dispose](): void;
+}
+
+/** Ablation between kept and absent: z' = factor·z + (1 - factor)·baseline, a differentiable function of the factors. */
+export interface Between {
   /** The cells of each hook point's factors. */
   readonly cells: readonly Cells[];
-  /**
-   * The same for factors of any value: of every hook point a tensor [rows, P, E] that the caller owns, which z' = factor·z +
-   * (1 - factor)·baseline then is a differentiable function of. All rows begin at the first hook point and share nothing.
-   */
-  tapFactors(factors: readonly tf.Tensor[]): Tap;
-  /** A tensor for each hook point from the factors of its cells, [rows · cells]; the caller owns them. */
-  toTensors(factors: readonly Float32Array[]): tf.Tensor[];
-  [Symbol.dispose](): void;
+  /** A tensor [rows, P, E] for each hook point from the factors of its cells, [rows · cells]; the caller owns them. */
+  readonly toTensors: (factors: readonly Float32Array[]) => tf.Tensor[];
+  /** The tap that applies them. All rows begin at the first hook point and share nothing. */
+  readonly tap: (factors: readonly tf.Tensor[]) => Tap;
 }
 
 export interface AblatorOptions {
@@ -77,6 +76,14 @@ export function sitesOf(players: readonly ComponentPlayer[], config: ModelConfig
   return hookPoints(config)
     .map(({ name }) => name)
     .filter((name) => hooks.has(name));
+}
+
+/** By player, the first of those hooks at which it is ablated. */
+export function stagesOf(players: readonly ComponentPlayer[], config: ModelConfig): number[] {
+  const stages = new Map<HookName, number>(sitesOf(players, config).map((hook, stage) => [hook, stage]));
+  return players.map(({ components }) =>
+    Math.min(...components.map((component) => stages.get(siteOf(component, config).hook) as number)),
+  );
 }
 
 /**
@@ -138,8 +145,6 @@ export function createAblator(
   });
   const stageOf = new Map<HookName, number>(sites.map((site, stage) => [site.hook, stage]));
   return {
-    hooks: sites.map((site) => site.hook),
-    stages: players.map((_, i) => sites.findIndex((site) => site.players.includes(i))),
     tap: (block, { heads: leavesOut = true, from: first = 0 } = {}) => {
       const seen = sites.map((site) => siteFrom(site, first));
       /** For each of `rows` rows at some stage, the one of `from` rows at an earlier stage that it continues. */
@@ -215,18 +220,25 @@ export function createAblator(
         },
       };
     },
-    cells: sites.map(({ cells }) => cells),
-    tapFactors: (factors) => ({
-      wants: (name) => stageOf.has(name),
-      visit(name, activation) {
-        const stage = stageOf.get(name) as number;
-        return atQueries(name, activation, (x) => blend(x, factors[stage], sites[stage].baseline));
-      },
-    }),
-    toTensors: (factors) =>
-      sites.map(({ cells, positions, elements }, stage) =>
-        tf.tensor(factors[stage], [factors[stage].length / cells.length, positions, elements]),
-      ),
+    between(from) {
+      const seen = sites.map((site) => siteFrom(site, from));
+      const cells = sites.map((site) => site.cells.subarray(cellsBefore(site, from)));
+      return {
+        cells,
+        toTensors: (factors) =>
+          sites.map(({ elements }, stage) => {
+            const count = cells[stage].length;
+            return tf.tensor(factors[stage], [factors[stage].length / count, count / elements, elements]);
+          }),
+        tap: (factors) => ({
+          wants: (name) => stageOf.has(name),
+          visit(name, activation) {
+            const stage = stageOf.get(name) as number;
+            return atQueries(name, activation, (x) => blend(x, factors[stage], seen[stage]().baseline));
+          },
+        }),
+      };
+    },
     [Symbol.dispose]: () =>
       tf.dispose(
         sites.flatMap(({ index, baseline, packed }) =>

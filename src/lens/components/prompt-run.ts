@@ -8,15 +8,15 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
-import type { Masks } from '../../masks.ts';
+import { emptyMasks, type Masks } from '../../masks.ts';
 import { layerOf } from '../../hooks/run.ts';
-import { forward, type Tap } from '../../model/forward/forward.ts';
+import { forward, type ForwardOptions, type Tap } from '../../model/forward/forward.ts';
 import type { HookName } from '../../model/hook-points.ts';
 import type { Model } from '../../model/model.ts';
-import { columnsOf } from '../../model/weights/parameters.ts';
-import { createAblator, requireRescalable, sitesOf, type Ablator } from './ablation.ts';
+import { createAblator, requireRescalable, sitesOf, stagesOf, type Ablator, type Between } from './ablation.ts';
 import type { Ablation, BaselineSource } from './ablations.ts';
 import type { ComponentPlayer } from './components.ts';
+import { disposeHeld, heldOf, type Held } from './held.ts';
 import { addSlopes, factorsOf } from './mask-factors.ts';
 import { createPast, firstChanged, hasPast, type Past } from './past.ts';
 import { sharedStages, type MaskBlock, type OrderedMasks } from './mask-order.ts';
@@ -59,6 +59,8 @@ export interface PromptRun {
   /** By player, the stage where its ablation begins: what sortByStage takes. */
   readonly stages: readonly number[];
   readonly stageCount: number;
+  /** Makes what its runs share, passes over the prompt and its baseline; they do so where nobody has. @throws as preparePrompts. */
+  prepare?(): void;
   /** The first position that is computed for a mask. */
   from(masks: Masks, row: number): number;
   /** The residuals that one value() call keeps. */
@@ -73,30 +75,48 @@ export interface PromptRun {
   [Symbol.dispose](): void;
 }
 
-/** @throws 'input' for prompts, baselines and players that do not fit together. */
+/**
+ * Prompts that are prepared when they are first run, so that many of them do not hold the thread in one go.
+ * @throws 'input' for prompts, baselines and players that do not fit together, some of it only then.
+ */
 export function preparePrompts(model: Model, options: PromptOptions): PromptRun[] {
   const { players, tasks, ablation, rescale, meanOver } = options;
   if (rescale === true) requireRescalable(players, ablation);
   const hooks = sitesOf(players, model.config);
   const data = ablation.needs.data ? (meanOver ?? tasks.map((task) => task.tokens)) : [];
-  const source = ablation.open({ model, hooks, data });
-  const prepared: PromptRun[] = [];
-  try {
-    for (const task of tasks) prepared.push(preparePrompt(model, options, task, source));
-    return prepared;
-  } catch (error) {
-    for (const prompt of prepared) prompt[Symbol.dispose]();
-    throw error;
-  } finally {
-    source[Symbol.dispose]();
-  }
+  const source = sharedSource(() => ablation.open({ model, hooks, data }), tasks.length);
+  return tasks.map((task) => preparePrompt(model, options, task, source));
+}
+
+/** A source that is opened by whom needs it first, and goes when each of its `users` has let go of it. */
+interface SharedSource {
+  readonly of: BaselineSource['of'];
+  letGo(): void;
+}
+
+function sharedSource(open: () => BaselineSource, users: number): SharedSource {
+  let source: BaselineSource | undefined;
+  let left = users;
+  return {
+    of: (prompt) => (source ??= open()).of(prompt),
+    letGo() {
+      if (--left === 0) source?.[Symbol.dispose]();
+    },
+  };
+}
+
+/** What a prompt's runs share. */
+interface Made extends Held {
+  readonly ablator: Ablator;
+  /** For positions from the first on that anything can change. */
+  readonly between: Between;
 }
 
 function preparePrompt(
   model: Model,
   { players, metric, ablation, rescale, without = [] }: PromptOptions,
   task: Task,
-  source: BaselineSource,
+  source: SharedSource,
 ): PromptRun {
   const { config, parameters } = model;
   const saves = (saving: Saving): boolean => !without.includes(saving);
@@ -104,21 +124,29 @@ function preparePrompt(
   const scored = metric.positions(task);
   const visible = saves('positions') ? scored : undefined;
   const seen = visible ?? Array.from({ length }, (_, p) => p);
-  const ablator = ablatorOf(model, players, task, seen, source, rescale);
+  const hooks = sitesOf(players, config);
   const columns = metric.columns(task);
-  const { tokens, unembed, clean } = orDispose(ablator, () => heldOf(model, metric, task, scored, saves('columns')));
   const usesPast = saves('past') && saves('trunk') && saves('positions') && hasPast(config, length);
   const changed = usesPast ? firstChanged(players, task, ablation) : () => 0;
   const firstScored = Math.min(...scored);
   const from = (masks: Masks, row: number): number => Math.min(firstScored, changed(masks, row));
+  /** The first position that any mask, or anything between masks, can change. */
+  const varies = from(emptyMasks(players.length, 1), 0);
+  let made: Made | undefined;
   let past: Past | undefined;
   let disposed = false;
-  const requireAlive = (): void => {
+  const prepare = (): Made => {
     if (disposed) throw fail('input', `${model.name} ${metric.name}`, 'was disposed; make a new one.');
+    if (made !== undefined) return made;
+    const ablator = ablatorOf(model, players, task, seen, source, rescale);
+    const held = orDispose(ablator, () => heldOf(model, metric, task, scored, saves('columns')));
+    made = { ...held, ablator, between: ablator.between(varies) };
+    source.letGo();
+    return made;
   };
   const stagesBefore = Array.from(
     { length: config.nLayers },
-    (_, layer) => ablator.hooks.filter((hook) => (layerOf(hook) ?? -1) < layer).length,
+    (_, layer) => hooks.filter((hook) => (layerOf(hook) ?? -1) < layer).length,
   );
   const layerAfter = (stages: number): number =>
     Math.max(
@@ -128,11 +156,34 @@ function preparePrompt(
   /** Of full logits, what the metric reads. */
   const read = (logits: tf.Tensor3D): tf.Tensor3D => {
     const here = visible === undefined ? tf.gather(logits, tf.tensor1d(scored, 'int32'), 1) : logits;
-    return unembed === undefined && columns !== undefined ? tf.gather(here, tf.tensor1d(columns, 'int32'), 2) : here;
+    const whole = !saves('columns') && columns !== undefined;
+    return whole ? tf.gather(here, tf.tensor1d(columns, 'int32'), 2) : here;
+  };
+  const makePast = (first: number, { tokens, unembed }: Made): void => {
+    if (first > 0) past ??= createPast(model, tokens, { scored, unembed });
+  };
+  /** The metric of a pass of `rows` rows over the positions from `first` on. */
+  const pass = (
+    { tokens, unembed, clean }: Made,
+    first: number,
+    rows: number,
+    { tap, start }: Pick<ForwardOptions, 'tap' | 'start'>,
+  ): tf.Tensor1D => {
+    const whole = saves('trunk') ? tokens : (tf.tile(tokens, [rows, 1]) as tf.Tensor2D);
+    const logits = forward(config, parameters, first === 0 ? whole : tf.slice(whole, [0, first]), {
+      tap,
+      scored: visible?.map((position) => position - first),
+      unembed,
+      start,
+      cache: first === 0 ? undefined : past?.before(first),
+    });
+    // A prompt that no mask changes keeps batch 1: every mask has the same value.
+    return tf.add(metricOfRows(metric, read(logits), task, clean), tf.zeros([rows])) as tf.Tensor1D;
   };
   return {
-    stages: ablator.stages,
-    stageCount: ablator.hooks.length,
+    stages: stagesOf(players, config),
+    stageCount: hooks.length,
+    prepare: () => void prepare(),
     from,
     states: (byteLimit) =>
       createPrefixStates(
@@ -140,9 +191,9 @@ function preparePrompt(
         4 * length * config.dModel,
         saves('states') && saves('sharing') && saves('trunk') ? byteLimit : 0,
       ),
-    run: (block, { before, after }, states) =>
-      tf.tidy(() => {
-        requireAlive();
+    run(block, { before, after }, states) {
+      const own = prepare();
+      return tf.tidy(() => {
         const masks = block.end - block.start;
         let first = length;
         for (let row = block.start; row < block.end; row++) first = Math.min(first, from(block.masks, row));
@@ -150,35 +201,24 @@ function preparePrompt(
         const keeps = new Map<HookName, number>(
           states.wanted(start?.layer ?? 0, layerAfter(after)).map((layer) => [`blocks.${layer}.hook_resid_pre`, layer]),
         );
-        const tap = keeping(ablator.tap(block, { heads: saves('heads'), from: first }), keeps, states, first);
-        const input = saves('trunk') ? tokens : (tf.tile(tokens, [masks, 1]) as tf.Tensor2D);
-        if (first > 0) past ??= createPast(model, tokens, { scored, unembed });
-        const logits = forward(config, parameters, first === 0 ? input : tf.slice(tokens, [0, first]), {
-          tap,
-          scored: visible?.map((position) => position - first),
-          unembed,
-          start,
-          cache: first === 0 ? undefined : past?.before(first),
-        });
-        // A prompt that no mask changes keeps batch 1: every mask has the same value.
-        return tf.add(metricOfRows(metric, read(logits), task, clean), tf.zeros([masks])) as tf.Tensor1D;
-      }),
+        const tap = keeping(own.ablator.tap(block, { heads: saves('heads'), from: first }), keeps, states, first);
+        makePast(first, own);
+        return pass(own, first, masks, { tap, start });
+      });
+    },
     async differentiate(m) {
-      requireAlive();
+      const own = prepare();
       const n = players.length;
-      const rows = m.length / n;
-      const { cells } = ablator;
+      const { cells, toTensors, tap } = own.between;
       const rescaled = rescale === true;
-      const factors = ablator.toTensors(cells.map((here) => factorsOf(here, m, n, rescaled)));
+      makePast(varies, own);
+      const factors = toTensors(cells.map((here) => factorsOf(here, m, n, rescaled)));
       let passed: Passed | undefined;
       try {
-        passed = passBack(factors, `metric ${metric.name}`, () => {
-          const input = saves('trunk') ? tokens : (tf.tile(tokens, [rows, 1]) as tf.Tensor2D);
-          const tap = ablator.tapFactors(factors);
-          const logits = forward(config, parameters, input, { tap, scored: visible, unembed });
-          return tf.add(metricOfRows(metric, read(logits), task, clean), tf.zeros([rows])) as tf.Tensor1D;
-        });
-        const slopes = new Float64Array(rows * n);
+        passed = passBack(factors, `metric ${metric.name}`, () =>
+          pass(own, varies, m.length / n, { tap: tap(factors) }),
+        );
+        const slopes = new Float64Array(m.length);
         for (const [stage, gradient] of passed.gradients.entries())
           if (gradient !== undefined) addSlopes(cells[stage], m, n, rescaled, await gradient.data(), slopes);
         return { values: (await passed.value.data()) as Float32Array, slopes };
@@ -188,41 +228,14 @@ function preparePrompt(
       }
     },
     [Symbol.dispose]() {
+      if (!disposed && made === undefined) source.letGo();
       disposed = true;
-      tf.dispose([tokens, unembed?.W, unembed?.b, clean].filter((tensor) => tensor !== undefined));
+      if (made === undefined) return;
+      disposeHeld(made);
       past?.[Symbol.dispose]();
-      ablator[Symbol.dispose]();
+      made.ablator[Symbol.dispose]();
     },
   };
-}
-
-/** What a prompt's runs share; the caller owns it. */
-export interface Held {
-  readonly tokens: tf.Tensor2D;
-  readonly unembed: ReturnType<typeof selectColumns> | undefined;
-  readonly clean: tf.Tensor3D | undefined;
-}
-
-export function heldOf(model: Model, metric: Metric, task: Task, scored: readonly number[], narrowed: boolean): Held {
-  const { config, parameters } = model;
-  const columns = metric.columns(task);
-  return tf.tidy(() => {
-    const tokens = tf.tensor2d([[...task.tokens]], undefined, 'int32');
-    const unembed = columns === undefined || !narrowed ? undefined : selectColumns(model, columns);
-    const clean = metric.needs.clean ? forward(config, parameters, tokens, { scored }) : undefined;
-    for (const tensor of [tokens, unembed?.W, unembed?.b, clean]) if (tensor !== undefined) tf.keep(tensor);
-    return { tokens, unembed, clean };
-  });
-}
-
-/** What `make` returns; when it throws, `owned` goes with it. */
-function orDispose<T>(owned: Disposable, make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    owned[Symbol.dispose]();
-    throw error;
-  }
 }
 
 /** Where every block of `ordered` stands, in order; `starts` has one more entry than there are blocks. */
@@ -254,7 +267,7 @@ function ablatorOf(
   players: readonly ComponentPlayer[],
   { tokens, corrupted, label }: Task,
   visible: readonly number[],
-  source: BaselineSource,
+  source: Pick<BaselineSource, 'of'>,
   rescale: boolean | undefined,
 ): Ablator {
   const baselines = source.of({ tokens, corrupted, label });
@@ -265,13 +278,12 @@ function ablatorOf(
   }
 }
 
-function selectColumns(
-  model: Model,
-  columns: readonly number[],
-): { readonly W: tf.Tensor; readonly b?: tf.Tensor | undefined } {
-  const bias = model.parameters['unembed.b_U'];
-  return {
-    W: columnsOf(model.parameters['unembed.W_U'], columns),
-    b: bias === undefined ? undefined : columnsOf(bias, columns),
-  };
+/** What `make` returns; when it throws, `owned` goes with it. */
+function orDispose<T>(owned: Disposable, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    owned[Symbol.dispose]();
+    throw error;
+  }
 }

@@ -50,22 +50,28 @@ export function atQueries(name: HookName, activation: tf.Tensor, edit: (x: tf.Te
   return name.endsWith('.hook_pattern') ? byQuery(edit(byQuery(activation))) : edit(activation);
 }
 
+/** How many of a site's cells are at positions before `first`: none where no player is tied to a position. */
+export function cellsBefore({ positions, visible, elements }: Site, first: number): number {
+  return positions > 1 ? elements * visible.filter((position) => position < first).length : 0;
+}
+
 /** What of a site depends on positions, from position `first` on. Inside tf.tidy. */
 export function siteFrom(
-  { index, baseline, positions, visible, elements, packed }: Site,
+  site: Site,
   first: number,
 ): () => Pick<Site, 'index' | 'baseline' | 'positions'> & {
   readonly cells: tf.Tensor2D | undefined;
   /** Cells before. */
   readonly skipped: number;
 } {
+  const { index, baseline, positions, visible, elements, packed } = site;
   const before = visible.filter((position) => position < first).length;
-  const tied = positions > 1 ? before : 0;
+  const skipped = cellsBefore(site, first);
   return () => ({
-    positions: positions - tied,
-    skipped: tied * elements,
-    index: index === undefined || tied === 0 ? index : tf.slice(index, [tied * elements]),
-    cells: packed === undefined || tied === 0 ? packed?.cells : tf.slice(packed.cells, [tied, 0]),
+    positions: positions - skipped / elements,
+    skipped,
+    index: index === undefined || skipped === 0 ? index : tf.slice(index, [skipped]),
+    cells: packed === undefined || skipped === 0 ? packed?.cells : tf.slice(packed.cells, [skipped / elements, 0]),
     baseline:
       baseline === undefined || before === 0 || baseline.shape[1] === 1
         ? baseline

@@ -126,6 +126,27 @@ for (const backend of await availableBackends()) {
       expect(again.gradients).toBeAllClose(all.gradients, 1e-5);
     });
 
+    // Twins that differ from the fourth token on; players at the last positions; both.
+    const late = [task([7, 7, 1, 0, 2, 4, 4, 3], [7, 7, 1, 2, 4, 0, 0, 9])];
+    it.each([
+      ['heads,mlps,embed', 'resample'],
+      ['heads@positions,mlps@positions', 'resample'],
+      ['L0H0@5,L1H1@6+L2N3@7,MLP1@5', 'zero'],
+      ['L0H1.k@5,L1H0.q@6,L1H1.pattern@5,RESID_PRE1@4', 'resample'],
+    ])('are those of whole passes where only late positions change: %s, %s', async (players, ablation) => {
+      for (const config of ['gpt2', 'llama: rotary, gated, grouped heads']) {
+        const options = { tasks: late, ablation: ablationOf(ablation) };
+        const game = gameOf(config, players, options);
+        const whole = gameOf(config, players, { ...options, without: ['past'] });
+        const masks = uniformMasks(game.players.length, 6, createRandom(8, 'masks'));
+        const [some, all] = [await gradientsOf(game)(masks), await gradientsOf(whole)(masks)];
+        expect(some.values).toBeAllClose(all.values, 1e-5);
+        expect(some.gradients).toBeAllClose(all.gradients, 1e-5);
+        expect(some.values).toBeAllClose(await game.value(masks), 1e-5);
+        await expect(async () => gradientsOf(game)(masks)).toLeakNoTensors();
+      }
+    });
+
     it('leak nothing, and stop on request', async () => {
       const game = gameOf('gpt2', 'heads');
       const masks = uniformMasks(game.players.length, 6, createRandom(6, 'masks'));

@@ -12,7 +12,7 @@ import type { HookName } from '../../../model/hook-points.ts';
 import type { Model } from '../../../model/model.ts';
 import type { Baselines } from '../ablations.ts';
 import { metricOfRows, type Metric } from '../../metrics.ts';
-import { heldOf } from '../prompt-run.ts';
+import { disposeHeld, heldOf } from '../held.ts';
 import type { Task } from '../../prompts.ts';
 import { edgeSites } from './edge.ts';
 import type { EdgeTable } from './edge-cells.ts';
@@ -55,7 +55,8 @@ export function createEdgePrompt(
   const length = task.tokens.length;
   const everywhere = Array.from({ length }, (_, p) => p);
   const scored = metric.positions(task);
-  const { tokens, unembed, clean } = heldOf(model, metric, task, scored, true);
+  const held = heldOf(model, metric, task, scored, true);
+  const { tokens, unembed, clean } = held;
   const sites = edgeSites(config).senders.map(({ hook }) => hook);
   let untouched: Untouched | undefined;
   let disposed = false;
@@ -80,7 +81,7 @@ export function createEdgePrompt(
     },
     [Symbol.dispose]() {
       disposed = true;
-      tf.dispose([tokens, unembed?.W, unembed?.b, clean].filter((tensor) => tensor !== undefined));
+      disposeHeld(held);
       tf.dispose(base as Record<string, tf.Tensor>);
       if (untouched !== undefined) tf.dispose([...untouched.differences.values(), ...untouched.streams.values()]);
     },
