@@ -66,6 +66,14 @@ export function addBackendOption(command: Command): Command {
     .option('--backend <name>', `auto | ${BACKENDS.join(' | ')}`, 'auto');
 }
 
+/** What a pilot's verdict may be overruled by. */
+export function addInsistOption(command: Command): Command {
+  return command.option(
+    '--insist',
+    'spend the whole budget on a question that the pilot calls broken, not a quarter of it',
+  );
+}
+
 export interface OutputFlags {
   readonly out?: string;
   readonly csv?: string;

@@ -32,7 +32,10 @@ export type FromExplainer =
   | { readonly ready: true }
   | { readonly ask: number; readonly wanted: 'values' | 'gradients'; readonly masks: Masks }
   | { readonly progress: Parameters<NonNullable<ExplainOptions['onProgress']>>[0] }
-  | { readonly explained: Omit<Explanation, 'ledger' | 'settings'> }
+  | {
+      readonly explained: Omit<Explanation, 'ledger' | 'settings'>;
+      readonly settings: Pick<ExplainSettings, 'budget' | 'heldOut'>;
+    }
   | { readonly failed: PlainError };
 
 /** What it hears: of rows of what it asked, each once; then that these were all. */
@@ -55,13 +58,15 @@ export async function explainOnThread(ledger: Ledger, options: ExplainOptions = 
   if (job === undefined) return explain(ledger, options);
   const outcome = await onThread(ledger, job, options);
   return 'explained' in outcome
-    ? { ...outcome.explained, ledger, settings }
+    ? { ...outcome.explained, ledger, settings: { ...settings, ...outcome.settings } }
     : { ...(await explain(ledger, options)), fittedHere: outcome.noThread };
 }
 
 function jobOf(ledger: Ledger, given: ExplainOptions, settings: ExplainSettings): ExplainJob | undefined {
-  const { budget, adaptive, heldOut, target, seed, keep, floor, narrow, rivals, findings, moreIsBetter } = given;
-  const options = { budget, adaptive, heldOut, target, seed, keep, floor, narrow, rivals, findings, moreIsBetter };
+  const { budget, adaptive, heldOut, target, seed, keep, floor, narrow, rivals, findings, insist, moreIsBetter } =
+    given;
+  const masks = { budget, adaptive, heldOut, keep, floor };
+  const options = { ...masks, target, seed, narrow, rivals, findings, insist, moreIsBetter };
   const { name, players, rowsPerMask, masksPerGradient } = ledger;
   const solver = nameIn(SOLVERS, settings.solver);
   const selector = settings.selector && nameIn(SELECTORS, settings.selector);

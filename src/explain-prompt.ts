@@ -255,6 +255,7 @@ function optionsForRecord(
     solver: solver?.name ?? 'auto',
     selector: options.selector?.name ?? 'auto',
     budget,
+    insist: options.insist ?? false,
     adaptive: adaptive ?? null,
     heldOut,
     target,

@@ -50,6 +50,7 @@ function gameOf(
   return {
     name,
     players,
+    concurrent: true,
     ...(rowsPerMask === undefined ? {} : { rowsPerMask }),
     ...(masksPerGradient === undefined ? {} : { masksPerGradient }),
     ...(sloped ? { gradients } : {}),
@@ -72,7 +73,7 @@ if (parentPort !== null) {
   try {
     const {
       ledger: _ledger,
-      settings: _settings,
+      settings: { budget, heldOut },
       ...explained
     } = await explain(gameOf(job, port), {
       ...job.options,
@@ -80,7 +81,7 @@ if (parentPort !== null) {
       selector: job.selector && SELECTORS[job.selector],
       onProgress: (progress) => send({ progress }),
     });
-    send({ explained });
+    send({ explained, settings: { budget, heldOut } });
   } catch (error) {
     send({ failed: toPlainError(error) });
   }

@@ -53,8 +53,13 @@ export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgres
   readonly seed?: number | undefined;
   /** Whether more of the metric is better; undefined (default) where that has no meaning. */
   readonly moreIsBetter?: boolean | undefined;
-  /** What is known of the question before it is asked; a broken one gets no circuit, unless the answer shows that it is none. */
+  /**
+   * What is known of the question before it is asked. A broken one gets no circuit, unless the answer shows that it is none; and by
+   * solver auto no more than a quarter of the masks, unless their answer does.
+   */
   readonly findings?: readonly Doubt[] | undefined;
+  /** Whether a broken question gets all masks whatever the first quarter shows. Default false. */
+  readonly insist?: boolean | undefined;
 }
 
 /** ExplainOptions with their defaults. */
@@ -70,6 +75,7 @@ export interface ExplainSettings extends Pick<ExplainOptions, 'adaptive' | 'sele
 /** What is known of a game afterwards: spectrum, score, circuit, removal curve, findings, on one ledger. */
 export interface Explanation extends ScoredSolution {
   readonly ledger: Ledger;
+  /** As asked, but for the masks of a broken question. */
   readonly settings: ExplainSettings;
   /** f(all kept) and f(all ablated). */
   readonly clean: number;
@@ -98,23 +104,55 @@ const TOLERANCE = 1e-9;
  * @throws SpexlensError on options that cannot be used, a budget too small, values that are not finite, or an abort.
  */
 export async function explain(game: Game, options: ExplainOptions = {}): Promise<Explanation> {
-  const settings = settingsOf(options, game.players.length);
-  const { signal, onProgress, floor } = options;
+  const asked = settingsOf(options, game.players.length);
+  const { signal, onProgress } = options;
   const ledger = ledgerOf(game);
-  const { narrowed, around } = await narrowing(ledger, options, settings);
+  const { narrowed, around } = await narrowing(ledger, options, asked);
   const keep = options.keep ?? around?.keep;
-  const scored = await solve(ledger, { ...settings, keep, floor, signal, onProgress });
+  const { settings, scored } = await solveWorth(ledger, asked, { ...options, keep });
   const [ablated, clean] = await ledger.value(endsOf(game.players.length), { signal });
   const { moreIsBetter } = options;
   const rivals = { [FIRST_ORDER]: scored.firstOrder, ...options.rivals };
   const run: Run = { ledger, scored, narrowed, rivals, settings, clean, ablated, moreIsBetter, signal, onProgress };
-  const doubts = settleDoubts(options.findings ?? [], scored.heldOut);
+  const doubts = settleDoubts(options.findings ?? [], scored.heldOut, settings === asked ? undefined : settings);
   const known = [...doubts, ...(around === undefined ? [] : [aroundText(around)])];
-  const broken = known.some(({ kind }) => kind === 'broken question');
+  const broken = isBroken(known);
   const circuit = broken ? undefined : await circuitOf(run);
   const removal = broken ? undefined : await removalOf(run);
   const findings = [...known, ...judge(scored, circuit)];
   return showsItself({ ...scored, ledger, settings, clean, ablated, circuit, removal, findings });
+}
+
+/** Share of its masks that a question called broken gets at first; and how many of each kind at least, and at most. */
+const TRIAL = { share: 1 / 4, least: 64, most: 512 };
+
+/** Solves the question; one that is called broken by a part of the masks first, and by the rest where that shows an answer. */
+async function solveWorth(
+  ledger: Ledger,
+  asked: ExplainSettings,
+  { findings = [], insist = false, keep, floor, signal, onProgress }: ExplainOptions,
+): Promise<{ readonly settings: ExplainSettings; readonly scored: ScoredSolution }> {
+  const solveBy = async (settings: ExplainSettings): Promise<ScoredSolution> =>
+    solve(ledger, { ...settings, keep, floor, signal, onProgress });
+  const part = (masks: number): number =>
+    Math.min(masks, TRIAL.most, Math.max(TRIAL.least, Math.ceil(TRIAL.share * masks)));
+  const trial = { ...asked, budget: part(asked.budget), heldOut: part(asked.heldOut) };
+  const tried =
+    !insist &&
+    isBroken(findings) &&
+    asked.solver === autoSolver && // which answers from any number of masks
+    asked.adaptive === undefined && // which begins with few by itself
+    trial.budget <= asked.budget / 2;
+  if (tried) {
+    const scored = await solveBy(trial);
+    if (scored.heldOut !== undefined && isBroken(settleDoubts(findings, scored.heldOut)))
+      return { settings: trial, scored };
+  }
+  return { settings: asked, scored: await solveBy(asked) };
+}
+
+function isBroken(findings: readonly Finding[]): boolean {
+  return findings.some(({ kind }) => kind === 'broken question');
 }
 
 /** What is measured of MANY players: fewer sets, for every one of them costs more. */

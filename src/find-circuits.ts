@@ -267,6 +267,7 @@ function optionsForRecord(asked: ModelGameOptions, options: FindCircuitsOptions)
     rankings: options.rankings ?? [],
     narrow: options.narrow ?? false,
     budget,
+    insist: options.insist ?? false,
     adaptive: adaptive ?? null,
     heldOut,
     target,

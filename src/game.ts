@@ -60,6 +60,8 @@ export interface Game {
   readonly rowsPerMask?: number;
   /** Masks of a budget that the gradients of one mask count for; GRADIENT_ROWS when absent. */
   readonly masksPerGradient?: number;
+  /** Whether it measures while its caller computes, as on another thread: then it may be asked before an answer is needed. */
+  readonly concurrent?: boolean;
 }
 
 /** Masks that the gradients of one of `game`'s count for. */

@@ -66,7 +66,7 @@ type Take = (rows: ArrayLike<number>, answers: Answers) => void;
  */
 export function openLedger(game: Game, log?: ValueLog): Ledger {
   requireDistinctNames(game);
-  const { name, players, rowsPerMask, masksPerGradient } = game;
+  const { name, players, rowsPerMask, masksPerGradient, concurrent } = game;
   const n = players.length;
   const table = createMaskTable(n);
   let values = new Float64Array(64);
@@ -163,6 +163,7 @@ export function openLedger(game: Game, log?: ValueLog): Ledger {
     players,
     ...(rowsPerMask === undefined ? {} : { rowsPerMask }),
     ...(masksPerGradient === undefined ? {} : { masksPerGradient }),
+    ...(concurrent === undefined ? {} : { concurrent }),
     ...(game.gradients === undefined ? {} : { gradients: differentiate }),
     get measured() {
       return measured;

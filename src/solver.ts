@@ -23,6 +23,8 @@ export interface SolveOptions {
    * largest |value|, float32's own; see measureFloor (solve/float-floor.ts) for what a game's arithmetic does.
    */
   readonly floor?: number | undefined;
+  /** Called when the solver has every value that it asks for, before it fits them. */
+  readonly onMeasured?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Progress: stage names the work, done of total in masks (sampling) or steps. */
   readonly onProgress?:

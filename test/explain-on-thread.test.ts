@@ -54,6 +54,7 @@ describe('explain on a thread', () => {
     expect(there.settings.solver).toBe(solver);
     expect([ledger.measured, ledger.differentiated]).toEqual([here.measured, here.differentiated]);
     expect([...stages]).toEqual(expect.arrayContaining(['measure', 'tune', 'circuit: curve', 'removal']));
+    expect([...stages].indexOf('held out')).toBeLessThan([...stages].indexOf('tune')); // measured while the fit begins
   });
 
   it('stops in the middle of a fit, with everything measured kept', async () => {
@@ -69,8 +70,8 @@ describe('explain on a thread', () => {
       },
     });
     await expect(stopped).rejects.toMatchObject({ kind: 'aborted', message: expect.stringMatching(/^bent: stopped/) });
-    expect(ledger.measured).toBe(OPTIONS.budget);
-    expect(after).not.toContain('held out'); // which comes after the fit
+    expect(ledger.measured).toBe(600 + 64); // what it fits, and what it is to be scored on
+    expect(after).not.toContain('circuit: clean and ablated'); // which comes after the fit
   });
 
   it('does not leave before the game has answered: its owner disposes it next', async () => {

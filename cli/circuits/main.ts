@@ -20,6 +20,7 @@ import {
 import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '../queue-options.ts';
 import {
   addOutputOptions,
+  addInsistOption,
   addSolveOptions,
   namesOf,
   showResult,
@@ -39,7 +40,8 @@ const describe = (): Command => {
     )
     .version(VERSION);
   addQuestionOptions(command);
-  addSolveOptions(command, { heldOut: '512', target: 'share of the metric the circuit has to keep' })
+  addSolveOptions(command, { heldOut: '512', target: 'share of the metric the circuit has to keep' });
+  addInsistOption(command)
     .option(
       '--target-r2 <r2>',
       'instead of a budget: measure in rounds until the lower bound of held-out R² passes this, or will not',
@@ -79,6 +81,7 @@ interface Flags extends QueueFlags, QuestionFlags, SolveFlags, ExecutionFlags, O
   readonly model: string;
   readonly seed: string;
   readonly narrow?: boolean;
+  readonly insist?: boolean;
   readonly rankings?: string;
   readonly selector: string;
   readonly targetR2?: string;
@@ -133,6 +136,7 @@ export const circuitsCommand = (args: readonly string[], streams: Streams): Prom
       ...solve,
       selector: flags.selector === 'auto' ? undefined : selectorOf(flags.selector),
       narrow: flags.narrow === true,
+      insist: flags.insist === true,
       rankings: flags.rankings?.split(',').map((name) => rankingNamed(name.trim())),
     };
     const { storage, ...execution } = executionOf(flags);

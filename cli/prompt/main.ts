@@ -18,6 +18,7 @@ import { addQueueOptions, elsewhereOf, withoutPassword, type QueueFlags } from '
 import {
   addBackendOption,
   addOutputOptions,
+  addInsistOption,
   addSolveOptions,
   namesOf,
   optional,
@@ -55,6 +56,7 @@ const describe = (): Command => {
     .option('--replace <text>', 'what --absent replace puts in the place of a part')
     .option('--corrupted <text>', 'a prompt of as many tokens, for resample');
   addSolveOptions(command, { heldOut: '512', target: 'share of the value that the smallest set of parts has to keep' });
+  addInsistOption(command);
   addBackendOption(command).option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)');
   addOutputOptions(command, '<model>-<hash>');
   return addQueueOptions(command).addHelpText(
@@ -85,6 +87,7 @@ interface Flags extends QueueFlags, SolveFlags, OutputFlags {
   readonly corrupted?: string;
   readonly backend: string;
   readonly batchSize?: string;
+  readonly insist?: boolean;
 }
 
 /** The prompt's text and its players. */
@@ -131,6 +134,7 @@ export const promptCommand = (args: readonly string[], streams: Streams): Promis
       replacement: flags.replace,
       corrupted: flags.corrupted,
       ...solveOptionsOf(flags),
+      insist: flags.insist === true,
       batchSize: optional('--batch-size', flags.batchSize),
     };
     const backend = await openBackend(flags.backend);

@@ -40,13 +40,22 @@ const PREDICTS = 0.5;
 
 /**
  * The doubts as findings, now that the answer was scored: a pilot of thirty masks takes little left with half of the players for
- * nothing left, and an answer that predicts the values there shows that it was not.
+ * nothing left, and an answer that predicts the values there shows that it was not. `trial`: the masks that a broken question got,
+ * where they were not all.
  */
-export function settleDoubts(doubts: readonly Doubt[], heldOut: Pick<R2Interval, 'r2' | 'low'> | undefined): Finding[] {
+export function settleDoubts(
+  doubts: readonly Doubt[],
+  heldOut: Pick<R2Interval, 'r2' | 'low'> | undefined,
+  trial?: { readonly budget: number; readonly heldOut: number },
+): Finding[] {
+  const spent =
+    trial === undefined || heldOut === undefined
+      ? ''
+      : ` Of the masks ${trial.budget} were fitted and ${trial.heldOut} held out: R² ${heldOut.r2.toFixed(3)}, at least ${heldOut.low.toFixed(3)}. Insist has all.`;
   return doubts.map(({ kind, text, ifPredicted }) =>
     ifPredicted !== undefined && heldOut !== undefined && heldOut.low > PREDICTS
       ? { kind: 'little left', text: `${ifPredicted} R² ${heldOut.r2.toFixed(3)} on masks that were not fitted.` }
-      : { kind, text },
+      : { kind, text: kind === 'broken question' ? text + spent : text },
   );
 }
 

@@ -57,7 +57,7 @@ export function createMaskSolver(
 ): Solver {
   return {
     name,
-    async solve(game, { budget, seed, signal, onProgress, floor, keep }) {
+    async solve(game, { budget, seed, signal, onMeasured, onProgress, floor, keep }) {
       const n = game.players.length;
       const needed = Math.min(2 ** n, LEAST_PER_FOLD * (folds ?? 5) + 2);
       const masks = proxyMasks(n, budget, seed, keep);
@@ -72,6 +72,7 @@ export function createMaskSolver(
       if (masks.count < 2 ** n) check(n, masks.count);
       throwIfAborted(signal, name);
       const values = await measureStage(game, masks, 'measure', { signal, onProgress });
+      onMeasured?.();
       const { spectrum, kind, evidence, details } = await fit(masks, values, { seed, signal, onProgress, floor, keep });
       return {
         solver: name,

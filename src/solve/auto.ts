@@ -76,6 +76,7 @@ export const autoSolver: Solver = {
 async function withGradients(game: Game, plan: GradientPlan, options: SolveOptions): Promise<Solution> {
   const source = await gradientSource(game, plan, options);
   const { masks, values, candidates, spent } = await source.measure(options.budget);
+  options.onMeasured?.();
   const { solver, why, spectrum, evidence, kind, details } = await fitBest(masks, values, options, candidates);
   const all = { kind, ...costOf(spent, gradientCost(game)), ...details };
   return because(
@@ -99,7 +100,7 @@ function affordable(n: number, budget: number): SpexPlan | string {
 }
 
 async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promise<Solution> {
-  const { budget, seed, signal, onProgress, floor } = options;
+  const { budget, seed, signal, onMeasured, onProgress, floor } = options;
   const n = game.players.length;
   const draw = drawMasks(plan, seed);
   const fresh = uniformMasks(n, budget - draw.masks.count, createRandom(seed, 'auto/masks'), tableOf(draw.masks));
@@ -111,6 +112,7 @@ async function compare(game: Game, plan: SpexPlan, options: SolveOptions): Promi
     onProgress: (p) => onProgress?.({ ...p, stage: 'measure for spex' }),
   });
   const uniform = await measureStage(game, fresh, 'measure', { signal, onProgress });
+  onMeasured?.();
   const truth = uniform.subarray(0, held);
   const unseen = selectRows(fresh, rows.slice(0, held));
   const masks = concatMasks([draw.masks, selectRows(fresh, rows.slice(held))]);

@@ -78,11 +78,24 @@ async function solveAndScore(game: Game, options: ScoreOptions): Promise<ScoredS
   if (options.adaptive !== undefined) return solveToTarget(ledgerOf(game), options, options.adaptive);
   const ledger = ledgerOf(game);
   const account = ledger.account(options.budget);
-  const solution = await options.solver.solve(account, options);
+  let early: Promise<Held> | undefined;
+  let measuring = false;
+  const solution = await options.solver.solve(account, {
+    ...options,
+    onMeasured() {
+      if (ledger.concurrent !== true) return;
+      measuring = true;
+      early = measureHeldOut(ledger, account.seen().masks, options).finally(() => (measuring = false));
+      early.catch(() => undefined); // whoever waits for it hears of it
+    },
+    // Of two things that go on at once the one that is measured is told of.
+    onProgress: (progress) => (measuring ? undefined : options.onProgress?.(progress)),
+  });
   if (solution.exact) return { solution, heldOut: undefined, firstOrder: additivePart(solution.spectrum) };
   const { masks, values } = account.seen();
   const additive = firstOrder(masks, values, options);
-  return { solution, heldOut: await score(ledger, solution, additive, masks, options), firstOrder: additive };
+  const held = await (early ?? measureHeldOut(ledger, masks, options));
+  return { solution, heldOut: scoreOn(held, solution, additive, options), firstOrder: additive };
 }
 
 async function solveToTarget(
@@ -122,20 +135,28 @@ function additivePart(spectrum: FourierSpectrum): FourierSpectrum {
   );
 }
 
-async function score(
-  game: Game,
-  solution: Solution,
+/** Masks that no solver saw, with their values. */
+interface Held {
+  readonly masks: Masks;
+  readonly values: Float64Array;
+}
+
+/** They depend on no answer: a game that measures while a solver fits is asked for them meanwhile. */
+async function measureHeldOut(game: Game, fitted: Masks, options: ScoreOptions): Promise<Held> {
+  const masks = freshMasks(game.players.length, options, fitted);
+  return { masks, values: masks.count < 2 ? new Float64Array() : await measureStage(game, masks, 'held out', options) };
+}
+
+function scoreOn(
+  { masks, values }: Held,
+  { spectrum }: Solution,
   additive: FourierSpectrum,
-  fitted: Masks,
-  options: ScoreOptions,
-): Promise<ScoredSolution['heldOut']> {
-  const fresh = freshMasks(game.players.length, options, fitted);
-  if (fresh.count < 2) return undefined;
-  const truth = await measureStage(game, fresh, 'held out', options);
-  const { seed } = options;
+  { seed }: ScoreOptions,
+): ScoredSolution['heldOut'] {
+  if (masks.count < 2) return undefined;
   return {
-    ...r2Interval(truth, evaluate(solution.spectrum, fresh), { seed }),
-    ...comparisonOf(truth, solution.spectrum, additive, fresh, seed),
+    ...r2Interval(values, evaluate(spectrum, masks), { seed }),
+    ...comparisonOf(values, spectrum, additive, masks, seed),
   };
 }
 

@@ -239,6 +239,7 @@ export function spex(settings: SpexOptions = {}): Solver {
       const draw = drawMasks(plan, options.seed);
       const { bins, values } = await measureBins(game, draw, options);
       throwIfAborted(options.signal, 'spex');
+      options.onMeasured?.();
       const fit = fitSpex(bins, values, options.seed, settings, (stage, done, total) =>
         options.onProgress?.({ stage, done, total }),
       );

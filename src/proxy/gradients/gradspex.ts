@@ -112,6 +112,7 @@ export const gradspexSolver: Solver = {
       );
     const draw = drawGradients(n, plan, options);
     const { masks, values, measured } = await measureDraw(game, draw, plan, options);
+    options.onMeasured?.();
     const fit = await fitBest(masks, values, options, [createGradientCandidate(measured)]);
     const { spectrum, evidence, kind, details } = fit;
     return {
