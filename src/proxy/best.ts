@@ -21,6 +21,7 @@ import { MOST_MASKS, MOST_PLAYERS } from './process/gaussian-process.ts';
 import { MOST_INFLUENCE_MASKS } from './process/influence-process.ts';
 import { simplestOfBest, WITHIN } from './simplest-of-best.ts';
 import { runStack } from './stack.ts';
+import { stackTrial, type Beside } from './stack-trial.ts';
 import type { Pace } from './trees/tune.ts';
 
 /** What a contender answers in the end. */
@@ -52,6 +53,10 @@ export interface Candidate {
   readonly names: readonly string[];
   /** Why it does not take part, e.g. that it would take minutes. */
   passes(split: Split): string | undefined;
+  /** Why it is given up after a trial beside the best contender so far, where it takes so long that a trial pays. */
+  trial?:
+    | ((split: Split, best: Beside, options: ProxySpexOptions, pace: Pace) => Promise<string | undefined>)
+    | undefined;
   contend(split: Split, options: ProxySpexOptions, pace: Pace): Promise<readonly Contender[]>;
 }
 
@@ -134,6 +139,7 @@ export const stackCandidate: Candidate = {
     slowStack(split)
       ? `a stack of ${split.sample.players} players x ${split.measured.masks.count} masks would take minutes`
       : undefined,
+  trial: stackTrial,
   async contend(split, options, pace) {
     const run = await runStack(split, options, pace);
     return (['trees', 'stack'] as const)
@@ -185,6 +191,15 @@ export async function fitBest(
       if (candidate !== proxyspexCandidate) notes.push(passes);
       continue;
     }
+    const best = bestOf(
+      contenders.filter(({ complexity }) => complexity > 0),
+      split.values,
+    );
+    const lost = best && (await candidate.trial?.(split, best, options, pace));
+    if (lost !== undefined) {
+      notes.push(lost);
+      continue;
+    }
     contenders.push(...(await candidate.contend(split, options, pace)));
     if (contenders.some(({ outOfSample }) => rmse(split.values, outOfSample) <= floor)) {
       notes.push('it leaves nothing but rounding, so no other was tried');
@@ -224,6 +239,15 @@ async function choose(contenders: Contender[], values: Float64Array, within: num
   if (!close || first.confirm === undefined) return first;
   contenders[contenders.indexOf(first)] = { ...first, outOfSample: await first.confirm(), confirm: undefined };
   return pick();
+}
+
+/** The one that predicted best, if there is any. */
+function bestOf(contenders: readonly Contender[], values: Float64Array): Contender | undefined {
+  const errorOf = ({ outOfSample }: Contender): number => squaredError(values, outOfSample);
+  return contenders.reduce<Contender | undefined>(
+    (best, next) => (best === undefined || errorOf(next) < errorOf(best) ? next : best),
+    undefined,
+  );
 }
 
 function rmse(values: Float64Array, predicted: Float64Array): number {

@@ -33,7 +33,8 @@ export interface InfluenceProcess {
   readonly steps: number;
 }
 
-const START = { scale: 0.4, amplitude: 0.5, noise: 0.1 };
+/** Where the search for them starts. */
+export const USUAL_SCALARS: InfluenceScalars = { scale: 0.4, amplitude: 0.5, noise: 0.1 };
 const WIDE = 2; // standard deviation of the log-normal priors
 const NOISE_FLOOR = 1e-4;
 /** Masks on which the scalars are chosen, and steps of the search. */
@@ -94,7 +95,7 @@ export function chooseScalars(masks: Masks, values: Float64Array, guide: Fourier
     parameters.coupling.forEach((coupling, i) => (gradient[0] -= slope.coupling[i] * coupling));
     gradient[1] = -slope.total;
     gradient[2] = (-noiseSlope * (noise - NOISE_FLOOR)) / 2;
-    [START.scale, START.amplitude, START.noise].forEach((start, k) => {
+    [USUAL_SCALARS.scale, USUAL_SCALARS.amplitude, USUAL_SCALARS.noise].forEach((start, k) => {
       const z = (at[k] - Math.log(start)) / WIDE;
       value += (z * z) / 2;
       gradient[k] += z / WIDE;
@@ -103,7 +104,7 @@ export function chooseScalars(masks: Masks, values: Float64Array, guide: Fourier
   };
   const { at } = minimise(
     measure,
-    Float64Array.of(Math.log(START.scale), Math.log(START.amplitude), Math.log(START.noise)),
+    Float64Array.of(Math.log(USUAL_SCALARS.scale), Math.log(USUAL_SCALARS.amplitude), Math.log(USUAL_SCALARS.noise)),
     SEARCH,
   );
   return { scale: Math.exp(at[0]), amplitude: Math.exp(at[1]), noise: NOISE_FLOOR + Math.exp(at[2]) };
