@@ -9,7 +9,16 @@
 import { emptyMasks, keep, type Masks } from '../masks.ts';
 import { createRandom } from '../random.ts';
 import { exchange, forceEach, tabuSearch } from './exchange.ts';
-import { bestFlip, copyOf, createProblem, emptyState, flip, type Problem, type State } from './search-state.ts';
+import {
+  bestFlip,
+  copyInto,
+  copyOf,
+  createProblem,
+  emptyState,
+  flip,
+  type Problem,
+  type State,
+} from './search-state.ts';
 import type { Selector } from './selector.ts';
 
 /** Widest beam; narrower where a pass would exceed WORK steps. */
@@ -103,6 +112,7 @@ function runBeam(problem: Problem, adding: boolean, steps: number, visit: (state
   const start = emptyState(problem);
   if (!adding) for (let i = 0; i < n; i++) flip(problem, start, i);
   let beam = [{ state: start, name: 0 }];
+  let spare: State[] = []; // written over: a beam makes and drops thousands of states
   visit(start);
   for (let step = 0; step < steps; step++) {
     // The `width` best distinct children of all states, best first.
@@ -120,11 +130,14 @@ function runBeam(problem: Problem, adding: boolean, steps: number, visit: (state
         if (children.length > width) children.pop();
       }
     }
-    beam = children.map(({ parent, player, name }) => {
-      const state = copyOf(parent);
+    const next = children.map(({ parent, player, name }) => {
+      const free = spare.pop();
+      const state = free === undefined ? copyOf(parent) : copyInto(parent, free);
       flip(problem, state, player);
       return { state, name };
     });
+    spare = [...spare, ...beam.map(({ state }) => state)];
+    beam = next;
     visit(beam[0].state);
   }
 }

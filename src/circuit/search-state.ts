@@ -53,6 +53,16 @@ export function copyOf({ kept, signed, gain, size, value }: State): State {
   return { kept: kept.slice(), signed: signed.slice(), gain: gain.slice(), size, value };
 }
 
+/** `from`, written over `to`. */
+export function copyInto({ kept, signed, gain, size, value }: State, to: State): State {
+  to.kept.set(kept);
+  to.signed.set(signed);
+  to.gain.set(gain);
+  to.size = size;
+  to.value = value;
+  return to;
+}
+
 /** Keeps `player` where it is ablated, ablates it where it is kept; in place. */
 export function flip({ sets, termsOf }: Problem, state: State, player: number): void {
   const { kept, signed, gain } = state;

@@ -5,7 +5,7 @@ import { factorsOf } from './gradient-covariance.ts';
 import type { Prior } from './gradient-prior.ts';
 import type { Matrices, Matrix } from './matrix.ts';
 
-/** The inverse of the values' own block; its diagonal where that is not positive definite in floating point. */
+/** The inverse of the values' own block, from r to out; its diagonal where that is not positive definite in floating point. */
 export function valueBlock(
   matrices: Matrices,
   points: Matrix,
@@ -13,7 +13,7 @@ export function valueBlock(
   n: number,
   prior: Prior,
   kernel: Matrix,
-): (r: Float64Array) => Float64Array {
+): (r: Float64Array, out: Float64Array) => void {
   const scaled = matrices.create(points.columns, points.rows);
   const x = matrices.numbers(points);
   const turned = matrices.numbers(scaled);
@@ -28,15 +28,13 @@ export function valueBlock(
       block[a * N + b] = k[a * kernel.columns + b] + l[a * linear.columns + b] + prior.constant;
   for (let a = 0; a < N; a++) block[a * N + a] += prior.valueNoise;
   const inverse = invertPositive(block, N)?.inverse;
-  if (inverse === undefined) return (r) => r.map((value, a) => value / block[a * N + a]);
-  return (r) => {
-    const out = new Float64Array(N);
+  if (inverse === undefined) return (r, out) => r.forEach((value, a) => (out[a] = value / block[a * N + a]));
+  return (r, out) => {
     for (let a = 0; a < N; a++) {
       let sum = 0;
       for (let b = 0; b < N; b++) sum += inverse[a * N + b] * r[b];
       out[a] = sum;
     }
-    return out;
   };
 }
 
@@ -47,8 +45,8 @@ export function slopeBlock(
   n: number,
   prior: Prior,
   kernel: Matrix,
-): (r: Float32Array) => Float32Array {
-  if (T === 0) return (r) => r.slice();
+): (r: Float32Array, out: Float32Array) => void {
+  if (T === 0) return (r, solved) => solved.set(r);
   const { c } = factorsOf(prior);
   const k = matrices.numbers(kernel);
   const square = new Float64Array(T * T);
@@ -75,7 +73,7 @@ export function slopeBlock(
     factor[i] = prior.singles[i] / (1 + prior.singles[i] * sum);
   }
   const along = new Float64Array(n);
-  return (r) => {
+  return (r, solved) => {
     const [g, w, o] = [given, inside, out].map((matrix) => matrices.numbers(matrix));
     for (let t = 0; t < T; t++) for (let i = 0; i < n; i++) g[t * given.columns + i] = r[t * n + i];
     matrices.multiply(forth, given, inside);
@@ -88,8 +86,6 @@ export function slopeBlock(
         w[e] = inverse[j * n + i] * (w[e] - ones[j] * factor[i] * along[i]);
       }
     matrices.multiply(back, inside, out);
-    const solved = new Float32Array(T * n);
     for (let t = 0; t < T; t++) for (let i = 0; i < n; i++) solved[t * n + i] = o[t * out.columns + i];
-    return solved;
   };
 }

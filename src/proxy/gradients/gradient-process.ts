@@ -86,7 +86,13 @@ function solve(
   const alpha = new Float64Array(N);
   const beta = new Float32Array(T * n);
   const residual = { values: y.slice(), slopes: slopes.slice() };
-  const direction = { values: conditionValues(residual.values), slopes: conditionSlopes(residual.slopes) };
+  const better = { values: new Float64Array(N), slopes: new Float32Array(T * n) };
+  const condition = (): void => {
+    conditionValues(residual.values, better.values);
+    conditionSlopes(residual.slopes, better.slopes);
+  };
+  condition();
+  const direction = { values: better.values.slice(), slopes: better.slopes.slice() };
   const product = { values: new Float64Array(N), slopes: new Float32Array(T * n) };
   let square = dot(residual.values, direction.values) + dot(residual.slopes, direction.slopes);
   const enough = SOLVED ** 2 * square;
@@ -108,7 +114,7 @@ function solve(
       beta[e] += length * direction.slopes[e];
       residual.slopes[e] -= length * product.slopes[e];
     }
-    const better = { values: conditionValues(residual.values), slopes: conditionSlopes(residual.slopes) };
+    condition();
     const next = dot(residual.values, better.values) + dot(residual.slopes, better.slopes);
     const turn = next / square;
     for (let b = 0; b < N; b++) direction.values[b] = better.values[b] + turn * direction.values[b];
