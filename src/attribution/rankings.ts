@@ -32,7 +32,7 @@ export interface Interpolated extends Game {
   readonly gradientsAt: (m: Float32Array, options?: GradientOptions) => Promise<MaskGradients>;
 }
 
-/** One over edges, that knows gradients on a way of the model's activations. */
+/** One over a model's parts or edges, that knows gradients on a way of its activations. */
 export interface Traversed extends Game {
   /** Every player's score, [n], and at how many points of the way a prompt was differentiated. */
   readonly slopesAlong: (
@@ -117,11 +117,11 @@ export async function expectedGradients(
 }
 
 /**
- * EAP-IG of edges: (sender - its baseline) · the gradient where the receiver reads, averaged over `steps` points of a path on which
- * the embedding moves (`inputs`), or what one sender site after the other writes (`activations`). Scores have the sign that EAP-IG
- * gives with the loss -f: positive where keeping the edge raises f.
+ * EAP-IG: of edges (sender - its baseline) · the gradient where the receiver reads, of parts the same where the part itself writes,
+ * averaged over `steps` points of a path on which the embedding moves (`inputs`), or over edges what one sender site after the other
+ * writes (`activations`). Scores have the sign that EAP-IG gives with the loss -f: positive where keeping the player raises f.
  * Source: Hanna, Pezzelle, Belinkov, Have Faith in Faithfulness (arXiv 2403.17806).
- * @throws 'input' for a game that is not over edges, and no step.
+ * @throws 'input' for a game that is not over a model's parts or edges, and no step.
  */
 export async function eapIg(
   game: Game,
@@ -143,7 +143,7 @@ export async function eapIg(
     throw fail(
       'input',
       name,
-      `ranks edges by gradients, and the game "${game.name}" is not over edges, or its metric has none; take edges as players.`,
+      `ranks a model's parts or edges by gradients, and the game "${game.name}" is not over those, or its metric has none.`,
     );
   const { slopes, points } = await along(path, steps, { signal });
   return { name, scores: slopes, cost: GRADIENT_ROWS * points };

@@ -60,7 +60,7 @@ const STEPS = 5;
 
 export const eapIgInputs: CircuitMethod = {
   name: 'eap-ig-inputs',
-  about: `over edges, the mean gradient as the input moves from the corrupted prompt's, as many steps as the budget has, at most ${MOST_GRADIENTS}`,
+  about: `the mean gradient as the input moves from the corrupted prompt's, as many steps as the budget has, at most ${MOST_GRADIENTS}`,
   source: 'Hanna, Pezzelle, Belinkov, arXiv 2403.17806',
   async find({ game, ends, signal }) {
     const steps = gradientsFor(game, 'EAP-IG inputs');
@@ -71,7 +71,7 @@ export const eapIgInputs: CircuitMethod = {
 
 export const eapIgActivations: CircuitMethod = {
   name: 'eap-ig-activations',
-  about: `the same as what one site after the other writes moves, ${STEPS} steps each`,
+  about: `the same, over edges, as what one site after the other writes moves, ${STEPS} steps each`,
   source: 'Hanna, Pezzelle, Belinkov, arXiv 2403.17806',
   async find({ game, ends, signal }) {
     const { scores } = await eapIg(game, { path: 'activations', steps: STEPS, signal });

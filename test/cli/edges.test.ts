@@ -92,6 +92,6 @@ it('says what edges cannot be', async () => {
     /rescale: makes up for heads that write nothing; cut edges leave every head/,
   );
   expect((await run('--players', 'heads', '--ablation', 'zero', '--rankings', 'eap-ig-activations')).err).toMatch(
-    /EAP-IG activations: ranks edges by gradients, and the game ".*" is not over edges/,
+    /EAP-IG: moves activations one by one over edges alone; over parts it moves inputs/,
   );
 });

@@ -6,7 +6,8 @@ Scores are those of its methods with the loss -(logit[correct] - logit[incorrect
 code asks for a GPU by name and for a tokenizer: both are put right here, from outside. Where nothing but the embedding enters layer 0
 (rotary models), EAP-IG over activations moves a constant there, whose readers' backward hooks torch never calls: the stream is
 given a gradient, as it has in models with learned positions. Its loop over exact scores leaves pruned edges out of all later ones,
-so that loop is written anew around its evaluate_graph.
+so that loop is written anew around its evaluate_graph. Of nodes there is EAP-IG over inputs; its gradient of an MLP, which its code
+takes where the MLP reads, is taken where it writes, as of heads.
 """
 
 import json
@@ -26,6 +27,7 @@ for name in ("matplotlib", "matplotlib.cm"):  # its pictures are not drawn
     sys.modules.setdefault(name, types.ModuleType(name))
 sys.path.insert(0, str(SOURCE))
 import eap.attribute  # noqa: E402
+import eap.attribute_node  # noqa: E402
 import eap.evaluate  # noqa: E402
 from eap.graph import Graph  # noqa: E402
 
@@ -44,7 +46,16 @@ def given(model, rows, max_length=None):
     return rows, torch.ones_like(rows), torch.full((len(rows),), rows.shape[1]), rows.shape[1]
 
 
-eap.attribute.tokenize_plus = eap.evaluate.tokenize_plus = given
+eap.attribute.tokenize_plus = eap.attribute_node.tokenize_plus = eap.evaluate.tokenize_plus = given
+hooks_of_nodes = eap.attribute_node.make_hooks_and_matrices
+
+
+def where_written(*arguments, **options):
+    (corrupted, clean, backward), difference = hooks_of_nodes(*arguments, **options)
+    return (corrupted, clean, [(name.replace("hook_mlp_in", "hook_mlp_out"), hook) for name, hook in backward]), difference
+
+
+eap.attribute_node.make_hooks_and_matrices = where_written
 
 
 def loss(logits, clean_logits, lengths, label):
@@ -112,6 +123,9 @@ def scores(model, prompts):
         graph = Graph.from_model(model)
         eap.attribute.attribute(model, graph, data, loss, method, ig_steps=STEPS, quiet=True)
         found[method] = {name: edge.score.item() for name, edge in graph.edges.items()}
+    graph = Graph.from_model(model, node_scores=True)
+    eap.attribute_node.attribute_node(model, graph, data, loss, "EAP-IG-inputs", ig_steps=STEPS, quiet=True)
+    nodes = {name: node.score.item() for name, node in graph.nodes.items() if name != "logits"}
     graph = Graph.from_model(model)
     whole = eap.evaluate.evaluate_baseline(model, data, loss, quiet=True).mean().item()
     exact = {}
@@ -120,15 +134,16 @@ def scores(model, prompts):
         graph.nodes_in_graph[:] = True
         edge.in_graph = False
         exact[name] = eap.evaluate.evaluate_graph(model, graph, data, loss, quiet=True).mean().item() - whole
-    return {**found, "exact": exact}
+    return {**found, "exact": exact}, nodes
 
 
 commit = subprocess.run(["git", "-C", str(SOURCE), "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip() or (sys.argv[2] if len(sys.argv) > 2 else "unknown")
 cases = {}
 for case in ["ioi-tiny", "plain", "rotary", "rms-gated-grouped"]:
     model, prompts = ioi() if case == "ioi-tiny" else tiny(case)
-    found = scores(model, prompts)
-    cases[case] = {"prompts": prompts, "steps": STEPS, "scores": {method: {edge: float(f"{score:.7g}") for edge, score in of.items()} for method, of in found.items()}}
+    found, nodes = scores(model, prompts)
+    rounded = lambda of: {name: float(f"{score:.7g}") for name, score in of.items()}
+    cases[case] = {"prompts": prompts, "steps": STEPS, "scores": {method: rounded(of) for method, of in found.items()}, "nodes": rounded(nodes)}
     print(f"{case:20} {len(found['EAP'])} edges, {', '.join(f'{method} up to {max(map(abs, of.values())):.3g}' for method, of in found.items())}")
 made = f"python test/golden/make-edges.py; torch {torch.__version__.split('+')[0]}, transformer-lens {version('transformer-lens')}, EAP-IG {commit[:7]}, float32"
 (HERE / "edges.json").write_text(json.dumps({"made": made, "cases": cases}, separators=(",", ":")) + "\n")

@@ -88,7 +88,7 @@ describe('a comparison', () => {
     expect(results.map(({ masks }) => masks)).toEqual([30, 30]);
     expect(results.map(({ rows }) => rows.backward)).toEqual([10, 10]);
     const heads = await compareMethods(flat, { methods: [methodOf('eap-ig-inputs')] });
-    expect(heads.refusals[0].why).toMatch(/is not over edges/);
+    expect(heads.refusals[0].why).toMatch(/is not over those/);
   });
 
   it("judges by another game over the same players, in that game's own unit", async () => {

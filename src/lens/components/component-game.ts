@@ -8,6 +8,7 @@ import type { Masks } from '../../masks.ts';
 import type { Model } from '../../model/model.ts';
 import { chooseBatch, chooseGradientBatch, GRADIENT_BYTES, requireBatch, usualByteLimit } from '../batch-size.ts';
 import type { ComponentPlayer } from './components.ts';
+import { slopesAlongInputs } from './input-path.ts';
 import { asGiven, sortByStage } from './mask-order.ts';
 import { createMaskedGame, type MaskedGame } from './masked-game.ts';
 import { preparePrompts, type PromptOptions } from './prompt-run.ts';
@@ -23,11 +24,20 @@ export interface ComponentGameOptions extends PromptOptions {
 }
 
 /** A model's parts as players: values of masks, their gradients, and how rows are shared. */
-export type ComponentGame = MaskedGame<ComponentPlayer>;
+export interface ComponentGame extends MaskedGame<ComponentPlayer> {
+  /** EAP-IG's scores as inputs move (input-path.ts), the mean over the prompts; absent for a metric that has no gradient. */
+  readonly slopesAlong?:
+    | ((
+        path: 'inputs' | 'activations',
+        steps: number,
+        options?: { readonly signal?: AbortSignal | undefined },
+      ) => Promise<{ readonly slopes: Float64Array; readonly points: number }>)
+    | undefined;
+}
 
 /** A game over parts of `model`; the caller disposes it (the model stays the caller's). */
 export function createComponentGame(model: Model, options: ComponentGameOptions): ComponentGame {
-  const { players, tasks, metric, without = [], stateBytes = 2 ** 26, byteLimit } = options;
+  const { players, tasks, metric, ablation, without = [], stateBytes = 2 ** 26, byteLimit } = options;
   if (players.length === 0)
     throw fail('input', 'component game', 'has no players; name at least one part of the model.');
   if (tasks.length === 0) throw fail('input', 'component game', 'has no prompts; at least one is needed.');
@@ -40,7 +50,7 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
     without.includes('sharing') || without.includes('trunk')
       ? asGiven
       : (masks: Masks) => sortByStage(masks, prompts[0].stages, first);
-  return createMaskedGame(model, {
+  const game = createMaskedGame(model, {
     players,
     tasks,
     metric,
@@ -50,4 +60,27 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
     gradientBatchSize,
     stateBytes,
   });
+  if (metric.differentiable === false) return game;
+  const slopesAlong: NonNullable<ComponentGame['slopesAlong']> = async (path, steps, { signal } = {}) => {
+    if (path !== 'inputs')
+      throw fail('input', 'EAP-IG', 'moves activations one by one over edges alone; over parts it moves inputs.');
+    if (!ablation.needs.corrupted)
+      throw fail(
+        'input',
+        'EAP-IG',
+        `moves the input from that of a corrupted prompt, and ${ablation.name} has none; use resample.`,
+      );
+    const rows = game.gradientBatchSize;
+    return { slopes: await slopesAlongInputs(model, options, { steps, rows, signal }), points: steps };
+  };
+  return {
+    ...game,
+    get batchSize() {
+      return game.batchSize;
+    },
+    get gradientBatchSize() {
+      return game.gradientBatchSize;
+    },
+    slopesAlong,
+  };
 }
