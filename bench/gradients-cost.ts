@@ -2,12 +2,12 @@
  * What a gradient costs: forward passes under masks, and those with the masks' gradients, on each backend, beside PyTorch's autograd.
  *
  *     npx tsx bench/gradients-cost.ts [--shapes gpt2-small,SmolLM2-135M] [--backends tensorflow,wasm] [--players heads] [--tokens 14]
- *         [--masks 64] [--rows 32] [--rounds 5] [--threads 2] [--compare python]
+ *         [--masks 64] [--rows 32] [--rounds 5] [--pool 1] [--threads 2] [--compare python]
  *
  * Models have random weights. Everything is zero-ablated, the value is a logit difference at the last position. `forward` is the same
  * pass without gradients: rows that share nothing (each mask its own row from the first player on), nothing left out; `value()` is
  * what a game's values take with all its savings. Ways take turns, round by round; a number is the median round's rows a second.
- * wasm runs on one thread. With --compare (a Python that has torch and transformers) PyTorch
+ * wasm runs on one thread, or with --pool on so many. With --compare (a Python that has torch and transformers) PyTorch
  * runs the same masks on as many threads in the same rounds, and values and gradients are compared.
  */
 import { spawn } from 'node:child_process';
@@ -21,11 +21,16 @@ import { runCommand, terminal, whole } from '../cli/command.ts';
 import { fail } from '../src/errors.ts';
 import type { Game } from '../src/game.ts';
 import { ablationOf } from '../src/lens/components/ablations.ts';
-import { createComponentGame } from '../src/lens/components/component-game.ts';
+import {
+  createComponentGame,
+  type ComponentGame,
+  type ComponentGameOptions,
+} from '../src/lens/components/component-game.ts';
 import { parsePlayers } from '../src/lens/components/components.ts';
 import { metricOf } from '../src/lens/metrics.ts';
 import type { Task } from '../src/lens/prompts.ts';
 import { isKept, type Masks } from '../src/masks.ts';
+import { canPool, createPooledGame, type PooledGame } from '../src/measure/pooled-game.ts';
 import { loadModel } from '../src/model/model.ts';
 import { openBackend } from '../src/open-backend.ts';
 import { createRandom } from '../src/random.ts';
@@ -40,6 +45,7 @@ interface Flags {
   readonly masks: string;
   readonly rows: string;
   readonly rounds: string;
+  readonly pool: string;
   readonly threads: string;
   readonly compare?: string;
   readonly debug?: boolean;
@@ -67,6 +73,7 @@ const command = new Command('gradients-cost')
   .option('--masks <n>', 'masks of a round', '64')
   .option('--rows <n>', 'masks in a pass', '32')
   .option('--rounds <n>', 'rounds', '5')
+  .option('--pool <n>', 'threads of ours on wasm and cpu', '1')
   .option('--threads <n>', "PyTorch's threads", '2')
   .option('--compare <python>', 'PyTorch beside them');
 
@@ -120,8 +127,11 @@ async function measure(shape: string, folder: string, name: string, flags: Flags
     ablation: ablationOf('zero'),
     batchSize: rows,
   };
-  const game = createComponentGame(model, options);
-  const plain = createComponentGame(model, { ...options, without: ['sharing', 'states', 'heads'] });
+  const threads = canPool() ? whole('--pool', flags.pool) : 1;
+  const open = (given: ComponentGameOptions): ComponentGame | PooledGame =>
+    threads > 1 ? createPooledGame(model, given, { threads }) : createComponentGame(model, given);
+  const game = open(options);
+  const plain = open({ ...options, without: ['sharing', 'states', 'heads'] });
   const masks = uniformMasks(players.length, count, createRandom(1, 'masks'));
   const timed = async (run: () => Promise<Omit<Round, 'seconds'>>): Promise<Round> => {
     const start = performance.now();
@@ -146,7 +156,8 @@ async function measure(shape: string, folder: string, name: string, flags: Flags
     const rates = seen.map((each) => count / middle(each.map(({ seconds }) => seconds)));
     const line = (where: string, [value, forward, both]: readonly (number | undefined)[]): string =>
       `| ${shape} | ${where} | ${value?.toFixed(1) ?? '-'} | ${forward?.toFixed(1)} | ${both?.toFixed(1)} | ${((forward ?? 0) / (both ?? 1)).toFixed(2)} |\n`;
-    terminal.out(line(backend.device, rates));
+    const where = threads > 1 ? `${backend.device}, ${threads} of them` : backend.device;
+    terminal.out(line(where, rates));
     if (other !== undefined) {
       terminal.out(line(`${other.name}, ${flags.threads} threads`, [undefined, rates[3], rates[4]]));
       terminal.out(

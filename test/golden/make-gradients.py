@@ -9,7 +9,7 @@ each with a sign; of a gradient g the file keeps its norm and its sums with thre
 x -> 1664525 x + 1013904223 mod 2^32 begun at 1 + the vector's number (the metric's is number 0); test/hooks/family-gradients.test.ts
 makes the same. Points that a model has both before and after the inputs of heads are split are taken in a pass each.
 
-    python test/golden/make-gradients.py <canonical> --real <tokens as JSON> <name>   prints the same for one model
+    python test/golden/make-gradients.py <canonical> --real <tokens as JSON> <name> [float32]   prints the same for one model
 """
 
 import json
@@ -107,7 +107,7 @@ def forward(c, p, tokens, types, tap, split):
     def turned(x, rotary):
         rates, half, scale = frequencies(rotary, S), rotary["dims"] // 2, float(np.float32(rotary.get("amplitude") or 1))
         angles = np.float32(np.arange(S, dtype=np.float64)[:, None] * np.array(rates)[None, :]).astype(np.float64)
-        cos, sin = (torch.from_numpy((scale * f(angles)).astype(np.float32).astype(np.float64))[:, None, :] for f in (np.cos, np.sin))
+        cos, sin = (torch.from_numpy((scale * f(angles)).astype(np.float32)).to(x.dtype)[:, None, :] for f in (np.cos, np.sin))
         head, rest = x[..., : 2 * half], x[..., 2 * half :]
         adjacent = rotary.get("pairs") == "adjacent"
         a, b = (head[..., 0::2], head[..., 1::2]) if adjacent else (head[..., :half], head[..., half:])
@@ -216,9 +216,9 @@ FAMILIES = [folder.name for folder in (HERE / "families").iterdir() if (folder /
 SPLIT = ("hook_attn_in", "hook_q_input", "hook_k_input", "hook_v_input")
 
 
-def gradients(folder, tokens, types, expected=None):
+def gradients(folder, tokens, types, expected=None, dtype=torch.float64):
     config = json.loads((folder / "config.json").read_text())
-    parameters = {name: tensor.double() for name, tensor in load_file(folder / "model.safetensors").items()}
+    parameters = {name: tensor.to(dtype) for name, tensor in load_file(folder / "model.safetensors").items()}
     found = {}
     for split in (False, True):
         seen = {}
@@ -237,7 +237,7 @@ def gradients(folder, tokens, types, expected=None):
         (logits.flatten() * signs(logits.numel(), 0)).sum().backward()
         for name, x in seen.items():
             if name.endswith(SPLIT) == split and x.numel() > 0:
-                g = x.grad.flatten()
+                g = x.grad.flatten().double()
                 found[name] = [float(f"{v:.9g}") for v in [g.norm().item(), *((g * signs(g.numel(), k)).sum().item() for k in (1, 2, 3))]]
     return found
 
@@ -246,7 +246,8 @@ def main():
     canonical = Path(sys.argv[1])
     if len(sys.argv) > 2:
         tokens = torch.tensor(json.loads(sys.argv[3]))
-        print(json.dumps({sys.argv[4]: gradients(canonical / sys.argv[4], tokens, None)}))
+        dtype = torch.float32 if sys.argv[5:] == ["float32"] else torch.float64
+        print(json.dumps({sys.argv[4]: gradients(canonical / sys.argv[4], tokens, None, dtype=dtype)}))
         return
     all_of_them = {}
     for folder in (HERE / "families" / name for name in sorted(FAMILIES)):
