@@ -1,70 +1,74 @@
 /**
- * Which ablation to ask a model with: pilots of every task of the literature under every ablation, one row each.
+ * Which ablation to ask a model with: every task under every ablation, its pilot beside what comes out where nobody heeds it.
  *
- *     npx tsx bench/pilots.ts --model FOLDER|FILE.gguf|ID [--pairs 1 --halves 30 --backend auto]
+ *     npx tsx bench/pilots.ts --model FOLDER|FILE.gguf|ID [--tasks ioi,greater-than] [--pairs 1 --budget 192 --held-out 96]
+ *         [--backend auto] [--folder out/pilots]
  *
- * A row has the metric with everything kept and everything ablated, its mean and spread over random halves, what those leave of
- * the range, and the pilot's verdict; a task has the share of prompts on which the model is right, over eight pairs.
+ * A row has the share of sixteen prompts on which the model is right, the metric with everything kept and everything ablated, its mean
+ * and spread over random halves, what those leave of the range, the pilot's verdict; then R² on masks that were not fitted, of auto and
+ * of first order, and the smallest measured set that keeps 80 %. What was measured stays in the folder and is not measured again. The
+ * last table has rules of choosing an ablation over every question in the folder that its model answers. `--tasks own`: the prompts of
+ * the model's folder.
  */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { runCommand, terminal, whole } from '../cli/command.ts';
-import { behaviourOf } from '../src/lens/behaviour.ts';
-import { ABLATIONS } from '../src/lens/components/ablations.ts';
-import { createComponentGame } from '../src/lens/components/component-game.ts';
-import { parsePlayers } from '../src/lens/components/components.ts';
-import { METRICS } from '../src/lens/metrics.ts';
-import { toTasks } from '../src/lens/prompts.ts';
-import { promptsOfTask } from '../src/lens/tasks/task.ts';
-import { TASKS } from '../src/lens/tasks/tasks.ts';
-import { loadModel, tokenizerOf } from '../src/model/model.ts';
+import { loadModel } from '../src/model/model.ts';
 import { openBackend } from '../src/open-backend.ts';
-import { pilot } from '../src/pilot.ts';
-
-/** Pairs over which the model is asked whether it is right. */
-const ASKED_PAIRS = 8;
+import { measureCell, ORDER, type Cell } from './pilots/cell.ts';
+import { cellTable, ruleTable } from './pilots/tables.ts';
 
 interface Flags {
   readonly model: string;
+  readonly tasks: string;
   readonly pairs: string;
-  readonly halves: string;
-  readonly debug?: boolean;
+  readonly budget: string;
+  readonly heldOut: string;
+  readonly folder: string;
   readonly backend: string;
+  readonly debug?: boolean;
 }
 
 const command = new Command('pilots')
   .requiredOption('--model <folder|file|id>', 'the model')
-  .option('--pairs <n>', 'pairs of prompts a pilot measures', '1')
-  .option('--halves <n>', 'random halves', '30')
+  .option('--tasks <names>', 'tasks of the literature, or own', 'ioi,greater-than,induction,subject-verb,capitals')
+  .option('--pairs <n>', 'pairs of prompts that are measured', '1')
+  .option('--budget <masks>', 'masks that are fitted', '192')
+  .option('--held-out <masks>', 'masks to score on', '96')
+  .option('--folder <folder>', 'where answers are kept', 'out/pilots')
   .option('--backend <name>', 'where to run', 'auto');
 
 process.exitCode = await runCommand(command, process.argv.slice(2), terminal, async (flags: Flags, { signal }) => {
   const backend = await openBackend(flags.backend);
   const model = await loadModel(flags.model);
-  const metric = METRICS['logit-diff'];
-  const players = parsePlayers('heads', model.config);
-  terminal.out(`${model.name} on ${backend.device}, ${players.length} heads, ${metric.name}\n\n`);
-  terminal.out('| task | right | ablation | all kept | all ablated | halves, mean | sd | left | verdict |\n');
-  terminal.out('|---|---|---|---|---|---|---|---|---|\n');
-  for (const template of Object.values(TASKS)) {
-    const prompts = promptsOfTask(template, tokenizerOf(model), ASKED_PAIRS, 0);
-    const tasks = toTasks(model, prompts, { metric, corrupted: true });
-    const behaviour = await behaviourOf(model, tasks);
-    const right = `${(100 * (behaviour?.accuracy ?? 0)).toFixed(0)} %`;
-    for (const ablation of [ABLATIONS.resample, ABLATIONS.mean, ABLATIONS.zero]) {
-      const measured = tasks.slice(0, 2 * whole('--pairs', flags.pairs));
-      const meanOver = tasks.map(({ tokens }) => tokens);
-      const game = createComponentGame(model, { players, tasks: measured, metric, ablation, meanOver });
-      const { clean, ablated, half, left, verdict } = await pilot(game, {
-        seed: 0,
-        halves: whole('--halves', flags.halves),
-        better: 1,
-        signal,
-      });
-      game[Symbol.dispose]();
-      const cells = [clean, ablated, half.mean, half.sd, left].map((value) => value.toFixed(2));
-      terminal.out(`| ${template.name} | ${right} | ${ablation.name} | ${cells.join(' | ')} | ${verdict} |\n`);
+  mkdirSync(flags.folder, { recursive: true });
+  const own: Cell[] = [];
+  for (const task of flags.tasks.split(',')) {
+    for (const ablation of ORDER) {
+      const path = join(flags.folder, `${model.name}-${task}-${ablation}.json`.replaceAll('/', '-'));
+      if (!existsSync(path)) {
+        const cell = await measureCell(model, {
+          folder: flags.model,
+          task,
+          ablation,
+          pairs: whole('--pairs', flags.pairs),
+          budget: whole('--budget', flags.budget),
+          heldOut: whole('--held-out', flags.heldOut),
+          signal,
+        });
+        writeFileSync(path, JSON.stringify(cell));
+      }
+      own.push(read(path));
     }
   }
+  terminal.out(`${model.name} on ${backend.device}, ${own[0].players} heads, logit-diff\n\n${cellTable(own)}\n\n`);
+  const all = readdirSync(flags.folder).filter((name) => name.endsWith('.json'));
+  terminal.out(`${ruleTable(all.map((name) => read(join(flags.folder, name))))}\n`);
   model[Symbol.dispose]();
   backend.close();
 });
+
+function read(path: string): Cell {
+  return JSON.parse(readFileSync(path, 'utf8')) as Cell;
+}
