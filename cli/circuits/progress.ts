@@ -43,16 +43,24 @@ export function createProgress(
     update(step) {
       const { rate, phase, run } = forecast(step);
       begun ??= now();
-      if (hint && run !== undefined && run > LONG && now() - begun >= SURE_MS) {
+      const spent = now() - begun;
+      const sure = run !== undefined && spent >= SURE_MS;
+      if (hint && sure && run > LONG) {
         hint = false;
         bar?.stop();
         err?.(
           `this run takes some ${timeLeft(run)} on wasm; \`spexlens install-tensorflow\` (25 s, 0.3 GB) makes it about 3 times faster\n`,
         );
       }
-      bar?.update(step, rate, phase);
+      bar?.update(step, rate, leftText(phase, sure && masks > 0 ? run - spent / 1000 : undefined));
     },
   };
+}
+
+/** Seconds left of the present phase, and of the run where they are known. */
+function leftText(phase: number | undefined, run: number | undefined): string {
+  if (phase === undefined) return '';
+  return `${timeLeft(phase)} left${run === undefined || run <= phase ? '' : `, about ${timeLeft(run)} of the run`}`;
 }
 
 /** Whether it computes on wasm only because TensorFlow is not installed, or was asked to and it is not. */
@@ -66,7 +74,7 @@ function lacksTensorflow({ name, passedOver }: Pick<Backend, 'name' | 'passedOve
 
 /** One bar at a time, of the stage that was told of last. */
 function createBar(stream: NodeJS.WriteStream): {
-  readonly update: (step: Step, rate: number | undefined, left: number | undefined) => void;
+  readonly update: (step: Step, rate: number | undefined, left: string) => void;
   readonly stop: () => void;
 } {
   let bar: SingleBar | undefined;
@@ -81,7 +89,7 @@ function createBar(stream: NodeJS.WriteStream): {
       const payload = {
         stage: printable(name).padEnd(24),
         rate: rate?.toPrecision(3) ?? '-',
-        left: left === undefined ? '' : `${timeLeft(left)} left`,
+        left,
       };
       if (name !== stage || bar === undefined) {
         stop();
