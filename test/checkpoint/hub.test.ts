@@ -622,7 +622,7 @@ describe('offline', () => {
 describe('what is neither a folder nor a hub id', () => {
   it('is told what would be', async () => {
     expect(await messageOf(locateModel('no-such-folder'))).toBe(
-      'model no-such-folder: there is no such folder; pass a folder with config.json and weights, a .gguf file, a hub id such as openai-community/gpt2, or a bundled model (induction-2l-h1, induction-2l-h2, induction-2l-h2-spare, induction-2l-h4, ioi-tiny).',
+      'model no-such-folder: there is no such folder; pass a folder with config.json and weights, a .gguf file, a hub id such as openai-community/gpt2, or a bundled model (induction-2l-h1, induction-2l-h2, induction-2l-h2-spare, induction-2l-h4, ioi-tiny, planted-rules).',
     );
     expect(await messageOf(locateModel('./no/such'))).toContain('there is no such folder');
     expect(await messageOf(locateModel('models/ioi-tinny', { endpoint: hub.endpoint }))).toBe(

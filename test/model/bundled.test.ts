@@ -10,7 +10,14 @@ import { toSequences } from '../../src/model/tokens.ts';
 import { referenceForward, type ReferenceParameters } from '../../src/model/reference/reference.ts';
 import { availableBackends, open, TEST_BACKEND } from '../tensors.ts';
 
-const MODELS = ['ioi-tiny', 'induction-2l-h1', 'induction-2l-h2', 'induction-2l-h2-spare', 'induction-2l-h4'];
+const MODELS = [
+  'ioi-tiny',
+  'induction-2l-h1',
+  'induction-2l-h2',
+  'induction-2l-h2-spare',
+  'induction-2l-h4',
+  'planted-rules',
+];
 
 /** All but webgpu, whose float32 is held to 1e-3 elsewhere. */
 const backends = (await availableBackends()).filter((name) => name !== 'webgpu');
