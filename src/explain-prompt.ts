@@ -5,7 +5,7 @@
  * explain -> record. The command line (cli/prompt) and notebooks call this; it writes nothing but the run log.
  */
 import type { Backend } from './backend/backend.ts';
-import type { Finding } from './circuit/findings.ts';
+import type { Doubt } from './circuit/findings.ts';
 import { fail } from './errors.ts';
 import { settingsOf, type ExplainOptions } from './explain.ts';
 import { explainOnThread } from './explain-on-thread.ts';
@@ -205,9 +205,9 @@ function asAsked(game: MeasuredGame, { solver }: ExplainPromptOptions): Game {
 }
 
 /** What the pilot says against the question. */
-function findingsOf(choice: AbsenceChoice, value: TextValue): Finding[] {
-  const text = brokenText(choice, value);
-  return text === undefined ? [] : [{ kind: 'broken question', text }];
+function findingsOf(choice: AbsenceChoice, value: TextValue): Doubt[] {
+  const broken = brokenText(choice, value);
+  return broken === undefined ? [] : [{ kind: 'broken question', ...broken }];
 }
 
 /** Rank and probability of an answer of one token. */
