@@ -40,8 +40,14 @@ export const RULES: readonly Rule[] = ['negation', 'both', 'either'];
 /** Every word of every text. */
 export const WORDS: readonly string[] = [
   ...new Set([
-    ...[...THINGS, ...PLAIN, ...POLAR, ...NEGATIONS],
-    ...[...FACTS, ...IDLE, BOTH.asked, EITHER.asked],
+    ...THINGS,
+    ...PLAIN,
+    ...POLAR,
+    ...NEGATIONS,
+    ...FACTS,
+    ...IDLE,
+    BOTH.asked,
+    EITHER.asked,
     ...'the was , and will work be fine ? verdict answer : positive negative yes no .'.split(' '),
     ...(SENTENCES.join(' ').replaceAll('{}', ' ').match(/\w+/g) ?? []),
   ]),
