@@ -49,7 +49,13 @@ const jsonOf = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 
 /** The true circuit of a kind of ablation as a graph: true edges and their nodes are in it, with score 1. Edges of positions have no place in it. */
 export function trueGraph({ sizes }: CompiledProgram, { edges, parts }: Truth, kind: AblationKind): EapGraph {
-  const cfg = { n_layers: sizes.layers, n_heads: sizes.heads, parallel_attn_mlp: false, d_model: sizes.dModel };
+  const cfg = {
+    n_layers: sizes.layers,
+    n_heads: sizes.heads,
+    parallel_attn_mlp: false,
+    d_model: sizes.dModel,
+    ...(sizes.dMlp === 0 ? { attn_only: true } : {}),
+  };
   const chosen = new Set([...edges[kind], ...parts[kind], 'input', 'logits']);
   return {
     cfg,

@@ -26,6 +26,7 @@ export function shapeOf({ config }: Model): EapShape {
     n_heads: config.nHeads,
     parallel_attn_mlp: layoutOf(config).parallel,
     d_model: config.dModel,
+    ...(config.dMlp === 0 ? { attn_only: true } : {}),
   };
 }
 

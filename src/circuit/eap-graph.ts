@@ -17,6 +17,8 @@ const shape = z.object({
   n_heads: z.int().min(1),
   parallel_attn_mlp: z.boolean(),
   d_model: z.int().min(1),
+  /** Ours; EAP-IG, which has an MLP in every layer, passes over it, and over the edges that are not there. */
+  attn_only: z.boolean().optional(),
 });
 const number = z.number().nullable(); // not scored
 const node = z.union([
@@ -38,10 +40,10 @@ export interface EapGraph {
 }
 
 /** Nodes of a model in the order in which they write; `logits` last. */
-export function eapNodes({ n_layers, n_heads }: EapShape): string[] {
+export function eapNodes({ n_layers, n_heads, attn_only = false }: EapShape): string[] {
   const layers = Array.from({ length: n_layers }, (_, layer) => [
     ...Array.from({ length: n_heads }, (__, head) => `a${layer}.h${head}`),
-    `m${layer}`,
+    ...(attn_only ? [] : [`m${layer}`]),
   ]);
   return ['input', ...layers.flat(), 'logits'];
 }
@@ -49,7 +51,7 @@ export function eapNodes({ n_layers, n_heads }: EapShape): string[] {
 /** All edges of a model: from every node to q, k and v of later heads, to later MLPs and to the logits. */
 export function eapEdges(cfg: EapShape): string[] {
   const nodes = eapNodes(cfg);
-  const perLayer = cfg.n_heads + 1;
+  const perLayer = cfg.n_heads + (cfg.attn_only === true ? 0 : 1);
   /** How many of `nodes` wrote before one of them reads. */
   const before = (at: number): number => {
     if (nodes[at] === 'logits') return at;

@@ -22,6 +22,14 @@ describe("EAP-IG's graph", () => {
     ]);
   });
 
+  it('has no MLPs of a model without', () => {
+    const alone = { ...cfg, attn_only: true };
+    expect(eapNodes(alone)).toEqual(['input', 'a0.h0', 'a1.h0', 'logits']);
+    expect(eapEdges(alone)).toEqual(eapEdges(cfg).filter((edge) => !/m\d/.test(edge)));
+    const graph = eapGraphOf(alone, PLAYERS.slice(0, 2), [0.5, -2], [0, 1]);
+    expect(parseEapGraph(JSON.parse(JSON.stringify(graph)))).toEqual(graph);
+  });
+
   it("has GPT-2 small's 32,491 edges, and fewer where MLPs stand beside attention", () => {
     const small = { n_layers: 12, n_heads: 12, parallel_attn_mlp: false, d_model: 768 };
     expect(eapEdges(small).length).toBe(32_491);

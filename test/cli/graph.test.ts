@@ -29,7 +29,7 @@ it('is written, and its scores are a rival', async () => {
   const first = parseResult(JSON.parse(readFileSync(join(folder, 'a', 'result.json'), 'utf8')));
   const text = readFileSync(file, 'utf8');
   const graph = parseEapGraph(JSON.parse(text));
-  expect(graph.cfg).toEqual({ n_layers: 2, n_heads: 2, parallel_attn_mlp: false, d_model: 64 });
+  expect(graph.cfg).toEqual({ n_layers: 2, n_heads: 2, parallel_attn_mlp: false, d_model: 64, attn_only: true });
   expect(Object.keys(graph.edges)).toEqual(eapEdges(graph.cfg));
   const inside = first.players.filter(({ place }) => {
     const name =

@@ -34,9 +34,16 @@ const published = (edges: readonly string[]): string[] =>
 
 /** Every edge of the transformer, those of the table of positions beside those of the tokens. */
 function edgesOf({ sizes }: CompiledProgram): string[] {
-  const cfg = { n_layers: sizes.layers, n_heads: sizes.heads, d_model: sizes.dModel, parallel_attn_mlp: false };
-  const edges = eapEdges(cfg).filter((edge) => sizes.dMlp > 0 || !/m\d/.test(edge));
-  return edges.flatMap((edge) => (edge.startsWith('input') ? [edge, edge.replace('input', 'positions')] : [edge]));
+  const cfg = {
+    n_layers: sizes.layers,
+    n_heads: sizes.heads,
+    d_model: sizes.dModel,
+    parallel_attn_mlp: false,
+    attn_only: sizes.dMlp === 0,
+  };
+  return eapEdges(cfg).flatMap((edge) =>
+    edge.startsWith('input') ? [edge, edge.replace('input', 'positions')] : [edge],
+  );
 }
 
 const REVERSE = [

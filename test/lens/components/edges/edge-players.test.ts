@@ -12,19 +12,23 @@ const names = (text: string, config = GPT2, length = 4): string[] =>
   parseEdges(text, config, { length }).map(({ name }) => name);
 
 describe('edges', () => {
-  it.each(['gpt2', 'parallel, two norms, partial rotary'])('are those of EAP-IG by name: %s', (title) => {
-    const config = CONFIGS[title];
-    const cfg = {
-      n_layers: config.nLayers,
-      n_heads: config.nHeads,
-      d_model: config.dModel,
-      parallel_attn_mlp: config.layout === 'parallel',
-    };
-    const theirs = eapEdges(cfg);
-    const ours = allEdges(config).map((edge) => edgeName(edge, config));
-    expect(new Set(ours)).toEqual(new Set(theirs));
-    expect(ours).toHaveLength(theirs.length);
-  });
+  it.each(['gpt2', 'parallel, two norms, partial rotary', 'attention-only, no norm, no bias'])(
+    'are those of a graph by name: %s',
+    (title) => {
+      const config = CONFIGS[title];
+      const cfg = {
+        n_layers: config.nLayers,
+        n_heads: config.nHeads,
+        d_model: config.dModel,
+        parallel_attn_mlp: config.layout === 'parallel',
+        attn_only: config.dMlp === 0,
+      };
+      const theirs = eapEdges(cfg);
+      const ours = allEdges(config).map((edge) => edgeName(edge, config));
+      expect(new Set(ours)).toEqual(new Set(theirs));
+      expect(ours).toHaveLength(theirs.length);
+    },
+  );
 
   it('have no MLPs where a model has none, and keys and values by group where heads share them', () => {
     const attention = CONFIGS['attention-only, no norm, no bias'];
