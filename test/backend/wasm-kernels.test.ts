@@ -225,6 +225,18 @@ function normError(
   return worst;
 }
 
+/** Which of the matrices of `shape` is number `k` of those that it is broadcast to. */
+function matrixAt(shape: readonly number[], outer: readonly number[], k: number): number {
+  let [at, stride, rest] = [0, 1, k];
+  for (let axis = outer.length - 1; axis >= 0; axis--) {
+    const size = shape[axis - outer.length + shape.length] ?? 1;
+    if (size > 1) at += (rest % outer[axis]) * stride;
+    stride *= size;
+    rest = Math.floor(rest / outer[axis]);
+  }
+  return at;
+}
+
 /** The same bits, NaN apart. */
 const bits = (values: Float32Array): Int32Array => new Int32Array(values.slice().buffer);
 
@@ -288,6 +300,93 @@ describe.each(['auto', 'simd'] as const)('the kernels of build %s', (wanted) => 
     expect(fused('SpexlensLinear', { x: tf.zeros([2, 3, 1, 4]), W }, { activation: 'none' }).shape).toEqual([
       2, 3, 1, 3,
     ]);
+  });
+
+  it('multiply batches and turned matrices under tf.matMul, of any shape', () => {
+    const shapes: readonly (readonly [readonly number[], readonly number[]])[] = [
+      [[3], [3]],
+      [[1], [4]],
+      [[4], [1]],
+      [
+        [2, 3],
+        [2, 3],
+      ],
+      [[], [2]],
+      [[1], [1]],
+      [[], []],
+    ];
+    let worst = 0;
+    for (const [before, behind] of shapes)
+      for (const [m, n, p] of [
+        [1, 5, 9],
+        [4, 3, 33],
+        [23, 70, 17],
+      ])
+        for (const turned of [false, true]) {
+          const [sizeA, sizeB] = [before, behind].map((shape) => tf.util.sizeFromShape([...shape]));
+          const [a, b] = [normal(sizeA * m * n), normal(sizeB * n * p)];
+          tf.tidy(() => {
+            const [x, y] = [tf.tensor(a, [...before, m, n]), tf.tensor(b, [...behind, ...(turned ? [p, n] : [n, p])])];
+            const out = tf.matMul(x, y, false, turned);
+            const outer = tf.broadcast_util.assertAndGetBroadcastShape([...before], [...behind]);
+            expect(out.shape).toEqual([...outer, m, p]);
+            out.dataSync().forEach((value, at) => {
+              const [k, i, j] = [Math.floor(at / (m * p)), Math.floor(at / p) % m, at % p];
+              const [ofA, ofB] = [before, behind].map((shape) => matrixAt(shape, outer, k));
+              let [sum, size] = [0, 0];
+              for (let l = 0; l < n; l++) {
+                const term = a[(ofA * m + i) * n + l] * b[ofB * n * p + (turned ? j * n + l : l * p + j)];
+                sum += term;
+                size += Math.abs(term);
+              }
+              worst = Math.max(worst, Math.abs(value - sum) / size);
+            });
+          });
+        }
+    expect(worst).toBeLessThan(1e-6);
+  });
+
+  it('repeat along any axis under tf.tile', () => {
+    for (const [shape, reps] of [
+      [
+        [2, 3, 1, 5],
+        [1, 1, 4, 1],
+      ],
+      [
+        [1, 3, 2],
+        [3, 1, 1],
+      ],
+      [
+        [2, 3],
+        [1, 3],
+      ],
+      [[4], [1]],
+      [
+        [2, 3],
+        [2, 2],
+      ], // TensorFlow.js's own
+    ]) {
+      const x = normal(tf.util.sizeFromShape(shape));
+      const out = valuesOf(() => tf.tile(tf.tensor(x, shape), reps));
+      const wide = shape.map((size, axis) => size * reps[axis]);
+      expect(out).toHaveLength(tf.util.sizeFromShape(wide));
+      out.forEach((value, at) => {
+        let [from, rest, stride] = [0, at, 1];
+        for (let axis = shape.length - 1; axis >= 0; axis--) {
+          from += ((rest % wide[axis]) % shape[axis]) * stride;
+          rest = Math.floor(rest / wide[axis]);
+          stride *= shape[axis];
+        }
+        expect(value).toBe(x[from]);
+      });
+    }
+  });
+
+  it("give way to TensorFlow.js's own where they are unregistered", () => {
+    const ours = [tf.BatchMatMul, tf.Tile].map((name) => tf.getKernel(name, 'wasm'));
+    unregisterWasmKernels();
+    [tf.BatchMatMul, tf.Tile].forEach((name, k) => expect(tf.getKernel(name, 'wasm')).not.toBe(ours[k]));
+    registerWasmKernels(wanted);
   });
 
   it('give a row the same bits whatever rows are beside it', () => {

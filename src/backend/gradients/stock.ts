@@ -2,8 +2,8 @@
  * Gradients of TensorFlow.js's own operations, those that a transformer, its hooks and its metrics take.
  *
  * One entry an operation: what it saves of its inputs and output, and the gradient of each input. An operation that is not here has none,
- * and a backward pass that meets it says so. The wasm backend multiplies transposed operands in a naive loop, so transposes
- * are materialised there; it has no scatter, so a gather's gradient is a product with ones and zeros.
+ * and a backward pass that meets it says so. The wasm backend multiplies a transposed operand in a naive loop, but for b with kernels
+ * of our own, so transposes are materialised there; it has no scatter, so a gather's gradient is a product with ones and zeros.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../../errors.ts';
@@ -95,9 +95,10 @@ const product = entry(['a', 'b'], (dy, [a, b], attributes) => {
 
 function times(a: tf.Tensor, b: tf.Tensor, turnA: boolean, turnB: boolean): tf.Tensor {
   if (tf.getBackend() !== 'wasm') return tf.matMul(a, b, turnA, turnB);
+  const turns = tf.getKernel('SpexlensProducts', 'wasm') != null;
   const turned = (x: tf.Tensor, turn: boolean): tf.Tensor =>
     turn ? tf.transpose(x, [...x.shape.keys()].slice(0, -2).concat(x.rank - 1, x.rank - 2)) : x;
-  return tf.matMul(turned(a, turnA), turned(b, turnB));
+  return tf.matMul(turned(a, turnA), turned(b, turnB && !turns), false, turnB && turns);
 }
 
 /** dy [..., picked, ...] of a gather along `axis`, added up where it was taken from. */
