@@ -9,12 +9,11 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { HookName } from '../../../model/hook-points.ts';
-import { takePositions } from '../../../model/forward/pass.ts';
 import type { Metric } from '../../metrics.ts';
 import { passBack } from '../../pass-back.ts';
 import { addCellSlopes, type UsedReceivers } from './edge-cells.ts';
 import type { EdgePrompt } from './edge-prompt.ts';
-import { asElements, isSplit, slicedTo } from './edge-tap.ts';
+import { atPositions, byElement, isSplit, slicedTo } from './edge-tap.ts';
 
 /** What moves from its baseline to what it is: the embedding, or what is written at each sender site in turn. */
 export type EdgePath = 'inputs' | 'activations';
@@ -94,8 +93,8 @@ function gradientsAt(
       const along = (positions: readonly number[], rank: number): tf.Tensor => {
         const gone = tf.mul(tf.tensor4d([...shares], [shares.length, 1, 1, 1]), difference);
         const base = baseline(node, positions);
-        const now = base === undefined ? tf.neg(gone) : tf.sub(asElements(base), gone);
-        return rank === 4 ? now : tf.squeeze(now, [2]);
+        const now = base === undefined ? tf.neg(gone) : tf.sub(byElement(base), gone); // [points, elements, S, d]
+        return rank === 4 ? tf.transpose(now, [0, 2, 1, 3]) : tf.squeeze(now, [1]);
       };
       const input = tf.tile(tokens, [shares.length, 1]);
       return prompt.metric(
@@ -117,7 +116,7 @@ function gradientsAt(
   }
 }
 
-/** difference · gradient at every position, [S, E, n], of what a site reads; `gradient` [1, S, E, d] or, of one, [1, S, d]. */
+/** difference · gradient of what a site reads, [E, n], or [S, E, n] where edges are tied to positions; `gradient` [1, S, E, d] or, of one, [1, S, d]. */
 function productsOf(prompt: EdgePrompt, site: UsedReceivers, gradient: tf.Tensor): tf.Tensor {
   const { differences } = prompt.untouched();
   const positions = positionsOf(site, prompt);
@@ -125,11 +124,15 @@ function productsOf(prompt: EdgePrompt, site: UsedReceivers, gradient: tf.Tensor
   const senders = prompt.table.senders.filter(({ offset }) => offset < site.reads);
   const read = senders.map(({ hook }) => {
     const x = differences.get(hook) as tf.Tensor4D;
-    return x.shape[1] === positions.length ? x : (takePositions(x, positions, everywhere) as tf.Tensor4D);
+    return x.shape[2] === positions.length ? x : atPositions(x, positions, everywhere);
   });
-  const x = slicedTo(tf.concat(read, 2), site.reads);
-  const products = tf.matMul(tf.squeeze(asElements(gradient), [0]), tf.squeeze(x, [0]), false, true);
-  return site.positions === 1 ? tf.sum(products, 0) : products;
+  const x = tf.squeeze(slicedTo(tf.concat(read, 1), site.reads), [0]); // [n, S, d]
+  const g = tf.squeeze(byElement(gradient), [0]); // [E, S, d]
+  if (site.positions === 1) {
+    const flat = (y: tf.Tensor): tf.Tensor2D => tf.reshape(y, [y.shape[0], y.size / y.shape[0]]);
+    return tf.matMul(flat(g), tf.transpose(flat(x)));
+  }
+  return tf.matMul(tf.transpose(g, [1, 0, 2]), tf.transpose(x, [1, 2, 0]));
 }
 
 /** Products [P, E, n] or, at the positions that the site has, [S, E, n], as the site's cells. */

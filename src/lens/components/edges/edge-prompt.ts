@@ -16,10 +16,10 @@ import { disposeHeld, heldOf } from '../held.ts';
 import type { Task } from '../../prompts.ts';
 import { edgeSites } from './edge.ts';
 import type { EdgeTable } from './edge-cells.ts';
-import { asElements, differenceOf } from './edge-tap.ts';
+import { byElement, differenceOf } from './edge-tap.ts';
 
 export interface Untouched {
-  /** By sender site, baseline - what it wrote, [1, S, elements, d]; in the last layer at the scored positions. */
+  /** By sender site, baseline - what it wrote, [1, elements, S, d]; in the last layer at the scored positions. */
   readonly differences: ReadonlyMap<HookName, tf.Tensor4D>;
   /** The stream before the layers of receivers, [1, S, d]; none before the first. */
   readonly streams: ReadonlyMap<number, tf.Tensor>;
@@ -104,7 +104,7 @@ function runUntouched({ table, sites, baseline, metric }: EdgePrompt): Untouched
           visit(name, activation, positions) {
             const layer = layers.get(name);
             if (layer === undefined)
-              differences.set(name, tf.keep(asElements(differenceOf(activation, baseline(name, positions)))));
+              differences.set(name, tf.keep(byElement(differenceOf(activation, baseline(name, positions)))));
             else streams.set(layer, tf.keep(tf.clone(activation)));
             return activation;
           },

@@ -131,7 +131,7 @@ function cut(prompt: EdgePrompt, rows: number, off: readonly (tf.Tensor4D | unde
       table,
       length,
       layer,
-      before: before.length === 0 ? undefined : tf.concat(before, 2),
+      before: before.length === 0 ? undefined : tf.concat(before, 1),
       off,
       baseline,
     });
