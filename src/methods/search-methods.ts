@@ -2,6 +2,7 @@
 import { informativeKeep, MOST_KEEP_MASKS } from './informative-keep.ts';
 import { differentiable, integratedGradients, spectrumOfRanking } from '../attribution/rankings.ts';
 import { fail } from '../errors.ts';
+import { mibSizes } from '../evaluation/areas.ts';
 import { orderBy, type NestedSets } from '../evaluation/nested-sets.ts';
 import { gradientCost } from '../game.ts';
 import { masksFromMembers } from '../masks.ts';
@@ -95,7 +96,8 @@ export const spectrum: CircuitMethod = {
     const keep = asks ? await informativeKeep(game, { ends, seed, signal }) : 0.5;
     const budget = Math.floor(FITTED * game.remaining);
     const solution = await autoSolver.solve(game, { budget, seed, signal, onProgress, keep });
-    const orders = await steer({ game, ends, estimates: [() => solution.spectrum], gradients: 0, signal, onProgress });
+    const plan = { estimates: [() => solution.spectrum], gradients: 0 };
+    const orders = await steer(game, [plan], { ends, signal, onProgress });
     // Away from ½ a player is worth what it adds on average there: at ½, where nothing is left, the spectrum is an extrapolation.
     const scores = keep === 0.5 ? shapley(solution.spectrum) : banzhaf(solution.spectrum);
     return {
@@ -122,36 +124,61 @@ export const steered: CircuitMethod = {
       return spectrumOfRanking({ scores: Float64Array.from(gradients) });
     };
     const along = spectrumOfRanking({ scores });
-    const orders = await steer({ game, ends, estimates: [() => along, local], gradients: 1, signal, onProgress });
-    return { scores, ...orders };
+    const plans = [
+      { estimates: [() => along, local], gradients: 1 },
+      { estimates: [() => along], gradients: 0 },
+    ];
+    return { scores, ...(await steer(game, plans, { ends, signal, onProgress })) };
   },
 };
 
-/** Both orders, in as many rounds as the budget has; a round takes `gradients` of them. */
-async function steer({
-  game,
-  gradients,
-  ...options
-}: Omit<SteeringOptions, 'aim' | 'leave'> & {
-  readonly game: MeteredGame;
+/** What a round asks. */
+interface Plan {
+  readonly estimates: readonly Estimate[];
+  /** Gradients that the estimates take. */
   readonly gradients: number;
-}): Promise<NestedSets> {
-  const cost = (aim: Aim): number => gradients * gradientCost(game) + options.estimates.length * PROPOSED[aim];
-  const rounds = Math.floor(game.remaining / (cost('most') + cost('model')));
-  const leave = leaving(game.players.length, rounds);
-  return {
-    mattering: await steeredOrder(game, { ...options, aim: 'model', leave }),
-    helping: await steeredOrder(game, { ...options, aim: 'most', leave }),
-  };
 }
 
-/** Rounds that leave the largest share of the players with which they are no more than `rounds`. @throws 'budget' for none. */
-function leaving(players: number, rounds: number): (size: number) => number {
+/**
+ * Both orders, in as many rounds as the budget has, by the first of `plans` whose rounds leave no size out at which circuits are judged,
+ * else by the last. A round leaves as few players as that makes. @throws 'budget' where not even the last plan comes to an end.
+ */
+async function steer(
+  game: MeteredGame,
+  plans: readonly Plan[],
+  options: Pick<SteeringOptions, 'ends' | 'signal' | 'onProgress'>,
+): Promise<NestedSets> {
+  const players = game.players.length;
+  const sizes = mibSizes(players);
+  const cost = ({ gradients, estimates }: Plan, aim: Aim): number =>
+    gradients * gradientCost(game) + estimates.length * PROPOSED[aim];
+  const roundsOf = (plan: Plan): number => Math.floor(game.remaining / (cost(plan, 'most') + cost(plan, 'model')));
+  const last = plans[plans.length - 1];
+  const ways = [...plans.map((plan) => ({ plan, sizes })), { plan: last, sizes: [] }];
+  for (const way of ways) {
+    const leave = leaving(players, roundsOf(way.plan), way.sizes);
+    if (leave === undefined) continue;
+    const { estimates } = way.plan;
+    return {
+      mattering: await steeredOrder(game, { ...options, estimates, aim: 'model', leave }),
+      helping: await steeredOrder(game, { ...options, estimates, aim: 'most', leave }),
+    };
+  }
+  throw fail(
+    'budget',
+    'steering',
+    `${game.remaining} masks are left, for ${roundsOf(last)} rounds; ${players} players take more.`,
+  );
+}
+
+/** Rounds that leave the largest share of the players and none of `stops` out with which they are no more than `rounds`; undefined for none. */
+function leaving(players: number, rounds: number, stops: readonly number[]): ((size: number) => number) | undefined {
   for (let percent = 99; percent > 0; percent--) {
-    const leave = (size: number): number => Math.max(1, Math.min(size - 1, Math.floor((percent * size) / 100)));
+    const leave = (size: number): number =>
+      Math.max(1, Math.min(size - 1, Math.floor((percent * size) / 100)), ...stops.filter((stop) => stop < size));
     let count = 0;
     for (let size = players; size > 1 && count <= rounds; size = leave(size)) count++;
     if (count <= rounds) return leave;
   }
-  throw fail('budget', 'steering', `masks are left for ${rounds} rounds; ${players} players take more.`);
+  return undefined;
 }

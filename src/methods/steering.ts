@@ -21,6 +21,7 @@ import type { Game } from '../game.ts';
 import { masksFromRows } from '../masks.ts';
 import { toMeasure } from '../spectrum/measure.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
+import { inBalance, leastHelpful } from './additive-removal.ts';
 
 /** An estimate of the game; `left` are the players that are there. */
 export type Estimate = (left: readonly number[]) => Promise<FourierSpectrum> | FourierSpectrum;
@@ -59,15 +60,9 @@ export async function steeredOrder(
     const proposals: Proposal[] = [];
     for (const estimate of estimates) {
       const spectrum = toMeasure(await estimate(left));
-      const problem = createProblem(spectrum, direction);
-      const from = stateOf(problem, left);
-      // As State counts it: f̂ of what is left, and as far above as f(all) is above what was measured of it.
-      const target = from.value + direction * (ends.full - value);
-      proposals.push(
-        ...(aim === 'most'
-          ? [byGain(problem, from, wanted)]
-          : WEAKEST.map((share) => balanced(problem, from, { wanted, target, share }))),
-      );
+      const asked = { left, wanted, short: direction * (ends.full - value), direction } as const;
+      const propose = spectrum.terms.every(({ members }) => members.length <= 1) ? byEffects : byFlips;
+      proposals.push(...propose(spectrum, aim, asked));
     }
     const values = await game.value(
       masksFromRows(
@@ -92,14 +87,45 @@ interface Proposal {
   readonly left: readonly number[];
 }
 
-function stateOf(problem: Problem, left: readonly number[]): State {
-  const state = emptyState(problem);
-  for (const player of left) flip(problem, state, player);
-  return state;
+interface Asked {
+  readonly left: readonly number[];
+  /** Players that are to stay. */
+  readonly wanted: number;
+  /** How far what was measured of `left` is below f(all), in the direction of the metric. */
+  readonly short: number;
+  readonly direction: 1 | -1;
 }
 
-function byGain(problem: Problem, from: State, wanted: number): Proposal {
-  return removed(problem, from, wanted, (state) => bestFlip(problem, state, true));
+/** The proposals of an estimate without interactions. */
+function byEffects(
+  { players, terms }: FourierSpectrum,
+  aim: Aim,
+  { left, wanted, short, direction }: Asked,
+): Proposal[] {
+  const effects = new Float64Array(players);
+  for (const { members, value } of terms) if (members.length === 1) effects[members[0]] = 2 * direction * value;
+  const count = left.length - wanted;
+  const orders =
+    aim === 'most'
+      ? [leastHelpful(effects, left, count)]
+      : WEAKEST.map((share) => inBalance(effects, left, { count, short, share }));
+  return orders.map((gone) => {
+    const kept = new Uint8Array(players);
+    for (const player of left) kept[player] = 1;
+    for (const player of gone) kept[player] = 0;
+    return { kept, left: gone };
+  });
+}
+
+/** The proposals of a spectrum: what a player does changes as others leave. */
+function byFlips(spectrum: FourierSpectrum, aim: Aim, { left, wanted, short, direction }: Asked): Proposal[] {
+  const problem = createProblem(spectrum, direction);
+  const from = emptyState(problem);
+  for (const player of left) flip(problem, from, player);
+  const target = from.value + short; // as State counts it
+  return aim === 'most'
+    ? [removed(problem, from, wanted, (state) => bestFlip(problem, state, true))]
+    : WEAKEST.map((share) => balanced(problem, from, { wanted, target, share }));
 }
 
 function removed(problem: Problem, from: State, wanted: number, next: (state: State) => number): Proposal {
