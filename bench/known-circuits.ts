@@ -4,8 +4,8 @@
  *     npx tsx bench/known-circuits.ts [--programs reverse,hist] [--players edges] [--ablations zero] [--methods spectrum,acdc]
  *         [--backend tensorflow] [--write docs/known-circuits.md]
  *
- * Programs are compiled into --folder; the metric is the squared distance of all logits (l2), on the prompts of the folder; every method has the
- * same masks: 8 for each player, 1,024 at least. Scores are judged by the area under the ROC curve (AUROC), of their magnitudes. What was
+ * Programs are compiled into --folder; the metric is the squared distance of all logits (l2), on as few pairs of inputs as show every true
+ * edge; every method has the same masks: 2 for each player, 512 at least. Scores are judged by the area under the ROC curve (AUROC), of their magnitudes. What was
  * measured is kept in --folder and not measured again; --redo does. --write puts the tables between the two comments `measured` of a file.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -40,14 +40,18 @@ export interface Cell {
   /** Players, and those that are true. */
   readonly count: number;
   readonly true: number;
+  readonly prompts: number;
   readonly budget: number;
   readonly results: readonly Answer[];
 }
 
+/** Masks of a method: two for each player, and no fewer than these. */
+const LEAST_BUDGET = 512;
+
 export async function measureCell({ folder, program, players: what, ablation, methods }: Asked): Promise<Cell> {
   const known = programOf(program);
   const compiled = compile(known.make(known), known);
-  const truth = truthOf(compiled, { inputs: inputsOf({ ...known, most: 2000 }).inputs });
+  const truth = truthOf(compiled, { inputs: inputsOf({ ...known, most: 2000 }).inputs, pairs: 1 });
   const path = join(folder, program);
   await writeProgram(path, compiled, { truth, name: program, about: known.about });
   using model = await loadModel(path);
@@ -66,9 +70,17 @@ export async function measureCell({ folder, program, players: what, ablation, me
     ablation: ABLATIONS[ablation],
     meanOver: tasks.map(({ tokens }) => tokens),
   });
-  const budget = Math.max(1024, 8 * players.length);
+  const budget = Math.max(LEAST_BUDGET, 2 * players.length);
   const results: Answer[] = [];
-  const facts = { program, players: what, ablation, count: players.length, true: circuit.length, budget };
+  const facts = {
+    program,
+    players: what,
+    ablation,
+    count: players.length,
+    true: circuit.length,
+    prompts: tasks.length,
+    budget,
+  };
   if (!decided) return { ...facts, results };
   const ends = await measureEnds(game);
   for (const method of methods?.map(methodOf) ?? Object.values(METHODS)) {

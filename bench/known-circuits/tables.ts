@@ -4,11 +4,15 @@ import { PROGRAMS } from '../../src/rasp/programs.ts';
 import { ABLATION_KINDS } from '../../src/rasp/truth.ts';
 import type { Cell } from './cell.ts';
 
-/** Conmy et al., ACDC, arXiv 2304.14997, table of AUROCs: L2, zero ablation; edge / node. */
+/** Conmy et al., ACDC, arXiv 2304.14997, table of AUROCs: L2, zero ablation; edge / node; the program, what it is called there. */
 const PUBLISHED = [
-  ['tracr-proportion (frac_prevs)', '1.000 / 1.000', '.679 / .909', '.561 / .875'],
-  ['tracr-reverse (reverse)', '1.000 / 1.000', '.656 / .750', '.692 / .947'],
+  ['frac_prevs', 'tracr-proportion', '1.000 / 1.000', '.679 / .909', '.561 / .875'],
+  ['reverse', 'tracr-reverse', '1.000 / 1.000', '.656 / .750', '.692 / .947'],
 ] as const;
+/** Methods of ours that stand beside it. */
+const BESIDE = ['acdc', 'subnetwork-probing', 'attribution-patching', 'spectrum'] as const;
+/** The method whose every cell is shown. */
+const OURS = 'spectrum';
 
 /** Markdown. */
 export function tables(cells: readonly Cell[]): string {
@@ -23,11 +27,13 @@ export function tables(cells: readonly Cell[]): string {
     'AUROC: the mean over programs, the least, and on how many of them a method gave 1.000. A cell without players that are true, or false, is not counted.',
     '',
     ...(['edges', 'nodes'] as const).flatMap((players) => [`**${players}**`, '', byMethod(cells, players), '']),
-    'Published, L2 and zero ablation, edges / nodes; the truth there came from a run of ACDC itself:',
+    `Every cell of \`${OURS}\`, zero / mean / resample:`,
     '',
-    row(['program', 'ACDC', 'HISP', 'subnetwork probing']),
-    row(['---', '---', '---', '---']),
-    ...PUBLISHED.map(row),
+    byProgram(programs, cells),
+    '',
+    'Published, L2 and zero ablation, edges / nodes, and what is measured here; the truth there came from a run of ACDC itself:',
+    '',
+    beside(cells),
   ].join('\n');
 }
 
@@ -36,9 +42,7 @@ function sizes(programs: readonly string[], cells: readonly Cell[]): string {
     const known = PROGRAMS[program];
     const { dModel, layers, heads, dMlp } = compile(known.make(known), known).sizes;
     const of = (players: Cell['players']): readonly (string | number)[] => {
-      const found = ABLATION_KINDS.map((kind) =>
-        cells.find((cell) => cell.program === program && cell.players === players && cell.ablation === kind),
-      );
+      const found = ABLATION_KINDS.map((kind) => cellOf(cells, program, players, kind));
       return [found.find((cell) => cell !== undefined)?.count ?? '', found.map((cell) => cell?.true ?? '').join(' / ')];
     };
     return row([`\`${program}\``, known.about, dModel, layers, heads, dMlp, ...of('edges'), ...of('nodes')]);
@@ -56,6 +60,47 @@ function sizes(programs: readonly string[], cells: readonly Cell[]): string {
     'true',
   ];
   return [row(head), row(head.map(() => '---')), ...rows].join('\n');
+}
+
+const scoreOf = (cell: Cell | undefined, method: string): number | undefined =>
+  cell?.results.find((result) => result.method === method)?.auroc ?? undefined;
+const text = (score: number | undefined): string => score?.toFixed(3) ?? '–';
+
+function byProgram(programs: readonly string[], cells: readonly Cell[]): string {
+  const rows = programs.map((program) =>
+    row([
+      `\`${program}\``,
+      ...(['edges', 'nodes'] as const).map((players) =>
+        ABLATION_KINDS.map((kind) => text(scoreOf(cellOf(cells, program, players, kind), OURS))).join(' / '),
+      ),
+    ]),
+  );
+  return [row(['program', 'edges', 'nodes']), row(['---', '---', '---']), ...rows].join('\n');
+}
+
+function beside(cells: readonly Cell[]): string {
+  const head = ['program', 'ACDC', 'HISP', 'subnetwork probing', ...BESIDE.map((method) => `here: ${method}`)];
+  const rows = PUBLISHED.map(([program, name, ...theirs]) =>
+    row([
+      `${name} (${program})`,
+      ...theirs,
+      ...BESIDE.map((method) =>
+        (['edges', 'nodes'] as const)
+          .map((players) => text(scoreOf(cellOf(cells, program, players, 'zero'), method)))
+          .join(' / '),
+      ),
+    ]),
+  );
+  return [row(head), row(head.map(() => '---')), ...rows].join('\n');
+}
+
+function cellOf(
+  cells: readonly Cell[],
+  program: string,
+  players: Cell['players'],
+  kind: Cell['ablation'],
+): Cell | undefined {
+  return cells.find((cell) => cell.program === program && cell.players === players && cell.ablation === kind);
 }
 
 function byMethod(cells: readonly Cell[], players: Cell['players']): string {
