@@ -1,6 +1,6 @@
 /**
  * A backend as it is named here: `wasm`, or `wasm:stock` for one without kernels of ours, `wasm:simd` for those without
- * fused multiply-add.
+ * fused multiply-add, `tensorflow:simd` for those without the processor's tile unit.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,9 +16,9 @@ const PACKAGES: Readonly<Record<BackendName, string>> = {
   wasm: '@tensorflow/tfjs-backend-wasm',
   cpu: '@tensorflow/tfjs-backend-cpu',
 };
-/** Of wasm, whose kernels it has (OwnKernels); of the others, whether ours are left out. */
+/** Whose kernels it has (OwnKernels). */
 const VARIANTS: Readonly<Record<BackendName, readonly OwnKernels[]>> = {
-  tensorflow: ['stock'],
+  tensorflow: ['stock', 'simd'],
   webgpu: ['stock'],
   wasm: ['stock', 'simd'],
   cpu: ['stock'],

@@ -59,7 +59,7 @@ export function createCommand(): Command {
     .option('--hook-batch <n>', 'rows of a batch of the batched hooks (default: 64, or 32)')
     .option(
       '--backends <list>',
-      'tensorflow, webgpu, wasm, cpu; wasm:stock (each has it) goes without kernels of ours, wasm:simd without fused multiply-add',
+      "tensorflow, webgpu, wasm, cpu; wasm:stock (each has it) goes without kernels of ours, wasm:simd without fused multiply-add, tensorflow:simd without the processor's tile unit",
       'wasm',
     )
     .option(

@@ -1,6 +1,6 @@
 /**
- * The addon: the npm package's own two C++ files (binding/), compiled and linked to libtensorflow, and with them kernels.cc,
- * TensorFlow operations of ours. Where a compiler does not take that one, the addon is built without it and said to be.
+ * The addon: the npm package's own two C++ files (binding/), compiled and linked to libtensorflow, and with them kernels.cc and
+ * tiles.cc, TensorFlow operations of ours. Where a compiler does not take those, the addon is built without it and said to be.
  *
  * One compiler command and not node-gyp: the package's binding.gyp links to a libtensorflow.so that a wheel does not
  * hold, node-gyp downloads Node's headers and wants Python and make. The source uses Node-API alone, so the headers of
@@ -16,7 +16,7 @@ import { packageFile } from '../../src/platform/package-files.ts';
 /** The Node-API version that the package looks its addon up under, on every Node from 20 on. */
 const NODE_API = 8;
 const HEADER_PACKAGE = 'node-api-headers@1.9.0';
-const KERNELS = packageFile('cli/install-tensorflow/kernels.cc');
+const OURS = ['kernels.cc', 'tiles.cc'].map((name) => packageFile(`cli/install-tensorflow/${name}`));
 
 /** A folder with node_api.h: beside this Node, of the distribution, or from npm. @throws 'backend' when npm cannot. */
 async function nodeHeaders(staging: string, signal: AbortSignal): Promise<string> {
@@ -88,7 +88,7 @@ export async function buildAddon(folder: string, staging: string, signal: AbortS
   const program = compiler();
   const headers = await nodeHeaders(staging, signal);
   mkdirSync(join(folder, 'lib', `napi-v${NODE_API}`), { recursive: true });
-  const withOurs = await run(program, compileArguments(folder, headers, [KERNELS]), { signal });
+  const withOurs = await run(program, compileArguments(folder, headers, OURS), { signal });
   const said = `${program}, Node-API headers of ${headers}`;
   if (withOurs.code === 0) return `${said}; with the operations of kernels.cc`;
   const ran = await run(program, compileArguments(folder, headers, []), { signal });

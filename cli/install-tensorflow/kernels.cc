@@ -22,92 +22,23 @@
 #include "tensorflow/c/kernels.h"
 #include "tensorflow/c/ops.h"
 #include "tensorflow/c/tf_status.h"
+#include "lanes.h"
 #include "tensorflow/c/tf_tensor.h"
+#include "tiles.h"
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define EACH_CPU
 #endif
-#define INLINE inline __attribute__((always_inline))
 
 namespace {
 
-// ---- 16 floats at a time ----
-
-constexpr int64_t kLanes = 16;
-typedef float Floats __attribute__((vector_size(64)));
-typedef int32_t Ints __attribute__((vector_size(64)));
-
-INLINE Floats load(const float* at) {
-  Floats x;
-  std::memcpy(&x, at, sizeof x);
-  return x;
-}
-INLINE void store(float* at, Floats x) { std::memcpy(at, &x, sizeof x); }
-INLINE Floats all(float value) { return value - Floats{}; }
-
-/** exp(x) to 2 ulp: 2^n · p(r), x = n ln 2 + r, |r| <= ln 2 / 2, p of degree 6 by Taylor. NaN stays; below -87 it is 0. */
-INLINE Floats exponential(Floats x) {
-  const Floats low = all(-87.0f), high = all(88.0f);
-  const Ints tiny = x < low;
-  x = x < low ? low : x;
-  x = x > high ? high : x;
-  const Floats round = all(12582912.0f);  // 1.5 · 2^23: adding it rounds to whole numbers
-  const Floats n = (x * 1.44269504f + round) - round;
-  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  Floats p = all(1.0f / 720);
-  p = p * r + 1.0f / 120;
-  p = p * r + 1.0f / 24;
-  p = p * r + 1.0f / 6;
-  p = p * r + 0.5f;
-  p = p * r + 1.0f;
-  p = p * r + 1.0f;
-  const Ints bits = (__builtin_convertvector(n, Ints) + 127) << 23;
-  Floats scale;
-  std::memcpy(&scale, &bits, sizeof scale);
-  return tiny ? Floats{} : p * scale;
-}
-
-/** erfc(z), z >= 0, to 1.2e-7 of it: Press et al., Numerical Recipes, section 6.2. */
-INLINE Floats complement(Floats z) {
-  const Floats t = 1.0f / (1.0f + 0.5f * z);
-  Floats p = all(0.17087277f);
-  p = p * t - 0.82215223f;
-  p = p * t + 1.48851587f;
-  p = p * t - 1.13520398f;
-  p = p * t + 0.27886807f;
-  p = p * t - 0.18628806f;
-  p = p * t + 0.09678418f;
-  p = p * t + 0.37409196f;
-  p = p * t + 1.00002368f;
-  p = p * t - 1.26551223f;
-  return t * exponential(p - z * z);
-}
-
-enum Activation : int64_t { kNone, kRelu, kSilu, kGelu, kGeluNew };  // the order of ACTIVATIONS in tensorflow-kernels.ts
-
-template <int64_t kind>
-INLINE Floats activate(Floats x) {
-  switch (kind) {
-    case kRelu:
-      return x < 0.0f ? Floats{} : x;
-    case kSilu:
-      return x / (1.0f + exponential(-x));
-    case kGelu: {
-      const Floats half = complement((x < 0.0f ? -x : x) * 0.70710678f) * 0.5f;  // the share of the normal beyond |x|
-      return x * (x < 0.0f ? half : 1.0f - half);
-    }
-    case kGeluNew:
-      return x / (1.0f + exponential(x * (-1.59576912f - 0.0713548162f * x * x)));
-    default:
-      return x;
-  }
-}
+using namespace spexlens;
 
 // ---- threads ----
 
-int threadCount() {
+int countThreads() {
   const char* wanted = std::getenv("TF_NUM_INTRAOP_THREADS");
   const int given = wanted == nullptr ? 0 : std::atoi(wanted);
   return std::max(1, given > 0 ? given : static_cast<int>(std::thread::hardware_concurrency()));
@@ -165,14 +96,26 @@ class Pool {
   int64_t next_ = 0, pieces_ = 0, chunk_ = 1, busy_ = 0;
 };
 
-/** part over [0, pieces), on several threads when it is worth waking them; `cost` counts a piece's floats. */
+}  // namespace
+
+namespace spexlens {
+
+int threads() {
+  static const int count = countThreads();
+  return count;
+}
+
 void share(int64_t pieces, int64_t cost, const std::function<void(int64_t, int64_t)>& part) {
-  static const int threads = threadCount();
+  const int threads = spexlens::threads();
   if (threads == 1 || pieces < 2 || pieces * cost < 32768) return part(0, pieces);
   static Pool* pool = new Pool(threads);
   const int64_t smallest = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, cost));
   pool->run(pieces, std::max(smallest, pieces / (4 * threads)), part);
 }
+
+}  // namespace spexlens
+
+namespace {
 
 // ---- the loops ----
 
@@ -277,68 +220,118 @@ struct Attention {
   int64_t batch, queries, heads, e, keys, kvHeads;
   int64_t qBatch, kBatch, vBatch, maskBatch;
   float scale, softcap;
+  /** [batch, heads] of 0 and 1, or null: z is zero where it is 0. */
+  const int32_t* live = nullptr;
+  /** [maskBatch, queries]: keys from here on are hidden from a query; all where there is no mask. */
+  std::vector<int64_t> reach;
 };
 
-constexpr int64_t kQueries = 4;  // rows of scores that one pass over the keys makes
+/** Where each query's hidden keys begin. A query that sees nothing takes the mean of all, as softmax has it. */
+void findReach(Attention& a) {
+  a.reach.assign(a.maskBatch * a.queries, a.keys);
+  if (a.mask == nullptr) return;
+  for (int64_t i = 0; i < a.maskBatch * a.queries; i++) {
+    int64_t last = a.keys;
+    while (last > 0 && a.mask[i * a.keys + last - 1] < -1e29f) last--;
+    if (last > 0) a.reach[i] = last;
+  }
+}
 
-/** z of the pairs (row of the batch, key/value head) begin..end: keys turned once, then four queries at a time. */
+/** tanh(x) to 2 ulp: by exp where |x| >= 5/8, below by a polynomial (Moshier, Cephes, tanhf). */
+INLINE Floats hyperbolic(Floats x) {
+  const Floats size = x < 0.0f ? -x : x, far = 1.0f - 2.0f / (exponential(size + size) + 1.0f), square = x * x;
+  Floats p = all(-5.70498872745e-3f);
+  p = p * square + 2.06390887954e-2f;
+  p = p * square - 5.37397155531e-2f;
+  p = p * square + 1.33314422036e-1f;
+  p = p * square - 3.33332819422e-1f;
+  const Floats near = x + x * square * p;
+  return size >= 0.625f ? (x < 0.0f ? -far : far) : near;
+}
+
+/** The first `count` of 16 numbers at `from`, `otherwise` behind them. */
+INLINE Floats loadSome(const float* from, int64_t count, float otherwise) {
+  Floats x = all(otherwise);
+  std::memcpy(&x, from, std::min(count, kLanes) * sizeof(float));
+  return x;
+}
+
+/** Scores [count] become exp(cap(score) + mask - most), up to whole lanes; the result is 1 / their sum. */
+INLINE float soften(float* score, int64_t count, float softcap, const float* mask) {
+  Floats top = all(-INFINITY);
+  for (int64_t j = 0; j < count; j += kLanes) {
+    Floats s = load(score + j);
+    if (softcap != 0) s = softcap * hyperbolic(s / softcap);
+    if (mask != nullptr) s += j + kLanes <= count ? load(mask + j) : loadSome(mask + j, count - j, 0);
+    if (j + kLanes > count) {
+      store(score + j, s);
+      s = loadSome(score + j, count - j, -INFINITY);
+    }
+    store(score + j, s);
+    top = s > top ? s : top;
+  }
+  float most = -INFINITY;
+  for (int64_t lane = 0; lane < kLanes; lane++) most = std::max(most, top[lane]);
+  Floats sums{};
+  for (int64_t j = 0; j < count; j += kLanes) {
+    const Floats p = exponential(load(score + j) - most);
+    sums += p;
+    store(score + j, p);
+  }
+  return 1.0f / sumOf(sums);
+}
+
+constexpr int64_t kQueries = 4;  // rows of scores that one pass over the keys makes on the way back ..
+constexpr int64_t kRows = 6;     // .. and forwards, where as many sums fit into the registers of AVX2 and keep AVX-512 busy
+
+/** z of the pairs (row of the batch, key/value head) begin..end: keys turned once, then some queries at a time. */
 EACH_CPU void attendPairs(const Attention& a, int64_t begin, int64_t end) {
   const int64_t shared = a.heads / a.kvHeads, padded = (a.keys + kLanes - 1) / kLanes * kLanes;
-  std::vector<float> turned(a.e * padded, 0.0f), scores(kQueries * padded);
+  std::vector<float> turned(a.e * padded, 0.0f), scores(kRows * padded);
+  std::vector<int64_t> heads;
   for (int64_t pair = begin; pair < end; pair++) {
     const int64_t row = pair / a.kvHeads, group = pair % a.kvHeads;
     const int64_t step = a.kvHeads * a.e;
+    heads.clear();
+    for (int64_t head = group * shared; head < (group + 1) * shared; head++) {
+      if (a.live == nullptr || a.live[row * a.heads + head] != 0) heads.push_back(head);
+      else for (int64_t query = 0; query < a.queries; query++) std::memset(a.z + ((row * a.queries + query) * a.heads + head) * a.e, 0, a.e * sizeof(float));
+    }
+    if (heads.empty()) continue;
     const float* k = a.k + (std::min(row, a.kBatch - 1) * a.keys * a.kvHeads + group) * a.e;
     const float* v = a.v + (std::min(row, a.vBatch - 1) * a.keys * a.kvHeads + group) * a.e;
     for (int64_t j = 0; j < a.keys; j++)
       for (int64_t c = 0; c < a.e; c++) turned[c * padded + j] = k[j * step + c];
-    for (int64_t each = 0; each < shared * a.queries; each += kQueries) {
-      const int64_t many = std::min(kQueries, shared * a.queries - each);
-      const float *q[kQueries], *mask[kQueries];
-      float* z[kQueries];
+    const int64_t all_of = static_cast<int64_t>(heads.size()) * a.queries;
+    for (int64_t each = 0; each < all_of; each += kRows) {
+      const int64_t many = std::min(kRows, all_of - each);
+      const float *q[kRows], *mask[kRows];
+      float* z[kRows];
       int64_t seen = 0;  // keys from here on are hidden from all of these queries
-      for (int64_t i = 0; i < kQueries; i++) {
-        const int64_t which = each + std::min(i, many - 1), query = which % a.queries, head = group * shared + which / a.queries;
+      for (int64_t i = 0; i < kRows; i++) {
+        const int64_t which = each + std::min(i, many - 1), query = which % a.queries, head = heads[which / a.queries];
+        const int64_t masked = std::min(row, a.maskBatch - 1) * a.queries + query;
         q[i] = a.q + ((std::min(row, a.qBatch - 1) * a.queries + query) * a.heads + head) * a.e;
         z[i] = a.z + ((row * a.queries + query) * a.heads + head) * a.e;
-        mask[i] = a.mask == nullptr ? nullptr : a.mask + (std::min(row, a.maskBatch - 1) * a.queries + query) * a.keys;
-        int64_t last = a.keys;
-        if (mask[i] != nullptr)
-          while (last > 0 && mask[i][last - 1] < -1e29f) last--;
-        seen = std::max(seen, last == 0 ? a.keys : last);  // a query that sees nothing takes the mean of all, as softmax has it
+        mask[i] = a.mask == nullptr ? nullptr : a.mask + masked * a.keys;
+        seen = std::max(seen, a.reach[masked]);
       }
       for (int64_t j = 0; j < seen; j += kLanes) {
-        Floats sum[kQueries] = {};
+        Floats sum[kRows] = {};
         for (int64_t c = 0; c < a.e; c++) {
           const Floats column = load(&turned[c * padded + j]);
-          for (int64_t i = 0; i < kQueries; i++) sum[i] += q[i][c] * column;
+          for (int64_t i = 0; i < kRows; i++) sum[i] += q[i][c] * column;
         }
-        for (int64_t i = 0; i < kQueries; i++) store(&scores[i * padded + j], sum[i] * a.scale);
+        for (int64_t i = 0; i < kRows; i++) store(&scores[i * padded + j], sum[i] * a.scale);
       }
-      float total[kQueries];
-      for (int64_t i = 0; i < kQueries; i++) {
-        float* score = &scores[i * padded];
-        float most = -INFINITY;
-        for (int64_t j = 0; j < seen; j++) {
-          if (a.softcap != 0) score[j] = a.softcap * std::tanh(score[j] / a.softcap);
-          if (mask[i] != nullptr) score[j] += mask[i][j];
-          most = score[j] > most || score[j] != score[j] ? score[j] : most;
-        }
-        for (int64_t j = seen; j % kLanes != 0; j++) score[j] = -INFINITY;
-        Floats sums{};
-        for (int64_t j = 0; j < seen; j += kLanes) {
-          const Floats p = exponential(load(score + j) - most);
-          sums += p;
-          store(score + j, p);
-        }
-        total[i] = 1.0f / sumOf(sums);
-      }
+      float total[kRows];
+      for (int64_t i = 0; i < many; i++) total[i] = soften(&scores[i * padded], seen, a.softcap, mask[i]);
       int64_t c = 0;
       for (; c + kLanes <= a.e; c += kLanes) {
-        Floats sum[kQueries] = {};
+        Floats sum[kRows] = {};
         for (int64_t j = 0; j < seen; j++) {
           const Floats value = load(v + j * step + c);
-          for (int64_t i = 0; i < kQueries; i++) sum[i] += scores[i * padded + j] * value;
+          for (int64_t i = 0; i < kRows; i++) sum[i] += scores[i * padded + j] * value;
         }
         for (int64_t i = 0; i < many; i++) store(z[i] + c, sum[i] * total[i]);
       }
@@ -708,8 +701,8 @@ struct Context {
 
 /** What every operation here is set to; each reads its part. */
 struct Setting {
-  int64_t activation = kNone, dims = 0, positions = 1, elements = 1;
-  bool hasB = false, hasRest = false, centred = true;
+  int64_t activation = kNone, dims = 0, positions = 1, elements = 1, parts = 3, name = 0;
+  bool hasB = false, hasRest = false, centred = true, turned = false, into = false;
   float eps = 0, offset = 0, scale = 1, softcap = 0;
 };
 
@@ -723,14 +716,50 @@ void* makeSetting(TF_OpKernelConstruction* construction) {
   };
   const auto number = [&](const char* name, float& into) { TF_OpKernelConstruction_GetAttrFloat(construction, name, &into, status); };
   const auto whole = [&](const char* name, int64_t& into) { TF_OpKernelConstruction_GetAttrInt64(construction, name, &into, status); };
-  whole("activation", setting->activation), whole("dims", setting->dims), whole("positions", setting->positions), whole("elements", setting->elements);
-  flag("has_b", setting->hasB), flag("has_rest", setting->hasRest), flag("centred", setting->centred);
+  whole("activation", setting->activation), whole("dims", setting->dims), whole("positions", setting->positions), whole("elements", setting->elements), whole("parts", setting->parts), whole("name", setting->name);
+  flag("has_b", setting->hasB), flag("has_rest", setting->hasRest), flag("centred", setting->centred), flag("turned", setting->turned), flag("into", setting->into);
   number("eps", setting->eps), number("offset", setting->offset), number("scale", setting->scale), number("softcap", setting->softcap);
   TF_DeleteStatus(status);
   return setting;
 }
 
 void dropSetting(void* setting) { delete static_cast<Setting*>(setting); }
+
+/** act(x · W + b) + rest on tiles (tiles.cc): x [..., a], W [a, c] (turned: [c, a]), b [c], rest [..., c] of rows that divide those of x; live as Product has it. */
+void multiply(const Setting& s, Context& context, bool withLive) {
+  Held x, w, b, rest, live, out;
+  if (!context.need(hasTiles(), "SpexlensMultiply: this processor has no tiles.")) return;
+  if (!context.input(0, x) || !context.input(1, w) || !context.input(2, b) || !context.input(3, rest)) return;
+  if (withLive && !context.input(4, live)) return;
+  if (!context.need(x.rank() > 0 && w.rank() == 2, "SpexlensMultiply: W has two axes.")) return;
+  Product p;
+  p.turned = s.turned, p.inner = x.last(), p.columns = w.dim(s.turned ? 0 : 1), p.rows = p.inner == 0 ? 0 : x.size() / p.inner;
+  if (!context.need(w.dim(s.turned ? 1 : 0) == p.inner && p.inner > 0, "SpexlensMultiply: W does not take rows as wide as those of x.")) return;
+  if (!context.need(!s.hasB || b.size() == p.columns, "SpexlensMultiply: b is not as wide as W.")) return;
+  p.residualRows = s.hasRest && p.columns > 0 ? rest.size() / p.columns : 1;
+  if (!context.need(!s.hasRest || (rest.last() == p.columns && p.residualRows > 0 && p.rows % p.residualRows == 0), "SpexlensMultiply: the residual's rows do not divide those of x.")) return;
+  if (withLive) {
+    const bool two = x.rank() == 3 && live.rank() == 2 && live.dim(0) == x.dim(0) && live.dim(1) > 0;
+    if (!context.need(two && (s.into ? p.columns : p.inner) % live.dim(1) == 0, "SpexlensMultiplyHeads: live is not of x's batch, or not of so many heads.")) return;
+    p.live = static_cast<const int32_t*>(TF_TensorData(live.tensor)), p.heads = live.dim(1), p.span = x.dim(1), p.intoHeads = s.into;
+  }
+  std::vector<int64_t> shape = x.shape();
+  shape.back() = p.columns;
+  if (!context.output(0, shape, out) || out.size() == 0) return;
+  p.x = x.floats(), p.w = w.floats(), p.b = s.hasB ? b.floats() : nullptr, p.residual = s.hasRest ? rest.floats() : nullptr, p.out = out.floats();
+  p.activation = s.activation, p.parts = s.parts, p.name = s.name;
+  multiplyOnTiles(p);
+}
+
+void computeMultiply(void* kernel, TF_OpKernelContext* given) {
+  Context context(given);
+  multiply(*static_cast<Setting*>(kernel), context, false);
+}
+
+void computeMultiplyHeads(void* kernel, TF_OpKernelContext* given) {
+  Context context(given);
+  multiply(*static_cast<Setting*>(kernel), context, true);
+}
 
 /** x [..., width], b [width], rest [..., width] -> nothing: x becomes act(x + b) + rest. */
 void computeFinish(void* kernel, TF_OpKernelContext* given) {
@@ -760,12 +789,10 @@ void computeNorm(void* kernel, TF_OpKernelContext* given) {
   share(x.size() / width, width, [=](int64_t begin, int64_t end) { normalise(s.centred, s.eps, s.offset, from, scale, bias, to, width, begin, end); });
 }
 
-/** q [B, Sq, H, e], k and v [B, S, K, e], mask [1 or B, 1, Sq, S] -> z [B, Sq, H, e]. */
-void computeAttend(void* kernel, TF_OpKernelContext* given) {
-  const Setting& s = *static_cast<Setting*>(kernel);
-  Context context(given);
-  Held q, k, v, mask, z;
-  if (!context.input(0, q) || !context.input(1, k) || !context.input(2, v) || !context.input(3, mask) || !context.output(q, z) || q.size() == 0) return;
+/** q [B, Sq, H, e], k and v [B, S, K, e], mask [1 or B, 1, Sq, S] -> z [B, Sq, H, e]; live [B, H], or none. */
+void attend(const Setting& s, Context& context, bool withLive) {
+  Held q, k, v, mask, live, z;
+  if (!context.input(0, q) || !context.input(1, k) || !context.input(2, v) || !context.input(3, mask) || (withLive && !context.input(4, live)) || !context.output(q, z) || q.size() == 0) return;
   if (!context.need(TF_NumDims(q.tensor) == 4 && TF_NumDims(k.tensor) == 4 && TF_NumDims(v.tensor) == 4, "SpexlensAttend: q, k and v have four axes.")) return;
   const auto dim = [](const Held& held, int axis) { return TF_Dim(held.tensor, axis); };
   Attention a;
@@ -778,8 +805,23 @@ void computeAttend(void* kernel, TF_OpKernelContext* given) {
   if (!context.need(agree, "SpexlensAttend: the shapes of q, k, v and mask do not go together.")) return;
   a.q = q.floats(), a.k = k.floats(), a.v = v.floats(), a.mask = s.hasB ? mask.floats() : nullptr, a.z = z.floats();
   a.scale = s.scale, a.softcap = s.softcap;
+  if (withLive) {
+    if (!context.need(live.size() == a.batch * a.heads, "SpexlensAttendHeads: live is not of q's batch and heads.")) return;
+    a.live = static_cast<const int32_t*>(TF_TensorData(live.tensor));
+  }
+  findReach(a);
   const int64_t cost = (a.queries * a.heads / a.kvHeads * a.keys + a.keys) * a.e / 4;
-  share(a.batch * a.kvHeads, cost, [a](int64_t begin, int64_t end) { attendPairs(a, begin, end); });
+  share(a.batch * a.kvHeads, cost, [&a](int64_t begin, int64_t end) { attendPairs(a, begin, end); });
+}
+
+void computeAttend(void* kernel, TF_OpKernelContext* given) {
+  Context context(given);
+  attend(*static_cast<Setting*>(kernel), context, false);
+}
+
+void computeAttendHeads(void* kernel, TF_OpKernelContext* given) {
+  Context context(given);
+  attend(*static_cast<Setting*>(kernel), context, true);
 }
 
 /** gate and up of one shape -> act(gate) · up. */
@@ -865,7 +907,7 @@ void computeBackAttend(void* kernel, TF_OpKernelContext* given) {
   a.scale = s.scale, a.softcap = s.softcap;
   b.dz = dz.floats(), b.dq = dq.floats(), b.dk = dk.floats(), b.dv = dv.floats();
   const int64_t cost = (a.queries * a.heads / a.kvHeads * a.keys + a.keys) * a.e / 2;
-  share(a.batch * a.kvHeads, cost, [b](int64_t begin, int64_t end) { backPairs(b, begin, end); });
+  share(a.batch * a.kvHeads, cost, [&b](int64_t begin, int64_t end) { backPairs(b, begin, end); });
 }
 
 /** The sizes of a blend of x [1 or rows, S, ...] by factors of `shape`; false where they do not go together. */
@@ -932,9 +974,9 @@ void nothing(TF_ShapeInferenceContext*, TF_Status*) {}
 void define(const char* name, const std::vector<const char*>& inputs, int outputs, void (*compute)(void*, TF_OpKernelContext*)) {
   TF_Status* status = TF_NewStatus();
   TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder(name);
-  for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(op, (std::string(input) + ": float").c_str());
+  for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(op, (std::string(input) + (std::strcmp(input, "live") == 0 ? ": int32" : ": float")).c_str());
   for (int k = 0; k < outputs; k++) TF_OpDefinitionBuilderAddOutput(op, ("out" + std::to_string(k) + ": float").c_str());
-  for (const char* attr : {"activation: int = 0", "dims: int = 0", "positions: int = 1", "elements: int = 1", "has_b: bool = false", "has_rest: bool = false", "centred: bool = true", "eps: float = 0.0", "offset: float = 0.0", "scale: float = 1.0", "softcap: float = 0.0"})
+  for (const char* attr : {"activation: int = 0", "dims: int = 0", "positions: int = 1", "elements: int = 1", "parts: int = 3", "name: int = 0", "turned: bool = false", "into: bool = false", "has_b: bool = false", "has_rest: bool = false", "centred: bool = true", "eps: float = 0.0", "offset: float = 0.0", "scale: float = 1.0", "softcap: float = 0.0"})
     TF_OpDefinitionBuilderAddAttr(op, attr);
   TF_OpDefinitionBuilderSetIsStateful(op, true);  // the first one writes into its input
   TF_OpDefinitionBuilderSetShapeInferenceFunction(op, outputs > 0 ? noShape : nothing);
@@ -945,8 +987,11 @@ void define(const char* name, const std::vector<const char*>& inputs, int output
 
 const bool defined = [] {
   define("SpexlensFinish", {"x", "b", "rest"}, 0, computeFinish);
+  define("SpexlensMultiply", {"x", "w", "b", "rest"}, 1, computeMultiply);
+  define("SpexlensMultiplyHeads", {"x", "w", "b", "rest", "live"}, 1, computeMultiplyHeads);
   define("SpexlensNormalise", {"x", "w", "b"}, 1, computeNorm);
   define("SpexlensAttend", {"q", "k", "v", "mask"}, 1, computeAttend);
+  define("SpexlensAttendHeads", {"q", "k", "v", "mask", "live"}, 1, computeAttendHeads);
   define("SpexlensGated", {"gate", "up"}, 1, computeGate);
   define("SpexlensActivate", {"x"}, 1, computeActivate);
   define("SpexlensBlend", {"x", "factors", "base"}, 1, computeBlend);

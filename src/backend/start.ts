@@ -20,7 +20,7 @@ export interface Started {
   readonly plainly?: (why: string) => string;
 }
 
-/** Whose kernels a backend has: ours, the best for here ('auto'; on wasm also 'simd', without fused multiply-add), or TensorFlow.js's ('stock'). */
+/** Whose kernels a backend has: ours, the best for here ('auto'; on wasm also 'simd', without fused multiply-add, on tensorflow without the processor's tile unit), or TensorFlow.js's ('stock'). */
 export type OwnKernels = 'auto' | 'simd' | 'stock';
 
 const nothing = (): void => {};
@@ -84,9 +84,8 @@ export async function startTensorflow(
   };
   const started = { gpu: backend.isUsingGpuDevice, close: nothing };
   if (kernels === 'stock') return { ...started, device: plainly('as asked for') };
-  return registerTensorflowKernels(backend)
-    ? { ...started, device: `${device}, own kernels`, plainly }
-    : { ...started, device };
+  const ours = registerTensorflowKernels(backend, { tiles: kernels !== 'simd' });
+  return ours === undefined ? { ...started, device } : { ...started, device: `${device}, ${ours}`, plainly };
 }
 
 /**

@@ -1,95 +1,59 @@
 /**
  * The tensorflow backend's kernels beside TensorFlow.js's: linear layers, norms, attention and gates of a transformer.
  *
- * Products are TensorFlow's own MatMul; what stands between them runs in operations of ours (Spexlens...), written in C++
+ * Products are TensorFlow's own MatMul, or run on tiles (tensorflow-tiles.ts); what stands between them runs in operations of ours (Spexlens...), written in C++
  * and compiled into the addon by scripts/install-tensorflow.ts (its kernels.cc). An addon that the package brought itself
  * lacks them, and on a GPU they do not exist: then nothing is registered and the forward pass takes stock operations.
  * Kernels are reached by name and know nothing of models; what each takes is said in model/fused.ts.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import {
+  activationOf,
+  float32,
+  hasOperation,
+  number,
+  truth,
+  whole,
+  type Attrs,
+  type Inputs,
+  type Kernel,
+  type NodeBackend,
+} from './tensorflow-native.ts';
+import { hasTiles, tileKernels } from './tensorflow-tiles.ts';
 
-/** What is used here of the backend that @tensorflow/tfjs-node-gpu 4.22 registers. */
-interface NodeBackend {
-  readonly isUsingGpuDevice: boolean;
-  readonly binding: Binding;
-  getInputTensorIds(tensors: readonly tf.TensorInfo[]): number[];
-  executeSingleOutput(name: string, attributes: readonly Attribute[], inputs: readonly tf.TensorInfo[]): tf.Tensor;
-  executeMultipleOutputs(
-    name: string,
-    attributes: readonly Attribute[],
-    inputs: readonly tf.TensorInfo[],
-    outputs: number,
-  ): tf.Tensor[];
-}
-
-interface Binding
-  extends Readonly<Record<'TF_ATTR_TYPE' | 'TF_ATTR_BOOL' | 'TF_ATTR_INT' | 'TF_ATTR_FLOAT' | 'TF_FLOAT', number>> {
-  createTensor(shape: readonly number[], dtype: number, values: Float32Array): number;
-  deleteTensor(id: number): void;
-  executeOp(
-    name: string,
-    attributes: readonly Attribute[],
-    inputs: readonly number[],
-    outputs: number,
-  ): { readonly id: number }[];
-}
-
-interface Attribute {
-  readonly name: string;
-  readonly type: number;
-  readonly value: number | boolean;
-}
-
-type Inputs = Readonly<Record<string, tf.Tensor | undefined>>;
-type Attrs = Readonly<Record<string, string | number>>;
-
-/** In the order of kernels.cc. */
-const ACTIVATIONS = ['none', 'relu', 'silu', 'gelu', 'gelu_new'];
-
-/** Registers the kernels where the addon has the operations, and says whether it has. The backend need not be the current one. */
-export function registerTensorflowKernels(backend: unknown): boolean {
+/**
+ * Registers the kernels where the addon has the operations, and says with what; undefined where it has none. The backend need
+ * not be the current one. `tiles`: whether products may run on the processor's tile unit.
+ */
+export function registerTensorflowKernels(
+  backend: unknown,
+  { tiles = true }: { readonly tiles?: boolean } = {},
+): string | undefined {
   const native = backend as NodeBackend;
-  if (native.isUsingGpuDevice || !hasOperation(native.binding, 'SpexlensFinish', 3, 0)) return false;
-  const all = hasOperation(native.binding, 'SpexlensBackActivate', 2, 1) ? { ...KERNELS, ...BACK_KERNELS } : KERNELS;
-  for (const [kernelName, kernel] of Object.entries(all)) {
-    if (tf.getKernel(kernelName, 'tensorflow') != null) continue;
+  unregisterTensorflowKernels();
+  if (native.isUsingGpuDevice || !hasOperation(native.binding, 'SpexlensFinish', 3, 0)) return undefined;
+  const onTiles = tiles && hasTiles(native);
+  const all = {
+    ...KERNELS,
+    ...(hasOperation(native.binding, 'SpexlensBackActivate', 2, 1) ? BACK_KERNELS : {}),
+    ...(onTiles ? tileKernels(3, KERNELS) : {}),
+  };
+  for (const [kernelName, kernel] of Object.entries(all))
     tf.registerKernel({
       kernelName,
       backendName: 'tensorflow',
       kernelFunc: ({ inputs, attrs }) => kernel(native, inputs as unknown as Inputs, attrs as unknown as Attrs),
     });
-  }
-  return true;
+  return onTiles ? 'own kernels, products on tiles (AMX)' : 'own kernels';
 }
 
 /** Leaves the tensorflow backend with TensorFlow.js's kernels only. */
 export function unregisterTensorflowKernels(): void {
-  for (const name of Object.keys({ ...KERNELS, ...BACK_KERNELS }))
-    if (tf.getKernel(name, 'tensorflow') != null) tf.unregisterKernel(name, 'tensorflow');
+  for (const { kernelName } of tf.getKernelsForBackend('tensorflow'))
+    if (kernelName.startsWith('Spexlens')) tf.unregisterKernel(kernelName, 'tensorflow');
 }
 
-/** Whether the addon was built with an operation of kernels.cc (that of an older version lacks some): tries it on one number. */
-function hasOperation(binding: Binding, name: string, inputs: number, outputs: number): boolean {
-  const one = binding.createTensor([1], binding.TF_FLOAT, new Float32Array(1));
-  try {
-    const made = binding.executeOp(
-      name,
-      [],
-      Array.from({ length: inputs }, () => one),
-      outputs,
-    );
-    for (const { id } of made) binding.deleteTensor(id);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    binding.deleteTensor(one);
-  }
-}
-
-type Kernel = (native: NodeBackend, inputs: Inputs, attrs: Attrs) => tf.Tensor | tf.Tensor[];
-
-const KERNELS: Readonly<Record<string, Kernel>> = {
+const KERNELS = {
   /** dy [..., c] with W [a, c] -> [..., a], by the same MatMul. */
   SpexlensBackLinear(native, { dy, W }) {
     const [from, weights] = [dy as tf.Tensor, W as tf.Tensor];
@@ -150,19 +114,17 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     return native.executeSingleOutput('SpexlensNormalise', attributes, [from, w ?? from, b ?? from]);
   },
 
-  SpexlensAttention(native, { q, k, v, mask }, { scale, softcap }) {
+  SpexlensAttention(native, { q, k, v, mask, live }, { scale, softcap }) {
     const { binding } = native;
     const attributes = [
       number(binding, 'scale', scale),
       number(binding, 'softcap', softcap),
       truth(binding, 'has_b', mask !== undefined),
     ];
-    return native.executeSingleOutput('SpexlensAttend', attributes, [
-      q as tf.Tensor,
-      k as tf.Tensor,
-      v as tf.Tensor,
-      mask ?? (q as tf.Tensor),
-    ]);
+    const read = [q, k, v, mask ?? q] as tf.Tensor[];
+    return live === undefined
+      ? native.executeSingleOutput('SpexlensAttend', attributes, read)
+      : native.executeSingleOutput('SpexlensAttendHeads', attributes, [...read, live]);
   },
 
   SpexlensGate(native, { gate, up }, { activation }) {
@@ -172,7 +134,7 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
       [gate as tf.Tensor, up as tf.Tensor],
     );
   },
-};
+} satisfies Readonly<Record<string, Kernel>>;
 
 /** What an addon of before the way back lacks: gradients, and what is as well done without while none are taken. */
 const BACK_KERNELS: Readonly<Record<string, Kernel>> = {
@@ -247,26 +209,3 @@ const BACK_KERNELS: Readonly<Record<string, Kernel>> = {
     return native.executeSingleOutput('SpexlensBlendSlopes', attributes, [from, base ?? from, dy as tf.Tensor]);
   },
 };
-
-const truth = ({ TF_ATTR_BOOL }: Binding, name: string, value: boolean): Attribute => ({
-  name,
-  type: TF_ATTR_BOOL,
-  value,
-});
-const activationOf = (binding: Binding, activation: unknown): Attribute =>
-  whole(binding, 'activation', ACTIVATIONS.indexOf(activation as string));
-const whole = ({ TF_ATTR_INT }: Binding, name: string, value: number): Attribute => ({
-  name,
-  type: TF_ATTR_INT,
-  value,
-});
-const number = ({ TF_ATTR_FLOAT }: Binding, name: string, value: string | number | undefined): Attribute => ({
-  name,
-  type: TF_ATTR_FLOAT,
-  value: Number(value),
-});
-const float32 = ({ TF_ATTR_TYPE, TF_FLOAT }: Binding): Attribute => ({
-  name: 'T',
-  type: TF_ATTR_TYPE,
-  value: TF_FLOAT,
-});

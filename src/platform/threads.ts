@@ -7,13 +7,18 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
-import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { threadId, Worker, type WorkerOptions } from 'node:worker_threads';
 
 export { parentPort, workerData, type MessagePort, type Worker } from 'node:worker_threads';
 
 /** How many threads the machine runs at once. */
 export function cores(): number {
   return availableParallelism();
+}
+
+/** The number of this thread in its process: 0 for the first. */
+export function threadNumber(): number {
+  return threadId;
 }
 
 /** Bytes of memory that are free for this process. */
