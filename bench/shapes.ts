@@ -28,6 +28,10 @@ const layers = (count: number, prefix: string, each: Readonly<Record<string, rea
 export const SHAPES: Readonly<Record<string, CheckpointShape>> = {
   // openai-community/gpt2: 124 M parameters
   'gpt2-small': gpt2Shape(768, 12, 12, 50257, 1024),
+  // the same for long prompts
+  'gpt2-small-2048': gpt2Shape(768, 12, 12, 50257, 2048),
+  // of Gemma 3's vocabulary, depth and width (google/gemma-3-270m), in GPT-2's layout
+  'gpt2-262144': gpt2Shape(640, 18, 10, 262144, 1024),
   // EleutherAI/pythia-160m: 162 M parameters, 38.6 M of them an unembedding of its own
   'pythia-160m': neoxShape({ d: 768, layers: 12, heads: 12, vocab: 50304, positions: 2048 }),
   // HuggingFaceTB/SmolLM2-135M: 135 M parameters, 9 heads on 3 key-value heads

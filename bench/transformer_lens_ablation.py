@@ -16,15 +16,18 @@ TransformerLens: transformers with its fused attention, hooks before c_proj, the
 Weights are the checkpoint's own: nothing is folded or centred.
 
 Prints one JSON line: {"versions", "threads", "device", "results": [{"variant", "batchSize", "rowsPerSecond", "lowest",
-"highest", "seconds", "cpuSeconds", "values"}], "spread": the largest difference between the variants' values}. A repeat runs all masks;
-rowsPerSecond is the median repeat's; cpuSeconds are those of all threads, waiting ones included. With --serve it first
+"highest", "seconds", "cpuSeconds", "peakBytes", "values"}], "spread": the largest difference between the variants' values}. A repeat runs all masks;
+rowsPerSecond is the median repeat's; cpuSeconds are those of all threads, waiting ones included; peakBytes are the most
+that the process ever held. With --serve it first
 prints {"versions", "threads", "device"} and then answers each line {"variant", "batchSize"} on stdin with one result, so
 that two programs can take turns. Exit code 3: a package is missing, in one line on stderr.
 """
+import functools
 import importlib.metadata
 import json
 import logging
 import os
+import resource
 import statistics
 import sys
 import time
@@ -72,11 +75,11 @@ class Bench:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(job.get("tf32", False))
         self.job = job
         dtype = getattr(torch, job.get("dtype", "float32"))
-        load = transformers.GPT2LMHeadModel.from_pretrained
-        self.plain = load(folder, dtype=dtype, attn_implementation="sdpa").to(self.device).eval()
-        eager = load(folder, dtype=dtype, attn_implementation="eager").to(self.device).eval()
-        self.lens = bridge.boot_transformers("gpt2", hf_model=eager, tokenizer=stand_in(), device=self.device, dtype=dtype)
-        config = self.plain.config
+        load = lambda kind: transformers.GPT2LMHeadModel.from_pretrained(folder, dtype=dtype, attn_implementation=kind).to(self.device).eval()
+        # Each model when it is first asked for: the most memory that the process held is then that of its ways alone.
+        self.plain = functools.cache(lambda: load("sdpa"))
+        self.lens = functools.cache(lambda: bridge.boot_transformers("gpt2", hf_model=load("eager"), tokenizer=stand_in(), device=self.device, dtype=dtype))
+        config = transformers.AutoConfig.from_pretrained(folder)
         self.layers, self.heads, self.width = config.n_layer, config.n_head, config.n_embd // config.n_head
         self.players = self.layers * self.heads
         rows = [bits(mask, self.players) for mask in job["masks"]]
@@ -107,7 +110,7 @@ class Bench:
         count = len(self.masks)
         speeds = [count / each for each in seconds]
         return {"variant": variant, "batchSize": batch_size, "rowsPerSecond": statistics.median(speeds), "lowest": min(speeds),
-                "highest": max(speeds), "seconds": seconds, "cpuSeconds": processor, "values": values.tolist()}
+                "highest": max(speeds), "seconds": seconds, "cpuSeconds": processor, "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "values": values.tolist()}
 
     def wait(self):
         if self.device.startswith("cuda"):
@@ -123,25 +126,25 @@ class Bench:
         return last[:, self.answers[0]] - last[:, self.answers[1]]
 
     def run_lens(self, masks):
-        logits = self.lens.run_with_hooks(self.tokens.expand(len(masks), -1), fwd_hooks=self.hooks(masks))
+        logits = self.lens().run_with_hooks(self.tokens.expand(len(masks), -1), fwd_hooks=self.hooks(masks))
         return self.difference(logits[:, -1])
 
     def run_lens_last(self, masks):
-        logits = self.lens.run_with_hooks(self.tokens.expand(len(masks), -1), fwd_hooks=self.hooks(masks), logits_to_keep=1, use_cache=False)
+        logits = self.lens().run_with_hooks(self.tokens.expand(len(masks), -1), fwd_hooks=self.hooks(masks), logits_to_keep=1, use_cache=False)
         return self.difference(logits[:, -1])
 
     def run_torch(self, masks):
         def multiply(layer):
             columns = masks[:, layer].repeat_interleave(self.width, 1)[:, None]  # [B, 1, H·e]
             return lambda module, inputs: (inputs[0] * columns,)
-        body = self.plain.transformer
+        body = self.plain().transformer
         handles = [block.attn.c_proj.register_forward_pre_hook(multiply(layer)) for layer, block in enumerate(body.h)]
         try:
             hidden = body(self.tokens.expand(len(masks), -1), use_cache=False).last_hidden_state[:, -1]
         finally:
             for handle in handles:
                 handle.remove()
-        logits = hidden @ self.plain.lm_head.weight[self.answers].T
+        logits = hidden @ self.plain().lm_head.weight[self.answers].T
         return logits[:, 0] - logits[:, 1]
 
 

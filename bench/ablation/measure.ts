@@ -93,6 +93,7 @@ export async function measure(
             threads: python.threads,
             tf32: setting.tf32,
             ways,
+            peakBytes: 0,
           },
         });
         ways.push(...(await firstRuns(python, settings)));
@@ -225,7 +226,9 @@ async function runRound(
   for (const { python, report } of twins) {
     for (const way of report.ways) {
       step();
-      way.rounds.push((await python.measure(way.name, way.batch)).rowsPerSecond);
+      const { rowsPerSecond, peakBytes } = await python.measure(way.name, way.batch);
+      way.rounds.push(rowsPerSecond);
+      report.peakBytes = peakBytes;
     }
   }
 }

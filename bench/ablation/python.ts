@@ -20,7 +20,7 @@ export interface PythonSetting {
 }
 
 const About = z.object({ versions: z.record(z.string(), z.string()), threads: z.number(), device: z.string() });
-const Result = z.object({ rowsPerSecond: z.number(), values: z.array(z.number()) });
+const Result = z.object({ rowsPerSecond: z.number(), peakBytes: z.number(), values: z.array(z.number()) });
 
 export interface Python extends z.infer<typeof About> {
   /** One run of all masks after one warm batch. */

@@ -37,6 +37,8 @@ export interface PythonReport {
     readonly rounds: number[];
     readonly values: readonly number[];
   }[];
+  /** The most memory that its process held so far. */
+  peakBytes: number;
 }
 
 export interface Report {

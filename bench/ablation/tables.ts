@@ -140,6 +140,7 @@ export function pythonTable(report: Report, twin: PythonReport): string {
   return [
     `PyTorch: ${twin.device}, ${twin.threads} threads, ${twin.tf32 ? 'TF32' : 'float32'}; ${versions}`,
     table([head, ...rows]),
+    `  peak memory of its process: ${mib(twin.peakBytes)}`,
   ].join('\n');
 }
 

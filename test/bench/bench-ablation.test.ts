@@ -390,8 +390,9 @@ describe('the tables', () => {
       threads: 2,
       tf32: false,
       ways: [{ name: 'lens', batch: 32, rounds: [4, 8], values: [1, 2] }],
+      peakBytes: 3 * 2 ** 20,
     });
-    const [title, head, row] = text.split('\n');
+    const [title, head, row, peak] = text.split('\n');
     expect(title).toBe('PyTorch: CPU, 2 threads, float32; torch 2');
     expect(head.trim().split(/ {2,}/)).toEqual([
       'batch',
@@ -401,5 +402,6 @@ describe('the tables', () => {
       'largest difference',
     ]);
     expect(row.trim().split(/ {2,}/)).toEqual(['lens', '32', '6.00', '(4.00 - 8.00)', '2.50', '5.00', '2.5e-1']);
+    expect(peak).toBe('  peak memory of its process: 3 MiB');
   });
 });
