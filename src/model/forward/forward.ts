@@ -16,7 +16,7 @@ import { hasFinalNorm, type ModelConfig } from '../config.ts';
 import { embed, positionEmbedding } from './embedding.ts';
 import { activate, linear, softcap } from './layers.ts';
 import { norm } from './norm.ts';
-import type { Parameters } from '../weights/parameters.ts';
+import type { Weights } from '../weights/parameters.ts';
 import { aligner, takePositions, visitor, type Pass } from './pass.ts';
 import type { KeyValueCache, Tap } from './tap.ts';
 import { turnTables, type Turn } from './rotary.ts';
@@ -57,7 +57,7 @@ export interface ForwardOptions {
 /** tokens int32 [B, S] -> logits [B, S, V] (or [B, scored, C]; or the residual with stopAtLayer). The caller owns the result. */
 export function forward(
   config: ModelConfig,
-  parameters: Parameters,
+  parameters: Weights,
   tokens: tf.Tensor2D,
   options: ForwardOptions = {},
 ): tf.Tensor3D {
@@ -89,7 +89,7 @@ export function forward(
 /** What is computed once for all layers. */
 function begin(
   config: ModelConfig,
-  parameters: Parameters,
+  parameters: Weights,
   tokens: tf.Tensor2D,
   { tap, scored, attentionMask: padding, seen, cache }: ForwardOptions,
 ): Omit<Pass, 'positional'> {

@@ -24,10 +24,17 @@ export interface FusedGradient {
   readonly gradient: (passed: Passed) => Closures;
 }
 
-/** Several gradients that are made together, on the first demand of one. */
+/**
+ * Several gradients that are made together, on the first demand of one; and again where those that were not asked for are gone by then, as
+ * tf.grads tidies after each.
+ */
 function together(inputs: readonly string[], make: () => readonly tf.Tensor[]): Closures {
   let made: readonly tf.Tensor[] | undefined;
-  return Object.fromEntries(inputs.map((input, i) => [input, () => (made ??= make())[i]]));
+  const one = (i: number): tf.Tensor => {
+    if (made === undefined || made[i].isDisposed) made = make();
+    return made[i];
+  };
+  return Object.fromEntries(inputs.map((input, i) => [input, () => one(i)]));
 }
 
 /** dy [..., c] of a product with W [a, c] -> [..., a]. */

@@ -10,7 +10,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from '../config.ts';
 import { fused, hasFused, isRecording, pointwise, type PointwiseActivation } from './fused.ts';
-import { productWith, tensorOf, type Parameter } from '../weights/parameters.ts';
+import { isAdapted, productWith, tensorOf, type AdaptedMatrix, type Weight } from '../weights/parameters.ts';
 
 export interface LinearOptions {
   /** Applied to the result. */
@@ -22,10 +22,11 @@ export interface LinearOptions {
 /** act(x [..., a] · W [a, c] + b [c]) + residual -> [..., c]. */
 export function linear(
   x: tf.Tensor,
-  W: Parameter,
-  b: Parameter | undefined,
+  W: Weight,
+  b: Weight | undefined,
   { activation, residual }: LinearOptions = {},
 ): tf.Tensor {
+  if (isAdapted(W)) return tf.tidy(() => adapted(x, W, b, { activation, residual }));
   if (hasFused('SpexlensLinear')) {
     // The way back wants what an activation is given, so it is taken apart from the product then.
     const apart = activation !== undefined && isRecording();
@@ -48,6 +49,18 @@ export function linear(
     W.shape[1] as number,
   ]);
   return residual === undefined ? out : tf.add(residual, out);
+}
+
+/** The same with what an adapted matrix adds before the activation. */
+function adapted(
+  x: tf.Tensor,
+  { base, added }: AdaptedMatrix,
+  b: Weight | undefined,
+  { activation, residual }: LinearOptions,
+): tf.Tensor {
+  const product = tf.add(linear(x, base, b), added(x));
+  const active = activation === undefined ? product : activate(product, activation);
+  return residual === undefined ? active : tf.add(residual, active);
 }
 
 /** cap·tanh(x / cap). */

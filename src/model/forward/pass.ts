@@ -7,14 +7,14 @@ import { fail } from '../../errors.ts';
 import type { ModelConfig } from '../config.ts';
 import type { HookName } from '../hook-points.ts';
 import type { KeyValueCache, LiveHeads, Tap } from './tap.ts';
-import type { Parameters } from '../weights/parameters.ts';
+import type { Weights } from '../weights/parameters.ts';
 import type { Turn } from './rotary.ts';
 
 export type Visit = (name: HookName, activation: tf.Tensor, positions: readonly number[]) => tf.Tensor;
 
 export interface Pass {
   readonly config: ModelConfig;
-  readonly parameters: Parameters;
+  readonly parameters: Weights;
   readonly visit: Visit;
   readonly wants: (name: HookName) => boolean;
   /** x, which may have fewer rows, ready to be added to `like`: of batch 1 or of as many rows. */

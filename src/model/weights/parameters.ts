@@ -17,6 +17,18 @@ export type Parameter = tf.Tensor | HalfTensor | SharedTensor;
 /** Parameters by canonical name; see parameterShapes. */
 export type Parameters = Readonly<Record<string, Parameter>>;
 
+/** A matrix to whose products something is added: adapters, of one model or of several, each for its own rows. */
+export interface AdaptedMatrix {
+  readonly shape: readonly number[];
+  readonly base: Parameter;
+  /** What x [..., a] gives beside x·base, [..., c]. A pure operation. */
+  readonly added: (x: tf.Tensor) => tf.Tensor;
+}
+
+/** What a forward pass may be given for a weight. */
+export type Weight = Parameter | AdaptedMatrix;
+export type Weights = Readonly<Record<string, Weight>>;
+
 /** How matrices are held on the device. */
 export const STORAGES = ['float32', 'float16', 'bfloat16'] as const;
 /** One of STORAGES. */
@@ -73,19 +85,29 @@ function gone(owner: string): PropertyDescriptor {
   };
 }
 
-/** The parameter in float32: itself, or unpacked or copied, which the enclosing tidy frees. */
-export function tensorOf(parameter: Parameter): tf.Tensor {
+/**
+ * The parameter in float32: itself, or unpacked or copied, which the enclosing tidy frees.
+ * @throws 'input' for an adapted matrix, which is known by its products alone.
+ */
+export function tensorOf(parameter: Weight): tf.Tensor {
+  if (isAdapted(parameter))
+    throw fail(
+      'input',
+      'adapted matrix',
+      `of [${parameter.shape.join()}] is asked for its numbers; its products are all that it has.`,
+    );
   if (isShared(parameter)) return copyShared(parameter);
   return isHalf(parameter) ? unpackHalf(parameter) : parameter;
 }
 
 /** x [n, a] · W [a, c]; a W that is not a tensor becomes one for this product alone. */
-export function productWith(x: tf.Tensor2D, W: Parameter): tf.Tensor2D {
+export function productWith(x: tf.Tensor2D, W: Weight): tf.Tensor2D {
   return tf.tidy(() => tf.matMul(x, tensorOf(W) as tf.Tensor2D));
 }
 
 /** Rows of a table [V, d] at `rows`, int32 [n] -> [n, d]; of a table in halves no other row is unpacked where d is even. */
-export function rowsOf(table: Parameter, rows: tf.Tensor1D): tf.Tensor {
+export function rowsOf(table: Weight, rows: tf.Tensor1D): tf.Tensor {
+  if (isAdapted(table)) return tf.gather(tensorOf(table), rows);
   if (isShared(table)) return sharedRows(table, rows);
   if (!isHalf(table)) return tf.gather(table, rows);
   return table.shape[1] % 2 === 0 ? gatherHalfRows(table, rows) : tf.tidy(() => tf.gather(unpackHalf(table), rows));
@@ -112,6 +134,11 @@ export function float32Parameters(parameters: Parameters, who: string): Readonly
     who,
     `works on float32 weights, and ${other[0]} is stored as ${storageOf(parameters)}; load the model with storage float32.`,
   );
+}
+
+/** Whether its products have something added to them. */
+export function isAdapted(weight: Weight): weight is AdaptedMatrix {
+  return 'added' in weight;
 }
 
 function isHalf(parameter: Parameter): parameter is HalfTensor {
