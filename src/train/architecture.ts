@@ -2,7 +2,7 @@
  * What is trained: a function from parameters and examples to logits and losses, for K models at once.
  *
  * Every parameter has K along its first axis and every example is given to all K models; which of them learn from it is a matter
- * of weights (train.ts). Both functions are made of operations that have gradients of any order, so that training itself can be
+ * of weights (train.ts). Where both functions are made of operations that have gradients of any order, training itself can be
  * differentiated (unrolled.ts).
  */
 import type * as tf from '@tensorflow/tfjs-core';
@@ -24,6 +24,18 @@ export interface Batch {
   readonly counts?: tf.Tensor2D | undefined;
   /** int32 [B]: the position at which an example is answered; absent where it has none. */
   readonly positions?: tf.Tensor1D | undefined;
+  /** Of a model of which a part is trained. */
+  readonly tuned?: TunedBatch | undefined;
+}
+
+/** What a model of which only a part is trained reads beside its tokens. */
+export interface TunedBatch {
+  /** [B, T, d]: what the part before it makes of the tokens; absent where everything is trained. */
+  readonly residual: tf.Tensor3D | undefined;
+  /** 1 = token, 0 = padding, by row; absent where nothing is padded. */
+  readonly padding: readonly (readonly number[])[] | undefined;
+  /** So many positions at the end have a loss. */
+  readonly counted: number;
 }
 
 /** Examples in memory, of which batches are made. */
@@ -57,6 +69,10 @@ export interface Architecture {
   logits(parameters: readonly tf.Tensor[], batch: Batch, tap?: LinearTap): tf.Tensor3D;
   /** Each example's loss, [K, B], in nats. */
   losses(parameters: readonly tf.Tensor[], batch: Batch, tap?: LinearTap): tf.Tensor2D;
+  /** Whether its gradients have gradients; where not, derivatives.ts takes differences for second derivatives. Default true. */
+  readonly twice?: boolean | undefined;
+  /** Bytes that a step of training takes a model, where that is much beside its parameters. */
+  readonly stepBytes?: number | undefined;
   /** The derivatives of derivatives.ts by a kernel of the current backend; absent, or undefined where it has none. */
   readonly kernels?: (() => ArchitectureKernels | undefined) | undefined;
 }
@@ -74,6 +90,6 @@ export function sizeOf(parameters: readonly ParameterShape[]): number {
   return parameters.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
 }
 
-export function disposeBatch({ inputs, targets, counts, positions }: Batch): void {
-  for (const tensor of [inputs, targets, counts, positions]) tensor?.dispose();
+export function disposeBatch({ inputs, targets, counts, positions, tuned }: Batch): void {
+  for (const tensor of [inputs, targets, counts, positions, tuned?.residual]) tensor?.dispose();
 }

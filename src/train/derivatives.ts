@@ -2,7 +2,8 @@
  * Derivatives of K models' losses: what a step of training needs, and what differentiating it needs.
  *
  * With L = Σ_b c_b ℓ_b and any v, the number v·∇L has the derivatives H·v with respect to the parameters and v·∇ℓ_b with respect to
- * c_b: one backward pass through a backward pass gives the product with the Hessian and every example's slope along v.
+ * c_b: one backward pass through a backward pass gives the product with the Hessian and every example's slope along v. Of a model whose
+ * gradients have none (Architecture.twice) both are differences.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Architecture, Batch } from './architecture.ts';
@@ -63,6 +64,11 @@ export function curvature(
     const [product, slopes] = kernels.curvature(theta, batch, coefficients, v);
     return { product, slopes };
   }
+  if (model.twice === false)
+    return {
+      product: difference(theta, v, (at) => weightedGradient(model, at, batch, coefficients)) as tf.Tensor2D,
+      slopes: slopesAlong(model, theta, (parameters) => model.losses(parameters, batch), v) as tf.Tensor2D,
+    };
   return tf.tidy(() => {
     const along = unflatten(model, v);
     const slope = (...all: tf.Tensor[]): tf.Scalar => {
@@ -76,13 +82,14 @@ export function curvature(
   });
 }
 
-/** v·∇out_b of each model for outputs [K, B] of its parameters, [K, B]. The caller owns it. */
+/** v·∇out_b of each model for outputs [K, B, ...] of its parameters, [K, B, ...]. The caller owns it. */
 export function slopesAlong(
   model: Architecture,
   theta: tf.Tensor2D,
   outputs: (parameters: readonly tf.Tensor[]) => tf.Tensor,
   v: tf.Tensor2D,
 ): tf.Tensor {
+  if (model.twice === false) return difference(theta, v, (at) => outputs(unflatten(model, at)));
   return tf.tidy(() => {
     const along = unflatten(model, v);
     const parameters = unflatten(model, theta);
@@ -94,6 +101,39 @@ export function slopesAlong(
       return tf.addN(gradients.map((gradient, i) => tf.sum(tf.mul(gradient, along[i])))) as tf.Scalar;
     };
     return tf.grads(slope)([tf.zeros(shape)])[0];
+  });
+}
+
+/** The Hessian of f, a number a model [K] of its parameters, times v, [K, P]. The caller owns it. */
+export function hessianTimes(
+  model: Architecture,
+  theta: tf.Tensor2D,
+  f: (parameters: readonly tf.Tensor[]) => tf.Tensor1D,
+  v: tf.Tensor2D,
+): tf.Tensor2D {
+  if (model.twice === false) return difference(theta, v, (at) => gradientOf(model, at, f).gradient) as tf.Tensor2D;
+  return tf.tidy(() => {
+    const along = unflatten(model, v);
+    const slope = (...parameters: tf.Tensor[]): tf.Scalar => {
+      const gradients = tf.grads((...given: tf.Tensor[]) => tf.sum(f(given)))(parameters);
+      return tf.addN(gradients.map((gradient, i) => tf.sum(tf.mul(gradient, along[i])))) as tf.Scalar;
+    };
+    return flatten(tf.grads(slope)(unflatten(model, theta)));
+  });
+}
+
+/** Step of a difference in shares of ‖θ‖: its own error is the square of it, that of rounding some 1e-6 by it. */
+const STEP = 5e-3;
+
+/** (f(θ + hv) - f(θ - hv)) / 2h of each model, h so large that hv is a small share of θ. */
+function difference(theta: tf.Tensor2D, v: tf.Tensor2D, f: (theta: tf.Tensor2D) => tf.Tensor): tf.Tensor {
+  return tf.tidy(() => {
+    const length = (x: tf.Tensor2D): tf.Tensor => tf.sqrt(tf.sum(tf.square(x), 1, true));
+    const h = tf.div(tf.mul(length(theta), STEP), tf.maximum(length(v), 1e-30)); // [K, 1]
+    const move = tf.mul(v, h) as tf.Tensor2D;
+    const [up, down] = [f(tf.add(theta, move)), f(tf.sub(theta, move))];
+    const [models] = theta.shape;
+    return tf.div(tf.sub(up, down), tf.reshape(tf.mul(h, 2), [models, ...Array<number>(up.rank - 1).fill(1)]));
   });
 }
 

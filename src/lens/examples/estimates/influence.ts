@@ -10,8 +10,7 @@
  * F of f itself).
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { gaussNewton, slopesAlong, weightedGradient } from '../../../train/derivatives.ts';
-import { unflatten } from '../../../train/parameters.ts';
+import { gaussNewton, hessianTimes, slopesAlong, weightedGradient } from '../../../train/derivatives.ts';
 import { solveDamped } from './conjugate-gradients.ts';
 import { dampingOf, type Trained } from './trained.ts';
 
@@ -159,7 +158,7 @@ async function ofOneModel(
         gaussNewton(architecture, many, all, coefficients, along),
         tf.mul(along, tf.mul(sizes, decay)),
       ) as tf.Tensor2D;
-      const throughF = curvatureOf(trained, many, u, f);
+      const throughF = hessianTimes(architecture, many, f, u);
       const first = tf.matMul(bent, u, false, true); // x·H_i·u_j
       const second = tf.matMul(throughF, u, false, true);
       return tf.add(
@@ -173,25 +172,4 @@ async function ofOneModel(
   } finally {
     tf.dispose(held);
   }
-}
-
-/** The Hessian of f at each model times v, [K, P]. */
-function curvatureOf(
-  { asked: { architecture } }: Trained,
-  theta: tf.Tensor2D,
-  v: tf.Tensor2D,
-  f: Trained['f'],
-): tf.Tensor2D {
-  return tf.tidy(() => {
-    const along = unflatten(architecture, v);
-    const slope = (...parameters: tf.Tensor[]): tf.Scalar => {
-      const gradients = tf.grads((...given: tf.Tensor[]) => tf.sum(f(given)))(parameters);
-      return tf.addN(gradients.map((gradient, i) => tf.sum(tf.mul(gradient, along[i])))) as tf.Scalar;
-    };
-    const found = tf.grads(slope)(unflatten(architecture, theta));
-    return tf.concat(
-      found.map((part) => tf.reshape(part, [part.shape[0], -1])),
-      1,
-    ) as tf.Tensor2D;
-  });
 }
