@@ -16,7 +16,7 @@ import { stepperOf } from '../../train/optimiser.ts';
 import { train } from '../../train/train.ts';
 import { trainUnrolled } from '../../train/unrolled.ts';
 import { ownersOf, type ExamplePlayer } from './example-players.ts';
-import type { TestValue } from './test-values.ts';
+import { openValue, type TestValue } from './test-values.ts';
 
 /** The examples, who of them plays, how a model is trained, what it is judged by. */
 export interface DataGameOptions {
@@ -28,6 +28,8 @@ export interface DataGameOptions {
   /** What is tested on, with the class of each as `labels`. */
   readonly test: Examples;
   readonly labels: ArrayLike<number>;
+  /** The class that each is held against, for values that compare. */
+  readonly against?: ArrayLike<number> | undefined;
   readonly value: TestValue;
   /** Trainings of a mask, each with a start and an order of its own, whose mean is its value. Default [0]. */
   readonly seeds?: readonly number[] | undefined;
@@ -61,25 +63,25 @@ const STATE_BYTES = 2 ** 28;
  * @throws 'input' on players that share an example, a test set without an example, seeds that are none.
  */
 export function createDataGame(options: DataGameOptions): DataGame {
-  const { players, architecture, training, examples, test, labels, value, seeds = [0], inside = INSIDE } = options;
+  const { players, architecture, training, examples, test, value, seeds = [0], inside = INSIDE } = options;
   const owners = ownersOf(players, examples.count);
   if (test.count === 0) throw fail('input', 'test', 'holds no example; one at least is needed.');
   if (seeds.length === 0 || seeds.some((seed) => !Number.isInteger(seed) || seed < 0))
     throw fail('input', 'seeds', `${JSON.stringify(seeds)}; one whole number >= 0 at least is needed.`);
   const name = `${architecture.name} ${value.name}`;
   const steps = stepsOf(training, examples.count, seeds[0]).length;
+  const valued = openValue(value, options, test.count, architecture.classes);
   const testBatch = test.batch(Array.from({ length: test.count }, (_, row) => row));
-  const right = rightClasses(labels, test.count, architecture.classes);
   let disposed = false;
   const requireOpen = (): void => {
     if (disposed) throw fail('input', name, 'was disposed; open it again.');
   };
   const f = (parameters: readonly tf.Tensor[]): tf.Tensor1D =>
-    tf.mean(value.value(architecture.logits(parameters, testBatch), right), 1);
+    tf.mean(valued.of(architecture.logits(parameters, testBatch)), 1);
   const { tensors } = stepperOf(training.optimiser);
+  const bytesOf = (states: number): number => 4 * architecture.size * tensors * states + (architecture.stepBytes ?? 0);
   const fitting = (states: number): number =>
-    options.modelsAtOnce ??
-    Math.max(1, Math.min(MOST_MODELS, Math.floor(STATE_BYTES / (4 * architecture.size * tensors * states))));
+    options.modelsAtOnce ?? Math.max(1, Math.min(MOST_MODELS, Math.floor(STATE_BYTES / bytesOf(states))));
 
   /** Of the masks' examples: 1 - off for kept ones, `off` for others. */
   const weightsOf = (masks: Masks, off = 0): Float32Array => {
@@ -166,7 +168,7 @@ export function createDataGame(options: DataGameOptions): DataGame {
       });
       return all;
     },
-    ...(value.smooth
+    ...(value.smooth && architecture.twice !== false
       ? {
           gradients: async (masks, { signal, onGradients } = {}) => {
             const n = players.length;
@@ -199,19 +201,8 @@ export function createDataGame(options: DataGameOptions): DataGame {
       if (disposed) return;
       disposed = true;
       disposeBatch(testBatch);
-      right.dispose();
+      valued[Symbol.dispose]();
     },
   };
   return game;
-}
-
-/** [M, C], 1 at each right class. @throws 'input' on a class that is none. */
-export function rightClasses(labels: ArrayLike<number>, count: number, classes: number): tf.Tensor2D {
-  const right = new Float32Array(count * classes);
-  for (let m = 0; m < count; m++) {
-    if (!(labels[m] >= 0 && labels[m] < classes))
-      throw fail('input', 'test', `example ${m} is of class ${labels[m]}; there are 0 to ${classes - 1}.`);
-    right[m * classes + labels[m]] = 1;
-  }
-  return tf.tensor2d(right, [count, classes]);
 }

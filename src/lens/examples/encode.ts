@@ -13,8 +13,9 @@ import type { Example } from './data-set.ts';
 export interface Encoded {
   readonly examples: Examples;
   readonly test: Examples;
-  /** The class of each test example. */
+  /** The class of each test example, and of its field `against`; -1 where it has none. */
   readonly labels: readonly number[];
+  readonly against: readonly number[];
   /** Names of the classes. */
   readonly classes: readonly string[];
   /** Numbers of an input: what clusters are made of, [N, width]. */
@@ -60,6 +61,7 @@ export function encodeVectors(
     examples: vectorExamples(inputs, numbers(train), width),
     test: vectorExamples(tests, numbers(test), width),
     labels: numbers(test),
+    against: test.map(({ fields: { against } }) => (against === undefined ? -1 : classes.indexOf(against))),
     classes,
     inputs,
     width,
@@ -104,6 +106,7 @@ export function encodeWords(
     examples: tokenExamples(rows, layout),
     test: tokenExamples(tests, layout),
     labels: tests.map(({ tokens }) => tokens[tokens.length - 1]),
+    against: test.map(({ fields: { against } }) => (against === undefined ? -1 : classes.indexOf(against.trim()))),
     classes,
     inputs,
     width,

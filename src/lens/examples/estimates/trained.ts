@@ -8,7 +8,8 @@ import { gradientOf } from '../../../train/derivatives.ts';
 import type { Optimiser } from '../../../train/optimiser.ts';
 import { stepsOf } from '../../../train/schedule.ts';
 import { train } from '../../../train/train.ts';
-import { rightClasses, type DataGameOptions } from '../data-game.ts';
+import type { DataGameOptions } from '../data-game.ts';
+import { openValue } from '../test-values.ts';
 
 /** What an estimate is asked of: the game's own question, of no players. */
 export type Asked = Omit<DataGameOptions, 'players' | 'seeds' | 'inside' | 'modelsAtOnce' | 'onStep'> & {
@@ -35,7 +36,7 @@ export interface Trained extends Disposable {
 
 /** Trains on everything, up to step `steps` of each seed (default all). The caller disposes it. @throws 'input' on a value without a slope. */
 export async function trainOnAll(asked: Asked, steps?: number): Promise<Trained> {
-  const { architecture, training, examples, test, labels, value, seeds, signal } = asked;
+  const { architecture, training, examples, test, value, seeds, signal } = asked;
   if (!value.smooth)
     throw fail('input', 'estimate', `${value.name} has no slope; take margin, log-odds, loss or probability.`);
   const weights = new Float32Array(examples.count).fill(1);
@@ -46,9 +47,9 @@ export async function trainOnAll(asked: Asked, steps?: number): Promise<Trained>
     const theta = tf.concat(rows, 0);
     const all = examples.batch(Array.from({ length: examples.count }, (_, row) => row));
     const testBatch = test.batch(Array.from({ length: test.count }, (_, row) => row));
-    const right = rightClasses(labels, test.count, architecture.classes);
+    const valued = openValue(value, asked, test.count, architecture.classes);
     const f = (parameters: readonly tf.Tensor[]): tf.Tensor1D =>
-      tf.mean(value.value(architecture.logits(parameters, testBatch), right), 1);
+      tf.mean(valued.of(architecture.logits(parameters, testBatch)), 1);
     const found = gradientOf(architecture, theta, f);
     const values = Float64Array.from(await found.values.data());
     found.values.dispose();
@@ -62,7 +63,8 @@ export async function trainOnAll(asked: Asked, steps?: number): Promise<Trained>
       gradient: found.gradient,
       decay: decayOf(training.optimiser),
       [Symbol.dispose]() {
-        tf.dispose([theta, right, found.gradient]);
+        tf.dispose([theta, found.gradient]);
+        valued[Symbol.dispose]();
         disposeBatch(all);
         disposeBatch(testBatch);
       },
@@ -70,6 +72,19 @@ export async function trainOnAll(asked: Asked, steps?: number): Promise<Trained>
   } finally {
     tf.dispose(rows);
   }
+}
+
+/** The class of each training example, [N]: of a row of tokens, what its answer begins with. */
+export async function trainClasses({ all }: Pick<Trained, 'all'>): Promise<Int32Array> {
+  const classes = tf.tidy(() => {
+    if (all.positions === undefined) return tf.clone(all.targets);
+    const [, length] = all.targets.shape as [number, number];
+    const here = tf.cast(tf.oneHot(tf.cast(all.positions, 'int32'), length), 'float32');
+    return tf.cast(tf.sum(tf.mul(tf.cast(all.targets, 'float32'), here), 1), 'int32');
+  });
+  const found = Int32Array.from(await classes.data());
+  classes.dispose();
+  return found;
 }
 
 /** AdamW's decay is decoupled: no part of what its minimum is of (Loshchilov, Hutter, ICLR 2019). */

@@ -12,9 +12,8 @@ import { createRandom } from '../../../random.ts';
 import { slopesAlong } from '../../../train/derivatives.ts';
 import { logSumExp } from '../../../train/smooth.ts';
 import { unflatten } from '../../../train/parameters.ts';
-import { rightClasses } from '../data-game.ts';
 import { otherLogits } from '../test-values.ts';
-import type { Trained } from './trained.ts';
+import { trainClasses, type Trained } from './trained.ts';
 
 export interface TrakOptions {
   /** Directions; default 512, at most as many as parameters and a quarter of the examples, which they have to be told apart by. */
@@ -32,12 +31,14 @@ export async function trak(
   trained: Trained,
   options: TrakOptions = {},
 ): Promise<{ readonly scores: Float64Array; readonly dimension: number }> {
-  const { asked, theta, all, testBatch, value } = { ...trained, value: trained.asked.value };
-  const { architecture, examples, labels, test, seeds } = asked;
-  const [N, M] = [examples.count, test.count];
+  const { asked, theta, all } = trained;
+  const { architecture, examples, seeds } = asked;
+  const N = examples.count;
   const dimension = Math.min(options.dimension ?? Math.min(512, Math.ceil(N / 4)), architecture.size);
-  const trainRight = oneHotOf(trained);
-  const testRight = rightClasses(labels, M, architecture.classes);
+  const classes = await trainClasses(trained);
+  const trainRight = tf.tidy(() =>
+    tf.cast(tf.oneHot(tf.tensor1d(classes, 'int32'), architecture.classes), 'float32'),
+  ) as tf.Tensor2D;
   const scores = new Float64Array(N);
   const doubt = new Float64Array(N);
   try {
@@ -58,8 +59,7 @@ export async function trak(
             const right = tf.sum(tf.mul(logits, tf.expandDims(trainRight, 0)), 2);
             return tf.sub(right, logSumExp(otherLogits(logits, trainRight)));
           };
-          const f = (parameters: readonly tf.Tensor[]): tf.Tensor =>
-            tf.mean(value.value(architecture.logits(parameters, testBatch), testRight), 1, true);
+          const f = (parameters: readonly tf.Tensor[]): tf.Tensor => tf.expandDims(trained.f(parameters), 1);
           return [slopesAlong(architecture, many, odds, v), slopesAlong(architecture, many, f, v)];
         });
         const [along, alongTest] = [await slopes.data(), await tests.data()];
@@ -92,26 +92,9 @@ export async function trak(
       }
     }
   } finally {
-    tf.dispose([trainRight, testRight]);
+    trainRight.dispose();
   }
   return { scores: scores.map((score, n) => score * doubt[n]), dimension };
-}
-
-/** [N, C], 1 at each training example's class: the last target of a row of tokens. */
-function oneHotOf({ asked: { architecture, examples }, all }: Trained): tf.Tensor2D {
-  return tf.tidy(() => {
-    const classes =
-      all.positions === undefined
-        ? all.targets
-        : tf.sum(
-            tf.mul(tf.cast(all.targets, 'float32'), tf.cast(tf.oneHot(all.positions, all.inputs.shape[1]), 'float32')),
-            1,
-          );
-    return tf.cast(
-      tf.oneHot(tf.reshape(tf.cast(classes, 'int32'), [examples.count]), architecture.classes),
-      'float32',
-    ) as tf.Tensor2D;
-  });
 }
 
 /** ΦᵀΦ with a little on its diagonal, [d, d]. */
