@@ -63,10 +63,10 @@ export async function explainOnThread(ledger: Ledger, options: ExplainOptions = 
 }
 
 function jobOf(ledger: Ledger, given: ExplainOptions, settings: ExplainSettings): ExplainJob | undefined {
-  const { budget, adaptive, heldOut, target, seed, keep, floor, narrow, rivals, findings, insist, moreIsBetter } =
-    given;
+  const { budget, adaptive, heldOut, target, seed, keep, floor, narrow, rivals, findings, insist } = given;
+  const { moreIsBetter, bothWays } = given;
   const masks = { budget, adaptive, heldOut, keep, floor };
-  const options = { ...masks, target, seed, narrow, rivals, findings, insist, moreIsBetter };
+  const options = { ...masks, target, seed, narrow, rivals, findings, insist, moreIsBetter, bothWays };
   const { name, players, rowsPerMask, masksPerGradient } = ledger;
   const solver = nameIn(SOLVERS, settings.solver);
   const selector = settings.selector && nameIn(SELECTORS, settings.selector);

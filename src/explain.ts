@@ -10,8 +10,10 @@ import { spectrumOfRanking } from './attribution/rankings.ts';
 import { autoSelector } from './circuit/enumeration.ts';
 import { findCircuit, type Circuit } from './circuit/find-circuit.ts';
 import { largestSingles } from './circuit/largest-singles.ts';
+import { directedRemoval, type DirectedPoint } from './circuit/directed-removal.ts';
 import { removalCurve, type RemovalCurve } from './circuit/removal.ts';
 import type { Selector } from './circuit/selector.ts';
+import { removalSizes } from './circuit/sizes.ts';
 import { fail } from './errors.ts';
 import type { Game } from './game.ts';
 import { ledgerOf, type Ledger } from './ledger.ts';
@@ -53,6 +55,8 @@ export interface ExplainOptions extends Pick<SolveOptions, 'signal' | 'onProgres
   readonly seed?: number | undefined;
   /** Whether more of the metric is better; undefined (default) where that has no meaning. */
   readonly moreIsBetter?: boolean | undefined;
+  /** Measure too what is left without the players that help most and those that harm most; needs moreIsBetter. Default false. */
+  readonly bothWays?: boolean | undefined;
   /**
    * What is known of the question before it is asked. A broken one gets no circuit, unless the answer shows that it is none; and by
    * solver auto no more than a quarter of the masks, unless their answer does.
@@ -84,6 +88,8 @@ export interface Explanation extends ScoredSolution {
   readonly circuit: Circuit | undefined;
   /** Absent where f(all) is 0 and no share of it can be lost. */
   readonly removal: RemovalCurve | undefined;
+  /** Absent where it was not asked for. */
+  readonly directedRemoval: readonly DirectedPoint[] | undefined;
   /** What a reader has to know before the answer, the most serious first; empty where the evidence carries it. */
   readonly findings: readonly Finding[];
   /** Why it was fitted on the caller's thread although it was to have one of its own (explain-on-thread.ts). */
@@ -94,8 +100,7 @@ export interface Explanation extends ScoredSolution {
 export const FIRST_ORDER = 'first order';
 /** The selector of a circuit that narrowing proposed. */
 const NARROWING = 'narrowing';
-/** Sizes of the removal curve, denser at few players removed, and random sets of each. */
-const REMOVALS = 16;
+/** Random sets of each size of the removal curve. */
 const RANDOM_REMOVALS = 10;
 const TOLERANCE = 1e-9;
 
@@ -119,8 +124,10 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
   const broken = isBroken(known);
   const circuit = broken ? undefined : await circuitOf(run);
   const removal = broken ? undefined : await removalOf(run);
+  const directedRemoval = broken || options.bothWays !== true ? undefined : await directedOf(run);
   const findings = [...known, ...judge(scored, circuit)];
-  return showsItself({ ...scored, ledger, settings, clean, ablated, circuit, removal, findings });
+  const found = { ...scored, ledger, settings, clean, ablated, circuit, removal, directedRemoval, findings };
+  return showsItself(found);
 }
 
 /** Share of its masks that a question called broken gets at first; and how many of each kind at least, and at most. */
@@ -261,12 +268,13 @@ async function removalOf({
   });
 }
 
-/** Every size where there are few, else sizes that grow with their square. */
-function removalSizes(n: number): number[] {
-  const points = Math.min(REMOVALS, n);
-  const power = n > REMOVALS ? 2 : 1;
-  const sizes = Array.from({ length: points }, (_, k) => Math.max(1, Math.round(n * ((k + 1) / points) ** power)));
-  return [...new Set(sizes)];
+async function directedOf(run: Run): Promise<readonly DirectedPoint[] | undefined> {
+  const { ledger, scored, settings, moreIsBetter, signal, onProgress } = run;
+  if (moreIsBetter === undefined) return undefined;
+  const n = ledger.players.length;
+  const selector = settings.selector ?? selectorFor(n);
+  const sizes = removalSizes(n);
+  return directedRemoval(scored.solution.spectrum, ledger, { moreIsBetter, sizes, selector, signal, onProgress });
 }
 
 /** ∅ and all. */

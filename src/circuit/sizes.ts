@@ -43,3 +43,14 @@ export function spread(from: number, to: number, most: number): number[] {
     count === 1 ? from : from + Math.round(((to - from) * j) / (count - 1)),
   );
 }
+
+/** Sizes of a removal curve at most. */
+const REMOVALS = 16;
+
+/** How many of n players a removal curve takes away: every number where there are few, else numbers that grow with their square. */
+export function removalSizes(n: number): number[] {
+  const points = Math.min(REMOVALS, n);
+  const power = n > REMOVALS ? 2 : 1;
+  const sizes = Array.from({ length: points }, (_, k) => Math.max(1, Math.round(n * ((k + 1) / points) ** power)));
+  return [...new Set(sizes)];
+}

@@ -81,3 +81,8 @@ export const removalSchema = z.strictObject({
   ),
   masks: count,
 });
+
+const left = z.strictObject({ players: members, predicted: z.number(), measured: z.number() });
+
+/** The record of circuit/directed-removal: values of the metric, in its units. */
+export const directedRemovalSchema = z.array(z.strictObject({ removed: count, helpful: left, harmful: left }));

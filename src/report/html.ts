@@ -11,6 +11,7 @@ import { headHeatmap } from './head-heatmap.ts';
 import { GRAPH_LIMIT, interactionGraph } from './interaction-graph.ts';
 import { interactionMatrix } from './interaction-matrix.ts';
 import { intervalPlot } from './interval-plot.ts';
+import { directedRemovalFigure } from './directed-removal-curve.ts';
 import { removalFigure } from './removal-curve.ts';
 import { markup, type Child, type Markup } from './markup.ts';
 import type { Entries } from '../ledger.ts';
@@ -45,7 +46,7 @@ export function renderReport(result: Result, measured?: Iterable<Entries>): stri
 ${isAnswer(result) && [played(result), exampleCards(result), alone(result, figure), together(result, figure)]}
 ${certainty(result, figure)}
 ${showsCircuit(result) && circuit(result, figure)}
-${isAnswer(result) && removed(result, figure)}
+${isAnswer(result) && [removed(result, figure), removedBothWays(result, figure)]}
 ${promptSection(result)}
 ${repeat(result)}
 ${conventions(result)}
@@ -165,6 +166,14 @@ function removed(result: Result, figure: Figure): Markup | undefined {
   if (removal === undefined || chart === undefined || result.energy.total === 0) return undefined;
   return markup`<section><h2>What it misses most</h2>
 ${figure(chart, markup`|<var>f</var>(all) − <var>f</var>(the rest)| / |<var>f</var>(all)| when players are ablated: for every number of them those that change the metric most according to the spectrum, measured. <span class="key measured"></span> the spectrum's choice; ${rivalKey(removal.points[0].rivals)}<span class="key random"></span> random sets, mean and 5–95 % band. Mean over the sizes: ${percent(removal.area.ours)}${Object.entries(removal.area.rivals).map(([name, area]) => `, ${name} ${percent(area)}`)}, random ${percent(removal.area.random)}.`)}</section>`;
+}
+
+function removedBothWays(result: Result, figure: Figure): Markup | undefined {
+  const { directedRemoval: points } = result;
+  const chart = points && directedRemovalFigure(result, points);
+  if (chart === undefined || result.energy.total === 0) return undefined;
+  return markup`<section id="both-ways"><h2>Without those that help, and without those that harm</h2>
+${figure(chart, markup`The ${result.task.metric} when players are taken away, measured: for every number of them <span class="key measured"></span> those without whom it is worst according to the spectrum, <span class="key below"></span> those without whom it is best. The line across is what it is with all of them.`)}</section>`;
 }
 
 function hierarchy(result: Result): Markup | undefined {

@@ -42,7 +42,8 @@ const HIERARCHY_TERMS = 200;
 
 /** The record of an explained game. */
 export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Result {
-  const { ledger, solution, settings, clean, ablated, heldOut, circuit, removal, findings } = explanation;
+  const { ledger, solution, settings, clean, ablated, heldOut, circuit, removal, directedRemoval, findings } =
+    explanation;
   const { spectrum, evidence } = solution;
   const { players } = ledger;
   const [banzhafs, shapleys] = [banzhaf(spectrum), shapley(spectrum)];
@@ -87,7 +88,7 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
     },
     values,
     interactions: listInteractions(spectrum, players, values, known),
-    ...present({ circuit: circuit && circuitOf(circuit), removal }),
+    ...present({ circuit: circuit && circuitOf(circuit), removal, directedRemoval }),
     files: [],
   };
 }

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { placeSchema } from '../place.ts';
-import { circuitSchema, removalSchema } from './circuit-schema.ts';
+import { circuitSchema, directedRemovalSchema, removalSchema } from './circuit-schema.ts';
 
 export const RESULT_SCHEMA = 'spexlens.result/3';
 
@@ -256,6 +256,8 @@ export const resultSchema = z
     circuit: circuitSchema.optional(),
     /** Which players the metric misses most; absent where f(all) is 0. */
     removal: removalSchema.optional(),
+    /** What is left without the players that help the metric most, and without those that harm it most; of training data. */
+    directedRemoval: z.exactOptional(directedRemovalSchema),
     /** What heads of the circuit and of the interactions attend to on the first prompts. */
     attention: z.exactOptional(z.array(attention)),
     files: z.array(z.strictObject({ path: text, what: text })),
