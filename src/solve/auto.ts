@@ -17,8 +17,10 @@ import { tableOf } from '../mask-table.ts';
 import { uniformMasks } from '../uniform-masks.ts';
 import { SpexlensError } from '../errors.ts';
 import { createMaskSolver } from '../proxy/proxyspex.ts';
-import { fitBest } from '../proxy/best.ts';
+import { CANDIDATES, fitBest, type Candidate } from '../proxy/best.ts';
 import { costOf, planGradients, type GradientPlan } from '../proxy/gradients/gradspex.ts';
+import { createPriorCandidate } from '../proxy/prior/prior-candidate.ts';
+import type { Prior } from '../proxy/prior/prior.ts';
 import { simplestOfBest } from '../proxy/simplest-of-best.ts';
 import { isFair } from '../keep.ts';
 import { floatFloor } from '../spectrum/noise.ts';
@@ -38,20 +40,37 @@ const LEAST_B = 6;
 /** Share of the budget held back to compare on, and its bounds. */
 const COMPARE = { share: 0.1, least: 64, most: 512 };
 
-/** The better proxy on uniform masks; the solution is named after it. */
-const proxySolver: Solver = {
+/** The best of `candidates` on uniform masks; the solution is named after it. */
+const proxySolverOf = (candidates: readonly Candidate[]): Solver => ({
   name: 'auto',
   async solve(game, options) {
     let solver = '';
     const inner = createMaskSolver('auto', undefined, async (masks, values, run) => {
-      const { solver: winner, why, details, complexity: _complexity, ...answer } = await fitBest(masks, values, run);
+      const best = await fitBest(masks, values, run, candidates);
+      const { solver: winner, why, details, complexity: _complexity, ...answer } = best;
       solver = winner;
       return { ...answer, details: { ...details, chosenBy: why } };
     });
     const solution = await inner.solve(game, options);
     return { ...solution, solver };
   },
-};
+});
+const proxySolver = proxySolverOf(CANDIDATES);
+
+/**
+ * `auto` for a game of which something is foretold: exact where the budget covers all masks, else the best of first order, ProxySPEX, the
+ * stack, and the prior with a stack of what it leaves, by rows that none of them fitted. Uniform masks alone.
+ */
+export function withPrior(prior: Prior): Solver {
+  const proxies = proxySolverOf([...CANDIDATES, createPriorCandidate(prior)]);
+  return {
+    name: 'auto',
+    async solve(game, options) {
+      if (2 ** game.players.length <= options.budget) return autoSolver.solve(game, options);
+      return proxyOf(await proxies.solve(game, options), `${prior.name} as a prior`);
+    },
+  };
+}
 
 /** Exact where all masks fit the budget, else the best of all solvers by masks that none was fitted on. */
 export const autoSolver: Solver = {

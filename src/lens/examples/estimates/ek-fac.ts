@@ -7,7 +7,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
-import { throwIfAborted } from '../../../errors.ts';
+import { fail, throwIfAborted } from '../../../errors.ts';
 import { createRandom } from '../../../random.ts';
 import type { Batch, LinearLayer } from '../../../train/architecture.ts';
 import { slopesAlong } from '../../../train/derivatives.ts';
@@ -40,6 +40,12 @@ export async function ekFac(
   const { asked, theta, all, gradient, decay } = trained;
   const { architecture, examples, seeds } = asked;
   const { eigenvalues = 'measured', draws = 4 } = options;
+  if (architecture.linear.length === 0)
+    throw fail(
+      'input',
+      'ek-fac',
+      `${architecture.name} has no layer that is one matrix of its own; influence and tracin need none.`,
+    );
   const scores = new Float64Array(examples.count);
   let damping = options.damping;
   for (let k = 0; k < seeds.length; k++) {

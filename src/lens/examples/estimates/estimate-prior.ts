@@ -1,0 +1,61 @@
+/**
+ * Estimates as a prior: what each foretells of a mask, in columns, for a regression to weigh and a proxy to correct (proxy/prior).
+ */
+import { fail } from '../../../errors.ts';
+import { isKept, type Masks } from '../../../masks.ts';
+import type { ExamplePlayer } from '../example-players.ts';
+import { ESTIMATE_NAMES, estimateOf, type EstimateName, type EstimateOptions } from './estimates.ts';
+import type { LeftOut } from './influence.ts';
+import { kernelRegression, KERNEL_REGRESSION } from './kernel-regression.ts';
+import type { Trained } from './trained.ts';
+
+/** Every estimate, and the one that is no sum over examples. */
+export type PriorName = EstimateName | typeof KERNEL_REGRESSION;
+export const PRIOR_NAMES: readonly PriorName[] = [KERNEL_REGRESSION, ...ESTIMATE_NAMES];
+
+/** @throws 'input' for a name that is none. */
+export function priorNameOf(name: string): PriorName {
+  const found = PRIOR_NAMES.find((known) => known === name);
+  if (found === undefined) throw fail('input', 'prior', `"${name}" is unknown; there are ${PRIOR_NAMES.join(', ')}.`);
+  return found;
+}
+
+/** Numbers of masks that cost no training. */
+export interface EstimatePrior {
+  readonly name: string;
+  /** By column, a number a mask. */
+  columns(masks: Masks): readonly Float64Array[];
+}
+
+/** The columns of all that are named; what they need of the trained models is computed here, once. */
+export async function estimatePrior(
+  names: readonly PriorName[],
+  trained: Trained,
+  players: readonly ExamplePlayer[],
+  options: EstimateOptions = {},
+): Promise<EstimatePrior> {
+  const parts: ((masks: Masks) => readonly Float64Array[])[] = [];
+  for (const name of names) {
+    if (name === KERNEL_REGRESSION) {
+      const regression = await kernelRegression(trained, players, options);
+      parts.push((masks) => regression.columns(masks));
+    } else {
+      const estimate = await estimateOf(name, trained, players, options);
+      parts.push((masks) => [foretold(estimate, masks)]);
+    }
+  }
+  return { name: names.join(', '), columns: (masks) => parts.flatMap((part) => part(masks)) };
+}
+
+function foretold({ constant, linear, pairs }: LeftOut, masks: Masks): Float64Array {
+  const n = linear.length;
+  return Float64Array.from({ length: masks.count }, (_, row) => {
+    const out = Array.from({ length: n }, (__, i) => i).filter((i) => !isKept(masks, row, i));
+    let sum = constant;
+    for (const i of out) {
+      sum += linear[i];
+      if (pairs !== undefined) for (const j of out) sum += pairs[i * n + j];
+    }
+    return sum;
+  });
+}
