@@ -7,47 +7,33 @@
 import { spectrumOfLeftOut } from './attribution/left-out.ts';
 import type { Backend } from './backend/backend.ts';
 import type { Finding } from './circuit/findings.ts';
-import { fail } from './errors.ts';
 import { settingsOf as checkedSettings, type ExplainOptions } from './explain.ts';
+import { fail } from './errors.ts';
 import { valuesOnly, type Game } from './game.ts';
 import { explainOnThread } from './explain-on-thread.ts';
 import type { OpenedLog } from './find-circuits.ts';
 import { openLedger } from './ledger.ts';
-import { createDataGame, type DataGameOptions } from './lens/examples/data-game.ts';
+import type { DataGame } from './lens/examples/data-game.ts';
 import type { Example } from './lens/examples/data-set.ts';
-import { requireApart } from './lens/examples/duplicates.ts';
-import { clustersOf, eachExample, groupsOf, type ExamplePlayer } from './lens/examples/example-players.ts';
-import { estimateOf, ESTIMATES, type EstimateName } from './lens/examples/estimates/estimates.ts';
-import { trainOnAll, type Trained } from './lens/examples/estimates/trained.ts';
-import type { OpenedRecipe, Recipe, RecipeSettings } from './lens/examples/recipes.ts';
+import type { ExamplePlayer } from './lens/examples/example-players.ts';
+import { estimatePrior } from './lens/examples/estimates/estimate-prior.ts';
+import { estimateOf } from './lens/examples/estimates/estimates.ts';
+import type { Trained } from './lens/examples/estimates/trained.ts';
+import { openQuestion, type DataQuestion, type DataQuestionOptions } from './lens/examples/question.ts';
 import { seedNoise, type SeedNoise } from './lens/examples/seed-noise.ts';
-import { TEST_VALUES, type TestValue } from './lens/examples/test-values.ts';
 import { inNotebook } from './notebook/progress-line.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
 import { backendFacts } from './run-facts.ts';
-import { canonicalJson, type OwnStudy } from './study.ts';
-import { sha256 } from './platform/hash.ts';
+import { autoSolver, withPrior } from './solve/auto.ts';
+import type { Solver } from './solver.ts';
+import type { OwnStudy } from './study.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
 
-/** What attributeData is asked: the examples, who of them plays, how a model learns from them, what it is judged by. */
-export interface AttributeDataOptions extends ExplainOptions {
-  readonly train: readonly Example[];
-  readonly test: readonly Example[];
-  readonly recipe: Recipe;
-  /** Over the recipe's defaults. */
-  readonly settings?: Partial<RecipeSettings> | undefined;
-  /** Who plays: every example (default), the values of a field (`label` too), or so many clusters of like examples. */
-  readonly groups?: 'each' | { readonly field: string } | { readonly clusters: number } | undefined;
-  /** Of single examples: how many play, the most influential ones; the others are always kept. */
-  readonly screen?: number | undefined;
-  /** Default margin. */
-  readonly value?: TestValue | undefined;
-  /** Estimates without retraining, whose sets are measured beside the answer's. */
-  readonly estimates?: readonly EstimateName[] | undefined;
-  /** What reports call the data; default the recipe. */
-  readonly name?: string | undefined;
-  readonly modelsAtOnce?: number | undefined;
+/** What attributeData is asked: the question, and how it is solved. */
+export interface AttributeDataOptions
+  extends DataQuestionOptions,
+    Omit<ExplainOptions, 'seed' | 'signal' | 'bothWays'> {
   readonly command?: string | undefined;
   /** Opens the log that measured values go to, for this study. */
   readonly openLog?: ((study: OwnStudy) => Promise<OpenedLog> | OpenedLog) | undefined;
@@ -55,9 +41,6 @@ export interface AttributeDataOptions extends ExplainOptions {
 
 /** Shares of n log2 n up to which gradients predict better than the values that their time buys (bench/data.ts, prior). */
 const SLOPED = 0.5;
-
-/** Players of single examples at most, before they are screened. */
-const MOST_SINGLE = 4096;
 
 /**
  * Finds which training examples, or groups of them, make a model answer the test examples as it does.
@@ -71,137 +54,79 @@ export function attributeData(backend: Backend, options: AttributeDataOptions): 
 
 async function takeApart(backend: Backend, options: AttributeDataOptions): Promise<Result> {
   const startedAt = new Date();
-  const { train, test, recipe, seed = 0, signal, onProgress, value = TEST_VALUES.margin } = options;
-  const settings = settingsOf(recipe, options.settings);
-  if (test.length === 0) throw fail('input', 'test', 'holds no example; one at least is needed.');
-  requireApart(train, test);
-  const opened = recipe.open(train, test, settings);
-  const seeds = Array.from({ length: settings.seeds }, (_, r) => seed + r);
-  const question = { ...opened, training: settings.training, value, seeds };
-  const needsTrained = options.screen !== undefined || (options.estimates ?? []).length > 0;
-  const trained = needsTrained ? await trainOnAll({ ...question, signal }) : undefined;
+  const { train, test, seed = 0, signal, onProgress } = options;
+  const question = await openQuestion(options);
+  const { players, value } = question;
+  let [game, log]: [DataGame | undefined, OpenedLog | undefined] = [undefined, undefined];
   try {
-    const players = await playersOf(options, opened, trained);
     checkedSettings(options, players.length);
-    const study = studyOf(backend, options, settings, players, value, seeds);
-    const asked: DataGameOptions = { ...question, players, modelsAtOnce: options.modelsAtOnce };
-    const game = createDataGame(asked);
-    let log: OpenedLog | undefined;
-    try {
-      log = await options.openLog?.(study);
-      const rivals = { ...options.rivals, ...(await rivalsOf(options, players, trained)) };
-      onProgress?.({ stage: 'seed noise', done: 0, total: 1 });
-      const noise = await seedNoise(asked, { seed, signal });
-      onProgress?.({ stage: 'seed noise', done: 1, total: 1 });
-      const explanation = await explainOnThread(openLedger(asAsked(game, options), log), {
-        ...options,
-        rivals,
-        findings: [...(options.findings ?? []), ...noiseFinding(noise)],
-        moreIsBetter: value.moreIsBetter,
-      });
-      return recordOf(explanation, {
-        name: options.name ?? recipe.name,
-        study,
-        startedAt,
-        command: options.command,
-        options: optionsForRecord(options, settings, value),
-        backend: backendFacts(backend, explanation),
-        task: {
-          prompts: promptsOf(test),
-          metric: value.name,
-          units: value.unit,
-          ablation: 'left out of training',
-          players: nounOf(options),
-        },
-        examples: examplesOf(players, train),
-        seedNoise: noise,
-      });
-    } finally {
-      log?.close();
-      game[Symbol.dispose]();
-    }
+    const study: OwnStudy = { ...question.study, backend: backend.name };
+    game = question.open(question.seeds);
+    log = await options.openLog?.(study);
+    const rivals = { ...options.rivals, ...(await rivalsOf(options, question)) };
+    const solver = await solverOf(options, question);
+    onProgress?.({ stage: 'seed noise', done: 0, total: 1 });
+    const noise = await seedNoise(question, { seed, signal });
+    onProgress?.({ stage: 'seed noise', done: 1, total: 1 });
+    const explanation = await explainOnThread(openLedger(asAsked(game, options), log), {
+      ...options,
+      solver,
+      rivals,
+      findings: [...(options.findings ?? []), ...noiseFinding(noise)],
+      moreIsBetter: value.moreIsBetter,
+      bothWays: true,
+    });
+    return recordOf(explanation, {
+      name: options.name ?? question.recipe,
+      study,
+      startedAt,
+      command: options.command,
+      options: optionsForRecord(options, question),
+      backend: backendFacts(backend, explanation),
+      task: {
+        prompts: promptsOf(test),
+        metric: value.name,
+        units: value.unit,
+        ablation: 'left out of training',
+        players: nounOf(options),
+      },
+      examples: examplesOf(players, train),
+      seedNoise: noise,
+    });
   } finally {
-    trained?.[Symbol.dispose]();
+    log?.close();
+    game?.[Symbol.dispose]();
+    question[Symbol.dispose]();
   }
 }
 
-function settingsOf({ defaults }: Recipe, given: Partial<RecipeSettings> = {}): RecipeSettings {
-  const settings = { ...defaults, ...given, training: { ...defaults.training, ...given.training } };
-  const { seeds } = settings;
-  if (!Number.isInteger(seeds) || seeds < 1 || seeds > 1000)
-    throw fail('input', 'seeds', `${seeds}; a whole number from 1 to 1,000 is needed.`);
-  return settings;
+/** The solver that was asked for; with a prior, the one that corrects it. @throws 'input' where a prior meets a solver that takes none. */
+async function solverOf(
+  { prior = [], solver, adaptive, signal }: AttributeDataOptions,
+  { players, trained }: DataQuestion,
+): Promise<Solver | undefined> {
+  if (prior.length === 0) return solver;
+  if (adaptive !== undefined || (solver !== undefined && solver !== autoSolver))
+    throw fail('input', 'prior', 'goes with solver auto and a budget.');
+  return withPrior(await estimatePrior(prior, trained as Trained, players, { signal }));
 }
 
 /** The game without its gradients, where a budget buys enough values: seven trainings for a gradient is dear. */
-function asAsked(game: Game, { solver, budget = 1024, adaptive }: AttributeDataOptions): Game {
+function asAsked(game: Game, { solver, prior = [], budget = 1024, adaptive }: AttributeDataOptions): Game {
   const n = game.players.length;
+  if (prior.length > 0) return valuesOnly(game);
   if (solver?.name === 'gradspex' || (adaptive?.maxBudget ?? budget) <= SLOPED * n * Math.log2(n)) return game;
   return valuesOnly(game);
 }
 
-async function playersOf(
-  { train, groups = 'each', screen, seed = 0, signal }: AttributeDataOptions,
-  opened: OpenedRecipe,
-  trained: Trained | undefined,
-): Promise<ExamplePlayer[]> {
-  if (groups !== 'each') {
-    if (screen !== undefined) throw fail('input', 'screen', 'chooses among single examples; leave the groups out.');
-    return 'field' in groups
-      ? groupsOf(train, groups.field)
-      : clustersOf(opened.inputs, opened.width, groups.clusters, seed);
-  }
-  if (screen === undefined) {
-    if (train.length > MOST_SINGLE)
-      throw fail(
-        'input',
-        'groups',
-        `${train.length} single examples; at most ${MOST_SINGLE} play. Group them, or screen them by influence.`,
-      );
-    return eachExample(train);
-  }
-  if (!Number.isInteger(screen) || screen < 1 || screen > train.length)
-    throw fail('input', 'screen', `${screen} of ${train.length} examples; a whole number from 1 on is needed.`);
-  const { scores } = await ESTIMATES.influence.scores(trained as Trained, { signal });
-  const order = Array.from(scores.keys()).sort((a, b) => Math.abs(scores[b]) - Math.abs(scores[a]) || a - b);
-  return eachExample(
-    train,
-    order.slice(0, screen).sort((a, b) => a - b),
-  );
-}
-
 async function rivalsOf(
   { estimates = [], signal }: AttributeDataOptions,
-  players: readonly ExamplePlayer[],
-  trained: Trained | undefined,
+  { players, trained }: DataQuestion,
 ): Promise<Record<string, FourierSpectrum>> {
   const rivals: Record<string, FourierSpectrum> = {};
   for (const name of estimates)
     rivals[name] = spectrumOfLeftOut(await estimateOf(name, trained as Trained, players, { signal }));
   return rivals;
-}
-
-function studyOf(
-  backend: Backend,
-  { train, test, name, recipe }: AttributeDataOptions,
-  settings: RecipeSettings,
-  players: readonly ExamplePlayer[],
-  value: TestValue,
-  seeds: readonly number[],
-): OwnStudy {
-  return {
-    players: players.map((player) => player.name),
-    lens: 'examples',
-    data: name ?? recipe.name,
-    train: sha256(canonicalJson(train)),
-    test: sha256(canonicalJson(test)),
-    rows: players.map(({ place }) => [...place.rows]),
-    recipe: recipe.name,
-    settings,
-    value: value.name,
-    seeds: [...seeds],
-    backend: backend.name,
-  };
 }
 
 function noiseFinding(noise: SeedNoise): Finding[] {
@@ -253,17 +178,17 @@ function nounOf({ groups = 'each' }: AttributeDataOptions): string {
 
 function optionsForRecord(
   options: AttributeDataOptions,
-  settings: RecipeSettings,
-  value: TestValue,
+  { recipe, settings, value }: DataQuestion,
 ): Readonly<Record<string, unknown>> {
   const { budget = 1024, heldOut = 512, target = 0.9, seed = 0, adaptive, solver, groups = 'each' } = options;
   return {
-    recipe: options.recipe.name,
+    recipe,
     settings,
     groups,
     screen: options.screen ?? null,
     value: value.name,
     estimates: options.estimates ?? [],
+    prior: options.prior ?? [],
     solver: solver?.name ?? 'auto',
     selector: options.selector?.name ?? 'auto',
     budget,

@@ -83,6 +83,9 @@ export { parseCsv, parseJsonl, type Example } from './lens/examples/data-set.ts'
 export { createDataGame, type DataGame, type DataGameOptions } from './lens/examples/data-game.ts';
 export { clustersOf, eachExample, groupsOf, type ExamplePlayer } from './lens/examples/example-players.ts';
 export { RECIPES, type Recipe, type RecipeSettings } from './lens/examples/recipes.ts';
+export { fineTune } from './lens/examples/fine-tune.ts';
+export { type Tuning } from './lens/examples/tuned-model.ts';
+export { type TrainFunction } from './lens/examples/own-recipe.ts';
 export { TEST_VALUES, type TestValue } from './lens/examples/test-values.ts';
 export { ESTIMATES, estimateOf, type EstimateName } from './lens/examples/estimates/estimates.ts';
 export { trainOnAll, type Trained } from './lens/examples/estimates/trained.ts';

@@ -5,14 +5,17 @@ import { Command } from 'commander';
 import { attributeData, type AttributeDataOptions } from '../../src/attribute-data.ts';
 import { fail } from '../../src/errors.ts';
 import { parseCsv, parseJsonl, type Example } from '../../src/lens/examples/data-set.ts';
+import { PRIOR_NAMES, priorNameOf } from '../../src/lens/examples/estimates/estimate-prior.ts';
 import { ESTIMATE_NAMES, estimateNameOf } from '../../src/lens/examples/estimates/estimates.ts';
-import { RECIPES, recipeOf, type RecipeSettings } from '../../src/lens/examples/recipes.ts';
+import { FINE_TUNE_ABOUT, fineTune, tuningOf } from '../../src/lens/examples/fine-tune.ts';
+import { FINE_TUNE, RECIPES, recipeOf, type Recipe, type RecipeSettings } from '../../src/lens/examples/recipes.ts';
 import { TEST_VALUES, testValueOf } from '../../src/lens/examples/test-values.ts';
+import { loadModel } from '../../src/model/model.ts';
 import { openBackend } from '../../src/open-backend.ts';
 import type { Optimiser } from '../../src/train/optimiser.ts';
 import { VERSION } from '../../src/version.ts';
 import { createOutput } from '../circuits/output.ts';
-import { createProgress } from '../circuits/progress.ts';
+import { createProgress, hubOptions } from '../circuits/progress.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
 import {
   addBackendOption,
@@ -41,9 +44,12 @@ const describe = (): Command => {
     .option('--screen <n>', 'of single examples: the n most influential ones play, the others are always kept')
     .option('--value <name>', namesOf(TEST_VALUES), 'margin')
     .optionsGroup('What is trained:')
-    .option('--recipe <name>', namesOf(RECIPES), 'softmax')
+    .option('--recipe <name>', `${namesOf(RECIPES)} | ${FINE_TUNE}`, 'softmax')
+    .option('--model <folder|id>', `of ${FINE_TUNE}: a model folder, a GGUF file, or a hub id`)
+    .option('--tune <what>', `of ${FINE_TUNE}: lora (adapters), blocks, or all`, 'lora')
+    .option('--rank <n>', `of ${FINE_TUNE}: columns of an adapter (default: 4)`)
     .option('--hidden <widths>', 'of mlp: widths of the hidden layers, 32 or 64,32')
-    .option('--layers <n>', 'of transformer')
+    .option('--layers <n>', `of transformer; of ${FINE_TUNE}: how many are trained, from the last one (default: all)`)
     .option('--d-model <n>', 'of transformer')
     .option('--heads <n>', 'of transformer')
     .option('--epochs <n>', 'times that every example is met')
@@ -57,6 +63,7 @@ const describe = (): Command => {
     .option('--seeds <n>', 'trainings of a mask, whose mean counts');
   addSolveOptions(command, { heldOut: '256', target: 'share of the value that the smallest training set has to keep' });
   command.option('--estimates <names>', `measure the sets of these too: ${ESTIMATE_NAMES.join(', ')}`);
+  command.option('--prior <names>', `let these foretell and the proxy correct them: ${PRIOR_NAMES.join(', ')}`);
   addBackendOption(command).option('--models-at-once <n>', 'models trained together (default: from their bytes)');
   return addOutputOptions(command, '<data>-<hash>').addHelpText(
     'after',
@@ -65,9 +72,11 @@ Recipes:
 ${Object.values(RECIPES)
   .map(({ name, about }) => `  ${name.padEnd(12)} ${about}`)
   .join('\n')}
+  ${FINE_TUNE.padEnd(12)} ${FINE_TUNE_ABOUT}
 
 Examples:
   spexlens data --train examples/reviews/train.jsonl --test examples/reviews/test.jsonl --rows 0 --groups source --value probability
+  spexlens data --train facts.jsonl --test questions.jsonl --groups document --recipe finetune --model path/to/gpt2 --value logit-diff
   spexlens data --train digits.csv --test test.csv --rows 7 --recipe mlp --screen 200 --estimates influence,trak`,
   );
 };
@@ -80,6 +89,9 @@ interface Flags extends SolveFlags, OutputFlags {
   readonly screen?: string;
   readonly value: string;
   readonly recipe: string;
+  readonly model?: string;
+  readonly tune: string;
+  readonly rank?: string;
   readonly hidden?: string;
   readonly layers?: string;
   readonly dModel?: string;
@@ -91,6 +103,7 @@ interface Flags extends SolveFlags, OutputFlags {
   readonly weightDecay?: string;
   readonly seeds?: string;
   readonly estimates?: string;
+  readonly prior?: string;
   readonly backend: string;
   readonly modelsAtOnce?: string;
 }
@@ -128,7 +141,7 @@ function groupsOf(text: string): AttributeDataOptions['groups'] {
 }
 
 /** What of the recipe's settings the flags change. */
-function settingsOf(flags: Flags, defaults: RecipeSettings): RecipeSettings {
+function settingsOf(flags: Flags, { name: recipe, defaults }: Recipe): RecipeSettings {
   const one = <T>(text: string | undefined, read: (text: string) => T, other: T): T =>
     text === undefined ? other : read(text);
   const { optimiser: name, learningRate, weightDecay } = flags;
@@ -159,23 +172,36 @@ function settingsOf(flags: Flags, defaults: RecipeSettings): RecipeSettings {
     layers: one(flags.layers, (text) => whole('--layers', text), defaults.layers),
     dModel: one(flags.dModel, (text) => whole('--d-model', text), defaults.dModel),
     heads: one(flags.heads, (text) => whole('--heads', text), defaults.heads),
+    ...(recipe === FINE_TUNE
+      ? {
+          tune: tuningOf(flags.tune),
+          rank: one(flags.rank, (text) => whole('--rank', text), defaults.rank),
+        }
+      : {}),
   };
 }
 
 /** Runs the command with `args`; the result is the exit code. */
 export const dataCommand = (args: readonly string[], streams: Streams): Promise<number> =>
-  runCommand(describe(), args, streams, async (flags: Flags, { signal, line }) => {
-    const recipe = recipeOf(flags.recipe);
-    const asked: AttributeDataOptions = {
+  runCommand(describe(), args, streams, async (flags: Flags, running) => {
+    const { signal, line } = running;
+    const tunes = flags.recipe === FINE_TUNE;
+    if (tunes !== (flags.model !== undefined))
+      throw fail(
+        'input',
+        '--model',
+        tunes ? `is what ${FINE_TUNE} goes on training; give one.` : `is for --recipe ${FINE_TUNE}.`,
+      );
+    const fresh = tunes ? undefined : recipeOf(flags.recipe);
+    const asked = {
       train: readExamples('--train', flags.train),
       test: chosenRows(readExamples('--test', flags.test), flags.rows),
       name: nameOf(flags.train),
-      recipe,
-      settings: settingsOf(flags, recipe.defaults),
       groups: groupsOf(flags.groups),
       screen: optional('--screen', flags.screen),
       value: testValueOf(flags.value),
       estimates: flags.estimates?.split(',').map((name) => estimateNameOf(name.trim())),
+      prior: flags.prior?.split(',').map((name) => priorNameOf(name.trim())),
       ...solveOptionsOf(flags),
       modelsAtOnce: optional('--models-at-once', flags.modelsAtOnce),
     };
@@ -183,15 +209,24 @@ export const dataCommand = (args: readonly string[], streams: Streams): Promise<
     const progress = createProgress(process.stderr);
     const output = createOutput(flags.out);
     try {
-      const result = await attributeData(backend, {
-        ...asked,
-        command: line,
-        openLog: output.openLog,
-        signal,
-        onProgress: progress.update,
-      });
-      progress.stop();
-      showResult(await output.write(result), flags, streams);
+      const model =
+        flags.model === undefined ? undefined : await loadModel(flags.model, { hub: hubOptions(running, progress) });
+      try {
+        const recipe = model === undefined ? (fresh as Recipe) : fineTune(model);
+        const result = await attributeData(backend, {
+          ...asked,
+          recipe,
+          settings: settingsOf(flags, recipe),
+          command: line,
+          openLog: output.openLog,
+          signal,
+          onProgress: progress.update,
+        });
+        progress.stop();
+        showResult(await output.write(result), flags, streams);
+      } finally {
+        model?.[Symbol.dispose]();
+      }
     } finally {
       progress.stop();
       await output.settle();

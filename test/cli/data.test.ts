@@ -47,7 +47,32 @@ describe('spexlens data', () => {
     expect(solver.exact).toBe(true);
   });
 
+  it('goes on training a loaded model, and says which', async () => {
+    const line = (n: number, text: string, label: string): string =>
+      `${JSON.stringify({ text, label, document: `d${n % 3}` })}\n`;
+    const rows = ['Mary', 'Tom', 'Anna', 'Paul', 'Laura', 'Peter'].map((name, n) =>
+      line(n, `When ${name} went to the store, the teacher gave a drink to`, ` ${name}`),
+    );
+    writeFileSync(join(FOLDER, 'facts.jsonl'), rows.join(''));
+    writeFileSync(
+      join(FOLDER, 'questions.jsonl'),
+      `${JSON.stringify({ text: 'When Susan went to the park, the teacher gave a ring to', label: ' Susan', against: ' Mary' })}\n`,
+    );
+    const files = ['--train', join(FOLDER, 'facts.jsonl'), '--test', join(FOLDER, 'questions.jsonl')];
+    const tuned = ['--recipe', 'finetune', '--model', 'models/ioi-tiny', '--tune', 'blocks', '--layers', '1'];
+    const rest = ['--groups', 'document', '--value', 'logit-diff', '--epochs', '2', '--json'];
+    const { code, out, err } = await run(...files, ...tuned, ...rest, '--out', join(FOLDER, 'd'));
+    expect([code, err]).toEqual([0, '']);
+    const { study } = JSON.parse(out) as {
+      study: { model: { id: string }; settings: { tune: string; layers: number } };
+    };
+    expect(study.model.id).toBe('ioi-tiny');
+    expect(study.settings).toMatchObject({ tune: 'blocks', layers: 1 });
+  });
+
   it.each([
+    [['--recipe', 'finetune'], '--model: is what finetune goes on training; give one.'],
+    [['--model', 'models/ioi-tiny'], '--model: is for --recipe finetune.'],
     [['--groups', 'nobody'], 'no example has a field "nobody"'],
     [['--rows', '9'], 'there is no row 9'],
     [['--recipe', 'forest'], '"forest" is unknown; there are softmax, mlp, transformer'],

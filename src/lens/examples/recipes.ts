@@ -4,12 +4,17 @@
  * A recipe is plain settings; `open` makes of them and of the data what the game trains. Somebody's own is an object of this kind.
  */
 import { fail } from '../../errors.ts';
+import type { ModelIdentity } from '../../study.ts';
 import type { Architecture } from '../../train/architecture.ts';
 import { createPerceptron } from '../../train/perceptron.ts';
 import type { Training } from '../../train/schedule.ts';
 import { createTinyTransformer } from '../../train/tiny-transformer.ts';
 import type { Example } from './data-set.ts';
 import { encodeVectors, encodeWords, type Encoded } from './encode.ts';
+import type { Tuning } from './tuned-model.ts';
+
+/** What goes on training a loaded model is called (fine-tune.ts): it needs one, so it is not among RECIPES. */
+export const FINE_TUNE = 'finetune';
 
 /** Everything that a recipe can be told. */
 export interface RecipeSettings {
@@ -21,14 +26,20 @@ export interface RecipeSettings {
   readonly activation?: 'silu' | 'tanh' | 'relu' | undefined;
   /** Vectors as they are, or each column to mean 0 and deviation 1. */
   readonly scale?: 'none' | 'standard' | undefined;
+  /** Of a transformer: how many; of a loaded model: how many are trained, from the last one. */
   readonly layers?: number | undefined;
   readonly dModel?: number | undefined;
   readonly heads?: number | undefined;
-  /** Of a transformer: what the loss at a word counts where the answer's counts 1. */
+  /** Of texts: what the loss at a word counts where the answer's counts 1. */
   readonly wordWeight?: number | undefined;
+  /** Of a loaded model: adapters, whole blocks, or all of it. */
+  readonly tune?: Tuning | undefined;
+  /** Of adapters. */
+  readonly rank?: number | undefined;
+  readonly alpha?: number | undefined;
 }
 
-export interface OpenedRecipe extends Encoded {
+export interface OpenedRecipe extends Omit<Encoded, 'classes'> {
   readonly architecture: Architecture;
 }
 
@@ -38,11 +49,22 @@ export interface Recipe {
   /** What it is, for --help. */
   readonly about: string;
   readonly defaults: RecipeSettings;
+  /** Of one that starts from a loaded model: which that is, for the record. */
+  readonly model?: (() => Promise<ModelIdentity>) | undefined;
   /** @throws 'input' on data that it cannot learn from. */
+  open(
+    train: readonly Example[],
+    test: readonly Example[],
+    settings: RecipeSettings,
+  ): OpenedRecipe | Promise<OpenedRecipe>;
+}
+
+/** One that starts from nothing. */
+export interface FreshRecipe extends Recipe {
   open(train: readonly Example[], test: readonly Example[], settings: RecipeSettings): OpenedRecipe;
 }
 
-const vectors = (name: string, about: string, defaults: RecipeSettings): Recipe => ({
+const vectors = (name: string, about: string, defaults: RecipeSettings): FreshRecipe => ({
   name,
   about,
   defaults,
@@ -103,11 +125,15 @@ export const RECIPES = {
       };
     },
   },
-} as const satisfies Readonly<Record<string, Recipe>>;
+} as const satisfies Readonly<Record<string, FreshRecipe>>;
 
 /** @throws 'input' for a name that is none. */
-export function recipeOf(name: string): Recipe {
+export function recipeOf(name: string): FreshRecipe {
   if (!Object.hasOwn(RECIPES, name))
-    throw fail('input', 'recipe', `"${name}" is unknown; there are ${Object.keys(RECIPES).join(', ')}.`);
+    throw fail(
+      'input',
+      'recipe',
+      `"${name}" is unknown; there are ${Object.keys(RECIPES).join(', ')} and, of a loaded model, ${FINE_TUNE}.`,
+    );
   return RECIPES[name as keyof typeof RECIPES];
 }

@@ -4,9 +4,10 @@
  * A value is the mean over r seeds, so its noise is the variance over seeds by r; held against the variance over masks it is the ceiling
  * of R² (kronfluence and datamodels average seeds for the same reason).
  */
+import type { Player } from '../../game.ts';
 import { createRandom } from '../../random.ts';
 import { uniformMasks } from '../../uniform-masks.ts';
-import { createDataGame, type DataGameOptions } from './data-game.ts';
+import type { DataGame } from './data-game.ts';
 
 export interface SeedNoise {
   /** Standard deviation of a value over seeds, in units of f. */
@@ -23,17 +24,23 @@ export interface SeedNoise {
 const MASKS = 16;
 const SEEDS = 4;
 
+/** What is asked, and how a game of other seeds is opened. */
+export interface Seeded {
+  readonly players: readonly Player[];
+  readonly seeds: readonly number[];
+  readonly open: (seeds: readonly number[]) => DataGame;
+}
+
 /** Measures it at 16 random masks by 4 fresh seeds. */
 export async function seedNoise(
-  options: DataGameOptions,
+  { players, seeds, open }: Seeded,
   { seed, signal }: { readonly seed: number; readonly signal?: AbortSignal | undefined },
 ): Promise<SeedNoise> {
-  const { seeds = [0] } = options;
   const first = Math.max(...seeds) + 1;
-  const n = options.players.length;
+  const n = players.length;
   const count = n < 5 ? 2 ** n : MASKS;
   const masks = uniformMasks(n, count, createRandom(seed, 'examples/noise'));
-  const other = createDataGame({ ...options, seeds: Array.from({ length: SEEDS }, (_, r) => first + r) });
+  const other = open(Array.from({ length: SEEDS }, (_, r) => first + r));
   try {
     const values = await other.perSeed(masks, { signal });
     const means = new Float64Array(count);

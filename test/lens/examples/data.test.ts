@@ -274,7 +274,14 @@ describe('what was planted in examples/reviews', () => {
   it('two sources that hold the same: the largest interaction, a redundancy', async () => {
     const result = await ask(1);
     expect(result.interactions[0]).toMatchObject({ names: ['news', 'copies'], meaning: 'redundancy' });
-    expect(result.values[result.players.findIndex(({ name }) => name === 'trolls')].banzhaf).toBeLessThan(0);
+    const trolls = result.players.findIndex(({ name }) => name === 'trolls');
+    expect(result.values[trolls].banzhaf).toBeLessThan(0);
+    // The source that spoils the others is the one to leave out, and its curve is on the page.
+    const [first] = result.directedRemoval ?? [];
+    expect(first.harmful.players).toEqual([trolls]);
+    expect(first.harmful.measured).toBeGreaterThan(result.clean);
+    expect(first.helpful.measured).toBeLessThan(result.clean);
+    expect(renderReport(result)).toContain('Without those that help, and without those that harm');
   });
 
   it('refuses a test example that is trained on', async () => {
