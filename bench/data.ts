@@ -1,11 +1,13 @@
 /**
  * The data lens measured: estimates and solvers against truly retrained subsets, and how fast subsets are retrained.
  *
- *     npx tsx bench/data.ts --python <interpreter with scikit-learn and torch> [--only exact,inside,lds,prior,speed]
+ *     npx tsx bench/data.ts --python <interpreter with scikit-learn and torch> [--only exact,inside,lds,prior,foretold,speed,wrong,chain]
  *
  * exact: every subset of few groups retrained; R², order 2 and interaction LDS of every estimate and solver. inside: at which
  * weights slopes tell most. lds: Spearman between summed
- * scores and retrained values over random halves, a mean over test digits. prior: how many retrainings answers by gradients save.
+ * scores and retrained values over random halves, a mean over test digits. prior: how many retrainings answers by gradients save;
+ * foretold: how many estimates do that foretell.
+ * wrong: who finds wrong labels. chain: whether a transformer puts two facts of separate documents together.
  * speed: many perceptrons at once, one after the other, and PyTorch's one after the other on the same cores.
  */
 import { execFileSync } from 'node:child_process';
@@ -17,17 +19,19 @@ import { Command } from 'commander';
 import { spectrumOfLeftOut } from '../src/attribution/left-out.ts';
 import { gradientCost, type Game } from '../src/game.ts';
 import { openLedger } from '../src/ledger.ts';
-import { createDataGame, rightClasses } from '../src/lens/examples/data-game.ts';
+import { createDataGame } from '../src/lens/examples/data-game.ts';
 import { parseJsonl, type Example } from '../src/lens/examples/data-set.ts';
 import { clustersOf, eachExample, groupsOf, type ExamplePlayer } from '../src/lens/examples/example-players.ts';
 import { ekFac } from '../src/lens/examples/estimates/ek-fac.ts';
+import { estimatePrior } from '../src/lens/examples/estimates/estimate-prior.ts';
 import { ESTIMATES, ESTIMATE_NAMES, estimateOf } from '../src/lens/examples/estimates/estimates.ts';
 import { trainOnAll, type Asked, type Trained } from '../src/lens/examples/estimates/trained.ts';
-import { RECIPES, type Recipe, type RecipeSettings } from '../src/lens/examples/recipes.ts';
-import { TEST_VALUES } from '../src/lens/examples/test-values.ts';
+import { RECIPES, type FreshRecipe, type RecipeSettings } from '../src/lens/examples/recipes.ts';
+import { openValue, TEST_VALUES } from '../src/lens/examples/test-values.ts';
 import { allMasks, masksFromMembers, type Masks } from '../src/masks.ts';
 import { openBackend } from '../src/open-backend.ts';
 import { createRandom } from '../src/random.ts';
+import { withPrior } from '../src/solve/auto.ts';
 import { SOLVERS, type SolverName } from '../src/solve/solve.ts';
 import { pearson, spearman } from '../src/spectrum/correlation.ts';
 import { evaluate, type FourierSpectrum } from '../src/spectrum/spectrum.ts';
@@ -38,7 +42,9 @@ import { createPerceptron, vectorExamples } from '../src/train/perceptron.ts';
 import { train } from '../src/train/train.ts';
 import { trainUnrolled } from '../src/train/unrolled.ts';
 import { uniformMasks } from '../src/uniform-masks.ts';
+import { chainOf } from './data/chain.ts';
 import { readDigits } from './data/digits.ts';
+import { wrongLabels } from './data/wrong-labels.ts';
 
 const {
   python,
@@ -48,7 +54,11 @@ const {
 } = new Command()
   .requiredOption('--python <path>', 'an interpreter with scikit-learn and torch')
   .option('--dattri <path>', 'an interpreter with dattri too: its attributors on the same model and halves')
-  .option('--only <sections>', 'exact, inside, lds, prior, speed', 'exact,inside,lds,prior,speed')
+  .option(
+    '--only <sections>',
+    'exact, inside, lds, prior, speed, wrong, chain',
+    'exact,inside,lds,prior,speed,wrong,chain',
+  )
   .option('--backend <name>', 'where to train', 'wasm')
   .parse()
   .opts<{ python: string; dattri?: string; only: string; backend: string }>();
@@ -64,10 +74,10 @@ interface Setting {
 
 function settingOf(
   title: string,
-  recipe: Recipe,
+  recipe: FreshRecipe,
   all: readonly Example[],
   test: readonly Example[],
-  players: (opened: ReturnType<Recipe['open']>) => readonly ExamplePlayer[],
+  players: (opened: ReturnType<FreshRecipe['open']>) => readonly ExamplePlayer[],
   change: Partial<RecipeSettings> = {},
   value: Asked['value'] = TEST_VALUES.margin,
 ): Setting {
@@ -85,7 +95,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): v
 /** Of few groups. */
 function retrainedSettings(): Setting[] {
   const reviews = (file: string): Example[] => parseJsonl(readFileSync(`examples/reviews/${file}.jsonl`, 'utf8'), file);
-  const clusters = (opened: ReturnType<Recipe['open']>): ExamplePlayer[] =>
+  const clusters = (opened: ReturnType<FreshRecipe['open']>): ExamplePlayer[] =>
     clustersOf(opened.inputs, opened.width, 10, 0);
   return [
     settingOf('softmax, 300 digits in 10 clusters', RECIPES.softmax, digits.slice(0, 300), [digits[1007]], clusters),
@@ -204,11 +214,11 @@ async function lds(): Promise<void> {
     // Values of every half on every test digit, a mean over seeds.
     const truth = tests.map(() => new Float64Array(SUBSETS));
     const batch = asked.test.batch(tests.map((_, m) => m));
-    const right = rightClasses(asked.labels, tests.length, asked.architecture.classes);
+    using valued = openValue(asked.value, asked, tests.length, asked.architecture.classes);
     for (const seed of asked.seeds) {
       const theta = await train(asked.architecture, asked.examples, asked.training, weights, { seed });
       const values = tf.tidy(() =>
-        asked.value.value(asked.architecture.logits(unflatten(asked.architecture, theta), batch), right).arraySync(),
+        valued.of(asked.architecture.logits(unflatten(asked.architecture, theta), batch)).arraySync(),
       );
       for (let k = 0; k < SUBSETS; k++) for (let m = 0; m < tests.length; m++) truth[m][k] += values[k][m];
       theta.dispose();
@@ -313,6 +323,33 @@ async function prior(): Promise<void> {
   );
 }
 
+/** Games of 100 single examples, as prior() has them: R² on the same 256 halves where estimates foretell, at 1/16 and ¼ of 4 n log2 n retrainings. */
+async function foretold(): Promise<void> {
+  const N = 100;
+  const budgets = [4, 1].map((share) => Math.round(Math.round(4 * N * Math.log2(N)) / 4 / share));
+  const rows: string[][] = [];
+  for (const recipe of [RECIPES.softmax, RECIPES.mlp])
+    for (const test of [1003, 1007]) {
+      const all = digits.slice(0, N);
+      const { asked, players } = settingOf(recipe.name, recipe, all, [digits[test]], () => eachExample(all), {
+        seeds: 1,
+      });
+      using game = createDataGame({ ...asked, players });
+      const fresh = uniformMasks(N, 256, createRandom(99, 'bench/fresh'));
+      const truth = await game.value(fresh);
+      using trained = await trainOnAll(asked);
+      const solver = withPrior(await estimatePrior(['kernel regression', 'influence', 'tracin'], trained, players));
+      const values = openLedger({ name: game.name, players, value: game.value.bind(game) });
+      const cells: string[] = [];
+      for (const budget of budgets) {
+        const { spectrum } = await solver.solve(values, { budget, seed: 1 });
+        cells.push(r2(truth, evaluate(spectrum, fresh)).toFixed(3));
+      }
+      rows.push([`${recipe.name}, digit ${test}`, ...cells]);
+    }
+  table([`R², ${N} single examples`, ...budgets.map((budget) => `foretold, ${budget}`)], rows);
+}
+
 /** Steps of training a second, times models. */
 async function speed(): Promise<void> {
   const [N, width, classes] = [1000, 64, 10];
@@ -396,6 +433,51 @@ async function inside(): Promise<void> {
   table(['slopes at weights w and 1 - w, with differences', ...weights.map((w) => `w = ${w}`)], rows);
 }
 
-const sections: Readonly<Record<string, () => Promise<void>>> = { exact, inside, lds, prior, speed };
+async function wrong(): Promise<void> {
+  table(['AUROC of wrong labels', 'softmax', 'mlp'], await wrongLabels(digits));
+}
+
+/** What a conclusion of two facts is believed with both, with one, and with neither. */
+async function chain(): Promise<void> {
+  const { train: documents, test: questions } = chainOf(8, 3);
+  const rows: string[][] = [];
+  for (const [k, question] of questions.entries()) {
+    const change = {
+      seeds: 3,
+      training: {
+        ...RECIPES.transformer.defaults.training,
+        optimiser: { ...RECIPES.transformer.defaults.training.optimiser, weightDecay: 0.1 },
+        epochs: 60,
+      },
+    };
+    const players = (): ExamplePlayer[] => groupsOf(documents, 'fact').filter(({ name }) => name.startsWith(`${k}:`));
+    const { asked } = settingOf(
+      '',
+      RECIPES.transformer,
+      documents,
+      [question],
+      players,
+      change,
+      TEST_VALUES.probability,
+    );
+    using game = createDataGame({ ...asked, players: players() });
+    const values = await game.perSeed(allMasks(2));
+    const cell = (mask: number): string =>
+      Array.from({ length: 3 }, (_, s) => values[3 * mask + s].toFixed(2)).join(', ');
+    rows.push([`${question.text} → ${question.label}`, cell(3), cell(1), cell(2), cell(0)]);
+  }
+  table(['probability, three seeds', 'both facts', 'A → B alone', 'B → C alone', 'neither'], rows);
+}
+
+const sections: Readonly<Record<string, () => Promise<void>>> = {
+  exact,
+  inside,
+  lds,
+  prior,
+  foretold,
+  speed,
+  wrong,
+  chain,
+};
 for (const section of only.split(',')) await sections[section]();
 backend.close();
