@@ -1,7 +1,7 @@
 /**
  * Influence by EK-FAC: the curvature of each linear layer as a Kronecker product with its eigenvalues measured.
  *
- * Of a layer's inputs a (with a 1 for the bias) and output gradients g under labels drawn from the model itself, A = E[aaᵀ] = Q_A Λ_A Q_Aᵀ
+ * Of a layer's inputs a (with a 1 for the bias) and output gradients g in the mean over the model's own labels, A = E[aaᵀ] = Q_A Λ_A Q_Aᵀ
  * and G = E[ggᵀ] = Q_G Λ_G Q_Gᵀ; in their eigenbasis the curvature is nearly diagonal, with Λ_ij = E[(Q_Aᵀ·∂ℓ/∂W·Q_G)²_ij] (George et al.,
  * NeurIPS 2018; Grosse et al., arXiv:2308.03296, §2.2). K-FAC takes Λ_A Λ_G instead. Parameters outside linear layers count nothing.
  */
@@ -18,10 +18,13 @@ export interface EkFacOptions {
   /** Of the eigenvalues: measured (default), or the products of K-FAC. */
   readonly eigenvalues?: 'measured' | 'product' | undefined;
   readonly damping?: number | undefined;
-  /** Label draws of each example; default 4. */
+  /** Label draws of each example; default every label by its chance where classes are few, else 4. */
   readonly draws?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Classes up to which every label takes part. */
+const FEW_CLASSES = 32;
 
 /** Each example's per-layer gradients: inputs [N, T, in + 1] and output gradients [N, T, out], T positions each. */
 interface LayerTrace {
@@ -39,7 +42,8 @@ export async function ekFac(
 ): Promise<{ readonly scores: Float64Array; readonly damping: number }> {
   const { asked, theta, all, gradient, decay } = trained;
   const { architecture, examples, seeds } = asked;
-  const { eigenvalues = 'measured', draws = 4 } = options;
+  const { eigenvalues = 'measured' } = options;
+  const draws = options.draws ?? (architecture.classes <= FEW_CLASSES ? 'every label' : 4);
   if (architecture.linear.length === 0)
     throw fail(
       'input',
@@ -87,25 +91,35 @@ function offsetsOf(sizes: readonly number[]): number[] {
   return sizes.map((size) => (at += size) - size);
 }
 
-/** Inputs and output gradients of every layer, `draws` times over, under labels that the model itself draws. */
+/** Inputs and output gradients of every layer, under labels that the model itself draws: `draws` of them, or each with its chance. */
 async function layerTraces(
   { asked: { architecture, examples }, all }: Trained,
   theta: tf.Tensor2D,
-  draws: number,
+  draws: number | 'every label',
   random: { uniform(): number },
 ): Promise<LayerTrace[]> {
+  const { classes } = architecture;
   const N = examples.count;
   const parameters = tf.tidy(() => unflatten(architecture, theta));
   const p = tf.tidy(() => tf.softmax(tf.squeeze(architecture.logits(parameters, all), [0])));
   const chances = await p.data();
   p.dispose();
+  // Squares of gradients are averaged over examples and rounds, so a label's gradient counts the root of classes times its chance.
+  const rounds = Array.from({ length: draws === 'every label' ? classes : draws }, (_, d) =>
+    draws === 'every label'
+      ? {
+          labels: new Int32Array(N).fill(d),
+          counts: Float32Array.from({ length: N }, (__, n) => Math.sqrt(classes * chances[n * classes + d])),
+        }
+      : {
+          labels: Int32Array.from({ length: N }, (__, n) =>
+            drawn(chances.subarray(n * classes, (n + 1) * classes), random),
+          ),
+          counts: new Float32Array(N).fill(1),
+        },
+  );
   const parts: LayerTrace[][] = [];
-  for (let d = 0; d < draws; d++) {
-    const labels = Int32Array.from({ length: N }, (_, n) =>
-      drawn(chances.subarray(n * architecture.classes, (n + 1) * architecture.classes), random),
-    );
-    parts.push(await traceOf(architecture, parameters, all, labels, N));
-  }
+  for (const { labels, counts } of rounds) parts.push(await traceOf(architecture, parameters, all, labels, counts));
   tf.dispose(parameters);
   return parts[0].map((first, l) => ({
     ...first,
@@ -135,8 +149,9 @@ async function traceOf(
   parameters: readonly tf.Tensor[],
   batch: Batch,
   labels: Int32Array,
-  N: number,
+  counts: Float32Array,
 ): Promise<LayerTrace[]> {
+  const N = labels.length;
   const inputs = new Map<string, tf.Tensor3D>();
   const shapes = new Map<string, number[]>();
   // Once for the shapes of what each layer gives, once with zeros added to it that gradients are taken of.
@@ -154,7 +169,8 @@ async function traceOf(
         tf.add(out, shifts[names.indexOf(name)]),
       );
       const chosen = tf.cast(tf.oneHot(tf.tensor1d(labels, 'int32'), architecture.classes), 'float32');
-      return tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), tf.expandDims(chosen, 0))));
+      const counted = tf.mul(chosen, tf.expandDims(tf.tensor1d(counts), 1));
+      return tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), tf.expandDims(counted, 0))));
     };
     return tf.grads(f)(names.map((name) => tf.zeros(shapes.get(name) as number[])));
   });
