@@ -1,6 +1,6 @@
 /**
  * A backend as it is named here: `wasm`, or `wasm:stock` for one without kernels of ours, `wasm:simd` for those without
- * fused multiply-add, `tensorflow:simd` for those without the processor's tile unit.
+ * fused multiply-add, `wasm:native` for products by ONNX Runtime, `tensorflow:simd` for those without the processor's tile unit.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -20,7 +20,7 @@ const PACKAGES: Readonly<Record<BackendName, string>> = {
 const VARIANTS: Readonly<Record<BackendName, readonly OwnKernels[]>> = {
   tensorflow: ['stock', 'simd'],
   webgpu: ['stock'],
-  wasm: ['stock', 'simd'],
+  wasm: ['stock', 'simd', 'native'],
   cpu: ['stock'],
 };
 
@@ -65,7 +65,7 @@ export async function openVariant(text: string): Promise<Opened> {
 /** Whether a game on it may run on several threads: it computes on one, and a thread's kernels are the same. */
 export function takesThreads(text: string): boolean {
   const { name, kernels } = parseVariant(text);
-  return (name === 'wasm' || name === 'cpu') && kernels !== 'simd';
+  return (name === 'wasm' || name === 'cpu') && kernels !== 'simd' && kernels !== 'native';
 }
 
 /** Packages whose exports hide package.json are still found by their folder. */

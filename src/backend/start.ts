@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
 import { hasGpuDevice, hasVulkanLoader } from '../platform/devices.ts';
 import { folderOfModule, keepingFatalHandlers, restoreUtil, setVariables } from '../platform/runtime.ts';
+import { createNativeProducts, type OnnxBinding } from './native-products.ts';
 import { registerTensorflowKernels, unregisterTensorflowKernels } from './tensorflow-kernels.ts';
 import { guardMemory } from './wasm-memory.ts';
 import { boundBuffers, throwDeviceErrors, type GuardedBackend } from './webgpu/guard.ts';
@@ -20,8 +21,12 @@ export interface Started {
   readonly plainly?: (why: string) => string;
 }
 
-/** Whose kernels a backend has: ours, the best for here ('auto'; on wasm also 'simd', without fused multiply-add, on tensorflow without the processor's tile unit), or TensorFlow.js's ('stock'). */
-export type OwnKernels = 'auto' | 'simd' | 'stock';
+/**
+ * Whose kernels a backend has: ours, the best for here ('auto'; on wasm also 'simd', without fused multiply-add, on tensorflow without
+ * the processor's tile unit), ours with the products of ONNX Runtime ('native', on wasm; onnxruntime-node has to be installed), or
+ * TensorFlow.js's ('stock').
+ */
+export type OwnKernels = 'auto' | 'native' | 'simd' | 'stock';
 
 const nothing = (): void => {};
 
@@ -47,10 +52,18 @@ export async function startWasm(kernels: OwnKernels): Promise<Started> {
     return `${device}, TensorFlow.js's kernels (${why})`;
   };
   if (kernels === 'stock') return { device: plainly('as asked for'), gpu: false, close: nothing };
-  const build = registerWasmKernels(kernels);
+  const native = kernels === 'native' ? createNativeProducts(await importOnnx()) : undefined;
+  const build = registerWasmKernels(kernels === 'simd' ? 'simd' : 'auto', undefined, native);
   if (typeof build === 'string') return { device: plainly(build), gpu: false, close: nothing };
   const with_ = build.kind === 'fma' ? 'with fused multiply-add' : `without fused multiply-add (${build.why ?? ''})`;
-  return { device: `${device}, own kernels ${with_}`, gpu: false, close: nothing, plainly };
+  const products = native === undefined ? '' : ', products by ONNX Runtime on all cores';
+  return { device: `${device}, own kernels ${with_}${products}`, gpu: false, close: nothing, plainly };
+}
+
+async function importOnnx(): Promise<OnnxBinding> {
+  const advice = '; npm install onnxruntime-node@1.14.0 brings it, 100 MB';
+  return ((await importOptional('onnxruntime-node/dist/binding.js', 'wasm', advice)) as { binding: OnnxBinding })
+    .binding;
 }
 
 /** What is used here of the backend that @tensorflow/tfjs-node-gpu registers. */

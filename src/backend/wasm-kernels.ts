@@ -8,6 +8,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BACK_KERNELS } from './wasm-back-kernels.ts';
 import { FORWARD_KERNELS } from './wasm-forward-kernels.ts';
+import type { NativeProducts } from './native-products.ts';
+import { nativeKernels, takeAllCores } from './wasm-native.ts';
 import { OVERRIDES } from './wasm-overrides.ts';
 import { PERCEPTRON_KERNELS } from './wasm-perceptron.ts';
 import { PRODUCT_KERNELS } from './wasm-product.ts';
@@ -25,10 +27,14 @@ import {
 /** TensorFlow.js's own kernels in whose place ours stand. */
 const replaced: tf.KernelConfig[] = [];
 
-/** Registers the kernels on the current backend, which is wasm. Returns the build they are of, or why there are none. */
+/**
+ * Registers the kernels on the current backend, which is wasm, with products by a native library where one is given. Returns the
+ * build they are of, or why there are none.
+ */
 export function registerWasmKernels(
   wanted: 'auto' | 'simd',
   build: Build | string = tensorBuild(wanted),
+  native?: NativeProducts,
 ): Build | string {
   unregisterWasmKernels();
   if (typeof build === 'string') return build;
@@ -49,7 +55,8 @@ export function registerWasmKernels(
   };
   const register = (kernelName: string, kernelFunc: tf.KernelFunc): void =>
     tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
-  for (const [name, kernel] of Object.entries(ALL))
+  takeAllCores(native !== undefined);
+  for (const [name, kernel] of Object.entries(native === undefined ? ALL : nativeKernels(native, ALL)))
     register(name, ({ inputs, backend: on, attrs }) => kernel(tensors(on, name), inputs, attrs ?? {}));
   for (const [name, override] of Object.entries(OVERRIDES)) {
     const theirs = tf.getKernel(name, 'wasm');
@@ -67,6 +74,7 @@ export function registerWasmKernels(
 
 /** Leaves the wasm backend with TensorFlow.js's kernels only. */
 export function unregisterWasmKernels(): void {
+  takeAllCores(false);
   for (const name of Object.keys(ALL)) if (tf.getKernel(name, 'wasm') != null) tf.unregisterKernel(name, 'wasm');
   for (const theirs of replaced.splice(0)) {
     tf.unregisterKernel(theirs.kernelName, 'wasm');

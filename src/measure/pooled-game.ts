@@ -67,7 +67,8 @@ const THREADS_PER_CORE = 8;
 
 /** Whether the current backend computes on one thread, so that more of them help. */
 export function canPool(): boolean {
-  return tf.getBackend() === 'wasm' || tf.getBackend() === 'cpu';
+  if (tf.getBackend() === 'wasm') return tf.env().get('SPEXLENS_WASM_ALL_CORES') !== true; // backend/wasm-kernels.ts
+  return tf.getBackend() === 'cpu';
 }
 
 /**
