@@ -15,6 +15,7 @@ makes the same. Points that a model has both before and after the inputs of head
 import json
 import math
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 torch.set_num_threads(2)
 
 
+@lru_cache(maxsize=64)
 def signs(count, number):
     x, out = 1 + number, np.empty(count)
     for i in range(count):
