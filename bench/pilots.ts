@@ -2,18 +2,19 @@
  * Which ablation to ask a model with: every task under every ablation, its pilot beside what comes out where nobody heeds it.
  *
  *     npx tsx bench/pilots.ts --model FOLDER|FILE.gguf|ID [--tasks ioi,greater-than] [--pairs 1 --budget 192 --held-out 96]
- *         [--backend auto] [--folder out/pilots]
+ *         [--backend auto] [--folder out/pilots] [--write docs/real-models.md]
  *
  * A row has the share of sixteen prompts on which the model is right, the metric with everything kept and everything ablated, its mean
  * and spread over random halves, what those leave of the range, the pilot's verdict; then R² on masks that were not fitted, of auto and
  * of first order, and the smallest measured set that keeps 80 %. What was measured stays in the folder and is not measured again. The
  * last table has rules of choosing an ablation over every question in the folder that its model answers. `--tasks own`: the prompts of
- * the model's folder.
+ * the model's folder; `--tasks ""`: measure nothing, and print what is there.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { runCommand, terminal, whole } from '../cli/command.ts';
+import { fail } from '../src/errors.ts';
 import { loadModel } from '../src/model/model.ts';
 import { openBackend } from '../src/open-backend.ts';
 import { measureCell, ORDER, type Cell } from './pilots/cell.ts';
@@ -27,6 +28,7 @@ interface Flags {
   readonly heldOut: string;
   readonly folder: string;
   readonly backend: string;
+  readonly write?: string;
   readonly debug?: boolean;
 }
 
@@ -37,37 +39,52 @@ const command = new Command('pilots')
   .option('--budget <masks>', 'masks that are fitted', '192')
   .option('--held-out <masks>', 'masks to score on', '96')
   .option('--folder <folder>', 'where answers are kept', 'out/pilots')
-  .option('--backend <name>', 'where to run', 'auto');
+  .option('--backend <name>', 'where to run', 'auto')
+  .option('--write <file>', 'put the tables between the comments `pilots` of this file');
+
+const BETWEEN = /(<!-- pilots -->\n)[\s\S]*(<!-- \/pilots -->)/;
 
 process.exitCode = await runCommand(command, process.argv.slice(2), terminal, async (flags: Flags, { signal }) => {
   const backend = await openBackend(flags.backend);
   const model = await loadModel(flags.model);
   mkdirSync(flags.folder, { recursive: true });
-  const own: Cell[] = [];
-  for (const task of flags.tasks.split(',')) {
+  for (const task of flags.tasks.split(',').filter((name) => name !== '')) {
     for (const ablation of ORDER) {
       const path = join(flags.folder, `${model.name}-${task}-${ablation}.json`.replaceAll('/', '-'));
-      if (!existsSync(path)) {
-        const cell = await measureCell(model, {
-          folder: flags.model,
-          task,
-          ablation,
-          pairs: whole('--pairs', flags.pairs),
-          budget: whole('--budget', flags.budget),
-          heldOut: whole('--held-out', flags.heldOut),
-          signal,
-        });
-        writeFileSync(path, JSON.stringify(cell));
-      }
-      own.push(read(path));
+      if (existsSync(path)) continue;
+      const cell = await measureCell(model, {
+        folder: flags.model,
+        task,
+        ablation,
+        pairs: whole('--pairs', flags.pairs),
+        budget: whole('--budget', flags.budget),
+        heldOut: whole('--held-out', flags.heldOut),
+        signal,
+      });
+      writeFileSync(path, JSON.stringify(cell));
     }
   }
-  terminal.out(`${model.name} on ${backend.device}, ${own[0].players} heads, logit-diff\n\n${cellTable(own)}\n\n`);
-  const all = readdirSync(flags.folder).filter((name) => name.endsWith('.json'));
-  terminal.out(`${ruleTable(all.map((name) => read(join(flags.folder, name))))}\n`);
+  const cells = readdirSync(flags.folder)
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => read(join(flags.folder, name)))
+    .sort((a, b) => place(a).localeCompare(place(b)));
+  const text = `${cellTable(cells)}\n\n${ruleTable(cells)}`;
+  terminal.out(`${backend.device}\n\n${text}\n`);
   model[Symbol.dispose]();
   backend.close();
+  if (flags.write === undefined) return;
+  const page = readFileSync(flags.write, 'utf8');
+  if (!BETWEEN.test(page)) throw fail('input', '--write', `${flags.write} has no <!-- pilots --> to write into.`);
+  writeFileSync(
+    flags.write,
+    page.replace(BETWEEN, (_, before: string, after: string) => `${before}\n${text}\n\n${after}`),
+  );
 });
+
+/** Bundled models first, then by model and task; the ablations of a question in the order in which they are tried. */
+function place({ model, task, ablation }: Cell): string {
+  return `${task === 'own' ? 0 : 1} ${model} ${task} ${ORDER.indexOf(ablation)}`;
+}
 
 function read(path: string): Cell {
   return JSON.parse(readFileSync(path, 'utf8')) as Cell;

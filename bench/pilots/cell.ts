@@ -46,7 +46,8 @@ export interface Cell {
   readonly pilot: Omit<Pilot, 'distance'>;
   /** On masks that were not fitted. */
   readonly r2: number;
-  readonly firstOrder: number;
+  /** Absent where every mask was measured and nothing is left to predict. */
+  readonly firstOrder?: number | undefined;
   /** The smallest measured set for 80 %; absent where there is none that deserves the name. */
   readonly circuit?: {
     readonly size: number;
@@ -79,7 +80,7 @@ export async function measureCell(model: Model, options: CellOptions): Promise<C
       right: behaviour?.accuracy ?? 0,
       pilot: tested,
       r2: solved.heldOut?.r2 ?? 1,
-      firstOrder: solved.heldOut?.firstOrder.r2 ?? 1,
+      firstOrder: solved.heldOut?.firstOrder.r2,
     };
     if (tested.clean === tested.ablated) return { ...known, none: 'no signal' };
     const circuit = await findCircuit(solution.spectrum, ledger, {

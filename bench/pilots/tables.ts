@@ -3,19 +3,19 @@ import { ORDER, type Cell } from './cell.ts';
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
-/** The cells of one model. */
+/** The cells of every model. */
 export function cellTable(cells: readonly Cell[]): string {
-  const rows = cells.map(({ task, right, ablation, players, pilot, r2, firstOrder, circuit, none }) => {
+  const rows = cells.map(({ model, task, right, ablation, players, pilot, r2, firstOrder, circuit, none }) => {
     const { clean, ablated, half, left, verdict } = pilot;
     const numbers = [clean, ablated, half.mean, half.sd, left].map((value) => value.toFixed(2));
     const found =
       circuit === undefined
         ? `none (${none}) | | | `
         : `${circuit.size} of ${players} | ${percent(circuit.kept)} | ${percent(circuit.random)} | ${percent(circuit.removed)}`;
-    return `| ${task} | ${percent(right)} | ${ablation} | ${numbers.join(' | ')} | ${verdict} | ${r2.toFixed(3)} | ${firstOrder.toFixed(3)} | ${found} |`;
+    return `| ${model} | ${task} | ${percent(right)} | ${ablation} | ${numbers.join(' | ')} | ${verdict} | ${r2.toFixed(3)} | ${firstOrder?.toFixed(3) ?? ''} | ${found} |`;
   });
   const head =
-    'task | right | ablation | all kept | all ablated | halves, mean | sd | left | verdict | R² | first order | for 80 % | kept | random sets | left without it';
+    'model | task | right | ablation | all kept | all ablated | halves, mean | sd | left | verdict | R² | first order | for 80 % | kept | random sets | left without it';
   return [`| ${head} |`, `|${'---|'.repeat(head.split('|').length)}`, ...rows].join('\n');
 }
 
