@@ -2,11 +2,11 @@
  * Who finds circuits whose truth is known: every method on every compiled program, by kind of ablation, over nodes and over edges.
  *
  *     npx tsx bench/known-circuits.ts [--programs reverse,hist] [--players edges] [--ablations zero] [--methods spectrum,acdc]
- *         [--backend tensorflow] [--write docs/known-circuits.md]
+ *         [--backend tensorflow] [--measured] [--write docs/known-circuits.md]
  *
  * Programs are compiled into --folder; the metric is the squared distance of all logits (l2), on as few pairs of inputs as show every true
  * edge; every method has the same masks: 2 for each player, 512 at least. Scores are judged by the area under the ROC curve (AUROC), of their magnitudes. What was
- * measured is kept in --folder and not measured again; --redo does. --write puts the tables between the two comments `measured` of a file.
+ * measured is kept in --folder, method by method, and not measured again; --redo does. --write puts the tables between the two comments `measured` of a file.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,6 +27,7 @@ interface Flags {
   readonly methods?: string;
   readonly backend: string;
   readonly redo?: boolean;
+  readonly measured?: boolean;
   readonly write?: string;
   readonly debug?: boolean;
 }
@@ -39,6 +40,7 @@ const command = new Command('known-circuits')
   .option('--methods <names>', 'methods (default: all)')
   .option('--backend <name>', 'where it is measured', 'auto')
   .option('--redo', 'measure anew what was measured')
+  .option('--measured', 'measure nothing more: the tables of what was measured')
   .option('--write <file>', 'put the tables into this file')
   .option('--debug', 'show stack traces');
 
@@ -56,19 +58,22 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
     for (const program of programs)
       for (const what of players)
         for (const ablation of kinds) {
-          const some = flags.methods === undefined ? '' : `-${flags.methods.replaceAll(',', '+')}`;
-          const path = join(flags.folder, `${program}-${what}-${ablation}${some}.json`);
-          const kept = flags.redo !== true && existsSync(path);
-          const cell = kept
-            ? (JSON.parse(readFileSync(path, 'utf8')) as Cell)
-            : await measureCell({
-                folder: flags.folder,
-                program,
-                players: what,
-                ablation,
-                methods: flags.methods?.split(','),
-              });
-          writeFileSync(path, `${JSON.stringify(cell, null, 2)}\n`);
+          const path = join(flags.folder, `${program}-${what}-${ablation}.json`);
+          const kept =
+            flags.redo !== true && existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Cell) : undefined;
+          if (flags.measured === true && kept === undefined) continue;
+          const cell =
+            flags.measured === true && kept !== undefined
+              ? kept
+              : await measureCell({
+                  folder: flags.folder,
+                  program,
+                  players: what,
+                  ablation,
+                  methods: flags.methods?.split(','),
+                  kept,
+                  save: (part) => writeFileSync(path, `${JSON.stringify(part, null, 2)}\n`),
+                });
           cells.push(cell);
           const scores = cell.results.map(({ method, auroc }) => `${method} ${auroc?.toFixed(3) ?? '-'}`).join('  ');
           terminal.out(`${program} ${what} ${ablation}: ${cell.true} of ${cell.count} true  ${scores}\n`);

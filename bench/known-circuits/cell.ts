@@ -22,6 +22,10 @@ export interface Asked {
   readonly players: 'nodes' | 'edges';
   readonly ablation: AblationKind;
   readonly methods: readonly string[] | undefined;
+  /** What was measured of this cell before, which is not measured again. */
+  readonly kept: Cell | undefined;
+  /** Called with the cell after every method. */
+  readonly save: (cell: Cell) => void;
 }
 
 export interface Answer {
@@ -45,10 +49,18 @@ export interface Cell {
   readonly results: readonly Answer[];
 }
 
+/** Whether some players are true and some are not. */
+const isDecided = (cell: Pick<Cell, 'true' | 'count'>): boolean => cell.true > 0 && cell.true < cell.count;
+
 /** Masks of a method: two for each player, and no fewer than these. */
 const LEAST_BUDGET = 512;
 
-export async function measureCell({ folder, program, players: what, ablation, methods }: Asked): Promise<Cell> {
+/** The cell with the answers of `methods`, default all. */
+export async function measureCell(asked: Asked): Promise<Cell> {
+  const { folder, program, players: what, ablation, kept, save } = asked;
+  const methods = asked.methods?.map(methodOf) ?? Object.values(METHODS);
+  const left = methods.filter(({ name }) => kept?.results.some(({ method }) => method === name) !== true);
+  if (kept !== undefined && (left.length === 0 || !isDecided(kept))) return kept;
   const known = programOf(program);
   const compiled = compile(known.make(known), known);
   const truth = truthOf(compiled, { inputs: inputsOf({ ...known, most: 2000 }).inputs, pairs: 1 });
@@ -62,7 +74,6 @@ export async function measureCell({ folder, program, players: what, ablation, me
   const names = players.map((player) => (what === 'edges' ? player.name : (eapNodeOf(player) as string)));
   const members = what === 'edges' ? truth.edges[ablation] : truth.parts[ablation];
   const circuit = names.flatMap((name, i) => (members.includes(name) ? [i] : []));
-  const decided = circuit.length > 0 && circuit.length < players.length;
   using game = createModelGame(model, {
     players,
     tasks,
@@ -71,7 +82,7 @@ export async function measureCell({ folder, program, players: what, ablation, me
     meanOver: tasks.map(({ tokens }) => tokens),
   });
   const budget = Math.max(LEAST_BUDGET, 2 * players.length);
-  const results: Answer[] = [];
+  const results: Answer[] = [...(kept?.results ?? [])];
   const facts = {
     program,
     players: what,
@@ -81,9 +92,10 @@ export async function measureCell({ folder, program, players: what, ablation, me
     prompts: tasks.length,
     budget,
   };
-  if (!decided) return { ...facts, results };
+  save({ ...facts, results });
+  if (!isDecided(facts)) return { ...facts, results };
   const ends = await measureEnds(game);
-  for (const method of methods?.map(methodOf) ?? Object.values(METHODS)) {
+  for (const method of left) {
     try {
       const { found, spent } = await runMethod(method, game, { budget, ends, harm: 'divergence', seed: 0 });
       const score = auroc(found.scores.map(Math.abs), circuit);
@@ -92,6 +104,7 @@ export async function measureCell({ folder, program, players: what, ablation, me
       if (!(error instanceof SpexlensError)) throw error;
       results.push({ method: method.name, auroc: null, masks: 0, seconds: 0, refused: error.message });
     }
+    save({ ...facts, results });
   }
   return { ...facts, results };
 }

@@ -24,7 +24,7 @@ export function tables(cells: readonly Cell[]): string {
     '',
     '## Who finds them',
     '',
-    'AUROC: the mean over programs, the least, and on how many of them a method gave 1.000. A cell without players that are true, or false, is not counted.',
+    `AUROC: the mean over programs, the least, and on how many of them a method gave 1.000. A cell without players that are true, or false, is not counted.${missing(cells)}`,
     '',
     ...(['edges', 'nodes'] as const).flatMap((players) => [`**${players}**`, '', byMethod(cells, players), '']),
     `Every cell of \`${OURS}\`, zero / mean / resample:`,
@@ -35,6 +35,14 @@ export function tables(cells: readonly Cell[]): string {
     '',
     beside(cells),
   ].join('\n');
+}
+
+/** Which programs have no cell over edges, or not of every ablation. */
+function missing(cells: readonly Cell[]): string {
+  const some = Object.keys(PROGRAMS).filter((program) =>
+    ABLATION_KINDS.some((kind) => cellOf(cells, program, 'edges', kind) === undefined),
+  );
+  return some.length === 0 ? '' : ` Edges are not measured under every ablation of ${some.join(', ')}.`;
 }
 
 function sizes(programs: readonly string[], cells: readonly Cell[]): string {

@@ -1,9 +1,9 @@
 /**
  * Kernels of ours for TensorFlow.js's wasm backend: a product with what follows it, norms, attention, gates.
  *
- * They are registered under the names that the forward pass asks for, with the inputs that it gives (model/fused.ts), and
- * work in the backend's own memory: nothing is copied. The backend's memory is private API of tfjs-backend-wasm 4.22; where it
- * is not as expected, nothing is registered and the reason is returned.
+ * They are registered under the names that the forward pass asks for, with the inputs that it gives (model/fused.ts), a few under
+ * TensorFlow.js's own (wasm-overrides.ts), and work in the backend's own memory: nothing is copied. The backend's memory is private
+ * API of tfjs-backend-wasm 4.22; where it is not as expected, nothing is registered and the reason is returned.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { BACK_KERNELS } from './wasm-back-kernels.ts';
