@@ -7,6 +7,8 @@ import { around, h } from './dom.ts';
 import { tokenText, type Asked } from './asked.ts';
 
 type Attention = Asked['attention'][number];
+/** What panels are drawn from: a page's data, or patterns of one's own. */
+type Attended = Pick<Asked, 'attention' | 'prompts'>;
 
 /** Keys that are named beside the tint. */
 const NAMED = 3;
@@ -16,11 +18,11 @@ const MOST_MAPPED = 64;
 const STRONGEST = 55;
 
 /** One panel a prompt; none where the head's patterns are not in the page. */
-export function attentionPanels(data: Asked, layer: number, head: number): HTMLElement[] {
+export function attentionPanels(data: Attended, layer: number, head: number): HTMLElement[] {
   return data.attention.filter((each) => each.layer === layer && each.head === head).map((each) => panel(data, each));
 }
 
-function panel(data: Asked, attention: Attention): HTMLElement {
+function panel(data: Attended, attention: Attention): HTMLElement {
   const { from, weights } = attention;
   const prompt = data.prompts.find(({ number }) => number === attention.prompt);
   const tokens = prompt?.tokens ?? [];

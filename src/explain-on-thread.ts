@@ -4,7 +4,7 @@
  *
  * A game is numbers in and numbers out, so the thread gets one that asks this thread for its values (explain-worker.ts): the model,
  * the ledger and its log stay here, everything right of game.ts goes there. The answers are those of explain(). What cannot be sent
- * (a solver or a selector of the caller's own) and what is done within a second runs here.
+ * (a solver or a selector of the caller's own) and what is done within a second runs here; in a page all does.
  */
 import { SELECTORS, type SelectorName } from './circuit/selectors.ts';
 import { fail, fromPlainError, throwIfAborted, type PlainError } from './errors.ts';
@@ -12,7 +12,7 @@ import { explain, settingsOf, type Explanation, type ExplainOptions, type Explai
 import type { Ledger } from './ledger.ts';
 import type { Player } from './game.ts';
 import type { Masks } from './masks.ts';
-import { startThread } from './platform/threads.ts';
+import { noThreads, startThread } from './platform/threads.ts';
 import { SOLVERS, type SolverName } from './solve/solve.ts';
 
 /** What the thread is started with: plain data. */
@@ -54,7 +54,7 @@ const MOST_HERE = 2 ** 13;
 /** Explains `ledger` as explain() does, where its numbers are worth a thread on one. @throws as explain(). */
 export async function explainOnThread(ledger: Ledger, options: ExplainOptions = {}): Promise<Explanation> {
   const settings = settingsOf(options, ledger.players.length);
-  const job = jobOf(ledger, options, settings);
+  const job = noThreads() === undefined ? jobOf(ledger, options, settings) : undefined;
   if (job === undefined) return explain(ledger, options);
   const outcome = await onThread(ledger, job, options);
   return 'explained' in outcome

@@ -17,6 +17,7 @@ export { BACKENDS, type Backend, type BackendName, type BackendOptions } from '.
 
 // a checkpoint becomes a model
 export { loadModel, withUngroupedHeads, type LoadOptions, type Model } from './model/model.ts';
+export { type DirectoryHandle, type ModelFiles } from './checkpoint/model-files.ts';
 export { describeModel, type ModelDescription } from './model/describe.ts';
 export { bosOf } from './model/bos.ts';
 export { hookPoints, type HookName, type HookPoint } from './model/hook-points.ts';
@@ -92,7 +93,7 @@ export { trainOnAll, type Trained } from './lens/examples/estimates/trained.ts';
 export { spectrumOfLeftOut } from './attribution/left-out.ts';
 export { train } from './train/train.ts';
 export { trainUnrolled } from './train/unrolled.ts';
-export { readPrompts, toTasks, type Prompt, type Task } from './lens/prompts.ts';
+export { parsePrompts, readPrompts, toTasks, type Prompt, type Task } from './lens/prompts.ts';
 export { openGame, type Execution } from './measure/open-game.ts';
 export { createPooledGame } from './measure/pooled-game.ts';
 export { type Elsewhere } from './measure/elsewhere.ts';

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { TWINS } from '../scripts/browser-build.ts';
 import { VERSION } from '../src/version.ts';
 
 const SRC = resolve(import.meta.dirname, '../src');
@@ -55,7 +56,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tokenizer: ['errors', 'awaited', 'platform', 'checkpoint'],
   model: ['errors', 'awaited', 'showing', 'platform', 'random', 'study', 'checkpoint', 'tokenizer'],
   hooks: [...SEAMS, 'backend', 'model', 'tokenizer'],
-  train: ['errors', 'random'],
+  train: ['errors', 'random', 'platform'],
   rasp: ['errors', 'random'],
   lens: [...SEAMS, 'pilot', 'model', 'hooks', 'train'],
   measure: [...SEAMS, 'model', 'lens'],
@@ -76,8 +77,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   notebook: [...SEAMS, 'spectrum', 'model', 'hooks', 'solve', 'circuit', 'explain', 'report'],
   'run-facts': [...SEAMS, 'backend', 'model', 'measure', 'explain', 'report'],
 };
-/** Left of the game; and notebooks show tensors too. */
-const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'train', 'lens', 'measure', 'notebook'];
+/** Left of the game; and notebooks show tensors too, and a page without a bundler is given TensorFlow.js. */
+const TENSOR_ROOMS = ['backend', 'model', 'hooks', 'train', 'lens', 'measure', 'notebook', 'standalone'];
 /**
  * The files that put everything together: the drivers and the public API. mask-worker.ts and study-thread.ts do so in a thread, which opens
  * a backend of its own; open-backend.ts joins a backend with the forward pass that checks it.
@@ -92,6 +93,7 @@ const TOP = [
   'attribute-data.ts',
   'write-program.ts',
   'index.ts',
+  'standalone.ts',
   'solvers.ts',
   'open-backend.ts',
   'measure/mask-worker.ts',
@@ -160,9 +162,41 @@ describe('the house', () => {
   });
 
   it('asks Node for something only where that is said', () => {
-    const allowed = /^(platform|checkpoint)\/|^measure\/(read-)?run-log|^tokenizer\/(chat|tokenizer-folder)\.ts$/;
+    const allowed = /^(platform|checkpoint\/hub)\/|^measure\/(read-)?run-log/;
     const wrong = files.filter((file) => !allowed.test(file) && importsOf(file).some((s) => s.startsWith('node:')));
     expect(wrong).toEqual([]);
+  });
+
+  it('asks Node for nothing in a page, whose twins package.json names', () => {
+    const twins = new Map([...TWINS].map(([module, twin]) => [module.slice(4), twin.slice(4)]));
+    const inBrowserFolders = files.filter((file) => /(^|\/)browser\/[^/]+$/.test(file));
+    expect([...twins.values()].sort()).toEqual(inBrowserFolders.sort());
+    expect([...twins].filter(([module, twin]) => module !== twin.replace(/browser\/([^/]+)$/, '$1'))).toEqual([]);
+    const loaded = new Set<string>();
+    const asks: string[] = [];
+    const walk = (asked: string): void => {
+      const file = twins.get(asked) ?? asked;
+      if (loaded.has(file)) return;
+      loaded.add(file);
+      const text = readFileSync(join(SRC, file), 'utf8').replace(/^(?:import|export) type\b[^;]*;/gm, '');
+      for (const [, from, called] of text.matchAll(
+        /^(?:import|export)[^'";]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm,
+      )) {
+        const specifier = from ?? called;
+        if (specifier.startsWith('.')) walk(relative(SRC, resolve(SRC, dirname(file), specifier)));
+        else if (/^(node:|bullmq|ioredis|highs|linkedom)/.test(specifier)) asks.push(`${file} imports ${specifier}`);
+      }
+      if (
+        /(?<![\w.$'])(process\.(env|platform|arch|pid|argv|cwd|exit|kill|on|versions?|std\w+|\w*[mM]emory)\b|Buffer\.)/.test(
+          text.replace(/\/\*[^]*?\*\/|\/\/.*$/gm, ''),
+        )
+      )
+        asks.push(`${file} names a global of Node`);
+    };
+    for (const entry of ['standalone', 'spectrum/index', 'solvers', 'model/index', 'checkpoint/index', 'rasp/index'])
+      walk(`${entry}.ts`);
+    expect(asks).toEqual([]);
+    expect(loaded.size).toBeGreaterThan(200);
   });
 
   it('has files that are read at a sitting: 300 lines, but for those that wait to be split', () => {

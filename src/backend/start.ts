@@ -5,8 +5,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
-import { hasGpuDevice, hasVulkanLoader } from '../platform/devices.ts';
-import { folderOfModule, keepingFatalHandlers, restoreUtil, setVariables } from '../platform/runtime.ts';
+import { openGpu } from '../platform/gpu.ts';
+import { importPackage, keepingFatalHandlers, restoreUtil, setVariables, wasmModules } from '../platform/runtime.ts';
 import { createNativeProducts, type OnnxBinding } from './native-products.ts';
 import { registerTensorflowKernels, unregisterTensorflowKernels } from './tensorflow-kernels.ts';
 import { guardMemory } from './wasm-memory.ts';
@@ -38,7 +38,8 @@ export async function startCpu(): Promise<Started> {
 
 export async function startWasm(kernels: OwnKernels): Promise<Started> {
   const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
-  setWasmPaths(folderOfModule('@tensorflow/tfjs-backend-wasm'));
+  setWasmPaths(await wasmModules());
+  tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false); // as in Node; a page that is isolated might have it
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   const device = `CPU, WebAssembly${simd ? ' SIMD' : ' without SIMD'}, one thread`;
   await keepingFatalHandlers(async () => {
@@ -62,7 +63,7 @@ export async function startWasm(kernels: OwnKernels): Promise<Started> {
 
 async function importOnnx(): Promise<OnnxBinding> {
   const advice = '; npm install onnxruntime-node@1.14.0 brings it, 100 MB';
-  return ((await importOptional('onnxruntime-node/dist/binding.js', 'wasm', advice)) as { binding: OnnxBinding })
+  return ((await importPackage('onnxruntime-node/dist/binding.js', 'wasm', advice)) as { binding: OnnxBinding })
     .binding;
 }
 
@@ -78,7 +79,7 @@ export async function startTensorflow(
   { gpuOnly }: { readonly gpuOnly: boolean },
 ): Promise<Started> {
   prepareTensorflow();
-  await importOptional('@tensorflow/tfjs-node-gpu', 'tensorflow');
+  await importPackage('@tensorflow/tfjs-node-gpu', 'tensorflow');
   const backend = tf.findBackend('tensorflow') as unknown as NodeBackend | null;
   if (backend === null)
     throw fail(
@@ -119,16 +120,7 @@ export async function startWebgpu(
   kernels: OwnKernels,
   { hardwareOnly }: { readonly hardwareOnly: boolean },
 ): Promise<Started> {
-  if (!hasVulkanLoader())
-    throw fail('backend', 'webgpu', 'needs Vulkan, and no loader (libvulkan.so.1) is installed here.');
-  if (hardwareOnly && !hasGpuDevice())
-    throw fail('backend', 'webgpu', 'finds no GPU (no /dev/dri/renderD*, /dev/nvidia0 or /dev/dxg).');
-  const dawn = (await importOptional('webgpu', 'webgpu', '; npm install webgpu brings it, 132 MB')) as {
-    create: (flags: string[]) => GPU;
-    globals: Record<string, unknown>;
-  };
-  Object.assign(globalThis, dawn.globals);
-  const gpu = dawn.create([]);
+  const gpu = await openGpu({ hardwareOnly });
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter === null)
     throw fail('backend', 'webgpu', 'finds no adapter (no GPU with a Vulkan, Metal or D3D12 driver).');
@@ -139,9 +131,6 @@ export async function startWebgpu(
   const software = info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|microsoft basic/i.test(name);
   if (hardwareOnly && software) throw fail('backend', 'webgpu', `finds only a software adapter (${name}).`);
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
-  const holder = (globalThis as { navigator?: object }).navigator;
-  if (holder === undefined) Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
-  else Object.defineProperty(holder, 'gpu', { value: gpu, configurable: true });
   const wanted = {
     maxComputeWorkgroupStorageSize: 0,
     maxComputeWorkgroupsPerDimension: 0,
@@ -176,20 +165,4 @@ export async function startWebgpu(
     close: () => device.destroy(),
     plainly,
   };
-}
-
-async function importOptional(packageName: string, backend: string, advice = ''): Promise<unknown> {
-  try {
-    return await import(packageName);
-  } catch (error) {
-    const text = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    const absent = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND';
-    throw fail(
-      'backend',
-      backend,
-      absent
-        ? `the package ${packageName} is not installed${advice}.`
-        : `the package ${packageName} does not load (${text}).`,
-    );
-  }
 }

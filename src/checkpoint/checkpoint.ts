@@ -6,9 +6,9 @@
  * of the weight files. Tensors are then read one at a time. `weight-files.ts` says which files they are; every tensor
  * is in exactly one of them.
  */
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fail } from '../errors.ts';
+import { readdir, stat } from '../platform/file-system.ts';
+import { join } from '../platform/paths.ts';
 import { openGgufCheckpoint } from './gguf/gguf-checkpoint.ts';
 import { readJsonObject, readText, requireFolder } from './model-folder.ts';
 import { openSafetensors } from './safetensors.ts';

@@ -4,8 +4,8 @@
  * A file is opened for each tensor and closed again, so a source holds nothing between reads. Data is read
  * straight into the array that will hold it, or in pieces of 4 MB that are converted one after the other.
  */
-import { open, stat, type FileHandle } from 'node:fs/promises';
 import { fail } from '../errors.ts';
+import { open, stat, type OpenFile } from '../platform/file-system.ts';
 import type { PieceConverter } from './tensor-values.ts';
 
 export const PIECE_BYTES = 4 << 20;
@@ -21,15 +21,15 @@ export async function withFile<T>(
   who: string,
   what: string,
   expectedBytes: number | undefined,
-  use: (file: FileHandle, fileBytes: number) => Promise<T>,
+  use: (file: OpenFile, fileBytes: number) => Promise<T>,
 ): Promise<T> {
-  let file: FileHandle | undefined;
+  let file: OpenFile | undefined;
   try {
     // Asked before opening: opening a pipe would wait for a writer.
     if (!(await stat(path)).isFile()) {
       throw fail('checkpoint', who, `is not a file; ${what} was looked for here.`);
     }
-    file = await open(path, 'r');
+    file = await open(path);
     const { size } = await file.stat();
     if (expectedBytes !== undefined && size !== expectedBytes) {
       throw fail('checkpoint', who, `was ${expectedBytes} bytes when opened and is ${size} now; open it again.`);
@@ -46,7 +46,7 @@ export async function withFile<T>(
 
 /** Fills `bytes` from `position` on; positioned reads may return less than asked, so it loops. */
 export async function readFully<T extends Uint8Array>(
-  file: FileHandle,
+  file: OpenFile,
   bytes: T,
   position: number,
   who: string,
@@ -66,7 +66,7 @@ export async function readFully<T extends Uint8Array>(
 
 /** Fills `values` with the elements of `width` bytes each that lie one after the other from `position` on. */
 export async function readValues<T extends Float32Array | Int32Array>(
-  file: FileHandle,
+  file: OpenFile,
   position: number,
   width: number,
   convert: PieceConverter<T> | 'as is',

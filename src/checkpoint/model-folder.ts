@@ -4,11 +4,10 @@
  * Every fault is a 'checkpoint' error that says what was looked for. Links are followed: the
  * Hugging Face cache is made of them. Nothing is written.
  */
-import type { Stats } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { fail } from '../errors.ts';
+import { readFile, stat, type FileFacts } from '../platform/file-system.ts';
+import { join } from '../platform/paths.ts';
 
 /** Most bytes of a file by its name: the largest tokenizers have 35 MB, indexes 10 MB, configurations 0.1 MB. */
 const BYTES_LIMIT = { tokenizer: 128 << 20, index: 64 << 20, other: 4 << 20 } as const;
@@ -113,7 +112,7 @@ function bombIn(text: string): string | undefined {
 }
 
 /** What is at `path`; undefined when nothing is. @throws 'checkpoint' when that cannot be told. */
-async function statOf(path: string, who: string, what: string): Promise<Stats | undefined> {
+async function statOf(path: string, who: string, what: string): Promise<FileFacts | undefined> {
   try {
     return await stat(path);
   } catch (error) {

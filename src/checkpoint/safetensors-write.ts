@@ -7,8 +7,9 @@
  * to a temporary file beside the target, which is renamed when complete: no half-written file is
  * ever seen under the final name.
  */
-import { open, rename, rm } from 'node:fs/promises';
 import { fail, SpexlensError } from '../errors.ts';
+import { processNumber } from '../platform/about.ts';
+import { openToWrite, remove, rename } from '../platform/file-system.ts';
 import { quote } from './strict-json.ts';
 
 /** One tensor to write. Arrays of unsigned 16 bits say what they hold: a half format or integers. A function is called when the tensor's turn comes, so that a file may be larger than memory. */
@@ -63,9 +64,9 @@ export async function writeSafetensors(
   new DataView(prefix.buffer).setBigUint64(0, BigInt(prefix.length - 8), true);
   prefix.set(json, 8);
 
-  const partial = `${path}.${process.pid}.partial`;
+  const partial = `${path}.${processNumber()}.partial`;
   try {
-    const file = await open(partial, 'w');
+    const file = await openToWrite(partial);
     try {
       await file.writeFile(prefix);
       for (const [name, { shape, data: given }] of order) {
@@ -79,7 +80,7 @@ export async function writeSafetensors(
     }
     await rename(partial, path);
   } catch (error) {
-    await rm(partial, { force: true });
+    await remove(partial);
     throw error instanceof SpexlensError
       ? error
       : fail('checkpoint', who, `could not be written (${error instanceof Error ? error.message : String(error)}).`);

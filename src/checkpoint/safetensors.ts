@@ -8,8 +8,8 @@
  *
  * Format: huggingface/safetensors, README "Format" and `tensor.rs`.
  */
-import type { FileHandle } from 'node:fs/promises';
 import { fail } from '../errors.ts';
+import type { OpenFile } from '../platform/file-system.ts';
 import { allocate, floats, readFully, readValues, withFile } from './file-bytes.ts';
 import { HEADER_LIMIT, parseSafetensorsHeader, type SafetensorsEntry } from './safetensors-header.ts';
 import { quote } from './strict-json.ts';
@@ -62,7 +62,7 @@ export async function openSafetensors(path: string): Promise<TensorSource> {
 type ArrayMaker<T> = (length: number) => T;
 type ConverterOf<T> = (dtype: string, fault: Fault) => PieceConverter<T> | 'as is';
 
-async function readHeader(file: FileHandle, fileBytes: number, who: string) {
+async function readHeader(file: OpenFile, fileBytes: number, who: string) {
   if (fileBytes < 8)
     throw fail('checkpoint', who, `is ${fileBytes} bytes; a safetensors file begins with an 8-byte header length.`);
   const prefix = await readFully(file, new Uint8Array(8), 0, who);

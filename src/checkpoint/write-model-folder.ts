@@ -1,7 +1,7 @@
 /** Writes a model folder in Hugging Face layout: configuration, weights, tokenizer, and texts beside them. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fail, SpexlensError } from '../errors.ts';
+import { makeFolder, writeText } from '../platform/file-system.ts';
+import { join } from '../platform/paths.ts';
 import { writeSafetensors, type TensorToWrite } from './safetensors-write.ts';
 
 export interface ModelFolderContents {
@@ -26,9 +26,9 @@ export async function writeModelFolder(folder: string, contents: ModelFolderCont
     ...texts,
   };
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
-    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    for (const [name, text] of Object.entries(files)) await writeText(join(folder, name), text);
   } catch (error) {
     if (error instanceof SpexlensError) throw error;
     throw fail('checkpoint', folder, `cannot be written to (${(error as NodeJS.ErrnoException).code}).`);

@@ -12,6 +12,7 @@ import { fail } from '../errors.ts';
 import { evaluate } from '../spectrum/spectrum.ts';
 import { greedySelector } from './greedy.ts';
 import { hullProgram, type HullProgram } from './interaction-hulls.ts';
+import { loadHighs } from './load-highs.ts';
 import type { Selection, Selector } from './selector.ts';
 
 /** How long the integer program may take. */
@@ -93,16 +94,6 @@ export function createIntegerProgramSelector(options: IntegerProgramOptions = {}
 
 /** The exact 0/1 integer program, 60 s a size at most. */
 export const integerProgramSelector: Selector = createIntegerProgramSelector();
-
-let loading: Promise<Highs> | undefined;
-
-function loadHighs(): Promise<Highs> {
-  // Its types describe the CommonJS build; what Node imports is the module build, whose default is the loader itself.
-  loading ??= import('highs').then((module) =>
-    (module as unknown as { readonly default: () => Promise<Highs> }).default(),
-  );
-  return loading;
-}
 
 interface HighsAnswer {
   readonly chosen: readonly number[];

@@ -15,6 +15,7 @@ import { keepsFrequencies } from '../model/forward/rotary.ts';
 import type { Model } from '../model/model.ts';
 import { notFiniteIn } from '../model/not-finite.ts';
 import { toSequences, toSingleToken, type Input, type TokenOptions } from '../model/tokens.ts';
+import { breathe } from '../platform/breathe.ts';
 import { createRandom } from '../random.ts';
 import { continuation, type Continuation } from './continuation.ts';
 import { hookTap, layerOf, resolveHooks, type Hook, type ResolvedHooks } from './run.ts';
@@ -188,7 +189,7 @@ async function* steps(run: Run): AsyncGenerator<GeneratedStep, void, undefined> 
   const cache = options.cache === false ? undefined : createKeyValueCache();
   try {
     for (let step = 0; step < run.maxNewTokens && rows.some(({ stopped }) => !stopped); step++) {
-      await new Promise((resolve) => setImmediate(resolve)); // signals and output get their turn
+      await breathe(); // signals and output get their turn
       if (signal?.aborted) throw fail('aborted', 'generate', `stopped on request after ${step} new tokens.`);
       const logits = await lastLogits(run, cache);
       const odd = logits.findIndex((row) => row.some((logit) => Number.isNaN(logit)));

@@ -1,17 +1,19 @@
 /**
  * A model: configuration, parameters on the device, tokenizer. Loading reads one tensor at a time.
  *
- * A model is a folder in Hugging Face layout (config.json, weights, tokenizer.json), a GGUF file or a hub id. The numbers are
- * the checkpoint's own; nothing is folded or centred. The owner of a model disposes it.
+ * A model is a folder in Hugging Face layout (config.json, weights, tokenizer.json), a GGUF file, such files in hand, or a hub id. The
+ * numbers are the checkpoint's own; nothing is folded or centred. The owner of a model disposes it.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { awaited } from '../awaited.ts';
 import { fail } from '../errors.ts';
 import { fileIn } from '../platform/files.ts';
+import { takeBack } from '../platform/given-files.ts';
 import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
 import { parameterCount, parameterShapes, type ModelConfig } from './config.ts';
 import { locateModel } from '../checkpoint/hub/locate.ts';
 import type { HubOptions } from '../checkpoint/hub/settings.ts';
+import { giveModel, type ModelFiles } from '../checkpoint/model-files.ts';
 import {
   disposeParameters,
   requireStorage,
@@ -30,7 +32,7 @@ import { requireTokenizerFits } from './beyond-embedding.ts';
 export interface Model {
   /** The folder's name, the GGUF file's without its ending, or the hub id's without its organisation. */
   readonly name: string;
-  /** Absolute path of the folder or the GGUF file; undefined for a model made in memory. */
+  /** Absolute path of the folder or the GGUF file, or the one that files in hand were given; undefined for a model made in memory. */
   readonly folder: string | undefined;
   readonly config: ModelConfig;
   /** Owned by the model. */
@@ -58,35 +60,41 @@ export interface LoadOptions {
    * and round what the checkpoint holds in more bits.
    */
   readonly storage?: WeightStorage | undefined;
+  /** What a model is called whose files are given; default the folder's name, the GGUF file's, or `model`. */
+  readonly name?: string | undefined;
 }
 
 /**
  * Loads a model onto the current backend.
  * @example const model = await loadModel('ioi-tiny');
- * @param model a folder, a GGUF file, a hub id (`org/name` or `org/name@revision`), or a model that comes along: `ioi-tiny`.
+ * @example const model = await loadModel(input.files); // a page's <input type="file" webkitdirectory>
+ * @param model a folder, a GGUF file, a hub id (`org/name` or `org/name@revision`), or a model that comes along: `ioi-tiny`; or the files
+ * themselves, which are kept until the model is disposed.
  * @throws 'checkpoint' when something is missing, damaged, of an unknown architecture or of the wrong shape;
  * 'backend' when none is open, and for a storage that the current one does not have; 'input' for one that cannot hold a weight.
  */
-export function loadModel(model: string, options: LoadOptions = {}): Promise<Model> {
+export function loadModel(model: string | ModelFiles, options: LoadOptions = {}): Promise<Model> {
   const fields = ['config', 'parameters', 'tokenizer', 'name', 'parameterCount'] as const;
   return awaited('loadModel', fields, load(model, options));
 }
 
-async function load(model: string, options: LoadOptions): Promise<Model> {
+async function load(model: string | ModelFiles, options: LoadOptions): Promise<Model> {
   requireBackend();
   const storage = requireStorage(options.storage ?? 'float32');
-  const { folder, name } = await locateModel(model, options.hub);
-  const { checkpoint, family, config, notes } = interpretCheckpoint(await openCheckpoint(folder));
-  const names = new Set(checkpoint.tensors.keys());
-  requireRoom(config, `checkpoint ${folder}`);
+  const { folder, name } =
+    typeof model === 'string' ? await locateModel(model, options.hub) : await giveModel(model, options.name);
   const parameters: Record<string, Parameter> = {};
   try {
+    const { checkpoint, family, config, notes } = interpretCheckpoint(await openCheckpoint(folder));
+    const names = new Set(checkpoint.tensors.keys());
+    requireRoom(config, `checkpoint ${folder}`);
     const unusedTensors = await readParameters(checkpoint, family, config, names, storage, parameters);
     const tokenizer = await tokenizerFor(checkpoint);
     if (tokenizer !== undefined) requireTokenizerFits(tokenizer, config.dVocab, `checkpoint ${folder}`);
     return createModel(config, parameters, { name, folder, tokenizer, unusedTensors, notes });
   } catch (error) {
     disposeParameters(parameters);
+    takeBack(folder);
     throw error;
   }
 }
@@ -134,7 +142,10 @@ export function createModel(
     parameterCount: parameterCount(config),
     unusedTensors: origin.unusedTensors ?? [],
     notes: origin.notes ?? [],
-    [Symbol.dispose]: () => disposeParameters(parameters, `model ${origin.name}`),
+    [Symbol.dispose]() {
+      disposeParameters(parameters, `model ${origin.name}`);
+      if (origin.folder !== undefined) takeBack(origin.folder);
+    },
   });
 }
 

@@ -1,14 +1,14 @@
 /** Text files of the user's. */
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
 import { fail } from '../errors.ts';
+import { readdir, readFile, stat } from './file-system.ts';
+import { basename, join, resolve } from './paths.ts';
 
 /**
  * The text of a file, without a byte-order mark.
  * @throws 'input' naming `who` and the path when it cannot be read or is not UTF-8; `wanted` says what is needed.
  */
 export async function readTextFile(path: string, who: string, wanted: string): Promise<string> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readFile(path).catch((error: { readonly code?: string }) => {
     throw fail('input', `${who} ${path}`, `cannot be read (${error.code ?? 'unreadable'}); ${wanted}`);
   });
   try {

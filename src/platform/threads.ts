@@ -21,6 +21,11 @@ export function threadNumber(): number {
   return threadId;
 }
 
+/** Why no thread can be started here; undefined where they can. */
+export function noThreads(): string | undefined {
+  return undefined;
+}
+
 /** Bytes of memory that are free for this process. */
 export function freeMemory(): number {
   return process.availableMemory();

@@ -1,12 +1,12 @@
 /**
- * Observable Plot in Node: one place that gives it a document and takes markup back.
+ * Observable Plot: one place that gives it a document and takes markup back.
  *
  * Plot scopes its style sheet by class; every chart gets a class of its own, as all inline SVGs of a page share
  * one cascade. Plot's numbered ids would differ from call to call, so charts here use no clip and no legend.
  */
-import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
+import type { PlotOptions } from '@observablehq/plot';
 import { fail } from '../errors.ts';
+import { newDocument, plotLibrary } from '../platform/charts.ts';
 import { escapeText, trusted, visible, type Markup } from './markup.ts';
 import { color } from './palette.ts';
 
@@ -16,16 +16,15 @@ import { color } from './palette.ts';
  */
 export function chart(
   name: string,
-  options: Plot.PlotOptions,
+  options: PlotOptions,
   title: string,
   description: string,
   players: readonly number[] = [],
 ): Markup {
-  const { document } = parseHTML('<!doctype html><html><body></body></html>');
-  const svg = Plot.plot({
+  const svg = plotLibrary().plot({
     ...options,
     className: name,
-    document,
+    document: newDocument(),
     style: {
       color: color('ink'),
       background: 'none',

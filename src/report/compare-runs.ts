@@ -2,7 +2,7 @@
  * Two runs side by side: what was asked and found, whether their players are worth the same, which parts both circuits have,
  * and the interactions of each. Players are the same where they have the same name.
  */
-import * as Plot from '@observablehq/plot';
+import { plotLibrary } from '../platform/charts.ts';
 import { chart } from './chart.ts';
 import { markup, type Child, type Markup } from './markup.ts';
 import { page } from './page.ts';
@@ -70,6 +70,7 @@ function shared(a: Result, b: Result): { readonly name: string; readonly inA: nu
 }
 
 function worth(a: Result, b: Result): Markup {
+  const Plot = plotLibrary();
   const both = shared(a, b).map(({ name, inA, inB }) => ({
     name,
     x: a.values[inA].banzhaf,

@@ -3,8 +3,8 @@
  *
  * Framed as every page is (page.ts).
  */
-import * as Plot from '@observablehq/plot';
 import { MIB_SHARES } from '../evaluation/areas.ts';
+import { plotLibrary } from '../platform/charts.ts';
 import { chart } from './chart.ts';
 import { columnsText, comparisonColumns, isBest, ranked } from './comparison-columns.ts';
 import type { ComparedMethod, ComparisonRecord } from './comparison-record.ts';
@@ -81,6 +81,7 @@ function figure(record: ComparisonRecord, side: 'helping' | 'mattering', caption
 
 /** All methods' lines; the share of players by its root, so that small sets have room. */
 function curves({ methods, players, task }: ComparisonRecord, side: 'helping' | 'mattering'): Markup {
+  const Plot = plotLibrary();
   const cut = (share: number): number => Math.min(HIGHEST, Math.max(LOWEST, share));
   const lines = methods.map(({ curve }) =>
     curve.map((point) => ({ share: point.size / players.length, faithfulness: cut(point[side]) })),

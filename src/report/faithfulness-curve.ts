@@ -1,7 +1,7 @@
 /**
  * Faithfulness over circuit size: the chosen sets, measured, against those of an additive fit and random ones of the same size.
  */
-import * as Plot from '@observablehq/plot';
+import { plotLibrary } from '../platform/charts.ts';
 import { chart } from './chart.ts';
 import type { Markup } from './markup.ts';
 import { color } from './palette.ts';
@@ -10,6 +10,7 @@ import { percent } from './wording.ts';
 
 /** The chart, or undefined when fewer than two sizes were measured. */
 export function faithfulnessCurve(result: Result, circuit: ResultCircuit): Markup | undefined {
+  const Plot = plotLibrary();
   if (circuit.curve.length < 2) return undefined;
   const points = circuit.curve.map(({ size, kept, predicted, random, rivals }) => ({
     size,

@@ -2,7 +2,7 @@
  * Players as a ranked bar chart of their Banzhaf values: what the heatmap falls back to for players that make
  * no grid (tokens, neurons, single positions).
  */
-import * as Plot from '@observablehq/plot';
+import { plotLibrary } from '../platform/charts.ts';
 import { chart } from './chart.ts';
 import type { Markup } from './markup.ts';
 import { color } from './palette.ts';
@@ -14,6 +14,7 @@ export const BARS_LIMIT = 30;
 
 /** Bars of `players`: all of them in their own order when they are few, else the largest by magnitude. */
 export function rankedBars(result: Result, players: readonly number[]): Markup {
+  const Plot = plotLibrary();
   const value = (player: number): number => result.values[player].banzhaf;
   const shown =
     players.length <= BARS_LIMIT

@@ -1,7 +1,7 @@
 /**
  * What the metric loses when players are taken away, most important first: ours, the additive answer's, random ones'.
  */
-import * as Plot from '@observablehq/plot';
+import { plotLibrary } from '../platform/charts.ts';
 import { chart } from './chart.ts';
 import type { Markup } from './markup.ts';
 import { color } from './palette.ts';
@@ -13,6 +13,7 @@ const MOST = 2;
 
 /** The chart, or undefined when fewer than two sizes were measured. */
 export function removalFigure(result: Result, removal: NonNullable<Result['removal']>): Markup | undefined {
+  const Plot = plotLibrary();
   const { points } = removal;
   if (points.length < 2) return undefined;
   const rivals = Object.keys(points[0].rivals);

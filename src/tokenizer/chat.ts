@@ -6,10 +6,10 @@
  * it refuses (roles that must alternate, say) is its own message. The text holds its special tokens as such, so
  * nothing is added around it.
  */
-import { runInNewContext } from 'node:vm';
 import { Template } from '@huggingface/jinja';
 import { quote } from '../checkpoint/strict-json.ts';
 import { fail } from '../errors.ts';
+import { within } from '../platform/runtime.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** What one side of a conversation says. */
@@ -97,17 +97,15 @@ function render(source: string, variables: Readonly<Record<string, unknown>>): s
     compiled.set(source, template);
   }
   const ready = template;
-  // Only the call is inside: the context bounds its time, also in functions from outside.
-  const run = { render: () => ready.render({ ...variables }) };
-  let text: unknown;
+  let rendered: { readonly done: unknown } | undefined;
   try {
-    text = runInNewContext('render()', run, { timeout: DEADLINE_MS });
+    rendered = within(DEADLINE_MS, () => ready.render({ ...variables }));
   } catch (error) {
-    // The error of another context is no Error of this one.
-    if ((error as { readonly code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
-      throw fail('checkpoint', 'chat template', `did not end within ${DEADLINE_MS / 1000} s; it is damaged.`);
     throw fail('input', 'chat template', `refuses these messages: ${messageOf(error)}.`);
   }
+  if (rendered === undefined)
+    throw fail('checkpoint', 'chat template', `did not end within ${DEADLINE_MS / 1000} s; it is damaged.`);
+  const text = rendered.done;
   if (typeof text !== 'string' || text.length > LENGTH_LIMIT)
     throw fail('checkpoint', 'chat template', `made a text of more than ${LENGTH_LIMIT} characters; it is damaged.`);
   return text;

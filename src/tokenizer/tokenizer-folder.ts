@@ -5,10 +5,10 @@
  * take gigabytes and minutes. So bytes are counted first, then nesting and values in one pass over them that builds
  * nothing.
  */
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { hasFile, requireFolder } from '../checkpoint/model-folder.ts';
 import { fail } from '../errors.ts';
+import { readFile, stat } from '../platform/file-system.ts';
+import { join } from '../platform/paths.ts';
 
 interface Limit {
   readonly bytes: number;

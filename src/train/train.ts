@@ -9,6 +9,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail, throwIfAborted } from '../errors.ts';
+import { breathe } from '../platform/breathe.ts';
 import { createRandom } from '../random.ts';
 import { type Architecture, type Batch, type Examples } from './architecture.ts';
 import { weightedGradient } from './derivatives.ts';
@@ -61,7 +62,7 @@ export async function train(
       for (const tensor of state) tensor.dispose();
       state = next;
       onStep?.(t + 1, last);
-      if (t % BREATHE === BREATHE - 1) await new Promise((resolve) => setImmediate(resolve));
+      if (t % BREATHE === BREATHE - 1) await breathe();
     }
   } catch (error) {
     for (const tensor of state) tensor.dispose();

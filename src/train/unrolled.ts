@@ -8,6 +8,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { throwIfAborted } from '../errors.ts';
+import { breathe } from '../platform/breathe.ts';
 import type { Architecture, Examples } from './architecture.ts';
 import { curvature, gradientOf, weightedGradient } from './derivatives.ts';
 import type { State } from './optimiser.ts';
@@ -52,7 +53,7 @@ export async function trainUnrolled(
       state = next;
       if ((t + 1) % stride === 0 && t + 1 < total) kept.push(state);
       tell(t + 1);
-      if (t % 16 === 15) await turn();
+      if (t % 16 === 15) await breathe();
     }
     const end = state;
     const { values, gradient } = gradientOf(model, end[0], f);
@@ -82,15 +83,13 @@ export async function trainUnrolled(
         some.dispose();
         addSlopes(run, t, along, slopes);
       }
-      await turn();
+      await breathe();
     }
     return { values: read, slopes };
   } finally {
     for (const state of [...kept, ...segment, adjoint]) dispose(state);
   }
 }
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function dispose(state: State): void {
   for (const tensor of state) tensor.dispose();

@@ -2,10 +2,10 @@
  * A model by name: a folder or a GGUF file on this machine, else a hub id, downloaded into the shared cache, or one of the small
  * models that come with this package.
  */
-import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
 import { closest, fail } from '../../errors.ts';
+import { readdir, stat } from '../../platform/file-system.ts';
 import { packageFile } from '../../platform/package-files.ts';
+import { basename, dirname, join, resolve } from '../../platform/paths.ts';
 import { isGguf } from '../weight-files.ts';
 import { looksLikeHubId, parseHubId } from './hub-id.ts';
 import { hubSettings, type HubOptions } from './settings.ts';
@@ -33,11 +33,12 @@ export async function locateModel(model: string, options: HubOptions = {}): Prom
     if (isGguf(model)) throw fail('checkpoint', `model ${model}`, 'there is no such file.');
     const bundled = await readdir(BUNDLED).catch(() => [] as string[]);
     if (bundled.includes(model)) return { folder: join(BUNDLED, model), name: model };
-    throw fail(
-      'checkpoint',
-      `model ${model}`,
-      `there is no such folder; pass a folder with config.json and weights, a .gguf file, a hub id such as openai-community/gpt2, or a bundled model (${bundled.sort().join(', ')}).`,
-    );
+    const folders = 'a folder with config.json and weights, a .gguf file, ';
+    const wanted =
+      bundled.length === 0
+        ? 'the files of a model, or a hub id such as openai-community/gpt2'
+        : `${folders}a hub id such as openai-community/gpt2, or a bundled model (${bundled.sort().join(', ')})`;
+    throw fail('checkpoint', `model ${model}`, `there is no such folder; pass ${wanted}.`);
   }
   await refusePath(model);
   const id = parseHubId(model);

@@ -6,6 +6,7 @@
  * doubles, or the one that Retry-After asks for; everything else the hub says is an error at once.
  */
 import { fail, SpexlensError } from '../../errors.ts';
+import { OWN_HEADERS, REDIRECT } from '../../platform/http.ts';
 import type { HubSettings } from './settings.ts';
 
 export interface HubRequest {
@@ -72,7 +73,7 @@ async function follow(ask: HubRequest, settings: HubSettings): Promise<Response>
   const home = new URL(settings.endpoint).origin;
   let url = new URL(ask.url);
   for (let hop = 0; ; hop++) {
-    const headers: Record<string, string> = { 'user-agent': 'spexlens', 'accept-encoding': 'identity', ...ask.headers };
+    const headers: Record<string, string> = { ...OWN_HEADERS, ...ask.headers };
     if (settings.token !== undefined && url.origin === home) headers['authorization'] = `Bearer ${settings.token}`;
     const silence = AbortSignal.timeout(settings.timeoutMs);
     const signal = settings.signal === undefined ? silence : AbortSignal.any([silence, settings.signal]);
@@ -82,7 +83,7 @@ async function follow(ask: HubRequest, settings: HubSettings): Promise<Response>
     let response: Response;
     try {
       signal.throwIfAborted();
-      response = await fetch(url, { method: ask.method, headers, redirect: 'manual', signal: controller.signal });
+      response = await fetch(url, { method: ask.method, headers, redirect: REDIRECT, signal: controller.signal });
     } finally {
       signal.removeEventListener('abort', abort);
     }
@@ -107,14 +108,14 @@ async function follow(ask: HubRequest, settings: HubSettings): Promise<Response>
 
 /** The answer's text. @throws 'checkpoint' when it is longer than `limit` bytes or the server falls silent. */
 export async function readBody(response: Response, limit: number, settings: HubSettings, who: string): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
+  const decoder = new TextDecoder();
+  let [text, length] = ['', 0];
   for await (const part of chunks(response, settings, who)) {
     length += part.length;
     if (length > limit) throw fail('checkpoint', who, `${settings.endpoint} answers with more than ${limit} bytes.`);
-    parts.push(part);
+    text += decoder.decode(part, { stream: true });
   }
-  return Buffer.concat(parts).toString('utf8');
+  return text + decoder.decode();
 }
 
 /**

@@ -2,10 +2,10 @@
  * Where the hub and its cache are: options, else the environment variables that Python's huggingface_hub reads
  * (HF_ENDPOINT, HF_HUB_CACHE, HF_HOME, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_OFFLINE, ...), else its defaults.
  */
-import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { fail } from '../../errors.ts';
+import { readFile } from '../../platform/file-system.ts';
+import { join, resolve } from '../../platform/paths.ts';
+import { environment, homeFolder, type Environment } from '../../platform/runtime.ts';
 
 /** How far the download of a file is, in bytes. */
 export interface HubProgress {
@@ -51,13 +51,11 @@ export interface HubSettings {
   readonly onProgress: (progress: HubProgress) => void;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** @throws 'input' for an endpoint that is no http address, or a token that no header can carry (it is not shown). */
-export async function hubSettings(options: HubOptions = {}, env: Environment = process.env): Promise<HubSettings> {
+export async function hubSettings(options: HubOptions = {}, env: Environment = environment()): Promise<HubSettings> {
   const home =
     expand(present(env['HF_HOME'])) ??
-    join(expand(present(env['XDG_CACHE_HOME'])) ?? join(homedir(), '.cache'), 'huggingface');
+    join(expand(present(env['XDG_CACHE_HOME'])) ?? join(homeFolder(), '.cache'), 'huggingface');
   const cache =
     options.cacheDir ??
     expand(present(env['HF_HUB_CACHE']) ?? present(env['HUGGINGFACE_HUB_CACHE'])) ??
@@ -86,7 +84,8 @@ async function tokenOf(given: string | undefined, home: string, env: Environment
   let token = given;
   if (token === undefined && !isTrue(env['HF_HUB_DISABLE_IMPLICIT_TOKEN'])) {
     token = present(env['HF_TOKEN']) ?? present(env['HUGGING_FACE_HUB_TOKEN']);
-    token ??= await readFile(expand(present(env['HF_TOKEN_PATH'])) ?? join(home, 'token'), 'utf8').catch(
+    token ??= await readFile(expand(present(env['HF_TOKEN_PATH'])) ?? join(home, 'token')).then(
+      (bytes) => new TextDecoder().decode(bytes),
       () => undefined,
     );
   }
@@ -102,7 +101,7 @@ function present(value: string | undefined): string | undefined {
 }
 
 function expand(path: string | undefined): string | undefined {
-  return path?.replace(/^~(?=$|\/)/, homedir());
+  return path?.replace(/^~(?=$|\/)/, homeFolder());
 }
 
 function isTrue(value: string | undefined): boolean {

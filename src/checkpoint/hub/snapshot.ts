@@ -2,31 +2,20 @@
  * A model of the hub as a folder: the files that are needed, of one commit, in the shared cache.
  *
  * One question tells the commit a revision stands for and the files it has; each needed file that the cache
- * lacks is then downloaded from that commit, so a snapshot never mixes two. Needed are the configuration, the
- * tokenizer's files and one set of weights (weight-files.ts), not what else a repository holds. The revision is
+ * lacks is then downloaded from that commit, so a snapshot never mixes two (listing.ts). The revision is
  * remembered when everything is there, so that offline use finds whole snapshots.
  */
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { fail } from '../../errors.ts';
 import { readText } from '../model-folder.ts';
 import { quote } from '../strict-json.ts';
-import { chooseWeights, isBaseName, noWeights, parseIndex, type WeightChoice } from '../weight-files.ts';
+import { chooseWeights, noWeights, parseIndex, type WeightChoice } from '../weight-files.ts';
 import { cachedCommit, cacheFolderOf, filesOf, link, rememberCommit, type CacheFolder } from './cache-folder.ts';
 import { downloadBlob, isIntact } from './download.ts';
 import { isCommit, type HubId } from './hub-id.ts';
-import { readBody, request } from './request.ts';
+import { addressOf, listFiles, neededOf, requireShard } from './listing.ts';
 import { type HubSettings } from './settings.ts';
-
-const CONFIGS = ['config.json', 'generation_config.json'];
-const TOKENIZERS = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json'];
-/** What a tokenizer is made of where there is no tokenizer.json. */
-const OLD_TOKENIZERS = ['vocab.json', 'merges.txt', 'vocab.txt', 'tokenizer.model'];
-/** A repository's description; the largest have thousands of files. */
-const LISTING_LIMIT = 64 << 20;
-
-const listing = z.object({ sha: z.string(), siblings: z.array(z.object({ rfilename: z.string() })) });
 
 /**
  * The folder of the snapshot that `id` stands for, downloaded as far as the cache lacks it.
@@ -41,71 +30,26 @@ export async function fetchSnapshot(id: HubId, settings: HubSettings): Promise<s
     if (found.folder !== undefined && (settings.offline || found.tokenizer)) return found.folder;
     if (settings.offline) throw fail('checkpoint', `hub ${name}`, found.missing);
   }
-  const { commit, files } = await ask(id, settings);
+  const { commit, files } = await listFiles(id, settings);
   const snapshot = cache.snapshot(commit);
   const present = new Set(await intactFiles(cache, snapshot));
   const get = async (file: string): Promise<void> => {
     if (present.has(file)) return;
     const who = `hub ${name} ${file}`;
-    const url = `${settings.endpoint}/${id.repo}/resolve/${commit}/${encodeURIComponent(file)}`;
+    const url = addressOf(id, commit, file, settings);
     const blob = await downloadBlob({ url, file, who, id: name }, cache, settings);
     await link(cache, commit, file, blob, settings, who);
   };
 
-  const choice = chooseWeights(files);
-  if (!files.includes('config.json') && choice?.format !== 'gguf')
-    throw fail(
-      'checkpoint',
-      `hub ${name}`,
-      `has no config.json among its ${files.length} files; it is not a model of transformers.`,
-    );
-  if (choice === undefined) throw fail('checkpoint', `hub ${name}`, noWeights(files));
-  const small = [...CONFIGS, ...TOKENIZERS, ...(files.includes('tokenizer.json') ? [] : OLD_TOKENIZERS)];
-  for (const file of small.filter((wanted) => files.includes(wanted))) await get(file);
+  const { choice, small } = neededOf(files, name);
+  for (const file of small) await get(file);
   await get(choice.file);
   for (const shard of await shardsOf(choice, snapshot, name)) {
-    if (!files.includes(shard))
-      throw fail(
-        'checkpoint',
-        `hub ${name} ${choice.file}`,
-        `names the shard ${quote(shard)}, which is not among the repository's ${files.length} files.`,
-      );
+    requireShard(shard, files, `hub ${name} ${choice.file}`);
     await get(shard);
   }
   await rememberCommit(cache, id.revision, commit, `hub ${name}`);
   return snapshot;
-}
-
-/** The commit that the revision stands for, and the files at the top of it. */
-async function ask(id: HubId, settings: HubSettings): Promise<{ commit: string; files: string[] }> {
-  const name = `${id.repo}@${id.revision}`;
-  const who = `hub ${name}`;
-  const url = `${settings.endpoint}/api/models/${id.repo}/revision/${encodeURIComponent(id.revision)}`;
-  const response = await request({ method: 'GET', url, who, id: name, redirects: 'all' }, settings);
-  const text = await readBody(response, LISTING_LIMIT, settings, who).catch((error: unknown) => {
-    throw error instanceof Error && error.name === 'SpexlensError'
-      ? error
-      : fail('checkpoint', who, `${settings.endpoint} broke off its answer; try again.`);
-  });
-  let raw: unknown;
-  try {
-    raw = JSON.parse(text);
-  } catch {
-    throw fail(
-      'checkpoint',
-      who,
-      `${settings.endpoint} answers with something that is not JSON; HF_ENDPOINT should be a hub.`,
-    );
-  }
-  const info = listing.safeParse(raw);
-  if (!info.success || !isCommit(info.data.sha))
-    throw fail(
-      'checkpoint',
-      who,
-      `${settings.endpoint} answers without a commit and a list of files; HF_ENDPOINT should be a hub.`,
-    );
-  // Folders of a repository hold other formats; only its top is a model.
-  return { commit: info.data.sha, files: info.data.siblings.map(({ rfilename }) => rfilename).filter(isBaseName) };
 }
 
 /**

@@ -8,8 +8,8 @@
  *
  * Format: PKWARE APPNOTE 6.3.10, sections 4.3 to 4.5.
  */
-import type { FileHandle } from 'node:fs/promises';
 import { fail } from '../../errors.ts';
+import type { OpenFile } from '../../platform/file-system.ts';
 import { readFully } from '../file-bytes.ts';
 import { quote } from '../strict-json.ts';
 
@@ -36,7 +36,7 @@ const DIRECTORY_LIMIT = 64 << 20;
  * @throws 'checkpoint' when it is not such a file, naming the rule.
  */
 export async function readZipDirectory(
-  file: FileHandle,
+  file: OpenFile,
   fileBytes: number,
   who: string,
 ): Promise<ReadonlyMap<string, ZipEntry>> {
@@ -94,7 +94,7 @@ export async function readZipDirectory(
 }
 
 /** Where the entry's data begins. @throws 'checkpoint' when its local header disagrees or its data overlaps what follows. */
-export async function dataStart(file: FileHandle, entry: ZipEntry, who: string): Promise<number> {
+export async function dataStart(file: OpenFile, entry: ZipEntry, who: string): Promise<number> {
   const name = new TextEncoder().encode(entry.name);
   const header = await readFully(file, new Uint8Array(30 + name.length), entry.headerAt, who);
   const view = new DataView(header.buffer);
@@ -102,7 +102,7 @@ export async function dataStart(file: FileHandle, entry: ZipEntry, who: string):
     view.getUint32(0, true) === LOCAL &&
     view.getUint16(8, true) === 0 &&
     view.getUint16(26, true) === name.length &&
-    Buffer.compare(header.subarray(30), name) === 0;
+    name.every((byte, i) => header[30 + i] === byte);
   const start = entry.headerAt + 30 + name.length + view.getUint16(28, true);
   if (agrees && start + entry.bytes <= entry.limit) return start;
   const what = agrees ? `overlaps what begins at ${entry.limit}` : 'has a local header that is not its own';
@@ -115,7 +115,7 @@ export async function dataStart(file: FileHandle, entry: ZipEntry, who: string):
 
 /** Entries, bytes and offset of the central directory, and where it has to end. */
 async function findDirectory(
-  file: FileHandle,
+  file: OpenFile,
   fileBytes: number,
   who: string,
 ): Promise<{ count: number; size: number; offset: number; end: number }> {

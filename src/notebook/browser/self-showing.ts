@@ -1,0 +1,2 @@
+/** Values show themselves in notebooks; a page is none. */
+export {};

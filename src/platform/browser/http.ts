@@ -1,0 +1,3 @@
+/** How a page's requests to the hub are sent: a browser hides redirects, and sets these headers itself. It hands no token on to other origins. */
+export const REDIRECT: 'manual' | 'follow' = 'follow';
+export const OWN_HEADERS: Readonly<Record<string, string>> = {};

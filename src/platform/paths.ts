@@ -1,0 +1,2 @@
+/** Paths, as the machine writes them. */
+export { basename, dirname, join, resolve } from 'node:path';
