@@ -1,7 +1,7 @@
 /**
  * What a user installs and how it runs there: the tarball in an empty project, without this checkout's overrides or its
  * node_modules; its size; what publint and arethetypeswrong say; its types, strict, as Node and as bundlers resolve them; the command;
- * and the README's own program on every runtime that is said to work.
+ * programs for pages as esbuild and Vite bundle them; and the README's own program on every runtime that is said to work.
  *
  *     npx tsx scripts/check-package.ts [--runtimes node,bun]
  */
@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fromRoot } from '../cli/package-root.ts';
+import { checkBundles, tableOfBundles } from './browser-bundles.ts';
 import { blocksOf } from './markdown.ts';
 
 /** Most that an installation may weigh. */
@@ -34,7 +35,7 @@ const { values: flags } = parseArgs({
 
 const project = mkdtempSync(join(tmpdir(), 'spexlens-installed-'));
 
-function check(): void {
+async function check(): Promise<void> {
   const [{ filename, size }] = JSON.parse(run(['npm', 'pack', '--json', '--pack-destination', project], '.')) as [
     { readonly filename: string; readonly size: number },
   ];
@@ -82,6 +83,8 @@ function check(): void {
   );
   say('npx spexlens circuits runs');
 
+  say(tableOfBundles(await checkBundles(project, say)));
+
   writeFileSync(join(project, 'program.mjs'), program); // the README's program has no types in it
   for (const name of flags.runtimes.split(',')) {
     const story = run([...RUNTIMES[name], 'program.mjs']);
@@ -97,7 +100,8 @@ import { createSpectrum } from 'spexlens/spectrum';
 import { spex } from 'spexlens/solvers';
 import { forward } from 'spexlens/model';
 import { openCheckpoint } from 'spexlens/checkpoint';
-export const parts: readonly unknown[] = [createSpectrum, spex, forward, openCheckpoint];
+import { loadModel as loadInPage, tf } from 'spexlens/browser';
+export const parts: readonly unknown[] = [createSpectrum, spex, forward, openCheckpoint, loadInPage, tf.tensor];
 `;
 
 /** What a command prints. Ends this program where it fails. */
@@ -123,7 +127,7 @@ function bytesIn(folder: string): number {
 }
 
 try {
-  check();
+  await check();
 } finally {
   rmSync(project, { recursive: true, force: true });
 }

@@ -64,19 +64,13 @@ const KEYS: Readonly<Record<string, number>> = {
   ArrowDown: 40,
 };
 
-export async function startChromium(): Promise<Browser> {
+/** `flags`: of the browser, beside what a headless one needs; default no GPU. */
+export async function startChromium(flags: readonly string[] = ['--disable-gpu']): Promise<Browser> {
   if (CHROMIUM === undefined) throw new Error('there is no Chromium');
   const folder = mkdtempSync(join(tmpdir(), 'spexlens-chromium-'));
   const child = spawn(
     CHROMIUM,
-    [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--remote-debugging-pipe',
-      `--user-data-dir=${folder}`,
-      'about:blank',
-    ],
+    ['--headless', '--no-sandbox', ...flags, '--remote-debugging-pipe', `--user-data-dir=${folder}`, 'about:blank'],
     { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
   );
   const [write, read] = [child.stdio[3] as Writable, child.stdio[4] as Readable];
