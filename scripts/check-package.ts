@@ -50,7 +50,7 @@ async function check(): Promise<void> {
   // what other people's tools say of it; it is a package of ES modules alone
   run(['npx', '--yes', 'publint@0.3.25', '--strict', join(project, filename)]);
   run(['npx', '--yes', '@arethetypeswrong/cli@0.18.5', '--profile', 'esm-only', join(project, filename)]);
-  say('publint and arethetypeswrong find nothing');
+  say('publint and arethetypeswrong find no fault');
 
   const [program] = blocksOf(readFileSync(fromRoot('README.md'), 'utf8'), 'ts');
   const [prelude, ...idioms] = blocksOf(readFileSync(fromRoot('docs/coming-from.md'), 'utf8'), 'ts');
