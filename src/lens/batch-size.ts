@@ -57,17 +57,21 @@ const FUSED: Held = {
 
 /**
  * Bytes that one row's activations take at their peak: some tensors of the residual's size, the larger of attention and
- * MLP, and three copies of the logits. With kernels of our own (model/fused.ts) there are fewer.
+ * MLP, and three copies of the logits. With kernels of our own (model/fused.ts) there are fewer. `past`: tokens before these
+ * whose keys and values are there already, and are copied beside the new ones.
  */
-export function bytesPerRow(model: Model, length: number, scoredPositions: number, columns: number): number {
+export function bytesPerRow(model: Model, length: number, scoredPositions: number, columns: number, past = 0): number {
   const { dModel, nHeads, dHead, dMlp, attention, positions, gated, activation } = model.config;
   const { attn, mlp } = layoutOf(model.config);
   const held = hasFused('SpexlensLinear') && hasFused('SpexlensAttention') ? FUSED : STOCK;
   const readers = attention.ungrouped === true ? nHeads : kvHeads(model.config);
   const onBoth = (positions === 'rotary' ? held.turned : 0) + (attention.qkNorm === undefined ? 0 : held.normed);
-  const heads = length * dHead * (held.heads * nHeads + held.readers * readers + onBoth * (nHeads + readers));
+  const heads =
+    length * dHead * (held.heads * nHeads + held.readers * readers + onBoth * (nHeads + readers)) +
+    past * dHead * held.readers * readers;
   const atScores = positions === 'alibi' ? STOCK : held; // the fused kernel has no alibi
-  const scores = (attention.softcap === undefined ? atScores.scores : atScores.capped) * nHeads * length * length;
+  const scores =
+    (attention.softcap === undefined ? atScores.scores : atScores.capped) * nHeads * length * (past + length);
   const hidden = activation === 'solu_ln' || activation === 'solu' ? held.solu : gated === true ? held.gated : held.mlp;
   const block =
     (attn.output !== undefined || mlp.output !== undefined ? held.sandwich : held.residual) * length * dModel +
@@ -117,11 +121,27 @@ export const usualByteLimit = (): number => (tf.getBackend() === 'webgpu' ? 2 **
 const PASS: Readonly<Record<string, number>> = { wasm: 1.5e10, cpu: 5e8 };
 
 /** Rows of `length` tokens that a pass takes at most; `passes` is what one costs, in forward passes. */
-export function mostRows({ parameterCount, config }: Model, length: number, passes = 1): number {
+export function mostRows(model: Model, length: number, passes = 1): number {
   // wasm gains nothing above (bench/ablation.ts --batch-size, ioi-tiny and gpt2-small); a GPU wants many rows.
   const most = { wasm: 128, cpu: 64 }[tf.getBackend()] ?? 1024;
-  const read = Math.max(1, parameterCount - config.dModel * (config.dVocab + config.dVocabOut));
-  return Math.max(1, Math.min(most, Math.floor((PASS[tf.getBackend()] ?? Infinity) / (read * length * passes))));
+  const work = readParameters(model) * length * passes;
+  return Math.max(1, Math.min(most, Math.floor((PASS[tf.getBackend()] ?? Infinity) / work)));
+}
+
+/** Parameters that every token is multiplied by: all but the embeddings. */
+function readParameters({ parameterCount, config }: Model): number {
+  return Math.max(1, parameterCount - config.dModel * (config.dVocab + config.dVocabOut));
+}
+
+/** Tokens whose products take as long as the weights take to be read. */
+const READING_TOKENS = 16;
+/** Multiply-adds in the time that launching a layer's kernels takes. */
+const LAUNCHING = { other: 4e7, webgpu: 1e9 };
+
+/** What a further pass costs in itself, in tokens of one row. */
+export function passOverhead(model: Model): number {
+  const launching = tf.getBackend() === 'webgpu' ? LAUNCHING.webgpu : LAUNCHING.other;
+  return READING_TOKENS + (model.config.nLayers * launching) / readParameters(model);
 }
 
 /** As many rows as `limit` bytes hold, up to what the backend gains from. @throws 'input' when not even one fits. */

@@ -4,7 +4,7 @@ import { forward } from '../../model/forward/forward.ts';
 import { embeddingHook } from '../../model/hook-points.ts';
 import type { Model } from '../../model/model.ts';
 
-/** The prompt's embedding with the mean where a row's tokens are absent, and the answer's after it, [B, S, d]. */
+/** The prompt's embedding after `past` tokens, with the mean where a row's are absent, and the answer's after it, [B, S, d]. */
 export function withMean(
   model: Model,
   embedded: tf.Tensor,
@@ -13,7 +13,7 @@ export function withMean(
   past: number,
   forced: readonly number[],
 ): tf.Tensor {
-  const own = tf.slice(embedded, [0, past, 0], [1, -1, -1]);
+  const own = tf.slice(embedded, [0, past, 0], [1, absent[0].length - forced.length, -1]);
   const all = forced.length === 0 ? own : tf.concat([own, embeddingOf(model, [forced])], 1); // [1, S, d]
   const gone = tf.expandDims(
     tf.tensor2d(

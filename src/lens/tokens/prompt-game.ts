@@ -1,37 +1,43 @@
 /**
  * "What if these words were missing?" as a Game: masks in, how a model scores an answer after what is left out.
  *
- * Masks become rows of tokens (masked-rows.ts), equal rows are run once, rows of like length together; what stands before the
- * first player is run once for all (kept-prefix.ts), and only the logits that the value reads are made. A block that does
- * not fit into memory is run again by halves.
+ * Masks become rows of tokens (masked-rows.ts), equal rows are run once, and rows that begin alike share those keys and values
+ * (prefix-tree.ts), down from what stands before the first player; only the logits that the value reads are made. A block that
+ * does not fit into memory is run again by halves.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { fail, throwIfAborted } from '../../errors.ts';
+import { fail } from '../../errors.ts';
 import { checkPlayers, type Game } from '../../game.ts';
-import { emptyMasks, masksFromMembers } from '../../masks.ts';
+import { emptyMasks, masksFromMembers, selectRows, type Masks } from '../../masks.ts';
 import type { Model } from '../../model/model.ts';
 import { notFiniteIn } from '../../model/not-finite.ts';
 import {
   bytesPerRow,
   GRADIENT_BYTES,
   gradientBytesPerRow,
-  isOutOfMemory,
   mostRows,
+  passOverhead,
   requireRoomForRows,
+  usualByteLimit,
 } from '../batch-size.ts';
-import { requireRowNumbers } from '../metrics.ts';
-import { turn } from '../turn.ts';
+import type { OrderedMasks } from '../components/mask-order.ts';
 import type { StandIn } from './absences.ts';
-import { canKeepPrefix, keepPrefix, type KeptPrefix } from './kept-prefix.ts';
 import { embeddingOf, meanEmbedding } from './embeddings.ts';
-import { longestRow, maskedRow, rowKey, type MaskedRow, type RowSource } from './masked-rows.ts';
+import { longestRow, maskedRow, type RowSource } from './masked-rows.ts';
+import { canGoOn } from './shared-past.ts';
 import { otherEmbedding, staysInPlace, textGradients, type TextGradients } from './text-gradients.ts';
+import { distinctRows, leavesOf } from './text-leaves.ts';
 import type { TextPlayer } from './text-players.ts';
-import { logitsOf, restrict, type TextRun } from './text-run.ts';
+import { createTextReader } from './text-reader.ts';
+import { beginRows, logitsOf, restrict, type Restricted, type RowReader, type TextRun } from './text-run.ts';
 import type { Reading, TextValue } from './text-values.ts';
 
-/** What is saved; each can be switched off, to measure it. No value changes by more than rounding. */
-export const TEXT_SAVINGS = ['prefix', 'columns', 'sorting'] as const;
+/**
+ * What is saved; each can be switched off, to measure it. No value changes by more than rounding. prefix: what stands before the
+ * first player runs once. tree: rows that begin alike share that beginning. columns: only the logits that are read. sorting: rows
+ * of like length run together.
+ */
+export const TEXT_SAVINGS = ['prefix', 'tree', 'columns', 'sorting'] as const;
 export type TextSaving = (typeof TEXT_SAVINGS)[number];
 
 /** The parts of a prompt, what their absence means, and the answer that is read. */
@@ -52,15 +58,41 @@ export interface PromptGameOptions {
   /** Bytes that one batch's activations may take by the estimate. Default 256 MiB. */
   readonly byteLimit?: number | undefined;
   readonly without?: readonly TextSaving[] | undefined;
+  /** Tokens that a level of shared beginnings has to save, so that it is one; from the model's size when absent. */
+  readonly levelCost?: number | undefined;
 }
+
+/** Values of masks, and what each token of the answer has of them. */
+export interface ByToken {
+  /** [count] */
+  readonly values: Float64Array;
+  /** log p(token j | the prompt, the tokens before it), [count · outputs]; a value is their sum. */
+  readonly outputs: Float32Array;
+}
+
+export interface ByTokenOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** As ValueOptions.onValues; `outputs` holds the rows' each. */
+  readonly onOutputs?: ((rows: ArrayLike<number>, values: Float64Array, outputs: Float32Array) => void) | undefined;
+}
+
+/** Masks in the order in which they are measured, each row of a text once. */
+export type OrderedRows = Pick<OrderedMasks, 'masks' | 'origins' | 'from'>;
 
 /** The parts of a prompt as players. */
 export interface PromptGame extends Game {
   readonly players: readonly TextPlayer[];
+  /** Tokens of an answer of several, where the value is the sum of what each of them has. */
+  readonly outputs?: number | undefined;
+  /** Values by token of the answer, from the same passes; there with `outputs`. */
+  readonly byToken?: ((masks: Masks, options?: ByTokenOptions) => Promise<ByToken>) | undefined;
   /** As `gradients`, which both are there where absent parts stay in their places, at rows of m [rows · players] from 0 to 1. */
   readonly gradientsAt?: TextGradients['gradientsAt'] | undefined;
   /** Rows at most per forward pass; less than what was asked for once that did not fit into memory. */
   readonly batchSize: number;
+  /** The same where gradients are taken. */
+  readonly gradientBatchSize: number;
+  readonly ordered: (masks: Masks) => OrderedRows;
   /** Tokens that are run once for all masks. */
   readonly prefixLength: number;
   [Symbol.dispose](): void;
@@ -71,7 +103,7 @@ export interface PromptGame extends Game {
  * @throws 'input' for no players, a row that would be longer than the context or empty, answers that the value cannot score.
  */
 export function createPromptGame(model: Model, options: PromptGameOptions): PromptGame {
-  const { players, tokens, owners, position, standIn, value, without = [], byteLimit = 2 ** 28 } = options;
+  const { players, tokens, owners, position, standIn, value, without = [], byteLimit = usualByteLimit() } = options;
   const n = players.length;
   const name = `${model.name} ${value.name}`;
   const opened = value.open(options.answer, options.against);
@@ -79,7 +111,6 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
   checkRows(model, source, n, opened.readings);
   const most = options.batchSize ?? mostRows(model, longestRow(source));
   if (!Number.isInteger(most) || most < 1) throw fail('input', 'batch size', `${most} is not a whole number >= 1.`);
-  let batchSize = most;
   const none = maskedRow(source, emptyMasks(n, 1), 0);
   const longest = longestRow(source) + Math.max(...opened.readings.map(({ forced }) => forced.length));
   const first = owners.findIndex((owner) => owner >= 0);
@@ -90,29 +121,35 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
     owned.push(thing);
     return thing;
   };
-  let prefix: KeptPrefix | undefined;
+  const someColumns = (columns: readonly number[]): Restricted => {
+    const restricted = restrict(model, columns);
+    own({ dispose: () => tf.dispose([restricted.W, ...(restricted.b ? [restricted.b] : [])]) });
+    return restricted;
+  };
   let disposed = false;
   const dispose = (): void => {
     disposed = true;
     for (const thing of owned.splice(0)) thing.dispose();
-    prefix?.[Symbol.dispose]();
   };
   try {
-    if (canKeepPrefix(model, shared, longest)) prefix = keepPrefix(model, tokens.slice(0, shared));
     const mean = standIn.kind === 'embedding' ? own(meanEmbedding(model, standIn.data)) : undefined;
     const differentiable = opened.slopes !== undefined && staysInPlace(source);
     const other = differentiable ? otherEmbedding(model, source, mean) : undefined;
     if (other !== undefined) own(other);
     const embedded = mean === undefined && other === undefined ? undefined : own(embeddingOf(model, [tokens]));
+    const reader: RowReader = { model, mean, embedded, hides: standIn.kind === 'attention' };
+    const shares = !without.includes('tree') && position === undefined && canGoOn(model, 1, longest);
+    const some = shares ? someColumns([0]) : undefined;
+    const prefix = canGoOn(model, shared, longest) ? beginRows(reader, [none], shared, { some }) : undefined;
+    if (prefix !== undefined) own({ dispose: () => prefix[Symbol.dispose]() });
+    const begun = prefix && { past: prefix };
     const runs = opened.readings.map((reading) => {
       const { columns } = reading;
-      const restricted = columns !== undefined && !without.includes('columns') ? restrict(model, columns) : undefined;
-      if (restricted !== undefined)
-        own({ dispose: () => tf.dispose([restricted.W, ...(restricted.b ? [restricted.b] : [])]) });
-      const run: TextRun = { model, reading, prefix, restricted, mean, embedded, hides: standIn.kind === 'attention' };
+      const restricted = columns !== undefined && !without.includes('columns') ? someColumns(columns) : undefined;
+      const run: TextRun = { ...reader, reading, prefix, restricted };
       if (!reading.needsClean) return run;
       const whole = maskedRow(source, allKept(n), 0);
-      return { ...run, clean: own(tf.tidy(() => logitsOf(run, [whole]))) };
+      return { ...run, clean: own(tf.tidy(() => logitsOf(run, [whole], begun))) };
     });
     const widest = Math.max(
       ...runs.map(
@@ -121,62 +158,77 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
     );
     const perGradient = gradientBytesPerRow(model, longest, 1, widest);
     if (options.batchSize !== undefined) requireRoomForRows(most, bytesPerRow(model, longest, 1, widest));
-    const requireAlive = (): void => {
+    /** @throws where it was disposed; 'checkpoint' where values that are not finite are the model's fault. */
+    const check = async (values: ArrayLike<number> = []): Promise<void> => {
       if (disposed) throw fail('input', name, 'was disposed; make a new one.');
-    };
-    /** @throws 'checkpoint' where values that are not finite are the model's fault. */
-    const blameModel = async (values: ArrayLike<number>): Promise<void> => {
       const cause = Array.prototype.every.call(values, Number.isFinite) ? undefined : await notFiniteIn(model, tokens);
       if (cause !== undefined) throw cause;
     };
-    /** Rows that the byte limit holds at this length. */
-    const room = (length: number): number => Math.max(1, Math.floor(byteLimit / bytesPerRow(model, length, 1, widest)));
+    const block = { size: Math.max(1, Math.min(MOST_GRADIENTS, most, Math.floor(GRADIENT_BYTES / perGradient))) };
+    const { batchSize } = options;
+    const sorts = !without.includes('sorting');
+    const text = createTextReader({
+      name,
+      model,
+      source,
+      runs,
+      opened,
+      some,
+      levelCost: options.levelCost ?? passOverhead(model),
+      sorts,
+      batchSize,
+      byteLimit,
+      check,
+    });
+    const outputs = opened.sumsTokens === true ? 1 + opened.readings[0].forced.length : 0;
     return {
       name,
       players,
       rowsPerMask: runs.length,
       prefixLength: prefix?.length ?? 0,
       get batchSize() {
-        return batchSize;
+        return text.batchSize;
       },
+      get gradientBatchSize() {
+        return block.size;
+      },
+      ordered: (masks) => orderedRows(source, masks),
       async value(masks, { signal, onValues } = {}) {
         checkPlayers(name, n, masks);
         const values = new Float64Array(masks.count);
-        const work = distinctRows(source, masks, !without.includes('sorting'));
-        let done = 0;
-        while (done < work.length) {
-          throwIfAborted(signal, name);
-          requireAlive();
-          // Sorted by length, descending: the first row of a block is its longest.
-          const size = Math.min(batchSize, room(work[done].row.tokens.length + longest - longestRow(source)));
-          const block = work.slice(done, done + size);
-          try {
-            const numbers = await runBlock(
-              value.name,
-              runs,
-              block.map(({ row }) => row),
-              async () => {
-                await turn(signal, name);
-                requireAlive();
-              },
-            );
-            const rows = block.flatMap(({ masks: own }) => own);
-            const each = Float64Array.from(
-              block.flatMap(({ masks: own }, k) => own.map(() => opened.combine(numbers.map((column) => column[k])))),
-            );
-            await blameModel(each);
-            rows.forEach((row, k) => (values[row] = each[k]));
-            done += block.length;
-            onValues?.(rows, each);
-          } catch (error) {
-            if (block.length === 1 || !isOutOfMemory(error)) throw error;
-            batchSize = Math.ceil(block.length / 2);
-          }
-          await turn(undefined, name);
-        }
-        throwIfAborted(done === 0 ? signal : undefined, name);
+        await text.read(masks, {
+          signal,
+          byToken: false,
+          onRead(rows, fresh) {
+            rows.forEach((row, k) => (values[row] = fresh[k]));
+            onValues?.(rows, fresh);
+          },
+        });
         return values;
       },
+      ...(outputs < 2
+        ? {}
+        : {
+            outputs,
+            async byToken(masks, { signal, onOutputs } = {}) {
+              checkPlayers(name, n, masks);
+              const values = new Float64Array(masks.count);
+              const all = new Float32Array(masks.count * outputs);
+              await text.read(masks, {
+                signal,
+                byToken: true,
+                onRead(rows, fresh, each) {
+                  const found = each as Float32Array;
+                  rows.forEach((row, k) => {
+                    values[row] = fresh[k];
+                    all.set(found.subarray(k * outputs, (k + 1) * outputs), row * outputs);
+                  });
+                  onOutputs?.(rows, fresh, found);
+                },
+              });
+              return { values, outputs: all };
+            },
+          }),
       ...(differentiable
         ? textGradients({
             name,
@@ -185,11 +237,8 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
             runs,
             opened,
             embeddings: embedded === undefined || other === undefined ? undefined : { own: embedded, other },
-            block: { size: Math.max(1, Math.min(MOST_GRADIENTS, most, Math.floor(GRADIENT_BYTES / perGradient))) },
-            async check(values) {
-              requireAlive();
-              if (values !== undefined) await blameModel(values);
-            },
+            block,
+            check,
           })
         : {}),
       [Symbol.dispose]: dispose,
@@ -203,46 +252,18 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
 /** Masks of a differentiated block, at most. */
 const MOST_GRADIENTS = 32;
 
-interface Work {
-  readonly row: MaskedRow;
-  /** Every mask of the request that is this row. */
-  readonly masks: number[];
-}
-
-function distinctRows(source: RowSource, masks: Parameters<typeof maskedRow>[1], sorts: boolean): Work[] {
-  const found = new Map<string, Work>();
-  for (let k = 0; k < masks.count; k++) {
-    const row = maskedRow(source, masks, k);
-    const key = rowKey(row);
-    const same = found.get(key);
-    if (same === undefined) found.set(key, { row, masks: [k] });
-    else same.masks.push(k);
-  }
-  const work = [...found.values()];
-  return sorts ? work.sort((a, b) => b.row.tokens.length - a.row.tokens.length) : work;
-}
-
-/** One number for every row by reading. */
-async function runBlock(
-  who: string,
-  runs: readonly TextRun[],
-  rows: readonly MaskedRow[],
-  pause: () => Promise<void>,
-): Promise<Float32Array[]> {
-  const numbers: Float32Array[] = [];
-  for (const [r, run] of runs.entries()) {
-    if (r > 0) await pause();
-    const value = tf.tidy(() => {
-      const logits = logitsOf(run, rows);
-      return requireRowNumbers(`value ${who}`, run.reading.reduce(logits, run.clean), logits.shape[0]);
-    });
-    try {
-      numbers.push((await value.data()) as Float32Array);
-    } finally {
-      value.dispose();
-    }
-  }
-  return numbers;
+/** The masks in the order of the rows that they make, each row once. */
+function orderedRows(source: RowSource, masks: Masks): OrderedRows {
+  const work = leavesOf(distinctRows(source, masks), 1).map((leaf) => leaf.work.masks);
+  let at = 0;
+  return {
+    masks: selectRows(
+      masks,
+      work.map(([row]) => row),
+    ),
+    origins: Int32Array.from(work.flat()),
+    from: Int32Array.from([0, ...work.map((rows) => (at += rows.length))]),
+  };
 }
 
 function allKept(n: number): ReturnType<typeof emptyMasks> {

@@ -10,7 +10,8 @@ export interface Span extends Piece {
   readonly name?: string | undefined;
 }
 
-const schema = z
+/** Spans as JSON has them. */
+export const spansSchema = z
   .array(z.strictObject({ start: z.int().min(0), end: z.int().min(0), name: z.string().min(1).optional() }))
   .min(1);
 
@@ -22,7 +23,7 @@ export function parseSpans(json: string, who = 'spans'): Span[] {
   } catch {
     throw fail('input', who, 'is not JSON; an array of {"start", "end", "name"?} is needed.');
   }
-  const parsed = schema.safeParse(value);
+  const parsed = spansSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw fail(

@@ -16,6 +16,8 @@ export interface Reading {
   readonly columns: readonly number[] | undefined;
   /** Logits [B, 1 + forced, C] from the end of the prompt on, the clean run's [1, 1 + forced, V] if asked for -> [B]. */
   reduce(logits: tf.Tensor3D, clean: tf.Tensor3D | undefined): tf.Tensor1D;
+  /** What the number is the sum of, one for each token of the answer, [B, 1 + forced]; absent where it is no such sum. */
+  readonly byToken?: ((logits: tf.Tensor3D) => tf.Tensor2D) | undefined;
   readonly needsClean: boolean;
 }
 
@@ -23,6 +25,8 @@ export interface OpenedValue {
   readonly readings: readonly Reading[];
   /** One number for each reading -> the value. */
   combine(numbers: readonly number[]): number;
+  /** Whether the value is the sum of what its one reading has by token. */
+  readonly sumsTokens?: boolean | undefined;
   /** ∂value/∂number of each reading, for gradients of masks; a value without it has none. */
   readonly slopes?: ((numbers: readonly number[]) => readonly number[]) | undefined;
 }
@@ -56,7 +60,7 @@ export const TEXT_VALUES: Readonly<Record<TextValueName, TextValue>> = {
     about: 'log p(answer), summed over its tokens',
     moreIsBetter: true,
     needs: answering,
-    open: (answer) => ({ readings: [logProb(answer)], ...itself }),
+    open: (answer) => ({ readings: [logProb(answer)], sumsTokens: true, ...itself }),
   },
   prob: {
     name: 'prob',
@@ -142,15 +146,17 @@ export function fromMetric(metric: Metric, about = metric.name): TextValue {
 
 /** Σ_j log p(answer_j | the prompt, answer_<j). */
 function logProb(answer: readonly number[]): Reading {
+  const byToken = (logits: tf.Tensor3D): tf.Tensor2D => {
+    const all = tf.logSumExp(logits, 2); // [B, k]
+    const picked = answer.map((id, j) => tf.reshape(tf.slice(logits, [0, j, id], [-1, 1, 1]), [-1, 1]));
+    return tf.sub(picked.length === 1 ? picked[0] : tf.concat(picked, 1), all);
+  };
   return {
     forced: answer.slice(0, -1),
     columns: undefined,
     needsClean: false,
-    reduce(logits) {
-      const all = tf.logSumExp(logits, 2); // [B, k]
-      const picked = answer.map((id, j) => tf.reshape(tf.slice(logits, [0, j, id], [-1, 1, 1]), [-1, 1]));
-      return tf.sum(tf.sub(picked.length === 1 ? picked[0] : tf.concat(picked, 1), all), 1) as tf.Tensor1D;
-    },
+    byToken,
+    reduce: (logits) => tf.sum(byToken(logits), 1) as tf.Tensor1D,
   };
 }
 

@@ -143,8 +143,12 @@ describe.each(['wasm', 'cpu'])('a masked text on %s', (name) => {
       const game = createPromptGame(model, optionsFor(standIn, 'logprob', { answer, position, batchSize: 5 }));
       const values = await game.value(allMasks(3));
       expect(new Set(values).size, absence).toBeGreaterThan(4);
-      expect(values, absence).toBeAllClose(await logProbs(model, standIn, answer, position), 1e-5);
+      const truth = await logProbs(model, standIn, answer, position);
+      expect(values, absence).toBeAllClose(truth, 1e-5);
       game[Symbol.dispose]();
+      const tree = createPromptGame(model, optionsFor(standIn, 'logprob', { answer, position, levelCost: 0 }));
+      expect(await tree.value(allMasks(3)), `${absence}, all beginnings shared`).toBeAllClose(truth, 1e-5);
+      tree[Symbol.dispose]();
     }
     model[Symbol.dispose]();
   });
@@ -234,6 +238,42 @@ describe('values of a text', () => {
     }
   });
 
+  it('change by rounding alone when every shared beginning is run once, whatever the rows of a pass', async () => {
+    for (const [absence, standIn] of Object.entries(STAND_INS))
+      for (const rest of [{}, { batchSize: 1 }, { batchSize: 3 }, { without: ['prefix'] as const }]) {
+        const asked = optionsFor(standIn, 'contrast', rest); // two readings of every row
+        const plain = await valueOf({ ...asked, without: ['tree'] });
+        expect(await valueOf({ ...asked, levelCost: 0 }), absence).toBeAllClose(plain, 1e-5);
+        const clean = optionsFor(standIn, 'kl', rest);
+        expect(await valueOf({ ...clean, levelCost: 0 }), absence).toBeAllClose(await valueOf(clean), 1e-5);
+      }
+  });
+
+  it('have a part for every token of the answer, which add up', async () => {
+    const game = createPromptGame(model, optionsFor(remove, 'logprob', { batchSize: 3 }));
+    const told: number[] = [];
+    const onOutputs = (rows: ArrayLike<number>): void => void told.push(...Array.from(rows));
+    const found = await game.byToken?.(allMasks(3), { onOutputs });
+    game[Symbol.dispose]();
+    expect(game.outputs).toBe(2);
+    expect(told.sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(found?.values).toBeAllClose(await valueOf(optionsFor(remove, 'logprob')), 1e-6);
+    const masks = allMasks(3);
+    for (let row = 0; row < masks.count; row++) {
+      const [first, second] = await byHand(model, remove, keptBy(masks, row), [6]);
+      expect(found?.outputs.subarray(2 * row, 2 * row + 2)).toBeAllClose([first[6], second[5]], 1e-5);
+    }
+    for (const options of [
+      optionsFor(remove, 'logprob', { answer: [5] }),
+      optionsFor(remove, 'contrast'),
+      optionsFor(remove, 'prob'),
+    ]) {
+      const other = createPromptGame(model, options);
+      expect(other.byToken).toBeUndefined();
+      other[Symbol.dispose]();
+    }
+  });
+
   it('read an unseen last token by itself: it still sees the others and itself', async () => {
     const owners = [-1, -1, 0, 1, 1, 1, 2];
     const standIn = STAND_INS['attention'];
@@ -280,6 +320,7 @@ describe('values of a text', () => {
     for (const standIn of Object.values(STAND_INS)) {
       await expect(() => valueOf(optionsFor(standIn, 'kl'))).toLeakNoTensors();
       await expect(() => valueOf(optionsFor(standIn, 'contrast'))).toLeakNoTensors();
+      await expect(() => valueOf(optionsFor(standIn, 'contrast', { levelCost: 0 }))).toLeakNoTensors();
     }
     await expect(() => valueOf(optionsFor(remove, 'logprob', { answer: [1e6] }))).toLeakNoTensors();
   });
