@@ -4,9 +4,8 @@ import { ablationOf, ABLATIONS, type Ablation } from '../src/lens/components/abl
 import { metricOf, METRICS, type Metric } from '../src/lens/metrics.ts';
 import { requireStorage, STORAGES } from '../src/model/weights/parameters.ts';
 import { addPromptOptions, type PromptFlags } from './circuits/prompts.ts';
-import { whole } from './command.ts';
 import { fromRoot } from './package-root.ts';
-import { addBackendOption, layersOf, namesOf, optional } from './shared-options.ts';
+import { addBackendOption, addRunOptions, layersOf, namesOf, runOptionsOf, type RunFlags } from './shared-options.ts';
 
 export interface QuestionFlags extends PromptFlags {
   readonly players: string;
@@ -66,37 +65,29 @@ export function partsOf({ players, layers, ablation, rescale, metric }: Question
   };
 }
 
-export interface ExecutionFlags {
+export interface ExecutionFlags extends RunFlags {
   readonly backend: string;
   readonly storage: string;
-  readonly batchSize?: string;
-  readonly threads: string;
 }
 
 export function addExecutionOptions(command: Command): Command {
-  return addBackendOption(command)
-    .option(
+  return addRunOptions(
+    addBackendOption(command).option(
       '--storage <format>',
       `how matrices are held on the device: ${STORAGES.join(' | ')}; halves need webgpu`,
       'float32',
-    )
-    .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
-    .option(
-      '--threads <n|auto>',
-      'threads that measure, on wasm and cpu (auto: one, and all cores once a job is long enough)',
-      'auto',
-    );
+    ),
+  );
 }
 
 /** How it is run. @throws 'input' naming the option. */
-export function executionOf({ storage, batchSize, threads }: ExecutionFlags): {
+export function executionOf({ storage, ...run }: ExecutionFlags): {
   readonly storage: ReturnType<typeof requireStorage>;
   readonly batchSize: number | undefined;
   readonly threads: number | 'auto';
 } {
   return {
     storage: requireStorage(storage),
-    batchSize: optional('--batch-size', batchSize),
-    threads: threads === 'auto' ? 'auto' : whole('--threads', threads),
+    ...runOptionsOf(run),
   };
 }

@@ -74,6 +74,33 @@ export function addInsistOption(command: Command): Command {
   );
 }
 
+export interface RunFlags {
+  readonly batchSize?: string;
+  readonly threads: string;
+}
+
+/** Rows of a pass, and threads. */
+export function addRunOptions(command: Command): Command {
+  return command
+    .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
+    .option(
+      '--threads <n|auto>',
+      'threads that measure, on wasm and cpu (auto: one, and all cores once a job is long enough)',
+      'auto',
+    );
+}
+
+/** @throws 'input' naming the option. */
+export function runOptionsOf({ batchSize, threads }: RunFlags): {
+  readonly batchSize: number | undefined;
+  readonly threads: number | 'auto';
+} {
+  return {
+    batchSize: optional('--batch-size', batchSize),
+    threads: threads === 'auto' ? 'auto' : whole('--threads', threads),
+  };
+}
+
 export interface OutputFlags {
   readonly out?: string;
   readonly csv?: string;

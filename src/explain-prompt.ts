@@ -19,15 +19,17 @@ import type { Absence } from './lens/tokens/absences.ts';
 import { answerTokens, checkAnswers } from './lens/tokens/answers.ts';
 import { brokenText } from './lens/tokens/broken-text.ts';
 import { chooseAbsence, type AbsenceChoice } from './lens/tokens/choose-absence.ts';
-import { createPromptGame, type PromptGameOptions } from './lens/tokens/prompt-game.ts';
+import type { PromptGameOptions } from './lens/tokens/prompt-game.ts';
 import { promptQuestionOf } from './lens/tokens/question.ts';
 import { maskedToken, toPlayers, type PlayedText, type TextPlayersOptions } from './lens/tokens/text-players.ts';
 import { TEXT_VALUES, type TextValue } from './lens/tokens/text-values.ts';
 import { disposeMeasured, type Elsewhere, type MeasuredGame } from './measure/elsewhere.ts';
+import { openPrompt, type Execution } from './measure/open-game.ts';
 import { identifyModel } from './model/identity.ts';
-import type { Model } from './model/model.ts';
+import { tokenizerOf, type Model } from './model/model.ts';
 import { toSequences } from './model/tokens.ts';
 import { inNotebook } from './notebook/progress-line.ts';
+import { rememberOutputs, type OutputMap, type SummedGame } from './output-map.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
 import { measureFloor } from './solve/float-floor.ts';
@@ -37,6 +39,7 @@ import { STUDY_VERSION, type Study } from './study.ts';
 /** What explainPrompt is asked: the prompt, its parts, the answer, and what the absence of a part means. */
 export interface ExplainPromptOptions
   extends ExplainOptions,
+    Execution,
     FramingOptions,
     Pick<TextPlayersOptions, 'players' | 'separator'> {
   /** What should follow, e.g. " positive": one token or several. */
@@ -55,8 +58,6 @@ export interface ExplainPromptOptions
   readonly corrupted?: string | undefined;
   /** Texts whose tokens `mean` averages over; default the prompt's own. */
   readonly meanTexts?: readonly string[] | undefined;
-  /** Masks per forward pass; from the byte estimate when absent. */
-  readonly batchSize?: number | undefined;
   /** Who measures in place of this process; the pilot is measured here all the same. */
   readonly elsewhere?: Elsewhere | undefined;
   readonly command?: string | undefined;
@@ -101,19 +102,17 @@ async function takeApart(model: Model, backend: Backend, options: ExplainPromptO
     question: promptQuestionOf(asked, choice.absence.name),
   };
   const game: MeasuredGame =
-    options.elsewhere === undefined ? createPromptGame(model, asked) : await options.elsewhere.open(study);
+    options.elsewhere === undefined ? openPrompt(asked, model, options) : await options.elsewhere.open(study);
+  const remembered = game.byToken === undefined ? undefined : rememberOutputs(game as SummedGame);
   let log: OpenedLog | undefined;
   try {
     log = await options.openLog?.(study);
     const { moreIsBetter } = answers.value;
     const findings = findingsOf(choice, answers.value);
     const floor = await measureFloor(game, { seed, signal });
-    const explanation = await explainOnThread(openLedger(asAsked(game, options), log), {
-      ...options,
-      floor,
-      findings,
-      moreIsBetter,
-    });
+    const ledger = openLedger(asAsked(remembered?.game ?? game, options), log);
+    const explanation = await explainOnThread(ledger, { ...options, floor, findings, moreIsBetter });
+    const outputs = await remembered?.map(ledger.seen().masks, { seed, signal });
     return recordOf(explanation, {
       name: model.name,
       study,
@@ -129,6 +128,8 @@ async function takeApart(model: Model, backend: Backend, options: ExplainPromptO
         ablation: choice.absence.name,
         players: played.unit,
       },
+      threads: game.threads,
+      ...(outputs === undefined ? {} : { outputs: outputFacts(model, answers.answer, outputs) }),
       behaviour: await behaviourFacts(model, draft),
       pilot: pilotFacts(choice, floor),
     });
@@ -200,7 +201,7 @@ function standInsOf(
  * The game with its gradients where GradSPEX is asked for. `auto` would pay for a dozen to see whether they help, which is much of a
  * budget for words, and they have not been seen to help there.
  */
-function asAsked(game: MeasuredGame, { solver }: ExplainPromptOptions): Game {
+function asAsked(game: Game, { solver }: ExplainPromptOptions): Game {
   return solver?.name === 'gradspex' ? game : valuesOnly(game);
 }
 
@@ -208,6 +209,12 @@ function asAsked(game: MeasuredGame, { solver }: ExplainPromptOptions): Game {
 function findingsOf(choice: AbsenceChoice, value: TextValue): Doubt[] {
   const broken = brokenText(choice, value);
   return broken === undefined ? [] : [{ kind: 'broken question', ...broken }];
+}
+
+/** What each token of the answer owes to the players. */
+function outputFacts(model: Model, answer: readonly number[], { masks, outputs }: OutputMap): Result['outputs'] {
+  const texts = tokenizerOf(model).toStrTokens([...answer]);
+  return { masks, tokens: outputs.map((each, j) => ({ text: texts[j], ...each, values: [...each.values] })) };
 }
 
 /** Rank and probability of an answer of one token. */
@@ -261,5 +268,6 @@ function optionsForRecord(
     target,
     seed,
     batchSize: options.batchSize ?? null,
+    threads: options.threads ?? 'auto',
   };
 }

@@ -14,6 +14,7 @@ import {
   type Column,
   type DataTable,
 } from '../../src/report/data-tables.ts';
+import { outputsTable } from '../../src/report/outputs-table.ts';
 import { patchesTable } from '../../src/report/patches-table.ts';
 import { runCommand, type Streams } from '../command.ts';
 import { makeFolder, writeFile } from '../files.ts';
@@ -23,7 +24,7 @@ import { readRecord } from '../report/records.ts';
 const describe = (): Command =>
   new Command('export')
     .description(
-      'Write the tables of a record: players, interactions, terms of the spectrum, the faithfulness curve, and the measured masks of the run log beside it; of a patch.json, its patches.',
+      'Write the tables of a record: players, interactions, terms of the spectrum, the faithfulness curve, what tokens of an answer owe to players, and the measured masks of the run log beside it; of a patch.json, its patches.',
     )
     .argument('<record>', 'a result.json or patch.json that spexlens wrote')
     .option('--csv <folder>', 'as CSV files')
@@ -79,6 +80,7 @@ function tablesOf(path: string): DataTable[] {
     interactionsTable(result),
     termsTable(result),
     curveTable(result),
+    outputsTable(result),
     measured && masksTable(result, measured),
   ].filter((table) => table !== undefined);
 }

@@ -1,5 +1,6 @@
 /** Who measures a study in place of this process: the workers of a queue, or whatever a program has. */
 import type { Game } from '../game.ts';
+import type { PromptGame } from '../lens/tokens/prompt-game.ts';
 import type { Study } from '../study.ts';
 import type { PooledGame } from './pooled-game.ts';
 
@@ -20,6 +21,7 @@ export interface ElsewhereGame extends Game, AsyncDisposable {
 export type MeasuredGame = Game &
   Partial<
     Pick<PooledGame, 'threads' | 'alone' | 'gradientsAt' | 'slopesAlong'> &
+      Pick<PromptGame, 'byToken' | 'outputs'> &
       Pick<ElsewhereGame, 'measuredBy'> &
       Disposable &
       AsyncDisposable

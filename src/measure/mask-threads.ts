@@ -10,12 +10,19 @@ import type { MessagePort, Worker } from '../platform/threads.ts';
 import type { Masks } from '../masks.ts';
 import { fail, fromPlainError, toPlainError, type PlainError, type SpexlensError } from '../errors.ts';
 import type { Game } from '../game.ts';
+import type { PromptGame } from '../lens/tokens/prompt-game.ts';
 
-/** Values as they arrive: values[k] belongs to the run's mask rows[k], and so do gradients[k·n] .. where those were asked for. */
-export type TakePart = (rows: Int32Array, values: Float64Array, gradients?: Float32Array) => void;
+/** Values as they arrive: values[k] belongs to the run's mask rows[k], and so do as many of `more` each where more was asked for. */
+export type TakePart = (rows: Int32Array, values: Float64Array, more?: Float32Array) => void;
 
-/** What is asked of masks. */
+/** What may be asked of masks anywhere: with `gradients` n more numbers each. */
 export type Wanted = 'values' | 'gradients';
+
+/** What may be asked of threads: with `outputs` a number more for each token of an answer. */
+export type WantedHere = Wanted | 'outputs';
+
+/** A game of which all of that may be asked. */
+export type AskedGame = Game & Pick<PromptGame, 'byToken'>;
 
 export interface MaskThreads {
   readonly count: number;
@@ -25,15 +32,15 @@ export interface MaskThreads {
    * Has a free thread answer `masks`; waits for one, first come first served. What `part` throws stops the run.
    * @throws 'backend' when the thread died; what the thread's game throws, 'aborted' with `signal`.
    */
-  answer(masks: Masks, wanted: Wanted, part: TakePart, signal: AbortSignal): Promise<void>;
+  answer(masks: Masks, wanted: WantedHere, part: TakePart, signal: AbortSignal): Promise<void>;
   /** Ends the threads; work under way fails. */
   close(): void;
 }
 
-type ToThread = { readonly masks: Masks; readonly wanted: Wanted } | { readonly stop: true };
+type ToThread = { readonly masks: Masks; readonly wanted: WantedHere } | { readonly stop: true };
 type FromThread =
   | { readonly ready: true }
-  | { readonly rows: Int32Array; readonly values: Float64Array; readonly gradients?: Float32Array }
+  | { readonly rows: Int32Array; readonly values: Float64Array; readonly more?: Float32Array }
   | { readonly done: true }
   | { readonly error: PlainError }
   | { readonly dead: PlainError };
@@ -81,7 +88,7 @@ export function createMaskThreads(start: () => Worker, count: number, name: stri
 
 interface Thread {
   readonly ready: Promise<void>;
-  answer(masks: Masks, wanted: Wanted, part: TakePart, signal: AbortSignal): Promise<void>;
+  answer(masks: Masks, wanted: WantedHere, part: TakePart, signal: AbortSignal): Promise<void>;
   close(error: Error): void;
 }
 
@@ -120,7 +127,7 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
     else if ('error' in message) run?.settle(failed ?? unwire(name, message.error));
     else if (failed === undefined) {
       try {
-        run?.part(message.rows, message.values, message.gradients);
+        run?.part(message.rows, message.values, message.more);
       } catch (error) {
         failed = error as Error;
         worker.postMessage({ stop: true } satisfies ToThread);
@@ -157,14 +164,16 @@ function createThread(worker: Worker, name: string, breakDown: (error: Error) =>
   };
 }
 
-/** The thread's end: answers what `port` brings until the thread is ended. `game` tells of values through onValues and onGradients. */
-export function serveMasks(game: Game, port: MessagePort): void {
+/** The thread's end: answers what `port` brings until the thread is ended. */
+export function serveMasks(game: AskedGame, port: MessagePort): void {
   const send = (message: FromThread): void => port.postMessage(message);
   let stopping = new AbortController();
   port.on('message', (message: ToThread) => {
     if ('stop' in message) return stopping.abort();
     const { signal } = (stopping = new AbortController());
-    answerOf(game, message.masks, message.wanted, signal, send).then(
+    const part: TakePart = (rows, values, more) =>
+      send({ rows, values: values.slice(), ...(more === undefined ? {} : { more: more.slice() }) });
+    askGame(game, message.masks, message.wanted, part, signal).then(
       () => send({ done: true }),
       (error: unknown) => send({ error: toPlainError(error) }),
     );
@@ -172,23 +181,29 @@ export function serveMasks(game: Game, port: MessagePort): void {
   send({ ready: true });
 }
 
-async function answerOf(
-  game: Game,
+/** Has `game` answer, on this thread; `part` hears of what comes. */
+export async function askGame(
+  game: AskedGame,
   masks: Masks,
-  wanted: Wanted,
+  wanted: WantedHere,
+  part: TakePart,
   signal: AbortSignal,
-  send: (message: FromThread) => void,
-): Promise<unknown> {
-  if (wanted === 'values')
-    return game.value(masks, {
-      signal,
-      onValues: (rows, values) => send({ rows: Int32Array.from(rows), values: values.slice() }),
-    });
-  return game.gradients?.(masks, {
-    signal,
-    onGradients: (rows, values, gradients) =>
-      send({ rows: Int32Array.from(rows), values: values.slice(), gradients: gradients.slice() }),
-  });
+): Promise<void> {
+  const told = (rows: ArrayLike<number>, values: Float64Array, more?: Float32Array): void =>
+    part(Int32Array.from(rows), values, more);
+  switch (wanted) {
+    case 'values':
+      await game.value(masks, { signal, onValues: told });
+      return;
+    case 'gradients':
+      await game.gradients?.(masks, { signal, onGradients: told });
+      return;
+    case 'outputs':
+      await game.byToken?.(masks, { signal, onOutputs: told });
+      return;
+    default:
+      wanted satisfies never;
+  }
 }
 
 /** Says why the thread cannot serve. */

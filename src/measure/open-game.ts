@@ -3,11 +3,12 @@
  */
 import { createModelGame, type ModelGame, type ModelGameOptions } from '../lens/components/model-game.ts';
 import { isPlain, optionsOf } from '../lens/components/question.ts';
-import { createPromptGame, type PromptGame } from '../lens/tokens/prompt-game.ts';
+import { createPromptGame, type PromptGame, type PromptGameOptions } from '../lens/tokens/prompt-game.ts';
 import { promptOptionsOf } from '../lens/tokens/question.ts';
+import { isNamedValue } from '../lens/tokens/text-values.ts';
 import type { Model } from '../model/model.ts';
 import type { Question } from '../study.ts';
-import { canPool, createPooledGame, type PooledGame } from './pooled-game.ts';
+import { canPool, createPooledGame, createPooledPromptGame, type PooledGame } from './pooled-game.ts';
 
 /** How it is measured; no value depends on it beyond rounding. */
 export interface Execution {
@@ -20,16 +21,19 @@ export interface Execution {
 /** A game that owns what it measures with. */
 export type OpenedGame = ModelGame & Partial<Pick<PooledGame, 'threads' | 'alone'>>;
 
+/** The same of a text. */
+export type OpenedPrompt = PromptGame & Partial<Pick<PooledGame, 'threads' | 'alone'>>;
+
 /**
  * Makes the game of `question` over `model`; the caller disposes it (the model stays the caller's).
  * @throws 'input' for a metric or an ablation that no name is known of, and what the lens's game throws.
  */
-export function openGame(question: Question, model: Model, execution: Execution = {}): OpenedGame | PromptGame {
+export function openGame(question: Question, model: Model, execution: Execution = {}): OpenedGame | OpenedPrompt {
   switch (question.lens) {
     case 'components':
       return openComponents(optionsOf(question), model, execution);
     case 'tokens':
-      return createPromptGame(model, { ...promptOptionsOf(question), batchSize: execution.batchSize });
+      return openPrompt(promptOptionsOf(question), model, execution);
     default:
       return question satisfies never;
   }
@@ -45,4 +49,16 @@ export function openComponents(
   return threads === 1 || (threads === 'auto' && (!canPool() || !isPlain(options)))
     ? createModelGame(model, own)
     : createPooledGame(model, own, { threads });
+}
+
+/** The game over the parts of a prompt, as openComponents. */
+export function openPrompt(
+  options: PromptGameOptions,
+  model: Model,
+  { batchSize, threads = 'auto' }: Execution,
+): OpenedPrompt {
+  const own = { ...options, batchSize };
+  return threads === 1 || (threads === 'auto' && (!canPool() || !isNamedValue(options.value)))
+    ? createPromptGame(model, own)
+    : createPooledPromptGame(model, own, { threads });
 }

@@ -20,7 +20,8 @@ import { pageData } from './page-data.ts';
 import { BARS_LIMIT, rankedBars } from './ranked-bars.ts';
 import type { Result } from './result.ts';
 import { meaningSentence, story } from './story.ts';
-import { textView } from './text-view.ts';
+import { outputHeatMap, OUTPUTS_STYLE } from './output-heat-map.ts';
+import { textParts, textView } from './text-view.ts';
 import { circuitTable, facts, interactionTable, playerTable, promptList } from './tables.ts';
 import {
   countOf,
@@ -41,9 +42,10 @@ export function renderReport(result: Result, measured?: Iterable<Entries>): stri
     title: `What acts together in ${result.name}`,
     subtitle: markup`${countOf(result.players.length, result.task.players)}, ${result.task.ablation}${result.examples === undefined && ' ablation'}, ${result.task.metric}`,
     data: pageData(result, measured),
+    ...(result.outputs === undefined ? {} : { style: OUTPUTS_STYLE }),
     body: markup`${findings(result)}
 <section class="story" aria-label="Summary">${story(result)}</section>
-${isAnswer(result) && [played(result), exampleCards(result), alone(result, figure), together(result, figure)]}
+${isAnswer(result) && [played(result), outputs(result, figure), exampleCards(result), alone(result, figure), together(result, figure)]}
 ${certainty(result, figure)}
 ${showsCircuit(result) && circuit(result, figure)}
 ${isAnswer(result) && [removed(result, figure), removedBothWays(result, figure)]}
@@ -66,6 +68,15 @@ function played(result: Result): Markup | undefined {
   return (
     view &&
     markup`<section id="text"><h2>The text</h2>${view}<p class="muted">Tint and line: the ${result.task.players.replace(/s$/, '')}'s Banzhaf value, solid and blue raises the ${result.task.metric}, dashed and orange lowers it; grey text is always kept. Numbers: the largest interactions, listed below the text; point at a part for all of its own.</p></section>`
+  );
+}
+
+/** What each token of the answer owes to the parts, where that is known. */
+function outputs(result: Result, figure: Figure): Markup | undefined {
+  const map = outputHeatMap(result);
+  return (
+    map &&
+    markup`<section id="outputs"><h2>Token by token of the answer</h2>${figure(map.table, map.caption)}</section>`
   );
 }
 
@@ -138,7 +149,7 @@ function circuit(result: Result, figure: Figure): Markup {
   if (found === undefined)
     return markup`<section><h2>The circuit</h2><p>No circuit was looked for, or none could be: a metric that is the same with everything kept and with everything ablated has no range to keep a share of.</p></section>`;
   if (!isCircuit(found))
-    return markup`<section><h2>The circuit</h2><p>No set of ${result.task.players} is called a circuit here (${found.verdict?.kind}): ${found.verdict?.why}.</p></section>`;
+    return markup`<section><h2>The circuit</h2><p>No set of ${result.task.players} is called a circuit here (${found.verdict?.kind}): ${found.verdict?.why}.</p>${inserted(result, found, figure)}</section>`;
   const curve = faithfulnessCurve(result, found);
   const players = result.task.players;
   const narrowed = isNarrowed(found);
@@ -150,6 +161,18 @@ function circuit(result: Result, figure: Figure): Markup {
 ${curve && figure(curve, markup`Share of the metric's range that a set of ${players} keeps, over its size. <span class="key measured"></span> ${chosen}, measured; <span class="key predicted"></span> as ${narrowed ? 'its rounds measured, never falling' : 'the spectrum predicted'}; ${rivalKey(found.chosen.rivals)}<span class="key random"></span> random sets, mean and 5–95 % band. Open circle: the circuit. Dotted: the target, ${percent(found.target)}.`)}
 ${circuitTable(result, found)}
 <p class="muted">Only the circuit kept: ${percent(found.chosen.kept.faithfulness)} (faithfulness). Circuit ablated, the rest kept: ${percent(found.chosen.removed.faithfulness)} (completeness; 0 % means nothing else carries the metric). ${percent(found.energyInside)} of the variance is in terms among its members only.${found.smallestMeasuredSize < found.chosen.size && ` On the measured curve ${whole(found.smallestMeasuredSize)} already reach the target.`}</p></section>`;
+}
+
+/** Of a text, what its parts do alone where no set of them is called a circuit: the curve of insertion. */
+function inserted(result: Result, found: NonNullable<Result['circuit']>, figure: Figure): Markup | undefined {
+  const curve = textParts(result) && faithfulnessCurve(result, found);
+  return (
+    curve &&
+    figure(
+      curve,
+      markup`Insertion: share of the metric's range that some ${result.task.players} have when all others are absent, over how many there are. <span class="key measured"></span> those that the spectrum proposes, measured; <span class="key predicted"></span> as it predicted; ${rivalKey(found.chosen.rivals)}<span class="key random"></span> random ones, mean and 5–95 % band. Open circle: the set that was looked at.`,
+    )
+  );
 }
 
 /** The dotted line of the figures' captions. */

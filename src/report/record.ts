@@ -29,6 +29,8 @@ export interface RecordFacts {
   /** By player: the training examples it is. */
   readonly examples?: Result['examples'];
   readonly seedNoise?: Result['seedNoise'];
+  /** By token of an answer: what it owes to the players. */
+  readonly outputs?: Result['outputs'];
   /** The command that repeats the run, and every option with its default filled in. */
   readonly command?: string | undefined;
   readonly options?: Readonly<Record<string, unknown>> | undefined;
@@ -71,7 +73,7 @@ export function recordOf(explanation: Explanation, facts: RecordFacts = {}): Res
     }),
     task: { prompts: [], metric: ledger.name, units: '', ablation: '', players: 'players', ...facts.task },
     players: players.map(playerOf),
-    ...present({ examples: facts.examples, seedNoise: facts.seedNoise }),
+    ...present({ examples: facts.examples, seedNoise: facts.seedNoise, outputs: facts.outputs }),
     ...present({ behaviour: facts.behaviour, pilot: facts.pilot }),
     findings,
     clean,

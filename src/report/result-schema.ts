@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { placeSchema } from '../place.ts';
 import { circuitSchema, directedRemovalSchema, removalSchema } from './circuit-schema.ts';
+import { attention, exampleGroup, outputMap, seedNoise } from './lens-schemas.ts';
 
 export const RESULT_SCHEMA = 'spexlens.result/3';
 
@@ -46,26 +47,6 @@ const player = z.strictObject({
   layer: z.exactOptional(count),
   /** Where it lives (place.ts). */
   place: z.exactOptional(placeSchema),
-});
-
-const exampleGroup = z.strictObject({
-  count,
-  shown: z.array(
-    z.strictObject({
-      row: count,
-      label: text,
-      text: z.exactOptional(text),
-      vector: z.exactOptional(z.array(z.number())),
-    }),
-  ),
-});
-
-const seedNoise = z.strictObject({
-  sd: z.number().min(0),
-  spread: z.number().min(0),
-  ceiling: share,
-  seeds: count,
-  trainings: count,
 });
 
 const interaction = z.strictObject({
@@ -118,18 +99,6 @@ const pilot = z.strictObject({
   ),
 });
 
-/** What a head attends to on a prompt, with everything kept. */
-const attention = z.strictObject({
-  /** Number of the prompt, from 0. */
-  prompt: count,
-  layer: count,
-  head: count,
-  /** The first query position whose row is kept; the rows go on to the last position. */
-  from: count,
-  /** By query: the weights of keys 0, 1, ..., to three decimals; keys beyond the last one listed have none. */
-  weights: z.array(z.array(z.number().min(0).max(1))),
-});
-
 /** A whole record. */
 export const resultSchema = z
   .strictObject({
@@ -180,6 +149,8 @@ export const resultSchema = z
     examples: z.exactOptional(z.array(exampleGroup)),
     /** The record of lens/examples/seed-noise. */
     seedNoise: z.exactOptional(seedNoise),
+    /** Where the metric is a sum over the tokens of an answer: what each of them owes to the players. */
+    outputs: z.exactOptional(outputMap),
     /** Whether the model does what the prompts ask, on those that have a right answer. */
     behaviour: behaviour.optional(),
     /** The masks that were measured before the budget was spent, and the ablation they led to. */
@@ -272,6 +243,9 @@ export const resultSchema = z
     };
     if (new Set(result.players.map(({ name }) => name)).size < n) report(['players'], 'two players have the same name');
     if (result.values.length !== n) report(['values'], `${result.values.length} entries for ${n} players`);
+    result.outputs?.tokens.forEach(({ values }, k) => {
+      if (values.length !== n) report(['outputs', 'tokens', k], `${values.length} values for ${n} players`);
+    });
     result.spectrum.terms.forEach((term, k) => check(['spectrum', 'terms', k], term.members));
     result.attention?.forEach(({ prompt: number, from, weights }, k) => {
       const length = result.task.prompts.at(number)?.tokens.length;

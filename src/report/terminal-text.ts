@@ -4,6 +4,7 @@
  */
 import type pc from 'picocolors';
 import type { Result } from './result.ts';
+import { visibleToken } from './output-heat-map.ts';
 import { textParts } from './text-view.ts';
 import { columnsOf, largest, numberFormat, oneLine, unitSuffix } from './wording.ts';
 
@@ -54,6 +55,38 @@ export function textLines(result: Result, colors: ReturnType<typeof pc.createCol
     `${colors.bold('the text')}  ${colors.dim(`Banzhaf values${oneLine(unitSuffix(result), 20) && `, in ${oneLine(unitSuffix(result), 20).trim()}`}; largest first`)}`,
     ...shown.map((each) => `  ${each}`),
     ...wrapped(ranked, width - 4).map((each) => `  ${each}`),
+  ];
+}
+
+/** Tokens of an answer that are listed, and parts of each. */
+const [MOST_TOKENS, MOST_PARTS] = [30, 5];
+
+/** A line for every token of an answer: its part of the value, and the words that it owes most to. */
+export function outputLines(result: Result, colors: ReturnType<typeof pc.createColors>, width: number): string[] {
+  const { outputs, players } = result;
+  if (outputs === undefined) return [];
+  const shown = outputs.tokens.slice(0, MOST_TOKENS);
+  const format = numberFormat(largest(shown.flatMap(({ values }) => values)), { signed: true });
+  const plain = numberFormat(largest(shown.map(({ clean }) => clean)), { signed: true });
+  const [wide, far] = [
+    shown.map(({ text }) => columnsOf(visibleToken(text))),
+    shown.map(({ clean }) => plain(clean).length),
+  ];
+  const lines = shown.map(({ text, clean, values }, k) => {
+    const parts = values
+      .map((_, player) => player)
+      .filter((player) => values[player] !== 0)
+      .sort((a, b) => Math.abs(values[b]) - Math.abs(values[a]) || a - b)
+      .slice(0, MOST_PARTS)
+      .map((player) => `${oneLine(players[player].name, 16)} ${format(values[player])}`);
+    const start = `${visibleToken(text)}${' '.repeat(Math.max(...wide) - wide[k])}  ${plain(clean).padStart(Math.max(...far))}`;
+    return `  ${start}  ${wrapped(parts, Math.max(20, width - columnsOf(start) - 4))[0] ?? ''}`;
+  });
+  const more = outputs.tokens.length - shown.length;
+  return [
+    `${colors.bold('token by token')}  ${colors.dim("each token's log-probability, and the parts that it owes most to")}`,
+    ...lines,
+    ...(more > 0 ? [`  ... ${more} more tokens are on the page`] : []),
   ];
 }
 

@@ -7,7 +7,7 @@
 import pc from 'picocolors';
 import { terminalText } from '../printable.ts';
 import type { Result } from './result.ts';
-import { answerText, cutWords, textLines, wrapped } from './terminal-text.ts';
+import { answerText, cutWords, outputLines, textLines, wrapped } from './terminal-text.ts';
 import {
   behaviourText,
   columnsOf,
@@ -62,7 +62,11 @@ export function terminalReport(result: Result, options: TerminalOptions = {}): s
     certainty(result, colors, width),
     energy(result, colors, width),
     ...(isAnswer(result)
-      ? [textLines(result, colors, width), interactions(result, colors, width, options.interactions ?? 8)]
+      ? [
+          textLines(result, colors, width),
+          outputLines(result, colors, width),
+          interactions(result, colors, width, options.interactions ?? 8),
+        ]
       : []),
     ...(showsCircuit(result) ? [circuit(result, colors, width)] : []),
     files(result, colors, width),

@@ -50,8 +50,11 @@ export function ranksOf({ players, interactions }: Result, most = NUMBERED): num
   return ranks;
 }
 
-/** The text and its ranked list, or undefined where the players are not spans of a text. */
-export function textView(result: Result): Markup | undefined {
+/**
+ * The text and its ranked list, or undefined where the players are not spans of a text. `scope`: a class of its own, where other
+ * texts may stand in the same document.
+ */
+export function textView(result: Result, scope?: string): Markup | undefined {
   const parts = textParts(result);
   if (parts === undefined) return undefined;
   const { players, values, interactions } = result;
@@ -85,11 +88,11 @@ export function textView(result: Result): Markup | undefined {
       (each) =>
         markup`<li><bdi>${joinNames(each.names)}</bdi> ${share(each)} of the variance, <span class="${each.value > 0 ? 'positive' : 'negative'}">${formatPair(each.value)}</span> <span class="muted">${readsAs(each)}</span></li>`,
     );
-  return markup`<style>${trusted(TEXT_STYLE + partnerRules(result))}</style><div class="played" role="region" aria-label="The text">${parts.map(word)}</div>${list.length > 0 && markup`<ol class="ranked">${list}</ol>`}`;
+  return markup`<style>${trusted(TEXT_STYLE + partnerRules(result, scope ?? 'played'))}</style><div class="played${scope !== undefined && ` ${scope}`}" role="region" aria-label="The text">${parts.map(word)}</div>${list.length > 0 && markup`<ol class="ranked">${list}</ol>`}`;
 }
 
 /** What is outlined when a part is under the pointer or has the focus: numbers only, so that no name can enter a style. */
-function partnerRules({ players, interactions }: Result): string {
+function partnerRules({ players, interactions }: Result, scope: string): string {
   return players
     .map((_, player) => {
       const partners = new Set(
@@ -101,13 +104,13 @@ function partnerRules({ players, interactions }: Result): string {
       );
       if (partners.size === 0) return '';
       const others = [...partners].map((other) => `.p${other}`).join();
-      return `.played:has(.p${player}:is(:hover, :focus)) :is(${others}) { outline: 2px solid ${color('ink')}; }\n`;
+      return `.${scope}:has(.p${player}:is(:hover, :focus)) :is(${others}) { outline: 2px solid ${color('ink')}; }\n`;
     })
     .join('');
 }
 
 const TEXT_STYLE = `
-.played { font: 17px/2.1 Charter, "Bitstream Charter", Cambria, Georgia, serif; white-space: pre-wrap; overflow-wrap: anywhere; max-width: 74ch; margin: 14px 0; }
+.played { position: relative; font: 17px/2.1 Charter, "Bitstream Charter", Cambria, Georgia, serif; white-space: pre-wrap; overflow-wrap: anywhere; max-width: 74ch; margin: 14px 0; }
 .played .kept { color: ${color('muted')}; }
 .played .part { border-radius: 3px; padding: 1px 1px 2px; border-bottom: 2px solid transparent; -webkit-box-decoration-break: clone; box-decoration-break: clone; }
 .played .part:is(:hover, :focus) { outline: 2px solid ${color('positive')}; }

@@ -111,6 +111,35 @@ describe('spexlens prompt', () => {
     expect(said.solver.exact).toBe(true);
   });
 
+  it('says token by token what an answer of several owes to the words, in the terminal, on the page and as CSV', async () => {
+    const tables = join(folder, 'outputs');
+    const { code, out, err, at } = await run(
+      ...ASK.filter((each) => each !== '--answer' && each !== ' m'),
+      '--generate=3',
+      '--absent=remove',
+      '--budget=200',
+      '--held-out=60',
+      '--threads=1',
+      '--csv',
+      tables,
+    );
+    expect([code, err]).toEqual([0, '']);
+    const { outputs, clean, players } = parseResult(readFileSync(join(at, 'result.json'), 'utf8'));
+    expect(outputs?.tokens).toHaveLength(3);
+    const parts = outputs?.tokens.map((token) => token.clean) ?? [];
+    expect(parts.reduce((sum, part) => sum + part, 0)).toBeCloseTo(clean, 4);
+    const [first] = outputs?.tokens ?? [];
+    const best = first.values.indexOf(Math.max(...first.values));
+    expect(['q', 'm']).toContain(players[best].name); // of m after the second q
+    expect(out).toContain('token by token');
+    const written = readFileSync(join(at, 'report.html'), 'utf8');
+    expect(written).toContain('<table class="outputs">');
+    expect(written.match(/<th scope="row"><bdi>/g)).toHaveLength(players.length);
+    const rows = readFileSync(join(tables, 'outputs.csv'), 'utf8').trim().split('\r\n');
+    expect(rows[0]).toBe('output,token,player,banzhaf');
+    expect(rows).toHaveLength(1 + 3 * players.length);
+  });
+
   it.each([
     ['an empty answer', ['--answer', ''], /answer: is empty/],
     ['an answer that is not in the vocabulary', ['--answer', ' zebra'], /answer: .*zebra.* not in the vocabulary/],
