@@ -1,20 +1,29 @@
 /**
- * Masked prompts per second beside captum's LLMAttribution (FeatureAblation on transformers), and the largest difference of
- * what one token's absence costs: a 64-word prompt, each token replaced by one id in turn, the same rows on both sides.
+ * Masked prompts per second beside captum's LLMAttribution on transformers, and how far the values are apart: a 64-word prompt, on
+ * both sides the same rows of the same jobs.
  *
- *     npx tsx bench/words.ts --model path/to/smollm2 --python path/to/python [--backend wasm] [--rounds 1]
+ *     npx tsx bench/words.ts --model path/to/smollm2 --python path/to/python [--backends tensorflow,wasm] [--permutations 1] [--jobs tokens,sampled]
+ *     npx tsx bench/words.ts --model path/to/smollm2 --sharing [--backends wasm] [--masks 128]
  *
- * The two run one after the other in each round; a ratio is of one round.
+ * Jobs: each token replaced by one id in turn (FeatureAblation), Shapley values from permutations of the tokens (ShapleyValueSampling),
+ * each word removed, or replaced by another text. captum and every backend run one after the other in one process each; ratios are of
+ * one run. --sharing measures, in turns, what rows that begin alike save by sharing their keys and values.
  */
 import { execFileSync } from 'node:child_process';
 import { Command } from 'commander';
 import { answerTokens } from '../src/lens/tokens/answers.ts';
-import { createPromptGame } from '../src/lens/tokens/prompt-game.ts';
+import type { StandIn } from '../src/lens/tokens/absences.ts';
+import { createPromptGame, type PromptGameOptions } from '../src/lens/tokens/prompt-game.ts';
 import { TEXT_VALUES } from '../src/lens/tokens/text-values.ts';
-import { toPlayers } from '../src/lens/tokens/text-players.ts';
-import { masksFromMembers } from '../src/masks.ts';
-import { loadModel } from '../src/model/model.ts';
+import { toPlayers, type PlayedText } from '../src/lens/tokens/text-players.ts';
+import { masksFromMembers, type Masks } from '../src/masks.ts';
+import { openPrompt } from '../src/measure/open-game.ts';
+import { canPool } from '../src/measure/on-threads.ts';
+import { loadModel, tokenizerOf, type Model } from '../src/model/model.ts';
 import { openBackend } from '../src/open-backend.ts';
+import { cores } from '../src/platform/threads.ts';
+import { createRandom, type Random } from '../src/random.ts';
+import { uniformMasks } from '../src/uniform-masks.ts';
 
 const PROMPT =
   'The film begins in a small town by the sea, where two brothers run a bakery that nobody visits any more. ' +
@@ -22,57 +31,234 @@ const PROMPT =
   'Then a storm comes, and what was slow turns into something warm and honest. ' +
   'I left the cinema happy. All in all the film was';
 const ANSWER = ' good';
+/** What stands in for a token, and for a word. */
+const [ID, OTHER] = [0, ' thing'];
+const WORDS = PROMPT.match(/ ?\S+/g) ?? [];
+
+interface Job {
+  readonly name: string;
+  readonly method: string;
+  readonly absence: string;
+  readonly played: PlayedText;
+  readonly standIn: StandIn;
+  readonly masks: Masks;
+  /** The attribution that the values of the masks make. */
+  readonly attribution: (values: Float64Array) => number[];
+}
 
 interface Reference {
-  readonly attribution: readonly number[];
+  readonly jobs: Readonly<Record<string, { attribution: number[]; passes: number; seconds: number }>>;
   readonly tokens: readonly number[];
-  readonly seconds: number;
   readonly versions: Readonly<Record<string, string>>;
   readonly threads: number;
 }
 
 const options = new Command()
-  .requiredOption('--model <folder>')
-  .requiredOption('--python <path>', 'with captum, torch and transformers')
-  .option('--backend <name>', '', 'wasm')
-  .option('--rounds <n>', '', '1')
+  .requiredOption('--model <folder|file>')
+  .option('--python <path>', 'with captum, torch and transformers')
+  .option('--backends <names>', '', 'tensorflow,wasm')
+  .option('--jobs <names>', '', 'tokens,sampled,removed,replaced')
+  .option('--permutations <n>', '', '1')
+  .option('--sharing', 'what sharing beginnings brings, instead of a comparison')
+  .option('--masks <n>', 'random masks of --sharing', '128')
   .parse()
-  .opts<{ model: string; python: string; backend: string; rounds: string }>();
+  .opts<{
+    model: string;
+    python?: string;
+    backends: string;
+    jobs: string;
+    permutations: string;
+    sharing?: boolean;
+    masks: string;
+  }>();
 
-const backend = await openBackend(options.backend);
-const model = await loadModel(options.model);
-const played = toPlayers(model, PROMPT, { players: 'tokens' });
-const n = played.players.length;
-const all = Array.from({ length: n }, (_, i) => i);
-const masks = masksFromMembers(n, [all, ...all.map((gone) => all.filter((i) => i !== gone))]);
-const answer = answerTokens(model, played, ANSWER, 'answer');
-const id = 0;
-const words = PROMPT.split(' ').length;
-console.log(`${words} words, ${played.tokens.length} tokens, ${masks.count} rows; ${backend.name} (${backend.device})`);
-for (let round = 0; round < Number(options.rounds); round++) {
-  const game = createPromptGame(model, {
-    ...played,
-    standIn: { kind: 'tokens', tokens: played.tokens.map(() => [id]) },
-    value: TEXT_VALUES.logprob,
-    answer,
-    against: [],
-  });
-  await game.value(masksFromMembers(n, [[]])); // warm
-  const start = performance.now();
-  const [clean, ...rest] = await game.value(masks);
-  const seconds = (performance.now() - start) / 1000;
-  game[Symbol.dispose]();
-  const asked = JSON.stringify({ prompt: PROMPT, answer, id });
+const allOf = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+const orderOf = (n: number, random: Random): number[] => [...random.shuffle(Uint32Array.from(allOf(n)))];
+
+/** Everything kept, then everything but one player. */
+function leaveOneOut(n: number): Pick<Job, 'masks' | 'attribution'> {
+  const all = allOf(n);
+  return {
+    masks: masksFromMembers(n, [all, ...all.map((gone) => all.filter((i) => i !== gone))]),
+    attribution: ([clean, ...rest]) => rest.map((value) => clean - value),
+  };
+}
+
+/** Players join one by one, in the order of each permutation. */
+function joining(n: number, permutations: readonly (readonly number[])[]): Pick<Job, 'masks' | 'attribution'> {
+  const sets = permutations.flatMap((order) => order.map((_, k) => order.slice(0, k + 1)));
+  return {
+    masks: masksFromMembers(n, [[], ...sets]),
+    attribution(values) {
+      const effects = Array<number>(n).fill(0);
+      permutations.forEach((order, p) =>
+        order.forEach((player, k) => {
+          const before = k === 0 ? values[0] : values[p * n + k];
+          effects[player] += (values[1 + p * n + k] - before) / permutations.length;
+        }),
+      );
+      return effects;
+    },
+  };
+}
+
+function jobsOf(model: Model, permutations: readonly (readonly number[])[]): Job[] {
+  const tokens = toPlayers(model, PROMPT, { players: 'tokens' });
+  let at = 0;
+  const spans = WORDS.map((word) => ({ start: at, end: (at += word.length) }));
+  const words = toPlayers(model, PROMPT, { players: spans });
+  const other = tokenizerOf(model).encode(OTHER, { bos: false });
+  const { owners } = words;
+  const first = (i: number): boolean => i === 0 || owners[i - 1] !== owners[i];
+  const n = tokens.players.length;
+  const id: StandIn = { kind: 'tokens', tokens: tokens.tokens.map(() => [ID]) };
+  return [
+    { name: 'tokens', method: 'FeatureAblation', absence: 'token id', played: tokens, standIn: id, ...leaveOneOut(n) },
+    {
+      name: 'sampled',
+      method: 'ShapleyValueSampling',
+      absence: 'token id',
+      played: tokens,
+      standIn: id,
+      ...joining(n, permutations),
+    },
+    {
+      name: 'removed',
+      method: 'FeatureAblation',
+      absence: 'word removed',
+      played: words,
+      standIn: { kind: 'tokens', tokens: words.tokens.map(() => []) },
+      ...leaveOneOut(words.players.length),
+    },
+    {
+      name: 'replaced',
+      method: 'FeatureAblation',
+      absence: 'word replaced',
+      played: words,
+      standIn: { kind: 'tokens', tokens: words.tokens.map((_, i) => (first(i) ? other : [])) },
+      ...leaveOneOut(words.players.length),
+    },
+  ];
+}
+
+const gameOf = (model: Model, { played, standIn }: Job, rest: Partial<PromptGameOptions> = {}): PromptGameOptions => ({
+  ...played,
+  standIn,
+  value: TEXT_VALUES.logprob,
+  answer: answerTokens(model, played, ANSWER, 'answer'),
+  against: [],
+  ...rest,
+});
+
+async function compare(): Promise<void> {
+  if (options.python === undefined) throw new Error('--python is needed, one that has captum, torch and transformers');
+  const names = options.jobs.split(',');
+  const found: { backend: string; jobs: Map<string, { rate: number; attribution: number[] }> }[] = [];
+  let [asked, tokens] = ['', ''];
+  let listed: Job[] = [];
+  for (const name of options.backends.split(',')) {
+    const backend = await openBackend(name);
+    const model = await loadModel(options.model);
+    const random = createRandom(0, 'bench/words');
+    const permutations = Array.from({ length: Number(options.permutations) }, () =>
+      orderOf(toPlayers(model, PROMPT, { players: 'tokens' }).players.length, random),
+    );
+    listed = jobsOf(model, permutations).filter((job) => names.includes(job.name));
+    const threads = canPool() ? cores() : 1;
+    const jobs = new Map<string, { rate: number; attribution: number[] }>();
+    for (const job of listed) {
+      const game = openPrompt(gameOf(model, job), model, { threads });
+      await game.value(job.masks.count > 2 ? masksFromMembers(job.masks.players, [[], [0], [1], [2]]) : job.masks); // warm, threads too
+      const start = performance.now();
+      const values = await game.value(job.masks);
+      jobs.set(job.name, {
+        rate: (1000 * job.masks.count) / (performance.now() - start),
+        attribution: job.attribution(values),
+      });
+      game[Symbol.dispose]();
+    }
+    found.push({ backend: threads > 1 ? `${name}, ${threads} threads` : name, jobs });
+    const [{ played }] = listed;
+    tokens = played.tokens.join();
+    asked = JSON.stringify({
+      prompt: PROMPT,
+      words: WORDS,
+      answer: answerTokens(model, played, ANSWER, 'answer'),
+      id: ID,
+      other: OTHER,
+      permutations,
+      jobs: names,
+    });
+    console.log(`${WORDS.length} words, ${played.tokens.length} tokens; ${backend.name} (${backend.device})`);
+    model[Symbol.dispose]();
+    backend.close();
+  }
   const printed = execFileSync(options.python, ['bench/words_reference.py', options.model, asked], {
     encoding: 'utf8',
+    maxBuffer: 2 ** 26,
   });
   const theirs = JSON.parse(printed.trim().split('\n').at(-1) as string) as Reference;
-  if (theirs.tokens.join() !== played.tokens.join()) throw new Error('the two tokenizers disagree');
-  const worst = Math.max(...rest.map((value, k) => Math.abs(clean - value - theirs.attribution[k])));
-  const [ours, captum] = [masks.count / seconds, (n + 1) / theirs.seconds];
+  if (theirs.tokens.join() !== tokens) throw new Error('the two tokenizers disagree');
   console.log(
-    `ours ${ours.toFixed(2)} rows/s, captum ${captum.toFixed(2)} rows/s (${theirs.threads} threads), ratio ${(ours / captum).toFixed(2)}; largest difference of a token's value ${worst.toExponential(1)} nats; ${JSON.stringify(theirs.versions)}`,
+    `masked prompts per second; captum ${theirs.versions['captum']}, transformers ${theirs.versions['transformers']}, torch ${theirs.versions['torch']}, ${theirs.threads} threads\n`,
   );
+  const heads = found.map(({ backend }) => ` ${backend} | times | apart, nats |`).join('');
+  console.log(`| | absence | prompts | captum |${heads}\n|---|---|---|---|${found.map(() => '---|---|---|').join('')}`);
+  for (const { name, method, absence, masks } of listed) {
+    const { attribution, passes, seconds } = theirs.jobs[name];
+    const rate = passes / seconds;
+    const ours = found.map(({ jobs }) => {
+      const own = jobs.get(name) as { rate: number; attribution: number[] };
+      const apart = Math.max(...own.attribution.map((value, k) => Math.abs(value - attribution[k])));
+      return ` ${own.rate.toFixed(2)} | ${(own.rate / rate).toFixed(1)} | ${apart.toExponential(1)} |`;
+    });
+    console.log(`| ${method} | ${absence} | ${masks.count}, captum ${passes} | ${rate.toFixed(2)} |${ours.join('')}`);
+  }
 }
-model[Symbol.dispose]();
-backend.close();
+
+/** Rows per second with and without shared beginnings, in turns, on the same masks. */
+async function sharing(): Promise<void> {
+  for (const name of options.backends.split(',')) {
+    const backend = await openBackend(name);
+    const model = await loadModel(options.model);
+    const random = createRandom(0, 'bench/words');
+    const n = toPlayers(model, PROMPT, { players: 'tokens' }).players.length;
+    const [tokens, sampled, removed] = jobsOf(model, [orderOf(n, random)]);
+    const half = (players: number): Masks =>
+      uniformMasks(players, Number(options.masks), createRandom(1, 'bench/words'));
+    console.log(
+      `${backend.name}\n| masks | rows | rows/s, each from the front | shared beginnings | times | apart, nats |\n|---|---|---|---|---|---|`,
+    );
+    for (const [what, job, masks] of [
+      ['each token replaced in turn', tokens, tokens.masks],
+      ['tokens join in a random order', sampled, sampled.masks],
+      ['random halves, tokens replaced', tokens, half(tokens.played.players.length)],
+      ['random halves, words removed', removed, half(removed.played.players.length)],
+    ] as const) {
+      const plain = createPromptGame(model, gameOf(model, job, { without: ['tree'] }));
+      const shared = createPromptGame(model, gameOf(model, job));
+      const seconds = [0, 0];
+      let values: Float64Array[] = [];
+      for (let round = 0; round < 2; round++) {
+        values = [];
+        for (const [k, game] of [plain, shared].entries()) {
+          const start = performance.now();
+          values.push(await game.value(masks));
+          seconds[k] += (performance.now() - start) / 1000;
+        }
+      }
+      const apart = Math.max(...values[0].map((value, k) => Math.abs(value - values[1][k])));
+      const [slow, fast] = seconds.map((each) => (2 * masks.count) / each);
+      console.log(
+        `| ${what} | ${masks.count} | ${slow.toFixed(2)} | ${fast.toFixed(2)} | ${(fast / slow).toFixed(2)} | ${apart.toExponential(1)} |`,
+      );
+      plain[Symbol.dispose]();
+      shared[Symbol.dispose]();
+    }
+    model[Symbol.dispose]();
+    backend.close();
+  }
+}
+
+await (options.sharing === true ? sharing() : compare());

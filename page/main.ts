@@ -10,6 +10,7 @@ import { interactionMatrix } from '../src/report/interaction-matrix.ts';
 import { interactionCsv, playerCsv } from '../src/report/csv.ts';
 import type { ResultInteraction } from '../src/report/result.ts';
 import { interactionTable } from '../src/report/tables.ts';
+import { createArcs } from './arcs.ts';
 import { readData, type Asked } from './asked.ts';
 import { createCard } from './card.ts';
 import { addCopyButtons } from './copy.ts';
@@ -35,12 +36,14 @@ function ask(data: Asked, card: ReturnType<typeof createCard>): void {
   let drawn: readonly ResultInteraction[] = data.interactions;
   const picks = createPicks(data, () => markPicked(pointed));
   const pointed: Pointed = { data: () => now, drawn: () => drawn, toggle: picks.toggle, picked: picks.picked };
+  const arcs = createArcs(() => drawn);
   const together = document.getElementById('together');
   const filters = createFilters(data, () => {
     drawn = filters.chosen();
     drawInteractions();
   });
   const drawInteractions = (): void => {
+    arcs.draw();
     const box = together?.querySelector('figure > .scroll');
     const table = together?.querySelector('.scroll:has(> table)');
     if (together === null || box === null || box === undefined) return;

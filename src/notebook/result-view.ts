@@ -9,9 +9,13 @@ import { rankedBars } from '../report/ranked-bars.ts';
 import { recordOf } from '../report/record.ts';
 import type { Result } from '../report/result.ts';
 import { story } from '../report/story.ts';
+import { textView } from '../report/text-view.ts';
 import { terminalReport } from '../report/terminal.ts';
 import { isAnswer, isCircuit, showsCircuit } from '../report/wording.ts';
 import type { View } from './view.ts';
+
+/** Texts shown so far: all cells of a notebook are one document. */
+let texts = 0;
 
 export function resultView(result: Result): View {
   return {
@@ -21,6 +25,7 @@ export function resultView(result: Result): View {
       markup`<b>What acts together in ${result.name}</b>`,
       result.findings.map(({ kind, text }) => markup`<p><b>${kind}</b> ${text}</p>`),
       story(result),
+      isAnswer(result) && textView(result, `text-${++texts}`),
     ],
   };
 }

@@ -44,11 +44,17 @@ svg text.player.picked { fill: ${color('ramp4')}; font-weight: 700; }
 tr.lit > td { background: ${color('faint')}; }
 .played .part.picked { box-shadow: inset 0 0 0 2px ${color('ramp4')}; }
 .played .part.partner, .card.partner { outline: 2px dashed ${color('muted')}; }
+.arcs { position: absolute; inset: 0; pointer-events: none; overflow: visible; }
+.arcs path { fill: none; stroke-width: 1.4; opacity: 0.45; }
+.arcs .up { stroke: ${color('positive')}; }
+.arcs .down { stroke: ${color('negative')}; stroke-dasharray: 4 2.5; }
+.arcs .lit { stroke-width: 2.4; opacity: 1; }
+.pointing .arcs path:not(.lit) { opacity: 0.12; }
 .card.picked { box-shadow: inset 0 0 0 2px ${color('ramp4')}; }
 .pointing .spex-graph .link:not(.lit) { stroke-opacity: 0.22; }
 .pointing .spex-matrix g[data-interaction]:not(.lit) { opacity: 0.45; }
 svg.spex-curve { cursor: crosshair; }
 svg .chosen-size { fill: none; stroke: ${color('ink')}; stroke-width: 2; }
-@media print { .asked, .panel, .tools { display: none; } }
+@media print { .asked, .panel, .tools, .arcs { display: none; } }
 @media (max-width: 560px) { .asked { right: 0; bottom: 0; width: 100vw; border-radius: 6px 6px 0 0; max-height: 42vh; } }
 `;
