@@ -55,7 +55,7 @@ export interface PromptGameOptions {
   readonly against: readonly number[];
   /** Masks per forward pass; from the byte estimate when absent. */
   readonly batchSize?: number | undefined;
-  /** Bytes that one batch's activations may take by the estimate. Default 256 MiB. */
+  /** Bytes that one batch's activations may take by the estimate. Default 256 MiB, on webgpu 1 GiB. */
   readonly byteLimit?: number | undefined;
   readonly without?: readonly TextSaving[] | undefined;
   /** Tokens that a level of shared beginnings has to save, so that it is one; from the model's size when absent. */
