@@ -67,16 +67,6 @@ export function createMaskedGame<P extends Player>(
   const name = `${model.name} ${metric.name}`;
   const n = players.length;
   const block: BlockSize = { size: sizes.gradientBatchSize };
-  let prepared = false;
-  /** Prompt by prompt, with a pause after each. */
-  const prepare = async (signal: AbortSignal | undefined): Promise<void> => {
-    if (prepared) return;
-    for (const prompt of prompts) {
-      await turn(signal, name);
-      prompt.prepare?.();
-    }
-    prepared = true;
-  };
   /** @throws 'checkpoint' where values that are not finite are the model's fault. */
   const blameModel = async (values: ArrayLike<number>): Promise<void> => {
     if (Array.prototype.every.call(values, Number.isFinite)) return;
@@ -87,7 +77,6 @@ export function createMaskedGame<P extends Player>(
   };
   const gradientsAt = async (m: Float32Array, gradientOptions: GradientOptions = {}): Promise<MaskGradients> => {
     checkNumbers(name, m, n);
-    await prepare(gradientOptions.signal);
     const rows = (start: number, end: number): Float32Array => m.subarray(start * n, end * n);
     return differentiateMasks(
       name,
@@ -101,7 +90,6 @@ export function createMaskedGame<P extends Player>(
   const everyPlayer = Array.from({ length: n }, (_, i) => i);
   const gradients = async (masks: Masks, gradientOptions: GradientOptions = {}): Promise<MaskGradients> => {
     checkPlayers(name, n, masks);
-    await prepare(gradientOptions.signal);
     const rows = (start: number, end: number): Float32Array =>
       maskMatrix(
         masks,
@@ -132,7 +120,6 @@ export function createMaskedGame<P extends Player>(
     ...(metric.differentiable === false ? {} : { gradients, gradientsAt }),
     async value(masks, valueOptions: ValueOptions = {}) {
       checkPlayers(name, players.length, masks);
-      await prepare(valueOptions.signal);
       const landed: { readonly rows: ArrayLike<number>; readonly values: Float64Array }[] = [];
       const report = reporter(masks.count, { onValues: (rows, values) => landed.push({ rows, values }) });
       const run = startRun(prompts, ordered(masks), stateBytes, report.accept);

@@ -13,10 +13,10 @@ import { layerOf } from '../../hooks/run.ts';
 import { forward, type ForwardOptions, type Tap } from '../../model/forward/forward.ts';
 import type { HookName } from '../../model/hook-points.ts';
 import type { Model } from '../../model/model.ts';
-import { createAblator, requireRescalable, sitesOf, stagesOf, type Ablator, type Between } from './ablation.ts';
+import { createAblator, requireRescalable, sitesOf, stagesOf, type Ablator } from './ablation.ts';
 import type { Ablation, BaselineSource } from './ablations.ts';
 import type { ComponentPlayer } from './components.ts';
-import { disposeHeld, heldOf, type Held } from './held.ts';
+import { disposeHeld, heldOf } from './held.ts';
 import { addSlopes, factorsOf } from './mask-factors.ts';
 import { createPast, firstChanged, hasPast, type Past } from './past.ts';
 import { sharedStages, type MaskBlock, type OrderedMasks } from './mask-order.ts';
@@ -59,8 +59,6 @@ export interface PromptRun {
   /** By player, the stage where its ablation begins: what sortByStage takes. */
   readonly stages: readonly number[];
   readonly stageCount: number;
-  /** Makes what its runs share, passes over the prompt and its baseline; they do so where nobody has. @throws as preparePrompts. */
-  prepare?(): void;
   /** The first position that is computed for a mask. */
   from(masks: Masks, row: number): number;
   /** The residuals that one value() call keeps. */
@@ -75,48 +73,30 @@ export interface PromptRun {
   [Symbol.dispose](): void;
 }
 
-/**
- * Prompts that are prepared when they are first run, so that many of them do not hold the thread in one go.
- * @throws 'input' for prompts, baselines and players that do not fit together, some of it only then.
- */
+/** @throws 'input' for prompts, baselines and players that do not fit together. */
 export function preparePrompts(model: Model, options: PromptOptions): PromptRun[] {
   const { players, tasks, ablation, rescale, meanOver } = options;
   if (rescale === true) requireRescalable(players, ablation);
   const hooks = sitesOf(players, model.config);
   const data = ablation.needs.data ? (meanOver ?? tasks.map((task) => task.tokens)) : [];
-  const source = sharedSource(() => ablation.open({ model, hooks, data }), tasks.length);
-  return tasks.map((task) => preparePrompt(model, options, task, source));
-}
-
-/** A source that is opened by whom needs it first, and goes when each of its `users` has let go of it. */
-interface SharedSource {
-  readonly of: BaselineSource['of'];
-  letGo(): void;
-}
-
-function sharedSource(open: () => BaselineSource, users: number): SharedSource {
-  let source: BaselineSource | undefined;
-  let left = users;
-  return {
-    of: (prompt) => (source ??= open()).of(prompt),
-    letGo() {
-      if (--left === 0) source?.[Symbol.dispose]();
-    },
-  };
-}
-
-/** What a prompt's runs share. */
-interface Made extends Held {
-  readonly ablator: Ablator;
-  /** For positions from the first on that anything can change. */
-  readonly between: Between;
+  const source = ablation.open({ model, hooks, data });
+  const prepared: PromptRun[] = [];
+  try {
+    for (const task of tasks) prepared.push(preparePrompt(model, options, task, source));
+    return prepared;
+  } catch (error) {
+    for (const prompt of prepared) prompt[Symbol.dispose]();
+    throw error;
+  } finally {
+    source[Symbol.dispose]();
+  }
 }
 
 function preparePrompt(
   model: Model,
   { players, metric, ablation, rescale, without = [] }: PromptOptions,
   task: Task,
-  source: SharedSource,
+  source: BaselineSource,
 ): PromptRun {
   const { config, parameters } = model;
   const saves = (saving: Saving): boolean => !without.includes(saving);
@@ -132,17 +112,14 @@ function preparePrompt(
   const from = (masks: Masks, row: number): number => Math.min(firstScored, changed(masks, row));
   /** The first position that any mask, or anything between masks, can change. */
   const varies = from(emptyMasks(players.length, 1), 0);
-  let made: Made | undefined;
+  const ablator = ablatorOf(model, players, task, seen, source, rescale);
+  const held = orDispose(ablator, () => heldOf(model, metric, task, scored, saves('columns')));
+  const { tokens, unembed, clean } = held;
+  const { cells, toTensors, tap: tapFactors } = ablator.between(varies);
   let past: Past | undefined;
   let disposed = false;
-  const prepare = (): Made => {
+  const requireAlive = (): void => {
     if (disposed) throw fail('input', `${model.name} ${metric.name}`, 'was disposed; make a new one.');
-    if (made !== undefined) return made;
-    const ablator = ablatorOf(model, players, task, seen, source, rescale);
-    const held = orDispose(ablator, () => heldOf(model, metric, task, scored, saves('columns')));
-    made = { ...held, ablator, between: ablator.between(varies) };
-    source.letGo();
-    return made;
   };
   const stagesBefore = Array.from(
     { length: config.nLayers },
@@ -159,16 +136,11 @@ function preparePrompt(
     const whole = !saves('columns') && columns !== undefined;
     return whole ? tf.gather(here, tf.tensor1d(columns, 'int32'), 2) : here;
   };
-  const makePast = (first: number, { tokens, unembed }: Made): void => {
+  const makePast = (first: number): void => {
     if (first > 0) past ??= createPast(model, tokens, { scored, unembed });
   };
   /** The metric of a pass of `rows` rows over the positions from `first` on. */
-  const pass = (
-    { tokens, unembed, clean }: Made,
-    first: number,
-    rows: number,
-    { tap, start }: Pick<ForwardOptions, 'tap' | 'start'>,
-  ): tf.Tensor1D => {
+  const pass = (first: number, rows: number, { tap, start }: Pick<ForwardOptions, 'tap' | 'start'>): tf.Tensor1D => {
     const whole = saves('trunk') ? tokens : (tf.tile(tokens, [rows, 1]) as tf.Tensor2D);
     const logits = forward(config, parameters, first === 0 ? whole : tf.slice(whole, [0, first]), {
       tap,
@@ -183,7 +155,6 @@ function preparePrompt(
   return {
     stages: stagesOf(players, config),
     stageCount: hooks.length,
-    prepare: () => void prepare(),
     from,
     states: (byteLimit) =>
       createPrefixStates(
@@ -192,7 +163,7 @@ function preparePrompt(
         saves('states') && saves('sharing') && saves('trunk') ? byteLimit : 0,
       ),
     run(block, { before, after }, states) {
-      const own = prepare();
+      requireAlive();
       return tf.tidy(() => {
         const masks = block.end - block.start;
         let first = length;
@@ -201,22 +172,21 @@ function preparePrompt(
         const keeps = new Map<HookName, number>(
           states.wanted(start?.layer ?? 0, layerAfter(after)).map((layer) => [`blocks.${layer}.hook_resid_pre`, layer]),
         );
-        const tap = keeping(own.ablator.tap(block, { heads: saves('heads'), from: first }), keeps, states, first);
-        makePast(first, own);
-        return pass(own, first, masks, { tap, start });
+        const tap = keeping(ablator.tap(block, { heads: saves('heads'), from: first }), keeps, states, first);
+        makePast(first);
+        return pass(first, masks, { tap, start });
       });
     },
     async differentiate(m) {
-      const own = prepare();
+      requireAlive();
       const n = players.length;
-      const { cells, toTensors, tap } = own.between;
       const rescaled = rescale === true;
-      makePast(varies, own);
+      makePast(varies);
       const factors = toTensors(cells.map((here) => factorsOf(here, m, n, rescaled)));
       let passed: Passed | undefined;
       try {
         passed = passBack(factors, `metric ${metric.name}`, () =>
-          pass(own, varies, m.length / n, { tap: tap(factors) }),
+          pass(varies, m.length / n, { tap: tapFactors(factors) }),
         );
         const slopes = new Float64Array(m.length);
         for (const [stage, gradient] of passed.gradients.entries())
@@ -228,12 +198,10 @@ function preparePrompt(
       }
     },
     [Symbol.dispose]() {
-      if (!disposed && made === undefined) source.letGo();
       disposed = true;
-      if (made === undefined) return;
-      disposeHeld(made);
+      disposeHeld(held);
       past?.[Symbol.dispose]();
-      made.ablator[Symbol.dispose]();
+      ablator[Symbol.dispose]();
     },
   };
 }
@@ -267,7 +235,7 @@ function ablatorOf(
   players: readonly ComponentPlayer[],
   { tokens, corrupted, label }: Task,
   visible: readonly number[],
-  source: Pick<BaselineSource, 'of'>,
+  source: BaselineSource,
   rescale: boolean | undefined,
 ): Ablator {
   const baselines = source.of({ tokens, corrupted, label });
