@@ -58,7 +58,7 @@ export function edgeBytesPerRow(
 }
 
 /** Tensors of [S, d] for everything that reads a copy of its own, and for every head's result. */
-const COPIES = 8;
+const COPIES = 10;
 const RESULTS = 4;
 
 /** Masks of a pass: what was asked for, or as many as `limit` bytes hold. @throws 'input' where not even one fits. */
