@@ -119,7 +119,8 @@ export async function explain(game: Game, options: ExplainOptions = {}): Promise
   const { moreIsBetter } = options;
   const rivals = { [FIRST_ORDER]: scored.firstOrder, ...options.rivals };
   const run: Run = { ledger, scored, narrowed, rivals, settings, clean, ablated, moreIsBetter, signal, onProgress };
-  const doubts = settleDoubts(options.findings ?? [], scored.heldOut, settings === asked ? undefined : settings);
+  const evidence = scored.solution.exact ? 'exact' : scored.heldOut;
+  const doubts = settleDoubts(options.findings ?? [], evidence, settings === asked ? undefined : settings);
   const known = [...doubts, ...(around === undefined ? [] : [aroundText(around)])];
   const broken = isBroken(known);
   const circuit = broken ? undefined : await circuitOf(run);

@@ -91,22 +91,14 @@ describe('negation', () => {
     expect(result.heldOut?.firstOrder?.r2).toBeLessThan(0.6);
   });
 
-  it('is what the command says first', async () => {
+  it.each([
+    ['all masks', []],
+    ['a third of them', ['--budget', '340', '--held-out', '100']],
+  ])('is what the command says first, from %s', async (_masks, some) => {
     const folder = mkdtempSync(join(tmpdir(), 'spexlens-planted-'));
     let out = '';
     const { prompt, template, answers } = NEGATION;
-    const ends = [
-      '--answer',
-      answers[0],
-      '--against',
-      answers[1],
-      '--budget',
-      '340',
-      '--held-out',
-      '100',
-      '--absent',
-      'remove',
-    ];
+    const ends = ['--answer', answers[0], '--against', answers[1], '--absent', 'remove', ...some];
     const asked = ['prompt', '--model', MODEL, '--prompt', prompt, '--template', template, ...ends];
     const code = await spexlens([...asked, '--backend', 'wasm', '--out', folder], {
       out: (text) => void (out += text),

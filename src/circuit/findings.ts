@@ -40,21 +40,28 @@ const PREDICTS = 0.5;
 
 /**
  * The doubts as findings, now that the answer was scored: a pilot of thirty masks takes little left with half of the players for
- * nothing left, and an answer that predicts the values there shows that it was not. `trial`: the masks that a broken question got,
- * where they were not all.
+ * nothing left, and an answer that predicts the values there shows that it was not; 'exact' has them all. `trial`: the masks that a
+ * broken question got, where they were not all.
  */
 export function settleDoubts(
   doubts: readonly Doubt[],
-  heldOut: Pick<R2Interval, 'r2' | 'low'> | undefined,
+  heldOut: Pick<R2Interval, 'r2' | 'low'> | 'exact' | undefined,
   trial?: { readonly budget: number; readonly heldOut: number },
 ): Finding[] {
+  const scored = heldOut === 'exact' ? undefined : heldOut;
   const spent =
-    trial === undefined || heldOut === undefined
+    trial === undefined || scored === undefined
       ? ''
-      : ` Of the masks ${trial.budget} were fitted and ${trial.heldOut} held out: R² ${heldOut.r2.toFixed(3)}, at least ${heldOut.low.toFixed(3)}. Insist has all.`;
+      : ` Of the masks ${trial.budget} were fitted and ${trial.heldOut} held out: R² ${scored.r2.toFixed(3)}, at least ${scored.low.toFixed(3)}. Insist has all.`;
+  const predicted =
+    heldOut === 'exact'
+      ? 'R² 1: every mask was measured.'
+      : heldOut !== undefined && heldOut.low > PREDICTS
+        ? `R² ${heldOut.r2.toFixed(3)} on masks that were not fitted.`
+        : undefined;
   return doubts.map(({ kind, text, ifPredicted }) =>
-    ifPredicted !== undefined && heldOut !== undefined && heldOut.low > PREDICTS
-      ? { kind: 'little left', text: `${ifPredicted} R² ${heldOut.r2.toFixed(3)} on masks that were not fitted.` }
+    ifPredicted !== undefined && predicted !== undefined
+      ? { kind: 'little left', text: `${ifPredicted} ${predicted}` }
       : { kind, text: kind === 'broken question' ? text + spent : text },
   );
 }

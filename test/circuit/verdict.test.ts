@@ -168,6 +168,13 @@ describe('a doubt that a pilot has', () => {
     ]);
   });
 
+  it('gives way to an exact answer', () => {
+    expect(settleDoubts(doubts, 'exact')[0]).toEqual({
+      kind: 'little left',
+      text: 'Little is left, predicted with R² 1: every mask was measured.',
+    });
+  });
+
   it.each([[{ r2: 0.057, low: -0.06 }], [{ r2: 0.55, low: 0.48 }], [undefined]])(
     'stands where none does: %o',
     (heldOut) => {
