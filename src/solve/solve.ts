@@ -80,16 +80,20 @@ async function solveAndScore(game: Game, options: ScoreOptions): Promise<ScoredS
   const account = ledger.account(options.budget);
   let early: Promise<Held> | undefined;
   let measuring = false;
-  const solution = await options.solver.solve(account, {
+  const solving = options.solver.solve(account, {
     ...options,
     onMeasured() {
       if (ledger.concurrent !== true) return;
       measuring = true;
       early = measureHeldOut(ledger, account.seen().masks, options).finally(() => (measuring = false));
-      early.catch(() => undefined); // whoever waits for it hears of it
+      early.catch(() => undefined); // who waits for its values hears of it
     },
     // Of two things that go on at once the one that is measured is told of.
     onProgress: (progress) => (measuring ? undefined : options.onProgress?.(progress)),
+  });
+  const solution = await solving.catch(async (error: unknown) => {
+    await early?.catch(() => undefined); // nothing is measured any more once this has thrown
+    throw error;
   });
   if (solution.exact) return { solution, heldOut: undefined, firstOrder: additivePart(solution.spectrum) };
   const { masks, values } = account.seen();
