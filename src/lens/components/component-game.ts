@@ -10,7 +10,7 @@ import { chooseBatch, chooseGradientBatch, GRADIENT_BYTES, requireBatch, usualBy
 import type { ComponentPlayer } from './components.ts';
 import { slopesAlongInputs } from './input-path.ts';
 import { asGiven, sortByStage } from './mask-order.ts';
-import { createMaskedGame, type MaskedGame } from './masked-game.ts';
+import { createMaskedGame, extendGame, type MaskedGame } from './masked-game.ts';
 import { preparePrompts, type PromptOptions } from './prompt-run.ts';
 
 /** Which parts play, on which prompts, judged by which metric, and what an absent one is replaced by. */
@@ -73,14 +73,5 @@ export function createComponentGame(model: Model, options: ComponentGameOptions)
     const rows = game.gradientBatchSize;
     return { slopes: await slopesAlongInputs(model, options, { steps, rows, signal }), points: steps };
   };
-  return {
-    ...game,
-    get batchSize() {
-      return game.batchSize;
-    },
-    get gradientBatchSize() {
-      return game.gradientBatchSize;
-    },
-    slopesAlong,
-  };
+  return extendGame(game, { slopesAlong });
 }

@@ -244,6 +244,20 @@ function startRun(
   };
 }
 
+/** `game` and what `more` adds to it; the sizes of its batches, which may change while it runs, stay its own. */
+export function extendGame<P extends Player, M extends object>(game: MaskedGame<P>, more: M): MaskedGame<P> & M {
+  return {
+    ...game,
+    get batchSize() {
+      return game.batchSize;
+    },
+    get gradientBatchSize() {
+      return game.gradientBatchSize;
+    },
+    ...more,
+  };
+}
+
 export interface Reporter {
   readonly values: Float64Array;
   /** 1 where a value has come. */

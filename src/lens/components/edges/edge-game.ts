@@ -10,7 +10,7 @@ import type { Masks } from '../../../masks.ts';
 import type { Model } from '../../../model/model.ts';
 import { GRADIENT_BYTES, isOutOfMemory, usualByteLimit } from '../../batch-size.ts';
 import { turn } from '../../turn.ts';
-import { createMaskedGame, type MaskedGame } from '../masked-game.ts';
+import { createMaskedGame, extendGame, type MaskedGame } from '../masked-game.ts';
 import { sortByStage } from '../mask-order.ts';
 import { chooseEdgeBatch, edgeBytesPerRow } from './edge-bytes.ts';
 import type { EdgePath, PathSlopes } from './edge-path.ts';
@@ -77,14 +77,5 @@ export function createEdgeGame(model: Model, options: EdgeGameOptions): EdgeGame
     }
     return { slopes, points };
   };
-  return {
-    ...game,
-    get batchSize() {
-      return game.batchSize;
-    },
-    get gradientBatchSize() {
-      return game.gradientBatchSize;
-    },
-    slopesAlong,
-  };
+  return extendGame(game, { slopesAlong });
 }
