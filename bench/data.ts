@@ -33,6 +33,7 @@ import { openBackend } from '../src/open-backend.ts';
 import { createRandom } from '../src/random.ts';
 import { withPrior } from '../src/solve/auto.ts';
 import { SOLVERS, type SolverName } from '../src/solve/solve.ts';
+import type { Solver } from '../src/solver.ts';
 import { pearson, spearman } from '../src/spectrum/correlation.ts';
 import { evaluate, type FourierSpectrum } from '../src/spectrum/spectrum.ts';
 import { fourierFromTable } from '../src/spectrum/walsh-hadamard.ts';
@@ -56,8 +57,8 @@ const {
   .option('--dattri <path>', 'an interpreter with dattri too: its attributors on the same model and halves')
   .option(
     '--only <sections>',
-    'exact, inside, lds, prior, speed, wrong, chain',
-    'exact,inside,lds,prior,speed,wrong,chain',
+    'exact, inside, lds, prior, foretold, speed, wrong, chain',
+    'exact,inside,lds,prior,foretold,speed,wrong,chain',
   )
   .option('--backend <name>', 'where to train', 'wasm')
   .parse()
@@ -273,81 +274,85 @@ async function estimatesOf(trained: Trained): Promise<Record<string, Float64Arra
   return all;
 }
 
-/** What gradients save: ProxySPEX at 4 n log2 n retrainings, and answers with gradients at a quarter of them, a gradient counted in full. */
-async function prior(): Promise<void> {
-  const N = 100;
+/** Retrainings at α = 4, a quarter of them, and a sixteenth, of 100 single examples. */
+const SINGLES = 100;
+const FULL = Math.round(4 * SINGLES * Math.log2(SINGLES));
+const QUARTER = Math.round(FULL / 4);
+const SIXTEENTH = Math.round(QUARTER / 4);
+
+/** R² on 256 fresh halves of what a solver finds in a game of single examples. */
+type Score = (from: Game, solver: Solver, budget: number) => Promise<string>;
+
+/** A row for each game of single examples: `cells` has the game, its values alone, and how an answer is scored. */
+async function ofSingles(
+  cells: (game: {
+    readonly asked: Asked;
+    readonly players: readonly ExamplePlayer[];
+    readonly whole: Game;
+    readonly values: Game;
+    readonly of: Score;
+  }) => Promise<string[]>,
+): Promise<string[][]> {
   const rows: string[][] = [];
   for (const recipe of [RECIPES.softmax, RECIPES.mlp])
     for (const test of [1003, 1007]) {
-      const all = digits.slice(0, N);
+      const all = digits.slice(0, SINGLES);
       const { asked, players } = settingOf(recipe.name, recipe, all, [digits[test]], () => eachExample(all), {
         seeds: 1,
       });
       using game = createDataGame({ ...asked, players });
-      const fresh = uniformMasks(N, 256, createRandom(99, 'bench/fresh'));
+      const fresh = uniformMasks(SINGLES, 256, createRandom(99, 'bench/fresh'));
       const truth = await game.value(fresh);
-      const ledger = openLedger(game);
-      const values = openLedger({ name: game.name, players, value: game.value.bind(game) });
-      const full = Math.round(4 * N * Math.log2(N));
-      const quarter = Math.round(full / 4);
-      const of = async (from: Game, solver: SolverName, budget: number): Promise<string> => {
-        const { spectrum } = await SOLVERS[solver].solve(from, { budget, seed: 1 });
+      const of: Score = async (from, solver, budget) => {
+        const { spectrum } = await solver.solve(from, { budget, seed: 1 });
         return r2(truth, evaluate(spectrum, fresh)).toFixed(3);
       };
+      const values = openLedger({ name: game.name, players, value: game.value.bind(game) });
       rows.push([
         `${recipe.name}, digit ${test}`,
-        await of(values, 'proxyspex', full),
-        await of(values, 'auto', full),
-        await of(values, 'proxyspex', quarter),
-        await of(values, 'auto', quarter),
-        await of(ledger, 'gradspex', quarter),
-        await of(ledger, 'auto', quarter),
-        await of(values, 'auto', Math.round(quarter / 4)),
-        await of(ledger, 'gradspex', Math.round(quarter / 4)),
+        ...(await cells({ asked, players, whole: openLedger(game), values, of })),
       ]);
     }
-  const [full, quarter] = [Math.round(4 * N * Math.log2(N)), Math.round(N * Math.log2(N))];
+  return rows;
+}
+
+/** What gradients save: ProxySPEX at 4 n log2 n retrainings, and answers with gradients at a quarter of them, a gradient counted in full. */
+async function prior(): Promise<void> {
+  const { proxyspex, auto, gradspex } = SOLVERS;
+  const rows = await ofSingles(async ({ whole, values, of }) => [
+    await of(values, proxyspex, FULL),
+    await of(values, auto, FULL),
+    await of(values, proxyspex, QUARTER),
+    await of(values, auto, QUARTER),
+    await of(whole, gradspex, QUARTER),
+    await of(whole, auto, QUARTER),
+    await of(values, auto, SIXTEENTH),
+    await of(whole, gradspex, SIXTEENTH),
+  ]);
   table(
     [
-      `R², ${N} single examples`,
-      `proxyspex, ${full}`,
-      `auto on values, ${full}`,
-      `proxyspex, ${quarter}`,
-      `auto on values, ${quarter}`,
-      `gradspex, ${quarter}`,
-      `auto, ${quarter}`,
-      `auto on values, ${Math.round(quarter / 4)}`,
-      `gradspex, ${Math.round(quarter / 4)}`,
+      `R², ${SINGLES} single examples`,
+      `proxyspex, ${FULL}`,
+      `auto on values, ${FULL}`,
+      `proxyspex, ${QUARTER}`,
+      `auto on values, ${QUARTER}`,
+      `gradspex, ${QUARTER}`,
+      `auto, ${QUARTER}`,
+      `auto on values, ${SIXTEENTH}`,
+      `gradspex, ${SIXTEENTH}`,
     ],
     rows,
   );
 }
 
-/** Games of 100 single examples, as prior() has them: R² on the same 256 halves where estimates foretell, at 1/16 and ¼ of 4 n log2 n retrainings. */
+/** What estimates that foretell save, on the same games. */
 async function foretold(): Promise<void> {
-  const N = 100;
-  const budgets = [4, 1].map((share) => Math.round(Math.round(4 * N * Math.log2(N)) / 4 / share));
-  const rows: string[][] = [];
-  for (const recipe of [RECIPES.softmax, RECIPES.mlp])
-    for (const test of [1003, 1007]) {
-      const all = digits.slice(0, N);
-      const { asked, players } = settingOf(recipe.name, recipe, all, [digits[test]], () => eachExample(all), {
-        seeds: 1,
-      });
-      using game = createDataGame({ ...asked, players });
-      const fresh = uniformMasks(N, 256, createRandom(99, 'bench/fresh'));
-      const truth = await game.value(fresh);
-      using trained = await trainOnAll(asked);
-      const solver = withPrior(await estimatePrior(['kernel regression', 'influence', 'tracin'], trained, players));
-      const values = openLedger({ name: game.name, players, value: game.value.bind(game) });
-      const cells: string[] = [];
-      for (const budget of budgets) {
-        const { spectrum } = await solver.solve(values, { budget, seed: 1 });
-        cells.push(r2(truth, evaluate(spectrum, fresh)).toFixed(3));
-      }
-      rows.push([`${recipe.name}, digit ${test}`, ...cells]);
-    }
-  table([`R², ${N} single examples`, ...budgets.map((budget) => `foretold, ${budget}`)], rows);
+  const rows = await ofSingles(async ({ asked, players, values, of }) => {
+    using trained = await trainOnAll(asked);
+    const solver = withPrior(await estimatePrior(['kernel regression', 'influence', 'tracin'], trained, players));
+    return [await of(values, solver, SIXTEENTH), await of(values, solver, QUARTER)];
+  });
+  table([`R², ${SINGLES} single examples`, `foretold, ${SIXTEENTH}`, `foretold, ${QUARTER}`], rows);
 }
 
 /** Steps of training a second, times models. */
