@@ -111,6 +111,11 @@ export async function checkBundles(project: string, say: (text: string) => void)
   for (const tool of ['esbuild', 'vite'])
     for (const name of Object.keys(PROGRAMS)) refuseNode(join(project, tool, name), `${name} by ${tool}`);
   await runAll(project, say);
+  bundled.push({
+    name: 'standalone',
+    about: 'everything, without a bundler (`spexlens/browser`)',
+    ...weighStandalone(project),
+  });
   return bundled;
 }
 
@@ -123,16 +128,42 @@ function refuseNode(folder: string, who: string): void {
 }
 
 function weigh(project: string, name: string, { outputs }: Metafile): Pick<Bundled, 'first' | 'later'> {
+  return weighFiles(project, Object.keys(outputs), `esbuild/${name}/${name}.js`, (path) =>
+    outputs[path].imports.filter(({ kind }) => kind === 'import-statement').map(({ path: next }) => next),
+  );
+}
+
+/** The module for pages without a bundler, as it was built. */
+function weighStandalone(project: string): Pick<Bundled, 'first' | 'later'> {
+  const folder = join(project, 'node_modules/spexlens/dist/browser');
+  return weighFiles(
+    folder,
+    readdirSync(folder).filter((file) => file.endsWith('.js')),
+    'spexlens.js',
+    (file) =>
+      [...readFileSync(join(folder, file), 'utf8').matchAll(/(?:from|import)\s*"\.\/([^"]+)"/g)].map(
+        ([, next]) => next,
+      ),
+  );
+}
+
+/** What is loaded with `entry`, and what later, of `files` in a folder. */
+function weighFiles(
+  folder: string,
+  files: readonly string[],
+  entry: string,
+  importsOf: (file: string) => readonly string[],
+): Pick<Bundled, 'first' | 'later'> {
   const first = new Set<string>();
-  const walk = (path: string): void => {
-    if (first.has(path)) return;
-    first.add(path);
-    for (const { path: next, kind } of outputs[path].imports) if (kind === 'import-statement') walk(next);
+  const walk = (file: string): void => {
+    if (first.has(file)) return;
+    first.add(file);
+    importsOf(file).forEach(walk);
   };
-  walk(`esbuild/${name}/${name}.js`);
-  const weightOf = (paths: readonly string[]): Weight =>
-    paths
-      .map((path) => readFileSync(resolve(project, path)))
+  walk(entry);
+  const weightOf = (some: readonly string[]): Weight =>
+    some
+      .map((file) => readFileSync(resolve(folder, file)))
       .reduce(
         ({ minified, gzip }, bytes) => ({
           minified: minified + bytes.length,
@@ -140,8 +171,7 @@ function weigh(project: string, name: string, { outputs }: Metafile): Pick<Bundl
         }),
         { minified: 0, gzip: 0 },
       );
-  const all = Object.keys(outputs);
-  return { first: weightOf([...first]), later: weightOf(all.filter((path) => !first.has(path))) };
+  return { first: weightOf([...first]), later: weightOf(files.filter((file) => !first.has(file))) };
 }
 
 /** Runs what was bundled, and the module for pages without a bundler. */
