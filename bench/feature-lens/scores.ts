@@ -9,7 +9,7 @@ const Line = z.object({
   /** The text's. */
   id: z.string(),
   players: z.number(),
-  job: z.enum(['r2', 'removal', 'recovery', 'cite']),
+  job: z.enum(['r2', 'gain', 'removal', 'recovery', 'cite']),
   /** Masks are alpha·n·log2(n); of `cite` their number. */
   alpha: z.number(),
   method: z.string(),
