@@ -5,11 +5,15 @@
  *     npx tsx bench/words.ts --model path/to/smollm2 --python path/to/python [--backends tensorflow,wasm] [--permutations 1] [--jobs tokens,sampled]
  *     npx tsx bench/words.ts --model path/to/smollm2 --sharing [--backends wasm] [--masks 128]
  *
+ * With --results FILE what was measured is written as it comes, and a stopped command goes on where it was.
+ *
  * Jobs: each token replaced by one id in turn (FeatureAblation), Shapley values from permutations of the tokens (ShapleyValueSampling),
- * each word removed, or replaced by another text. captum and every backend run one after the other in one process each; ratios are of
- * one run. --sharing measures, in turns, what rows that begin alike save by sharing their keys and values.
+ * each word removed, or replaced by another text. captum and every backend run one after the other in one process each, each
+ * job warmed by a few of its rows; ratios are of one run. --sharing measures, in turns, what rows that begin alike save by sharing their keys and values.
  */
-import { execFileSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import { answerTokens } from '../src/lens/tokens/answers.ts';
 import type { StandIn } from '../src/lens/tokens/absences.ts';
@@ -46,11 +50,30 @@ interface Job {
   readonly attribution: (values: Float64Array) => number[];
 }
 
+/** What captum found of one job. */
 interface Reference {
-  readonly jobs: Readonly<Record<string, { attribution: number[]; passes: number; seconds: number }>>;
+  readonly name: string;
+  readonly attribution: readonly number[];
+  readonly passes: number;
+  readonly seconds: number;
   readonly tokens: readonly number[];
   readonly versions: Readonly<Record<string, string>>;
   readonly threads: number;
+}
+
+/** What a backend made of one job. */
+interface Own {
+  readonly backend: string;
+  readonly name: string;
+  readonly rate: number;
+  readonly attribution: readonly number[];
+}
+
+/** All that was measured so far, of one question. */
+interface Results {
+  readonly asked: string;
+  readonly own: Own[];
+  readonly captum: Reference[];
 }
 
 const options = new Command()
@@ -59,6 +82,7 @@ const options = new Command()
   .option('--backends <names>', '', 'tensorflow,wasm')
   .option('--jobs <names>', '', 'tokens,sampled,removed,replaced')
   .option('--permutations <n>', '', '1')
+  .option('--results <file>', 'what was measured, to go on from')
   .option('--sharing', 'what sharing beginnings brings, instead of a comparison')
   .option('--masks <n>', 'random masks of --sharing', '128')
   .parse()
@@ -68,6 +92,7 @@ const options = new Command()
     backends: string;
     jobs: string;
     permutations: string;
+    results?: string;
     sharing?: boolean;
     masks: string;
   }>();
@@ -151,13 +176,27 @@ const gameOf = (model: Model, { played, standIn }: Job, rest: Partial<PromptGame
   ...rest,
 });
 
+/** What is known of this question already. */
+function resultsOf(asked: string): Results {
+  const { results } = options;
+  if (results === undefined || !existsSync(results)) return { asked, own: [], captum: [] };
+  const known = JSON.parse(readFileSync(results, 'utf8')) as Results;
+  if (known.asked !== asked) throw new Error(`${results} is of another model, prompt or draw; take another file`);
+  return known;
+}
+
+function save(results: Results): void {
+  if (options.results !== undefined) writeFileSync(options.results, `${JSON.stringify(results)}\n`);
+}
+
 async function compare(): Promise<void> {
   if (options.python === undefined) throw new Error('--python is needed, one that has captum, torch and transformers');
   const names = options.jobs.split(',');
-  const found: { backend: string; jobs: Map<string, { rate: number; attribution: number[] }> }[] = [];
-  let [asked, tokens] = ['', ''];
+  const backends = options.backends.split(',');
+  let results: Results | undefined;
+  let tokens: readonly number[] = [];
   let listed: Job[] = [];
-  for (const name of options.backends.split(',')) {
+  for (const name of backends) {
     const backend = await openBackend(name);
     const model = await loadModel(options.model);
     const random = createRandom(0, 'bench/words');
@@ -165,53 +204,70 @@ async function compare(): Promise<void> {
       orderOf(toPlayers(model, PROMPT, { players: 'tokens' }).players.length, random),
     );
     listed = jobsOf(model, permutations).filter((job) => names.includes(job.name));
+    const [{ played }] = listed;
+    tokens = played.tokens;
+    const answer = answerTokens(model, played, ANSWER, 'answer');
+    const question = { prompt: PROMPT, words: WORDS, answer, id: ID, other: OTHER, permutations };
+    results ??= resultsOf(JSON.stringify({ model: options.model, ...question }));
     const threads = canPool() ? cores() : 1;
-    const jobs = new Map<string, { rate: number; attribution: number[] }>();
-    for (const job of listed) {
+    const { own } = results;
+    for (const job of listed.filter((each) => !own.some((it) => it.backend === name && it.name === each.name))) {
       const game = openPrompt(gameOf(model, job), model, { threads });
-      await game.value(job.masks.count > 2 ? masksFromMembers(job.masks.players, [[], [0], [1], [2]]) : job.masks); // warm, threads too
+      await game.value(masksFromMembers(job.masks.players, [[], [0], [1], [2]])); // warm, threads too
       const start = performance.now();
       const values = await game.value(job.masks);
-      jobs.set(job.name, {
-        rate: (1000 * job.masks.count) / (performance.now() - start),
-        attribution: job.attribution(values),
-      });
+      const rate = (1000 * job.masks.count) / (performance.now() - start);
+      own.push({ backend: name, name: job.name, rate, attribution: job.attribution(values) });
+      save(results);
       game[Symbol.dispose]();
     }
-    found.push({ backend: threads > 1 ? `${name}, ${threads} threads` : name, jobs });
-    const [{ played }] = listed;
-    tokens = played.tokens.join();
-    asked = JSON.stringify({
-      prompt: PROMPT,
-      words: WORDS,
-      answer: answerTokens(model, played, ANSWER, 'answer'),
-      id: ID,
-      other: OTHER,
-      permutations,
-      jobs: names,
-    });
-    console.log(`${WORDS.length} words, ${played.tokens.length} tokens; ${backend.name} (${backend.device})`);
+    console.log(
+      `${WORDS.length} words, ${tokens.length} tokens; ${backend.name}${threads > 1 ? `, ${threads} threads` : ''} (${backend.device})`,
+    );
     model[Symbol.dispose]();
     backend.close();
   }
-  const printed = execFileSync(options.python, ['bench/words_reference.py', options.model, asked], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 26,
+  if (results === undefined) return;
+  await askCaptum(options.python, names, results);
+  print(listed, backends, results, tokens);
+}
+
+/** Has captum do the jobs that it has not done yet. */
+async function askCaptum(python: string, names: readonly string[], results: Results): Promise<void> {
+  const jobs = names.filter((name) => !results.captum.some((each) => each.name === name));
+  if (jobs.length === 0) return;
+  const asked = JSON.stringify({ ...(JSON.parse(results.asked) as object), jobs });
+  const child = spawn(python, ['bench/words_reference.py', options.model, asked], {
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const theirs = JSON.parse(printed.trim().split('\n').at(-1) as string) as Reference;
-  if (theirs.tokens.join() !== tokens) throw new Error('the two tokenizers disagree');
+  const ended = new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (!line.startsWith('{')) continue;
+    results.captum.push(JSON.parse(line) as Reference);
+    save(results);
+  }
+  const code = await ended;
+  if (code !== 0) throw new Error(`bench/words_reference.py ended with ${code}`);
+}
+
+function print(listed: readonly Job[], backends: readonly string[], results: Results, tokens: readonly number[]): void {
+  const { captum, own } = results;
+  const [{ versions, threads, tokens: theirs }] = captum;
+  if (theirs.join() !== tokens.join()) throw new Error('the two tokenizers disagree');
   console.log(
-    `masked prompts per second; captum ${theirs.versions['captum']}, transformers ${theirs.versions['transformers']}, torch ${theirs.versions['torch']}, ${theirs.threads} threads\n`,
+    `masked prompts per second; captum ${versions['captum']}, transformers ${versions['transformers']}, torch ${versions['torch']}, ${threads} threads\n`,
   );
-  const heads = found.map(({ backend }) => ` ${backend} | times | apart, nats |`).join('');
-  console.log(`| | absence | prompts | captum |${heads}\n|---|---|---|---|${found.map(() => '---|---|---|').join('')}`);
+  const heads = backends.map((name) => ` ${name} | times | apart, nats |`).join('');
+  console.log(
+    `| | absence | prompts | captum |${heads}\n|---|---|---|---|${backends.map(() => '---|---|---|').join('')}`,
+  );
   for (const { name, method, absence, masks } of listed) {
-    const { attribution, passes, seconds } = theirs.jobs[name];
+    const { attribution, passes, seconds } = captum.find((each) => each.name === name) as Reference;
     const rate = passes / seconds;
-    const ours = found.map(({ jobs }) => {
-      const own = jobs.get(name) as { rate: number; attribution: number[] };
-      const apart = Math.max(...own.attribution.map((value, k) => Math.abs(value - attribution[k])));
-      return ` ${own.rate.toFixed(2)} | ${(own.rate / rate).toFixed(1)} | ${apart.toExponential(1)} |`;
+    const ours = backends.map((backend) => {
+      const it = own.find((each) => each.backend === backend && each.name === name) as Own;
+      const apart = Math.max(...it.attribution.map((value, k) => Math.abs(value - attribution[k])));
+      return ` ${it.rate.toFixed(2)} | ${(it.rate / rate).toFixed(1)} | ${apart.toExponential(1)} |`;
     });
     console.log(`| ${method} | ${absence} | ${masks.count}, captum ${passes} | ${rate.toFixed(2)} |${ours.join('')}`);
   }

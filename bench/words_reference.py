@@ -1,4 +1,4 @@
-"""captum's LLMAttribution on transformers: values, forward passes and seconds of some jobs, as JSON.
+"""captum's LLMAttribution on transformers: values, forward passes and seconds of some jobs, a line of JSON each as it is done.
 
 Usage: words_reference.py <model folder or GGUF file> <json of {prompt, words, answer, id, other, permutations, jobs}>
 
@@ -53,7 +53,11 @@ JOBS = {
     "sampled": lambda: (sampling(), tokens(given["prompt"]), {"n_samples": len(given["permutations"])}),
 }
 
-found = {}
+about = {
+    "tokens": tokenizer(given["prompt"])["input_ids"],
+    "versions": {"captum": captum.__version__, "torch": torch.__version__, "transformers": transformers.__version__},
+    "threads": torch.get_num_threads(),
+}
 with torch.no_grad():
     LLMAttribution(FeatureAblation(model), tokenizer).attribute(tokens(given["prompt"][:20]), target=answer)  # warm
     for name in given["jobs"]:
@@ -62,10 +66,5 @@ with torch.no_grad():
         start = time.perf_counter()
         result = LLMAttribution(method, tokenizer).attribute(text, target=answer, **more)
         seconds = time.perf_counter() - start
-        found[name] = {"attribution": result.seq_attr.tolist(), "passes": passes, "seconds": seconds}
-print(json.dumps({
-    "jobs": found,
-    "tokens": tokenizer(given["prompt"])["input_ids"],
-    "versions": {"captum": captum.__version__, "torch": torch.__version__, "transformers": transformers.__version__},
-    "threads": torch.get_num_threads(),
-}))
+        found = {"name": name, "attribution": result.seq_attr.tolist(), "passes": passes, "seconds": seconds}
+        print(json.dumps({**about, **found}), flush=True)
