@@ -23,6 +23,7 @@ import type { PromptGameOptions } from './lens/tokens/prompt-game.ts';
 import { promptQuestionOf } from './lens/tokens/question.ts';
 import { maskedToken, toPlayers, type PlayedText, type TextPlayersOptions } from './lens/tokens/text-players.ts';
 import { TEXT_VALUES, type TextValue } from './lens/tokens/text-values.ts';
+import type { Masks } from './masks.ts';
 import { disposeMeasured, type Elsewhere, type MeasuredGame } from './measure/elsewhere.ts';
 import { openPrompt, type Execution } from './measure/open-game.ts';
 import { identifyModel } from './model/identity.ts';
@@ -58,7 +59,7 @@ export interface ExplainPromptOptions
   readonly corrupted?: string | undefined;
   /** Texts whose tokens `mean` averages over; default the prompt's own. */
   readonly meanTexts?: readonly string[] | undefined;
-  /** Who measures in place of this process; the pilot is measured here all the same. */
+  /** Who measures in place of this process; the pilot and the map by token of the answer are measured here all the same. */
   readonly elsewhere?: Elsewhere | undefined;
   readonly command?: string | undefined;
   /** Opens the log that measured values go to, for this study. */
@@ -112,7 +113,11 @@ async function takeApart(model: Model, backend: Backend, options: ExplainPromptO
     const floor = await measureFloor(game, { seed, signal });
     const ledger = openLedger(asAsked(remembered?.game ?? game, options), log);
     const explanation = await explainOnThread(ledger, { ...options, floor, findings, moreIsBetter });
-    const outputs = await remembered?.map(ledger.seen().masks, { seed, signal });
+    const seen = ledger.seen().masks;
+    const outputs =
+      options.elsewhere === undefined
+        ? await remembered?.map(seen, { seed, signal })
+        : await mapHere(model, asked, options, seen);
     return recordOf(explanation, {
       name: model.name,
       study,
@@ -203,6 +208,23 @@ function standInsOf(
  */
 function asAsked(game: Game, { solver }: ExplainPromptOptions): Game {
   return solver?.name === 'gradspex' ? game : valuesOnly(game);
+}
+
+/** The map of a run that was measured elsewhere, where only whole values are told of: some of its masks are measured here too. */
+async function mapHere(
+  model: Model,
+  asked: PromptGameOptions,
+  options: ExplainPromptOptions,
+  seen: Masks,
+): Promise<OutputMap | undefined> {
+  const { seed = 0, signal } = options;
+  const game = openPrompt(asked, model, options);
+  try {
+    if (game.byToken === undefined) return undefined;
+    return await rememberOutputs(game as SummedGame).map(seen, { seed, signal });
+  } finally {
+    await disposeMeasured(game);
+  }
 }
 
 /** What the pilot says against the question. */

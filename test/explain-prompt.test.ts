@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../src/backend/backend.ts';
 import { explainPrompt, type ExplainPromptOptions } from '../src/explain-prompt.ts';
 import { ABSENCES } from '../src/lens/tokens/absences.ts';
+import type { Elsewhere } from '../src/measure/elsewhere.ts';
+import { openGame } from '../src/measure/open-game.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import type { Result } from '../src/report/result.ts';
 import { SOLVERS } from '../src/solve/solve.ts';
@@ -69,6 +71,30 @@ describe('gradients', () => {
     const [auto, gradspex] = [await ask(long), await ask({ ...long, solver: SOLVERS.gradspex })];
     expect(JSON.stringify(auto.solver.details)).not.toContain('radient');
     expect(auto.heldOut?.r2).toBeGreaterThan(gradspex.heldOut?.r2 as number);
+  });
+});
+
+describe('the map by token of an answer', () => {
+  it('is measured here too where others measure, who tell of whole values alone', async () => {
+    const asked = { answer: ' m q', budget: 16 };
+    const elsewhere: Elsewhere = {
+      async open({ question }) {
+        const game = openGame(question, model);
+        const { name, players } = game;
+        return {
+          name,
+          players,
+          value: (masks, options) => game.value(masks, options),
+          measuredBy: new Map([['there', 16]]),
+          [Symbol.asyncDispose]: () => Promise.resolve(game[Symbol.dispose]()),
+        };
+      },
+    };
+    const [here, there] = [await ask(asked), await ask({ ...asked, elsewhere })];
+    expect(there.outputs?.tokens).toHaveLength(2);
+    expect(there.outputs).toEqual(here.outputs);
+    expect((await ask({ elsewhere })).outputs).toBeUndefined();
+    await expect(() => ask({ ...asked, elsewhere })).toLeakNoTensors();
   });
 });
 
