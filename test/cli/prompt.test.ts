@@ -143,6 +143,7 @@ describe('spexlens prompt', () => {
   it.each([
     ['an empty answer', ['--answer', ''], /answer: is empty/],
     ['an answer that is not in the vocabulary', ['--answer', ' zebra'], /answer: .*zebra.* not in the vocabulary/],
+    ['the same without a space', ['--answer', 'zebra'], /answer: "zebra" is not in the vocabulary/],
     ['no answer', [], /answer: logprob needs one/],
     ['the same answer twice', ['--answer', ' m', '--against', ' m'], /against: is the same as the answer/],
     ['one answer for a contrast', ['--answer', ' m', '--value', 'contrast'], /against: contrast needs a second answer/],

@@ -21,13 +21,23 @@ export function answerTokens(
   try {
     if (model.config.mlmHead === true) return [toSingleToken(model, text)];
     const tokenizer = tokenizerOf(model);
-    const together = tokenizer.encode(prompt + text, bos === undefined ? {} : { bos });
+    const together = encodedOr([], () => tokenizer.encode(prompt + text, bos === undefined ? {} : { bos }));
     const goesOn = together.length > tokens.length && tokens.every((id, i) => id === together[i]);
     const ids = goesOn ? together.slice(tokens.length) : tokenizer.encode(text, { bos: false, unknown: 'error' });
     return toSequences(model, [ids])[0];
   } catch (error) {
     if (!(error instanceof SpexlensError)) throw error;
     throw fail(error.kind, who, error.message.replace(/^[^:]*: /, ''));
+  }
+}
+
+/** `otherwise` where the prompt's last word and the answer make one that no token stands for: the answer alone is looked up then. */
+function encodedOr(otherwise: readonly number[], encode: () => readonly number[]): readonly number[] {
+  try {
+    return encode();
+  } catch (error) {
+    if (error instanceof SpexlensError) return otherwise;
+    throw error;
   }
 }
 
