@@ -67,7 +67,7 @@ function played(result: Result): Markup | undefined {
   const view = textView(result);
   return (
     view &&
-    markup`<section id="text"><h2>The text</h2>${view}<p class="muted">Tint and line: the ${result.task.players.replace(/s$/, '')}'s Banzhaf value, solid and blue raises the ${result.task.metric}, dashed and orange lowers it; grey text is always kept. Numbers: the largest interactions, listed below the text; point at a part for all of its own.</p></section>`
+    markup`<section id="text"><h2>The text</h2>${view}<p class="muted">Tint and line: the ${result.task.players.replace(/s$/, '')}'s Banzhaf value, solid and blue raises the ${result.task.metric}, dashed and orange lowers it; a thin grey line is within two standard errors of nothing; grey text is always kept. Numbers: the largest interactions, listed below the text; point at a part for all of its own.</p></section>`
   );
 }
 

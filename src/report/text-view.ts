@@ -3,7 +3,8 @@
  * interactions, and on hover or focus with their partners outlined.
  *
  * No script: partners are CSS rules (:has). The sign is in the line under a word too (solid above zero, dashed below), so
- * that grey print and colour blindness lose nothing; a word to which the answer gives no effect of its own is plain.
+ * that grey print and colour blindness lose nothing; a word to which the answer gives no effect of its own is plain, and one whose
+ * value is within two standard errors of zero has a thin grey line and no tint.
  */
 import { markup, trusted, type Markup } from './markup.ts';
 import { color } from './palette.ts';
@@ -50,6 +51,14 @@ export function ranksOf({ players, interactions }: Result, most = NUMBERED): num
   return ranks;
 }
 
+/** Standard errors within which a value may be nothing. */
+const WITHIN = 2;
+
+/** Whether a value is no larger than what chance gives it; not where its error is not known. */
+export function isNoise({ banzhaf, standardError }: Result['values'][number]): boolean {
+  return standardError !== undefined && Math.abs(banzhaf) <= WITHIN * standardError;
+}
+
 /**
  * The text and its ranked list, or undefined where the players are not spans of a text. `scope`: a class of its own, where other
  * texts may stand in the same document.
@@ -65,7 +74,10 @@ export function textView(result: Result, scope?: string): Markup | undefined {
   const share = shareFormat(interactions.slice(0, NUMBERED), result);
   const title = (player: number): string => {
     const { banzhaf } = values[player];
-    const own = banzhaf === 0 ? 'no effect alone in the answer' : `alone ${format(banzhaf)}${unitSuffix(result)}`;
+    const own =
+      banzhaf === 0
+        ? 'no effect alone in the answer'
+        : `alone ${format(banzhaf)}${unitSuffix(result)}${isNoise(values[player]) ? ', which may be noise' : ''}`;
     const together = interactions
       .filter(({ members }) => members.includes(player))
       .slice(0, 5)
@@ -77,10 +89,11 @@ export function textView(result: Result, scope?: string): Markup | undefined {
     const { banzhaf } = values[player];
     const tint = Math.round(STRONGEST * Math.abs(scale.at(banzhaf)));
     const sign = banzhaf > 0 ? 'up' : banzhaf < 0 ? 'down' : 'none';
+    const sure = isNoise(values[player]) ? ' noise' : '';
     const badges = ranks[player].map(
       (rank) => markup`<sup class="${interactions[rank - 1].value > 0 ? 'positive' : 'negative'}">${rank}</sup>`,
     );
-    return markup`<span class="part ${sign} p${player}" data-player="${player}" tabindex="0" style="--tint:${tint}%" title="${title(player)}">${text}${badges}</span>`;
+    return markup`<span class="part ${sign}${sure} p${player}" data-player="${player}" tabindex="0" style="--tint:${tint}%" title="${title(player)}">${text}${badges}</span>`;
   };
   const list = interactions
     .slice(0, NUMBERED)
@@ -116,6 +129,7 @@ const TEXT_STYLE = `
 .played .part:is(:hover, :focus) { outline: 2px solid ${color('positive')}; }
 .played .up { background: color-mix(in srgb, ${color('positive')} var(--tint), transparent); border-bottom-color: ${color('positive')}; }
 .played .down { background: color-mix(in srgb, ${color('negative')} var(--tint), transparent); border-bottom: 2px dashed ${color('negative')}; }
+.played .noise { background: none; border-bottom-width: 1px; border-bottom-color: ${color('muted')}; }
 .played sup, .ranked { font-family: system-ui, sans-serif; font-variant-numeric: tabular-nums; }
 .played sup { font-size: 10px; line-height: 0; padding-left: 4px; font-weight: 600; }
 .played sup.positive, .ranked .positive { color: ${color('positive')}; }

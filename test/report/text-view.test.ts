@@ -51,6 +51,20 @@ describe('a text of players', () => {
     expect(html).toContain('dull (3): no effect alone in the answer');
   });
 
+  it('draws no tint where a value is within two standard errors of nothing, and says so', async () => {
+    const result = await resultOf('not great but dull');
+    const noisy = result.values.map((value, k) => ({ ...value, standardError: k === 0 ? 1 : 0.1 }));
+    const html = textView({ ...result, values: noisy })?.html ?? '';
+    expect([...html.matchAll(/class="part (\w+(?: noise)?) p\d"/gu)].map(([, each]) => each)).toEqual([
+      'up noise',
+      'up',
+      'down',
+      'none noise',
+    ]);
+    expect(html).toMatch(/not \(0\): alone \+1\.50[^"]*, which may be noise/u);
+    expect(html.match(/may be noise/gu)).toHaveLength(1);
+  });
+
   it('cannot open a tag or a style', async () => {
     const html = renderReport(await resultOf('</style><script>alert(1)</script> "onload="x" \u202Eevil <b>'));
     expect(html).not.toMatch(/<script>alert|<b>evil|\u202E/u);
