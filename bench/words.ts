@@ -7,9 +7,10 @@
  *
  * With --results FILE what was measured is written as it comes, and a stopped command goes on where it was.
  *
- * Jobs: each token replaced by one id in turn (FeatureAblation), Shapley values from permutations of the tokens (ShapleyValueSampling),
- * each word removed, or replaced by another text. captum and every backend run one after the other in one process each, each
- * job warmed by a few of its rows; ratios are of one run. --sharing measures, in turns, what rows that begin alike save by sharing their keys and values.
+ * Jobs: each token replaced by one id in turn (FeatureAblation), Shapley values from permutations of the tokens
+ * (ShapleyValueSampling), each word but the last removed, or replaced by another text. captum and every backend run one after the
+ * other in one process each, each job warmed by a few of its rows; ratios are of one run. --sharing measures, in turns, what rows
+ * that begin alike save by sharing their keys and values.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -37,7 +38,9 @@ const PROMPT =
 const ANSWER = ' good';
 /** What stands in for a token, and for a word. */
 const [ID, OTHER] = [0, ' thing'];
-const WORDS = PROMPT.match(/ ?\S+/g) ?? [];
+const ALL_WORDS = PROMPT.match(/ ?\S+/g) ?? [];
+/** The last word stays where words are removed: a model without BOS has nothing to begin from otherwise. */
+const [WORDS, KEPT] = [ALL_WORDS.slice(0, -1), ALL_WORDS[ALL_WORDS.length - 1]];
 
 interface Job {
   readonly name: string;
@@ -207,7 +210,7 @@ async function compare(): Promise<void> {
     const [{ played }] = listed;
     tokens = played.tokens;
     const answer = answerTokens(model, played, ANSWER, 'answer');
-    const question = { prompt: PROMPT, words: WORDS, answer, id: ID, other: OTHER, permutations };
+    const question = { prompt: PROMPT, words: WORDS, kept: KEPT, answer, id: ID, other: OTHER, permutations };
     results ??= resultsOf(JSON.stringify({ model: options.model, ...question }));
     const threads = canPool() ? cores() : 1;
     const { own } = results;

@@ -1,9 +1,9 @@
 """captum's LLMAttribution on transformers: values, forward passes and seconds of some jobs, a line of JSON each as it is done.
 
-Usage: words_reference.py <model folder or GGUF file> <json of {prompt, words, answer, id, other, permutations, jobs}>
+Usage: words_reference.py <model folder or GGUF file> <json of {prompt, words, kept, answer, id, other, permutations, jobs}>
 
 Jobs: tokens (FeatureAblation, each token replaced by one id), removed and replaced (FeatureAblation over words as text, an absent
-one left out, or another text in its place), sampled (ShapleyValueSampling over tokens, the given permutations).
+one left out, or another text in its place; what is kept stands behind them), sampled (ShapleyValueSampling over tokens, the given permutations).
 """
 import json
 import os
@@ -37,7 +37,7 @@ def tokens(text):
 
 
 def template(baselines):
-    return TextTemplateInput("".join("{}" for _ in words), values=words, baselines=baselines)
+    return TextTemplateInput("".join("{}" for _ in words) + given["kept"], values=words, baselines=baselines)
 
 
 def sampling():
