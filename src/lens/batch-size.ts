@@ -4,7 +4,7 @@ import { fail } from '../errors.ts';
 import { GRADIENT_ROWS } from '../game.ts';
 import { size } from '../mask-room.ts';
 import { kvHeads } from '../model/config.ts';
-import { hasFused } from '../model/forward/fused.ts';
+import { hasFused, hasNativeProducts } from '../model/forward/fused.ts';
 import { layoutOf } from '../model/layout.ts';
 import type { Model } from '../model/model.ts';
 import { freeMemory } from '../platform/threads.ts';
@@ -119,13 +119,19 @@ export const usualByteLimit = (): number => (tf.getBackend() === 'webgpu' ? 2 **
  * Ctrl-C meanwhile. On wasm it is also as fast as larger ones: of SmolLM2, 14 tokens a row, 32 rows a pass ran 12 a second, 8 rows 15.
  */
 const PASS: Readonly<Record<string, number>> = { wasm: 1.5e10, cpu: 5e8 };
+/**
+ * With products in a native library the same time does more, and its products want the rows: of gpt2-small's shape, 16 tokens a row,
+ * 10 rows a pass ran 26 a second, 32 rows 66, 96 rows 72 (bench/ablation.ts --backends wasm:native --batch-size).
+ */
+const NATIVE_PASS = 6e10;
 
 /** Rows of `length` tokens that a pass takes at most; `passes` is what one costs, in forward passes. */
 export function mostRows(model: Model, length: number, passes = 1): number {
   // wasm gains nothing above (bench/ablation.ts --batch-size, ioi-tiny and gpt2-small); a GPU wants many rows.
   const most = { wasm: 128, cpu: 64 }[tf.getBackend()] ?? 1024;
   const work = readParameters(model) * length * passes;
-  return Math.max(1, Math.min(most, Math.floor((PASS[tf.getBackend()] ?? Infinity) / work)));
+  const pass = hasNativeProducts() ? NATIVE_PASS : (PASS[tf.getBackend()] ?? Infinity);
+  return Math.max(1, Math.min(most, Math.floor(pass / work)));
 }
 
 /** Parameters that every token is multiplied by: all but the embeddings. */

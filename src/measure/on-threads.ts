@@ -12,7 +12,7 @@ import type { Masks } from '../masks.ts';
 import { fail, SpexlensError, throwIfAborted } from '../errors.ts';
 import { checkPlayers } from '../game.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { hasFused } from '../model/forward/fused.ts';
+import { hasFused, hasNativeProducts } from '../model/forward/fused.ts';
 import type { Model } from '../model/model.ts';
 import { shareWeights, type SharedWeights } from '../model/weights/shared-weights.ts';
 import { cores, freeMemory, startThread } from '../platform/threads.ts';
@@ -92,8 +92,7 @@ const THREADS_PER_CORE = 8;
 
 /** Whether the current backend computes on one thread, so that more of them help. */
 export function canPool(): boolean {
-  if (tf.getBackend() === 'wasm') return tf.env().get('SPEXLENS_WASM_ALL_CORES') !== true; // backend/wasm-kernels.ts
-  return tf.getBackend() === 'cpu';
+  return tf.getBackend() === 'cpu' || (tf.getBackend() === 'wasm' && !hasNativeProducts());
 }
 
 /**

@@ -17,6 +17,11 @@ export function headsFit(width: number, dModel: number): boolean {
   return width % 8 === 0 && width <= 256 && dModel % 8 === 0;
 }
 
+/** Whether the wasm backend's products run in a native library, on all cores (backend/wasm-native.ts sets the flag). */
+export function hasNativeProducts(): boolean {
+  return tf.getBackend() === 'wasm' && tf.env().get('SPEXLENS_WASM_ALL_CORES') === true;
+}
+
 let fixed = false;
 
 /** Runs `f`, in which no gradient with respect to parameters is asked for. */
