@@ -4,7 +4,7 @@
  *
  * The driver of every lens, and of games that no lens knows: a function of words is explained by the same call.
  */
-import { judge, settleDoubts, type Doubt, type Finding } from './circuit/findings.ts';
+import { isPromising, judge, settleDoubts, type Doubt, type Finding } from './circuit/findings.ts';
 import { keepAround, MANY, narrow, type Around, type Narrowed } from './attribution/narrow.ts';
 import { spectrumOfRanking } from './attribution/rankings.ts';
 import { autoSelector } from './circuit/enumeration.ts';
@@ -153,8 +153,7 @@ async function solveWorth(
     trial.budget <= asked.budget / 2;
   if (tried) {
     const scored = await solveBy(trial);
-    if (scored.heldOut !== undefined && isBroken(settleDoubts(findings, scored.heldOut)))
-      return { settings: trial, scored };
+    if (scored.heldOut !== undefined && !isPromising(findings, scored.heldOut)) return { settings: trial, scored };
   }
   return { settings: asked, scored: await solveBy(asked) };
 }

@@ -37,6 +37,15 @@ export interface Doubt extends Finding {
 
 /** R² whose lower bound shows that there was something to predict. */
 const PREDICTS = 0.5;
+/** That bound from a part of the masks, above which all of them may show it. */
+const PROMISES = PREDICTS / 2;
+
+/** Whether an answer by a part of the masks leaves hope that all of them settle the doubts. */
+export function isPromising(doubts: readonly Doubt[], { low }: Pick<R2Interval, 'low'>): boolean {
+  return (
+    low > PROMISES && doubts.every(({ kind, ifPredicted }) => kind !== 'broken question' || ifPredicted !== undefined)
+  );
+}
 
 /**
  * The doubts as findings, now that the answer was scored: a pilot of thirty masks takes little left with half of the players for

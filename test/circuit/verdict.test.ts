@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { findCircuit, type Circuit } from '../../src/circuit/find-circuit.ts';
-import { judge, settleDoubts } from '../../src/circuit/findings.ts';
+import { isPromising, judge, settleDoubts } from '../../src/circuit/findings.ts';
 import { verdictOf, type Findings } from '../../src/circuit/verdict.ts';
 import { gameFromFunction, type Game } from '../../src/game.ts';
 import { isKept, type Masks } from '../../src/masks.ts';
@@ -181,6 +181,12 @@ describe('a doubt that a pilot has', () => {
       expect(settleDoubts(doubts, heldOut)).toEqual(doubts.map(({ kind, text }) => ({ kind, text })));
     },
   );
+
+  it('is worth the rest of the masks from half of that bound on', () => {
+    expect(isPromising(doubts, { low: 0.43 })).toBe(true);
+    expect(isPromising(doubts, { low: 0.2 })).toBe(false);
+    expect(isPromising([{ kind: 'broken question', text: 'No better.' }], { low: 0.9 })).toBe(false);
+  });
 
   it('stands whatever the answer where there is nothing to take apart', () => {
     const [nothing] = settleDoubts([{ kind: 'broken question', text: 'No better.' }], { r2: 1, low: 0.99 });
