@@ -10,7 +10,7 @@
  * Boolean Functions (2014), section 8.4.
  */
 import { fail } from '../errors.ts';
-import { createSpectrum, setKey, type FourierSpectrum, type Term } from './spectrum.ts';
+import { createSpectrum, type FourierSpectrum, type Term } from './spectrum.ts';
 import { fourierFromTable, spectrumOfDense, tableOfSpectrum } from './walsh-hadamard.ts';
 import { isFair, keepOf, type Keep } from '../keep.ts';
 
@@ -48,34 +48,41 @@ export function toMeasure(spectrum: FourierSpectrum, keep: Keep = 0.5): FourierS
     constant[i] = (p - q) / s;
     slope[i] = Math.sqrt(q * (1 - q)) / s;
   }
-  const sums = new Map<string, { members: readonly number[]; value: number; scale: number }>();
+  // Subsets as a tree, each its parent's and one later player more; the empty one is the root.
+  const nodes = new Map<number, number>();
+  const [parents, last, sums, scales] = [[-1], [-1], [0], [0]];
+  const nodeOf = (parent: number, player: number): number => {
+    const key = parent * players + player;
+    let node = nodes.get(key);
+    if (node === undefined) {
+      nodes.set(key, (node = parents.length));
+      parents.push(parent);
+      last.push(player);
+      sums.push(0);
+      scales.push(0);
+    }
+    return node;
+  };
   for (const { members, value } of terms) {
-    const chosen: number[] = [];
-    const visit = (at: number, factor: number): void => {
+    const visit = (at: number, node: number, factor: number): void => {
       if (factor === 0) return;
       if (at === members.length) {
-        const key = setKey(chosen);
-        const sum = sums.get(key) ?? { members: chosen.slice(), value: 0, scale: 0 };
-        sum.value += factor;
-        sum.scale = Math.max(sum.scale, Math.abs(factor));
-        sums.set(key, sum);
+        sums[node] += factor;
+        scales[node] = Math.max(scales[node], Math.abs(factor));
         return;
       }
-      visit(at + 1, factor * constant[members[at]]);
-      chosen.push(members[at]);
-      visit(at + 1, factor * slope[members[at]]);
-      chosen.pop();
+      visit(at + 1, node, factor * constant[members[at]]);
+      visit(at + 1, nodeOf(node, members[at]), factor * slope[members[at]]);
     };
-    visit(0, value);
+    visit(0, 0, value);
   }
-  const kept: Term[] = [...sums.values()].filter(
-    ({ members, value, scale }) => members.length === 0 || Math.abs(value) > ROUNDING * scale,
+  const membersOf = (node: number): number[] => {
+    const members: number[] = [];
+    for (let at = node; at > 0; at = parents[at]) members.push(last[at]);
+    return members.reverse();
+  };
+  const moved = sums.flatMap((value, node): Term[] =>
+    node === 0 || Math.abs(value) > ROUNDING * scales[node] ? [{ members: membersOf(node), value }] : [],
   );
-  if (!sums.has('')) kept.push({ members: [], value: 0 });
-  return createSpectrum(
-    'fourier',
-    players,
-    kept.map(({ members, value }) => ({ members, value })),
-    isFair(keep) ? undefined : keep,
-  );
+  return createSpectrum('fourier', players, moved, isFair(keep) ? undefined : keep);
 }
