@@ -50,6 +50,7 @@ export async function steeredOrder(
 ): Promise<number[]> {
   const n = game.players.length;
   const direction = ends.full >= ends.empty ? 1 : -1;
+  const proposers = new WeakMap<FourierSpectrum, Proposer>();
   const order: number[] = []; // who left, first to last
   let left = game.players.map((_, i) => i);
   let value = ends.full;
@@ -59,10 +60,10 @@ export async function steeredOrder(
     const wanted = leave(left.length);
     const proposals: Proposal[] = [];
     for (const estimate of estimates) {
-      const spectrum = toMeasure(await estimate(left));
-      const asked = { left, wanted, short: direction * (ends.full - value), direction } as const;
-      const propose = spectrum.terms.every(({ members }) => members.length <= 1) ? byEffects : byFlips;
-      proposals.push(...propose(spectrum, aim, asked));
+      const spectrum = await estimate(left);
+      const propose = proposers.get(spectrum) ?? proposerOf(spectrum, direction);
+      proposers.set(spectrum, propose);
+      proposals.push(...propose(aim, { left, wanted, short: direction * (ends.full - value) }));
     }
     const values = await game.value(
       masksFromRows(
@@ -93,24 +94,33 @@ interface Asked {
   readonly wanted: number;
   /** How far what was measured of `left` is below f(all), in the direction of the metric. */
   readonly short: number;
-  readonly direction: 1 | -1;
+}
+
+/** What an estimate proposes; made once of each, as one of other than fair masks spreads over all subsets of its terms. */
+type Proposer = (aim: Aim, asked: Asked) => Proposal[];
+
+function proposerOf(estimate: FourierSpectrum, direction: 1 | -1): Proposer {
+  const spectrum = toMeasure(estimate);
+  if (spectrum.terms.some(({ members }) => members.length > 1)) {
+    const problem = createProblem(spectrum, direction);
+    const nobody = emptyState(problem);
+    return (aim, asked) => byFlips(problem, nobody, aim, asked);
+  }
+  const effects = new Float64Array(spectrum.players);
+  for (const { members, value } of spectrum.terms)
+    if (members.length === 1) effects[members[0]] = 2 * direction * value;
+  return (aim, asked) => byEffects(effects, aim, asked);
 }
 
 /** The proposals of an estimate without interactions. */
-function byEffects(
-  { players, terms }: FourierSpectrum,
-  aim: Aim,
-  { left, wanted, short, direction }: Asked,
-): Proposal[] {
-  const effects = new Float64Array(players);
-  for (const { members, value } of terms) if (members.length === 1) effects[members[0]] = 2 * direction * value;
+function byEffects(effects: Float64Array, aim: Aim, { left, wanted, short }: Asked): Proposal[] {
   const count = left.length - wanted;
   const orders =
     aim === 'most'
       ? [leastHelpful(effects, left, count)]
       : WEAKEST.map((share) => inBalance(effects, left, { count, short, share }));
   return orders.map((gone) => {
-    const kept = new Uint8Array(players);
+    const kept = new Uint8Array(effects.length);
     for (const player of left) kept[player] = 1;
     for (const player of gone) kept[player] = 0;
     return { kept, left: gone };
@@ -118,9 +128,8 @@ function byEffects(
 }
 
 /** The proposals of a spectrum: what a player does changes as others leave. */
-function byFlips(spectrum: FourierSpectrum, aim: Aim, { left, wanted, short, direction }: Asked): Proposal[] {
-  const problem = createProblem(spectrum, direction);
-  const from = emptyState(problem);
+function byFlips(problem: Problem, nobody: State, aim: Aim, { left, wanted, short }: Asked): Proposal[] {
+  const from = copyOf(nobody);
   for (const player of left) flip(problem, from, player);
   const target = from.value + short; // as State counts it
   return aim === 'most'
