@@ -1,6 +1,6 @@
 /** Methods that look at sets of players: ACDC, subnetwork probing, greedy removal, spectra. */
 import { informativeKeep, MOST_KEEP_MASKS } from './informative-keep.ts';
-import { differentiable, integratedGradients, spectrumOfRanking } from '../attribution/rankings.ts';
+import { activationPatching, differentiable, integratedGradients, spectrumOfRanking } from '../attribution/rankings.ts';
 import { fail } from '../errors.ts';
 import { mibSizes } from '../evaluation/areas.ts';
 import { orderBy, type NestedSets } from '../evaluation/nested-sets.ts';
@@ -8,6 +8,7 @@ import { gradientCost } from '../game.ts';
 import { masksFromMembers } from '../masks.ts';
 import { autoSolver } from '../solve/auto.ts';
 import { banzhaf, shapley } from '../spectrum/indices.ts';
+import { toMeasure } from '../spectrum/measure.ts';
 import { acdcSweep, acdcThresholds } from './acdc.ts';
 import type { CircuitMethod } from './circuit-method.ts';
 import type { MeteredGame } from './metered-game.ts';
@@ -96,10 +97,11 @@ export const spectrum: CircuitMethod = {
     const keep = asks ? await informativeKeep(game, { ends, seed, signal }) : 0.5;
     const budget = Math.floor(FITTED * game.remaining);
     const solution = await autoSolver.solve(game, { budget, seed, signal, onProgress, keep });
-    const plan = { estimates: [() => solution.spectrum], gradients: 0 };
+    const fair = toMeasure(solution.spectrum);
+    const plan = { estimates: [() => fair], gradients: 0 };
     const orders = await steer(game, [plan], { ends, signal, onProgress });
     // Away from ½ a player is worth what it adds on average there: at ½, where nothing is left, the spectrum is an extrapolation.
-    const scores = keep === 0.5 ? shapley(solution.spectrum) : banzhaf(solution.spectrum);
+    const scores = keep === 0.5 ? shapley(fair) : banzhaf(solution.spectrum);
     return {
       scores,
       ...orders,
@@ -110,23 +112,35 @@ export const spectrum: CircuitMethod = {
 
 /** Steps of the integrated gradients that steering begins with. */
 const STEPS = 8;
+/** Share of what is then left of the budget that leaving out every player once may take. */
+const LEFT_OUT = 0.5;
 
 export const steered: CircuitMethod = {
   name: 'steered',
-  about: 'integrated gradients and gradients at what is left propose who leaves, and measured sets decide',
+  about:
+    'integrated gradients, gradients at what is left and, where the budget has it, what leaving out each player takes propose who leaves, and measured sets decide',
   source: 'src/methods/steering.ts',
   async find({ game, ends, signal, onProgress }) {
-    const { scores } = await integratedGradients(game, { steps: STEPS, signal });
+    const { scores: slopes } = await integratedGradients(game, { steps: STEPS, signal });
     const sloped = differentiable(game, 'steering');
     const n = game.players.length;
+    const afterwards = game.remaining - (n + 1);
+    const rounds = roundsOf(game, afterwards, { estimates: 3, gradients: 1 });
+    const asks = n + 1 <= LEFT_OUT * game.remaining && leaving(n, rounds, mibSizes(n)) !== undefined;
+    const losses = asks ? (await activationPatching(game, { signal })).scores : undefined;
+    // Gradients see no step between the points at which they are taken, a single loss nothing that others stand in for.
+    const scores = losses === undefined ? slopes : slopes.map((slope, i) => (slope + losses[i]) / 2);
     const local: Estimate = async (left) => {
       const { gradients } = await sloped.gradients(masksFromMembers(n, [left]), { signal });
       return spectrumOfRanking({ scores: Float64Array.from(gradients) });
     };
-    const along = spectrumOfRanking({ scores });
+    const known = [slopes, losses]
+      .filter((each) => each !== undefined)
+      .map((each) => spectrumOfRanking({ scores: each }));
+    const estimates: readonly Estimate[] = known.map((spectrum) => () => spectrum);
     const plans = [
-      { estimates: [() => along, local], gradients: 1 },
-      { estimates: [() => along], gradients: 0 },
+      { estimates: [...estimates, local], gradients: 1 },
+      { estimates, gradients: 0 },
     ];
     return { scores, ...(await steer(game, plans, { ends, signal, onProgress })) };
   },
@@ -150,13 +164,12 @@ async function steer(
 ): Promise<NestedSets> {
   const players = game.players.length;
   const sizes = mibSizes(players);
-  const cost = ({ gradients, estimates }: Plan, aim: Aim): number =>
-    gradients * gradientCost(game) + estimates.length * PROPOSED[aim];
-  const roundsOf = (plan: Plan): number => Math.floor(game.remaining / (cost(plan, 'most') + cost(plan, 'model')));
+  const roundsBy = ({ gradients, estimates }: Plan): number =>
+    roundsOf(game, game.remaining, { gradients, estimates: estimates.length });
   const last = plans[plans.length - 1];
   const ways = [...plans.map((plan) => ({ plan, sizes })), { plan: last, sizes: [] }];
   for (const way of ways) {
-    const leave = leaving(players, roundsOf(way.plan), way.sizes);
+    const leave = leaving(players, roundsBy(way.plan), way.sizes);
     if (leave === undefined) continue;
     const { estimates } = way.plan;
     return {
@@ -167,8 +180,14 @@ async function steer(
   throw fail(
     'budget',
     'steering',
-    `${game.remaining} masks are left, for ${roundsOf(last)} rounds; ${players} players take more.`,
+    `${game.remaining} masks are left, for ${roundsBy(last)} rounds; ${players} players take more.`,
   );
+}
+
+/** Rounds of both orders that `masks` pay for, each with so many estimates and the gradients that they take. */
+function roundsOf(game: MeteredGame, masks: number, asked: { estimates: number; gradients: number }): number {
+  const cost = (aim: Aim): number => asked.gradients * gradientCost(game) + asked.estimates * PROPOSED[aim];
+  return Math.floor(masks / (cost('most') + cost('model')));
 }
 
 /** Rounds that leave the largest share of the players and none of `stops` out with which they are no more than `rounds`; undefined for none. */

@@ -6,7 +6,7 @@ import { givenScores } from '../../src/methods/given-scores.ts';
 import { meterOf, type ComparedGame } from '../../src/methods/metered-game.ts';
 import { methodOf, METHODS, runMethod } from '../../src/methods/methods.ts';
 import { allMasks, masksFromMembers } from '../../src/masks.ts';
-import { planted } from '../proxy/gradients/smooth-games.ts';
+import { planted, smoothGame } from '../proxy/gradients/smooth-games.ts';
 
 const N = 12;
 const TRUTH = [1, 4, 6, 7, 9];
@@ -52,6 +52,20 @@ describe.each(Object.values(METHODS))('$name', (method) => {
       expect(evaluation.circuit.completeness.most).toBeCloseTo(0, 6);
     }
   });
+});
+
+it('steering asks what leaving out a player takes, where the budget has it: gradients see no step', async () => {
+  const step = smoothGame('step', 10, (m) => ({
+    value: m[0] + (m[1] > 0.99 ? 1 : 0),
+    gradient: m.map((_, i) => (i === 0 ? 1 : 0)),
+  }));
+  const scoresFor = async (budget: number) =>
+    await runMethod(methodOf('steered'), step, { budget, ends: { full: 2, empty: 0 }, harm: 'divergence', seed: 0 });
+  const enough = await scoresFor(24 + 11 + 3 * 18); // eight gradients, a mask a player and one for all, three rounds
+  expect(Array.from(enough.found.scores)).toEqual([1, 0.5, 0, 0, 0, 0, 0, 0, 0, 0]);
+  expect(new Set(enough.found.mattering.slice(0, 2))).toEqual(new Set([0, 1]));
+  const fewer = await scoresFor(24 + 11 + 3 * 18 - 1); // of the sizes at which circuits are judged one would be passed over
+  expect(Array.from(fewer.found.scores)).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 });
 
 describe('a comparison', () => {
