@@ -5,19 +5,19 @@
  *         [--backend tensorflow] [--measured] [--write docs/known-circuits.md]
  *
  * Programs are compiled into --folder; the metric is the squared distance of all logits (l2), on as few pairs of inputs as show every true
- * edge; every method has the same masks: 2 for each player, 512 at least. Scores are judged by the area under the ROC curve (AUROC), of their magnitudes. What was
+ * edge; every method has the same masks: 3 for each player, 512 at least. Scores are judged by the area under the ROC curve (AUROC), of their magnitudes. What was
  * measured is kept in --folder, method by method, and not measured again; --redo does. --write puts the tables between the two comments `measured` of a file.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { runCommand, terminal } from '../cli/command.ts';
-import { fail } from '../src/errors.ts';
 import { PROGRAMS } from '../src/rasp/programs.ts';
 import { ABLATION_KINDS, type AblationKind } from '../src/rasp/truth.ts';
 import { openBackend } from '../src/open-backend.ts';
 import { measureCell, type Cell } from './known-circuits/cell.ts';
 import { tables } from './known-circuits/tables.ts';
+import { putTables } from './put-tables.ts';
 
 interface Flags {
   readonly folder: string;
@@ -43,8 +43,6 @@ const command = new Command('known-circuits')
   .option('--measured', 'measure nothing more: the tables of what was measured')
   .option('--write <file>', 'put the tables into this file')
   .option('--debug', 'show stack traces');
-
-const BETWEEN = /(<!-- measured -->\n)[\s\S]*(<!-- \/measured -->)/;
 
 process.exitCode = await runCommand(command, process.argv.slice(2), terminal, async (flags: Flags) => {
   const list = (text: string | undefined, all: readonly string[]): readonly string[] => text?.split(',') ?? all;
@@ -83,11 +81,5 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
   }
   const text = tables(cells);
   terminal.out(`\n${text}\n`);
-  if (flags.write === undefined) return;
-  const page = readFileSync(flags.write, 'utf8');
-  if (!BETWEEN.test(page)) throw fail('input', '--write', `${flags.write} has no <!-- measured --> to write into.`);
-  writeFileSync(
-    flags.write,
-    page.replace(BETWEEN, (_, start: string, end: string) => `${start}\n${text}\n\n${end}`),
-  );
+  if (flags.write !== undefined) putTables(flags.write, text);
 });

@@ -14,11 +14,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { runCommand, terminal, whole } from '../cli/command.ts';
-import { fail } from '../src/errors.ts';
 import { loadModel } from '../src/model/model.ts';
 import { openBackend } from '../src/open-backend.ts';
 import { measureCell, ORDER, type Cell } from './pilots/cell.ts';
 import { cellTable, ruleTable } from './pilots/tables.ts';
+import { putTables } from './put-tables.ts';
 
 interface Flags {
   readonly model: string;
@@ -41,8 +41,6 @@ const command = new Command('pilots')
   .option('--folder <folder>', 'where answers are kept', 'out/pilots')
   .option('--backend <name>', 'where to run', 'auto')
   .option('--write <file>', 'put the tables between the comments `pilots` of this file');
-
-const BETWEEN = /(<!-- pilots -->\n)[\s\S]*(<!-- \/pilots -->)/;
 
 process.exitCode = await runCommand(command, process.argv.slice(2), terminal, async (flags: Flags, { signal }) => {
   const backend = await openBackend(flags.backend);
@@ -72,13 +70,7 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
   terminal.out(`${backend.device}\n\n${text}\n`);
   model[Symbol.dispose]();
   backend.close();
-  if (flags.write === undefined) return;
-  const page = readFileSync(flags.write, 'utf8');
-  if (!BETWEEN.test(page)) throw fail('input', '--write', `${flags.write} has no <!-- pilots --> to write into.`);
-  writeFileSync(
-    flags.write,
-    page.replace(BETWEEN, (_, before: string, after: string) => `${before}\n${text}\n\n${after}`),
-  );
+  if (flags.write !== undefined) putTables(flags.write, text, 'pilots');
 });
 
 /** Bundled models first, then by model and task; the ablations of a question in the order in which they are tried. */

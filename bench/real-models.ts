@@ -13,6 +13,7 @@ import { Command } from 'commander';
 import { runCommand, terminal } from '../cli/command.ts';
 import { fail, SpexlensError } from '../src/errors.ts';
 import { openBackend } from '../src/open-backend.ts';
+import { putTables } from './put-tables.ts';
 import { answer, type Answered } from './real-models/cell.ts';
 import { cellsOf, type Cell } from './real-models/cells.ts';
 import { chapter } from './real-models/chapter.ts';
@@ -38,8 +39,6 @@ const command = new Command('real-models')
   .option('--write <file>', 'put the tables into this file')
   .option('--cell <key>', 'run one cell in this process (what this command starts itself with)')
   .option('--debug', 'show stack traces');
-
-const BETWEEN = /(<!-- measured -->\n)[\s\S]*(<!-- \/measured -->)/;
 
 process.exitCode = await runCommand(command, process.argv.slice(2), terminal, async (flags: Flags) => {
   const cells = cellsOf(flags.backend);
@@ -74,13 +73,7 @@ process.exitCode = await runCommand(command, process.argv.slice(2), terminal, as
   const read = (cell: Cell): Answered => JSON.parse(readFileSync(answerOf(cell.key, flags), 'utf8')) as Answered;
   const text = chapter(answered.map(read), flags.backend, missing);
   terminal.out(`${text}\n`);
-  if (flags.write === undefined) return;
-  const page = readFileSync(flags.write, 'utf8');
-  if (!BETWEEN.test(page)) throw fail('input', '--write', `${flags.write} has no <!-- measured --> to write into.`);
-  writeFileSync(
-    flags.write,
-    page.replace(BETWEEN, (_, before: string, after: string) => `${before}\n${text}\n\n${after}`),
-  );
+  if (flags.write !== undefined) putTables(flags.write, text);
 });
 
 async function runCell(key: string, cells: readonly Cell[], flags: Flags): Promise<void> {

@@ -52,7 +52,7 @@ export interface Cell {
 /** Whether some players are true and some are not. */
 const isDecided = (cell: Pick<Cell, 'true' | 'count'>): boolean => cell.true > 0 && cell.true < cell.count;
 
-/** Masks of a method: two for each player, and no fewer than these. */
+/** Masks of a method: three for each player, and no fewer than these. */
 const LEAST_BUDGET = 512;
 
 /** The cell with the answers of `methods`, default all. */
@@ -81,7 +81,7 @@ export async function measureCell(asked: Asked): Promise<Cell> {
     ablation: ABLATIONS[ablation],
     meanOver: tasks.map(({ tokens }) => tokens),
   });
-  const budget = Math.max(LEAST_BUDGET, 2 * players.length);
+  const budget = Math.max(LEAST_BUDGET, 3 * players.length);
   const results: Answer[] = [...(kept?.results ?? [])];
   const facts = {
     program,

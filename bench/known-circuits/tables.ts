@@ -1,4 +1,5 @@
 /** The tables of docs/known-circuits.md from measured cells. */
+import { METHODS } from '../../src/methods/methods.ts';
 import { compile } from '../../src/rasp/compile.ts';
 import { PROGRAMS } from '../../src/rasp/programs.ts';
 import { ABLATION_KINDS } from '../../src/rasp/truth.ts';
@@ -113,7 +114,9 @@ function cellOf(
 
 function byMethod(cells: readonly Cell[], players: Cell['players']): string {
   const here = cells.filter((cell) => cell.players === players);
-  const methods = [...new Set(here.flatMap(({ results }) => results.map(({ method }) => method)))];
+  const methods = Object.keys(METHODS).filter((name) =>
+    here.some(({ results }) => results.some(({ method }) => method === name)),
+  );
   const rows = methods.map((method) => {
     const scores = ABLATION_KINDS.map((kind) =>
       here
