@@ -8,6 +8,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { runLogLine } from '../src/measure/run-log-schema.ts';
+import { comparisonSchema } from '../src/report/comparison-record.ts';
 import { patchSchema } from '../src/report/patch-record.ts';
 import { resultSchema } from '../src/report/result-schema.ts';
 import { fromRoot } from '../cli/package-root.ts';
@@ -19,6 +20,11 @@ export function schemaFiles(): Readonly<Record<string, string>> {
   return {
     'result.schema.json': text('result.json', 'What a run of spexlens found, spexlens.result/3.', resultSchema),
     'patch.schema.json': text('patch.json', 'Patching sweeps, spexlens.patch/1.', patchSchema),
+    'comparison.schema.json': text(
+      'comparison.json',
+      'Circuit finders beside each other, spexlens.comparison/1.',
+      comparisonSchema,
+    ),
     'run-log.schema.json': text('A line of run-log.jsonl', 'Measured values, run-log/2.', runLogLine),
   };
 }

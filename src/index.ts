@@ -150,7 +150,7 @@ export { attributeData, type AttributeDataOptions } from './attribute-data.ts';
 export { recordOf, type RecordFacts } from './report/record.ts';
 export { promptsRecord, type AskedPrompt, type PromptsRecord } from './report/prompts-record.ts';
 export { promptsPage } from './report/prompts-page.ts';
-export { type ComparisonRecord } from './report/comparison-record.ts';
+export { formatComparison, parseComparison, type ComparisonRecord } from './report/comparison-record.ts';
 export { comparisonPage } from './report/comparison-page.ts';
 export { comparisonMarkdown, comparisonText } from './report/comparison-text.ts';
 export { renderReport } from './report/html.ts';

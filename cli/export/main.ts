@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { fail } from '../../src/errors.ts';
 import { printableJson } from '../../src/printable.ts';
+import { comparisonTables } from '../../src/report/comparison-tables.ts';
 import { csvOf } from '../../src/report/csv.ts';
 import {
   curveTable,
@@ -19,14 +20,14 @@ import { patchesTable } from '../../src/report/patches-table.ts';
 import { runCommand, type Streams } from '../command.ts';
 import { makeFolder, writeFile } from '../files.ts';
 import { measuredBeside } from '../measured-beside.ts';
-import { readRecord } from '../report/records.ts';
+import { readRecord, RECORD_FILES } from '../report/records.ts';
 
 const describe = (): Command =>
   new Command('export')
     .description(
-      'Write the tables of a record: players, interactions, terms of the spectrum, the faithfulness curve, what tokens of an answer owe to players, and the measured masks of the run log beside it; of a patch.json, its patches.',
+      'Write the tables of a record: players, interactions, terms of the spectrum, the faithfulness curve, what tokens of an answer owe to players, and the measured masks of the run log beside it; of a patch.json, its patches; of a comparison.json, its methods, their scores and their curves.',
     )
-    .argument('<record>', 'a result.json or patch.json that spexlens wrote')
+    .argument('<record>', `a ${RECORD_FILES.join(' or ')} that spexlens wrote`)
     .option('--csv <folder>', 'as CSV files')
     .option('--parquet <folder>', 'as Parquet files')
     .option('--json <folder>', 'as JSON files: a list of rows each')
@@ -73,6 +74,7 @@ export const exportCommand = (args: readonly string[], streams: Streams): Promis
 function tablesOf(path: string): DataTable[] {
   const record = readRecord(path);
   if (record.kind === 'patches') return [patchesTable(record.patches)];
+  if (record.kind === 'comparison') return comparisonTables(record.comparison);
   const { result } = record;
   const measured = measuredBeside(join(dirname(path), 'run-log.jsonl'), result);
   return [

@@ -1,23 +1,32 @@
 /** The report command: a record in, its page written again and its story printed. */
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
+import { comparisonText } from '../../src/report/comparison-text.ts';
 import { patchText } from '../../src/report/patch-text.ts';
-import { printableJson } from '../../src/printable.ts';
-import { formatResult } from '../../src/report/result.ts';
 import { terminalReport } from '../../src/report/terminal.ts';
 import { runCommand, storyOptions, type Streams } from '../command.ts';
 import { writeFile } from '../files.ts';
-import { pageOf, readRecord, type AnyRecord } from './records.ts';
+import { jsonOf, pageOf, readRecord, RECORD_FILES, type AnyRecord } from './records.ts';
 
 const describe = (): Command =>
   new Command('report')
     .description(
-      'Render a result.json or patch.json again: the page beside it, and the story in the terminal. Reads records of older versions; measured values come from the run log beside it.',
+      'Render a result.json, patch.json or comparison.json again: the page beside it, and the story in the terminal. Reads records of older versions; measured values come from the run log beside it.',
     )
-    .argument('<record>', 'a result.json or patch.json that spexlens wrote')
-    .option('--html <file>', 'where the page goes (default: report.html or patch.html beside the record)')
+    .argument('<record>', `a ${RECORD_FILES.join(' or ')} that spexlens wrote`)
+    .option(
+      '--html <file>',
+      'where the page goes (default: report.html, patch.html or comparison.html beside the record)',
+    )
     .option('--json', 'print the record, as this version writes it, and write no page')
     .option('--debug', 'show stack traces');
+
+/** The pages that the commands write beside their records. */
+const PAGES: Readonly<Record<AnyRecord['kind'], string>> = {
+  result: 'report.html',
+  patches: 'patch.html',
+  comparison: 'comparison.html',
+};
 
 interface Flags {
   readonly html?: string;
@@ -32,20 +41,23 @@ export const reportCommand = (args: readonly string[], streams: Streams): Promis
     const [path] = command.args;
     const record = readRecord(path);
     if (flags.json === true) return streams.out(jsonOf(record));
-    const page = flags.html ?? join(dirname(path), record.kind === 'patches' ? 'patch.html' : 'report.html');
+    const page = flags.html ?? join(dirname(path), PAGES[record.kind]);
     const text = pageOf(record, path);
     writeFile('--html', page, text);
     streams.out(storyOf(record, page, streams));
   });
 };
 
-function jsonOf(record: AnyRecord): string {
-  return record.kind === 'patches'
-    ? printableJson(`${JSON.stringify(record.patches, null, 1)}\n`)
-    : formatResult(record.result);
-}
-
 function storyOf(record: AnyRecord, page: string, streams: Streams): string {
-  if (record.kind === 'patches') return `${patchText(record.patches, storyOptions(streams))}\nwritten  ${page}\n`;
-  return terminalReport({ ...record.result, files: [{ path: page, what: 'the page' }] }, storyOptions(streams));
+  const options = storyOptions(streams);
+  switch (record.kind) {
+    case 'patches':
+      return `${patchText(record.patches, options)}\nwritten  ${page}\n`;
+    case 'comparison':
+      return `${comparisonText(record.comparison, options)}written  ${page}\n`;
+    case 'result':
+      return terminalReport({ ...record.result, files: [{ path: page, what: 'the page' }] }, options);
+    default:
+      return record satisfies never;
+  }
 }

@@ -1,8 +1,8 @@
-/** The runs below a folder: every result.json and patch.json that is a file of its own. */
+/** The runs below a folder: every result.json, patch.json and comparison.json that is a file of its own. */
 import { readdirSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fail } from '../../src/errors.ts';
-import { readRecord, type AnyRecord } from '../report/records.ts';
+import { readRecord, RECORD_FILES, type AnyRecord } from '../report/records.ts';
 
 export interface FoundRun {
   /** Its path below the folder, with slashes: what a request names it by. */
@@ -14,7 +14,7 @@ export interface FoundRun {
   readonly changed: number;
 }
 
-const NAMES = ['result.json', 'patch.json'];
+const NAMES: readonly string[] = RECORD_FILES;
 const DEEPEST = 5;
 const MOST_FOLDERS = 5000;
 const MOST_BYTES = 2 ** 27;

@@ -7,11 +7,9 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fail } from '../../src/errors.ts';
-import { printableJson } from '../../src/printable.ts';
 import { compareRuns } from '../../src/report/compare-runs.ts';
 import { PAGE_POLICY } from '../../src/report/page.ts';
-import { formatResult } from '../../src/report/result.ts';
-import { pageOf } from '../report/records.ts';
+import { jsonOf, pageOf } from '../report/records.ts';
 import { runList } from './run-list.ts';
 import { findRunsIn, type FoundRun } from './runs.ts';
 
@@ -96,9 +94,7 @@ function answer(
     case '/json': {
       const record = named('record')?.record;
       if (record === undefined || record.kind === 'broken') return missing(asked.get('record'));
-      const text =
-        record.kind === 'result' ? formatResult(record.result) : printableJson(JSON.stringify(record.patches));
-      return { status: 200, type: 'application/json', text };
+      return { status: 200, type: 'application/json', text: jsonOf(record) };
     }
     case '/compare': {
       const [a, b] = [named('a'), named('b')];

@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { spexlens } from '../../cli/spexlens.ts';
 import { parseEapGraph } from '../../src/circuit/eap-graph.ts';
 import { METHODS } from '../../src/methods/methods.ts';
-import { COMPARISON_SCHEMA, type ComparisonRecord } from '../../src/report/comparison-record.ts';
+import { formatComparison, parseComparison } from '../../src/report/comparison-record.ts';
 import { comparisonMarkdown, comparisonText } from '../../src/report/comparison-text.ts';
 import { comparisonPage } from '../../src/report/comparison-page.ts';
+import { madeUpComparison } from '../report/made-up-comparison.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -38,8 +39,7 @@ describe('spexlens compare', () => {
     expect(first.out).toMatch(
       /^subnetwork-probing could not be run: subnetwork probing: 48 masks are left; 120 are needed/m,
     );
-    const record = JSON.parse(readFileSync(join(out, 'comparison.json'), 'utf8')) as ComparisonRecord;
-    expect(record.schema).toBe(COMPARISON_SCHEMA);
+    const record = parseComparison(JSON.parse(readFileSync(join(out, 'comparison.json'), 'utf8')));
     expect(record.methods.map(({ name }) => name)).toEqual(few.split(','));
     for (const method of record.methods) {
       expect(method.masks).toBeLessThanOrEqual(48);
@@ -70,7 +70,7 @@ describe('spexlens compare', () => {
     writeFileSync(truth, JSON.stringify(by['greedy-removal'].circuit.players.map((player) => record.players[player])));
     const again = await run(...ask, '--methods', 'random', '--beside', eap, '--truth', truth, '--out', out, '--json');
     expect(again.err).toBe('');
-    const second = JSON.parse(again.out) as ComparisonRecord;
+    const second = parseComparison(JSON.parse(again.out));
     expect(second.methods.map(({ name }) => name)).toEqual(['random', 'attribution-patching']);
     expect(second.methods[1].cmd).toBeCloseTo(by['attribution-patching'].cmd, 6);
     expect(second.methods[1].auroc).toBeGreaterThan(0.5);
@@ -98,49 +98,7 @@ describe('spexlens compare', () => {
 });
 
 describe('a record of a comparison', () => {
-  const method = (name: string, cmd: number): ComparisonRecord['methods'][number] => ({
-    name,
-    cpr: 1 - cmd,
-    cmd,
-    auroc: 0.5,
-    curve: [0, 1, 2].map((size) => ({ size, helping: size / 2, mattering: size === 1 ? -3 : size / 2 })),
-    circuit: { players: [0], faithfulness: 1, completeness: { mean: 0.1, most: 0.2, knockOuts: 2 } },
-    masks: 3,
-    forward: 1,
-    backward: 1,
-    seconds: 0.04,
-    scores: [1, 0],
-    helping: [0, 1],
-    mattering: [0, 1],
-    details: {},
-  });
-  const record: ComparisonRecord = {
-    schema: COMPARISON_SCHEMA,
-    software: 'spexlens 0',
-    name: 'm<b>',
-    task: {
-      prompts: ['a </script>'],
-      judged: null,
-      metric: 'logit-diff',
-      unit: 'logits',
-      ablation: 'zero',
-      players: 'heads',
-    },
-    backend: 'wasm',
-    command: '<i>',
-    players: ['L0H0', 'L0H1'],
-    full: 2,
-    empty: 0,
-    budget: 10,
-    target: 0.9,
-    harm: 'divergence',
-    knockOuts: 2,
-    seed: 0,
-    truth: [0],
-    methods: [method('worse', 0.5), method('<better>', 0.25)],
-    refusals: [{ name: 'acdc', why: 'needs <more>' }],
-    judged: 12,
-  };
+  const record = madeUpComparison();
 
   it('is a page that no text of it can break, the same for the same record', () => {
     const page = comparisonPage(record);
@@ -156,5 +114,18 @@ describe('a record of a comparison', () => {
     const markdown = comparisonMarkdown(record).split('\n');
     expect(markdown[0]).toMatch(/^\| method \| CPR \| CMD \| AUROC \|/);
     expect(markdown[2]).toMatch(/^\| <better> \| \*\*0\.750\*\* \| \*\*0\.250\*\* \|/);
+  });
+
+  it('is read as it was written, and refused where it does not hold together', () => {
+    expect(parseComparison(JSON.parse(formatComparison(record)))).toEqual(record);
+    expect(() => parseComparison({ ...record, truth: [2] })).toThrow(
+      'truth: names player 2; players are 0..1; the fields are those of spexlens.comparison/1',
+    );
+    const [first, ...others] = record.methods;
+    expect(() => parseComparison({ ...record, methods: [...others, { ...first, scores: [1] }] })).toThrow(
+      'methods.1.scores: 1 scores for 2 players',
+    );
+    expect(() => formatComparison({ ...record, full: Number.NaN })).toThrow(/full: /);
+    expect(() => parseComparison({ ...record, extra: 1 })).toThrow(/extra/);
   });
 });

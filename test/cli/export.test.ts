@@ -8,7 +8,9 @@ import { spexlens } from '../../cli/spexlens.ts';
 import { masksFromMembers } from '../../src/masks.ts';
 import { masksTable } from '../../src/report/data-tables.ts';
 import { patchesTable } from '../../src/report/patches-table.ts';
+import { formatComparison } from '../../src/report/comparison-record.ts';
 import { formatResult, type Result } from '../../src/report/result.ts';
+import { madeUpComparison } from '../report/made-up-comparison.ts';
 import { heads, madeUpResult } from '../report/made-up-result.ts';
 
 describe('spexlens export', () => {
@@ -97,6 +99,22 @@ describe('spexlens export', () => {
       [' a', ' b', ' a', ' b'],
       [0, 0.25, 0.5, 1],
     ]);
+  });
+
+  it('writes a comparison as methods, scores and curves', async () => {
+    const path = join(folder, 'comparison.json');
+    writeFileSync(path, formatComparison(madeUpComparison()));
+    const into = join(folder, 'compared');
+    expect((await run(path, '--csv', into, '--parquet', into)).code).toBe(0);
+    expect(readFileSync(join(into, 'scores.csv'), 'utf8').split('\r\n').slice(0, 3)).toEqual([
+      'method,player,score,helping,mattering,in_circuit,in_truth',
+      'worse,L0H0,1,1,1,true,true',
+      'worse,L0H1,0,2,2,false,false',
+    ]);
+    expect(readFileSync(join(into, 'methods.csv'), 'utf8')).toContain(
+      '<better>,0.75,0.25,0.5,1,1,"[""L0H0""]",0.1,,3,1,1,0.04',
+    );
+    expect(readFileSync(join(into, 'curves.csv'), 'utf8')).toContain('<better>,1,0.5,-3');
   });
 
   it('asks for a format, and refuses a record that is none', async () => {

@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serveRuns, type Serving } from '../../cli/serve/server.ts';
+import { comparisonPage } from '../../src/report/comparison-page.ts';
+import { formatComparison } from '../../src/report/comparison-record.ts';
 import { formatResult } from '../../src/report/result.ts';
+import { madeUpComparison } from '../report/made-up-comparison.ts';
 import { heads, madeUpResult } from '../report/made-up-result.ts';
 
 interface Answer {
@@ -28,6 +31,8 @@ describe('spexlens serve', () => {
       const result = await madeUpResult({ players: heads(2, 4), layers: 2, heads: 4, seed, name: `model ${seed}` });
       writeFileSync(join(folder, name, 'result.json'), formatResult(result));
     }
+    mkdirSync(join(folder, 'compare-model'));
+    writeFileSync(join(folder, 'compare-model', 'comparison.json'), formatComparison(madeUpComparison()));
     mkdirSync(join(folder, 'broken'));
     writeFileSync(join(folder, 'broken', 'result.json'), '{"schema": <script>');
     mkdirSync(join(parent, 'secret'));
@@ -77,6 +82,16 @@ describe('spexlens serve', () => {
     expect(text).toContain('model 1 beside model 2');
     expect(text).toMatch(/Correlation (?:-?\d\.\d{3})/);
     expect(text).not.toMatch(/NaN|\[object/);
+  });
+
+  it('lists a comparison of methods with the best of them, and opens its page', async () => {
+    const { text } = await get('/');
+    expect(text).toContain('m&#60;b&#62;: 2 methods over 2 heads, logit-diff, zero');
+    expect(text).toContain('1 keep 100\u00a0% (&#60;better&#62;)');
+    const id = encodeURIComponent('compare-model/comparison.json');
+    expect((await get(`/run?record=${id}`)).text).toBe(comparisonPage(madeUpComparison()));
+    expect(JSON.parse((await get(`/json?record=${id}`)).text)).toEqual(madeUpComparison());
+    expect((await get(`/compare?a=${id}`)).status).toBe(404); // two runs are compared, not two comparisons
   });
 
   it.each([
