@@ -6,14 +6,14 @@
 import { z } from 'zod';
 import { attentionPanels } from '../page/attention.ts';
 import { button, h } from '../page/dom.ts';
-import { tokenText } from '../page/asked.ts';
 import { loadModel, openBackend, parsePrompts, type Backend, type Model, type Prompt } from '../src/index.ts';
+import { tokenText } from '../src/report/attention-words.ts';
 import { createHeadGrid, type HeadGrid } from './head-grid.ts';
 import type { Files, Search } from './messages.ts';
 import { likeliest, nextWords } from './next-words.ts';
 import { headName, look, type Absence, type Look } from './run.ts';
 import { createSearch } from './search.ts';
-import { answersOf, namesIn, twinOf } from './sentences.ts';
+import { answersOf, namesIn, pairOf, twinOf } from './sentences.ts';
 
 z.config({ jitless: true }); // the page's policy lets no text become code
 
@@ -44,11 +44,24 @@ let looks = 0;
 const wordOf = (token: number): string => opened.model.tokenizer?.decode([token]) ?? String(token);
 const text = (): string => at<HTMLInputElement>('text').value.trim();
 
+const valueOf = (id: string): string => at<HTMLInputElement | HTMLSelectElement>(id).value.trim();
+
 function absence(): Absence {
-  const twin = twinOf(text(), namesIn(opened.prompts));
-  return at<HTMLSelectElement>('absence').value === 'resample' && twin !== undefined
+  const twin = valueOf('twin');
+  return valueOf('absence') === 'resample' && twin !== ''
     ? { kind: 'resample', twin }
     : { kind: 'zero' };
+}
+
+/** The words that are asked about, right and wrong. */
+const answers = (): readonly [string, string] => {
+  const [correct, incorrect] = ['correct', 'incorrect'].map((id) => wordOf(Number(valueOf(id))).trim());
+  return [correct, incorrect];
+};
+
+/** Proposes the sentence with the answers swapped. */
+function proposePair(): void {
+  at<HTMLInputElement>('pair').value = pairOf(text(), answers()) ?? '';
 }
 
 /** Runs the sentence, with all heads on where it is a new one, and draws what comes out. */
@@ -56,6 +69,7 @@ async function run(isNew: boolean): Promise<void> {
   const number = ++looks;
   const complaint = at('complaint');
   try {
+    if (isNew) at<HTMLInputElement>('twin').value = twinOf(text(), namesIn(opened.prompts)) ?? '';
     const off = new Set(grid.off);
     const all = isNew || before === undefined ? await look(opened.model, text(), new Set(), { kind: 'zero' }) : before;
     const now = off.size === 0 ? all : await look(opened.model, text(), off, absence());
@@ -63,7 +77,10 @@ async function run(isNew: boolean): Promise<void> {
     [before, after] = [all, now];
     complaint.textContent = '';
     at('text').removeAttribute('aria-invalid');
-    if (isNew) offerAnswers(all);
+    if (isNew) {
+      offerAnswers(all);
+      proposePair();
+    }
     draw(all, now);
   } catch (error) {
     if (number !== looks) return;
@@ -83,13 +100,13 @@ function draw(all: Look, now: Look): void {
       : `Without ${off.length <= 4 ? off.join(', ') : `${off.length} heads`} it says “${wordOf(is).trim()}”, ${share(is, now)}${is === was ? '' : `; “${wordOf(was).trim()}” fell from ${share(was, all)} to ${share(was, now)}`}.`;
   sayDifference(all, now);
   read(...shown);
-  const other = absence();
-  at('twin').textContent = other.kind === 'resample' ? `With other people: “${other.twin}”` : '';
+  at('twin-field').hidden = valueOf('absence') !== 'resample';
+  at('twin-note').hidden = at('twin-field').hidden || valueOf('twin') !== '';
 }
 
 /** The number that ProxySPEX explains, before and after. */
 function sayDifference(all: Look, now: Look): void {
-  const [correct, incorrect] = ['correct', 'incorrect'].map((id) => Number(at<HTMLSelectElement>(id).value));
+  const [correct, incorrect] = ['correct', 'incorrect'].map((id) => Number(valueOf(id)));
   const of = ({ logits }: Look): string => (logits[correct] - logits[incorrect]).toFixed(2);
   at('difference').textContent =
     `Logit of “${wordOf(correct).trim()}” less that of “${wordOf(incorrect).trim()}”: ${of(all)}${all === now ? '' : `, now ${of(now)}`}.`;
@@ -120,19 +137,22 @@ function offerAnswers(all: Look): void {
 }
 
 function ask(): Search {
-  const chosen = (id: string): number => Number(at<HTMLSelectElement>(id).value);
+  const chosen = (id: string): number => Number(valueOf(id));
   const answer = (id: string): string => ` ${wordOf(chosen(id)).trim()}`;
   if (chosen('correct') === chosen('incorrect')) throw new Error('The two words are the same; choose two.');
   const other = absence();
+  const [correct, incorrect] = ['correct', 'incorrect'].map((id) =>
+    opened.model.tokenizer === undefined ? chosen(id) : answer(id),
+  );
+  const corrupted = other.kind === 'resample' ? { corrupted: other.twin } : {};
+  const pair = valueOf('pair');
   return {
     model: opened.model.name,
     files: opened.files,
-    prompt: {
-      prompt: text(),
-      correct: opened.model.tokenizer === undefined ? chosen('correct') : answer('correct'),
-      incorrect: opened.model.tokenizer === undefined ? chosen('incorrect') : answer('incorrect'),
-      ...(other.kind === 'resample' ? { corrupted: other.twin } : {}),
-    },
+    prompts: [
+      { prompt: text(), correct, incorrect, ...corrupted },
+      ...(pair === '' ? [] : [{ prompt: pair, correct: incorrect, incorrect: correct, ...corrupted }]),
+    ],
     ablation: other.kind,
     budget: chosen('budget'),
   };
@@ -150,12 +170,13 @@ async function show(next: Opened, backend: Backend): Promise<void> {
     `${model.name}: ${nLayers} layers of ${nHeads} heads, ${model.parameterCount.toLocaleString('en')} parameters, computed in this page.`;
   at('where').textContent =
     `${backend.name}: ${backend.device}; largest error of the self-check ${backend.selfCheckError.toExponential(1)}.`;
-  const texts = prompts.flatMap(({ prompt }) => (typeof prompt === 'string' ? [prompt] : [])).slice(0, EXAMPLES);
-  at('examples').replaceChildren(...texts.map((each) => button(each, () => say(each))));
-  const names = namesIn(prompts);
+  const texts = prompts.flatMap(({ prompt }) => (typeof prompt === 'string' ? [prompt] : []));
+  at('examples').replaceChildren(...texts.slice(0, EXAMPLES).map((each) => button(each, () => say(each))));
+  at('sentences').replaceChildren(...texts.map((value) => h('option', { value })));
+  const named = namesIn(prompts).length > 0;
   at('absence').replaceChildren(
-    ...(names.length > 0 ? [h('option', { value: 'resample' }, 'reads other people’s names')] : []),
-    h('option', { value: 'zero' }, 'writes nothing'),
+    h('option', { value: 'resample', selected: named ? '' : undefined }, 'reads another sentence'),
+    h('option', { value: 'zero', selected: named ? undefined : '' }, 'writes nothing'),
   );
   forget();
   say(texts[0] ?? FIRST);
@@ -225,7 +246,9 @@ async function begin(): Promise<void> {
     }, 150);
   });
   at('sentence').addEventListener('submit', (event) => event.preventDefault());
-  for (const id of ['absence', 'correct', 'incorrect']) at(id).addEventListener('change', () => void run(false));
+  for (const id of ['correct', 'incorrect']) at(id).addEventListener('change', proposePair);
+  for (const id of ['absence', 'correct', 'incorrect', 'twin'])
+    at(id).addEventListener('change', () => void run(false));
   at<HTMLInputElement>('folder').addEventListener('change', ({ target }) => {
     const chosen = [...((target as HTMLInputElement).files ?? [])];
     const name = chosen[0]?.webkitRelativePath.split('/')[0];

@@ -1,6 +1,6 @@
 /** The likeliest next words, before heads were switched off and after. */
 import { h } from '../page/dom.ts';
-import { tokenText } from '../page/asked.ts';
+import { tokenText } from '../src/report/attention-words.ts';
 import type { Look } from './run.ts';
 
 const SHOWN = 6;

@@ -45,8 +45,3 @@ export function labelOf(data: Asked, player: number): string {
   const inside = data.circuit?.chosen.players.includes(player) === true ? ', in the circuit' : '';
   return `${data.players[player].name}: ${data.signed(data.values[player].banzhaf)}${inside}`;
 }
-
-/** A token with its spaces shown. */
-export function tokenText(token: string): string {
-  return token.replaceAll(' ', '␣').replaceAll('\n', '↵');
-}

@@ -2,27 +2,43 @@
  * What a head attends to: a prompt's tokens, tinted by the weight that one of them, the query, gives to each; and the whole
  * pattern as a small map. Pointing at a token makes it the query.
  */
-import { percent } from '../src/report/wording.ts';
+import { attendedText, tokenText } from '../src/report/attention-words.ts';
 import { around, h } from './dom.ts';
-import { tokenText, type Asked } from './asked.ts';
+import type { Asked } from './asked.ts';
 
 type Attention = Asked['attention'][number];
 /** What panels are drawn from: a page's data, or patterns of one's own. */
 type Attended = Pick<Asked, 'attention' | 'prompts'>;
 
-/** Keys that are named beside the tint. */
-const NAMED = 3;
+/** Keys that are named beside the tint, and the least weight of one. */
+const [NAMED, LEAST] = [3, 0.01];
 /** Longer prompts have no map. */
 const MOST_MAPPED = 64;
 /** The strongest tint, in percent, on which ink stays legible. */
 const STRONGEST = 55;
 
-/** One panel a prompt; none where the head's patterns are not in the page. */
-export function attentionPanels(data: Attended, layer: number, head: number): HTMLElement[] {
-  return data.attention.filter((each) => each.layer === layer && each.head === head).map((each) => panel(data, each));
+/** A head on a prompt. */
+export interface AttentionPanel {
+  readonly element: HTMLElement;
+  /** Tokens of its prompt. */
+  readonly length: number;
+  /** Makes a token the query, and does not read it out; one that is not there changes nothing. */
+  readonly show: (query: number) => void;
 }
 
-function panel(data: Attended, attention: Attention): HTMLElement {
+/** One panel a prompt; none where the head's patterns are not in the page. */
+export function attentionPanels(data: Attended, layer: number, head: number): HTMLElement[] {
+  return data.attention
+    .filter((each) => each.layer === layer && each.head === head)
+    .map((each) => attentionPanel(data, each).element);
+}
+
+/** `onQuery` hears which token was made the query here. */
+export function attentionPanel(
+  data: Attended,
+  attention: Attention,
+  onQuery: (query: number) => void = () => undefined,
+): AttentionPanel {
   const { from, weights } = attention;
   const prompt = data.prompts.find(({ number }) => number === attention.prompt);
   const tokens = prompt?.tokens ?? [];
@@ -35,33 +51,36 @@ function panel(data: Attended, attention: Attention): HTMLElement {
   );
   const said = h('p', { class: 'said', role: 'status' });
   const map = from === 0 && tokens.length <= MOST_MAPPED ? patternMap(weights, tokens.length) : undefined;
-  const show = (query: number): void => {
-    const row = weights.at(query - from) ?? [];
+  const draw = (query: number): void => {
+    const row = query < from ? [] : (weights.at(query - from) ?? []);
     words.forEach((word, k) => {
-      const weight = query < from ? 0 : (row[k] ?? 0);
-      word.style.setProperty('--weight', `${Math.round(STRONGEST * weight)}%`);
+      word.style.setProperty('--weight', `${Math.round(STRONGEST * (row[k] ?? 0))}%`);
       word.classList.toggle('query', k === query);
       word.tabIndex = k === query ? 0 : -1;
     });
     map?.mark(query);
-    const most = row
-      .map((weight, key) => ({ weight, key }))
-      .sort((a, b) => b.weight - a.weight)
-      .slice(0, NAMED)
-      .filter(({ weight }) => weight >= 0.01);
     said.replaceChildren(
       h('b', {}, tokenText(tokens[query])),
       query < from
         ? ' is not among the recorded queries'
-        : ` attends to ${most.map(({ weight, key }) => `${tokenText(tokens[key])} ${percent(weight)}`).join(', ')}`,
+        : ` attends to ${attendedText(tokens, row, { most: NAMED, least: LEAST })}`,
     );
+  };
+  const show = (query: number): void => {
+    if (query < 0 || query >= tokens.length) return;
+    said.setAttribute('aria-live', 'off');
+    draw(query);
   };
   const text = h('div', { class: 'words', role: 'group', 'aria-label': 'Tokens; arrow keys choose the query' }, words);
   const queryOf = (event: Event): number =>
     Number(around(event.target, '[data-token]')?.getAttribute('data-token') ?? -1);
   for (const kind of ['pointerover', 'focusin'])
     text.addEventListener(kind, (event) => {
-      if (queryOf(event) >= 0) show(queryOf(event));
+      const query = queryOf(event);
+      if (query < 0) return;
+      said.setAttribute('aria-live', 'polite');
+      draw(query);
+      onQuery(query);
     });
   text.addEventListener('keydown', (event) => {
     const step = event.key === 'ArrowLeft' ? -1 : event.key === 'ArrowRight' ? 1 : 0;
@@ -69,16 +88,21 @@ function panel(data: Attended, attention: Attention): HTMLElement {
     event.preventDefault();
     words[queryOf(event) + step]?.focus();
   });
-  show(tokens.length - 1);
-  const answer = prompt?.correct === undefined ? '' : ` → ${tokenText(prompt.correct)}`;
-  return h(
+  draw(tokens.length - 1);
+  const element = h(
     'div',
     { class: 'prompt' },
-    h('p', { class: 'muted' }, `prompt ${attention.prompt + 1}${answer}`),
+    h('p', { class: 'muted' }, `prompt ${attention.prompt + 1}${answerOf(prompt)}`),
     text,
     said,
     map?.svg,
   );
+  return { element, length: tokens.length, show };
+}
+
+/** ` → ␣Mary`, of a prompt that has an answer. */
+export function answerOf(prompt: Asked['prompts'][number] | undefined): string {
+  return prompt?.correct === undefined ? '' : ` → ${tokenText(prompt.correct)}`;
 }
 
 const SVG = 'http://www.w3.org/2000/svg';

@@ -12,6 +12,7 @@ import type { ResultInteraction } from '../src/report/result.ts';
 import { interactionTable } from '../src/report/tables.ts';
 import { createArcs } from './arcs.ts';
 import { readData, type Asked } from './asked.ts';
+import { createAttentionView } from './attention-view.ts';
 import { createCard } from './card.ts';
 import { addCopyButtons } from './copy.ts';
 import { createFilters } from './filters.ts';
@@ -88,6 +89,8 @@ function ask(data: Asked, card: ReturnType<typeof createCard>): void {
       },
     });
   if (sizes) curve.after(sizes);
+  const attended = createAttentionView(data);
+  if (attended) document.querySelector('#attention h2')?.after(attended);
   prepare(document, pointed);
   addCopyButtons(document, csvOf);
   listen(card, pointed);

@@ -34,6 +34,7 @@ import { identifyModel } from './model/identity.ts';
 import type { Model } from './model/model.ts';
 import { toSequences } from './model/tokens.ts';
 import { inNotebook } from './notebook/progress-line.ts';
+import { headsOf } from './place.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
 import type { FourierSpectrum } from './spectrum/spectrum.ts';
@@ -144,9 +145,8 @@ function attentionOf(
 ): Promise<AttentionPattern[]> {
   const heads = new Map<string, { readonly layer: number; readonly head: number }>();
   for (const player of [...(circuit?.chosen.players ?? []), ...interactions.flatMap(({ members }) => members)]) {
-    const { place } = players[player];
-    if (place?.kind !== 'head' || heads.size === MOST_HEADS) continue;
-    heads.set(`${place.layer}.${place.head}`, { layer: place.layer, head: place.head });
+    for (const { layer, head } of headsOf(players[player].place))
+      if (heads.size < MOST_HEADS) heads.set(`${layer}.${head}`, { layer, head });
   }
   const prompts = tasks.slice(0, MOST_SHOWN).map(({ tokens }) => tokens);
   return attentionPatterns(model, prompts, [...heads.values()], { signal });

@@ -91,6 +91,24 @@ export function layerOf(place: Place | undefined): number | undefined {
   }
 }
 
+/** Heads whose patterns belong to a place: itself, those of its parts, of an edge who writes and who asks. Grouped keys and values are of several heads, and count for none. */
+export function headsOf(place: Place | undefined): { readonly layer: number; readonly head: number }[] {
+  switch (place?.kind) {
+    case 'head':
+    case 'q':
+    case 'pattern':
+      return [{ layer: place.layer, head: place.head }];
+    case 'group':
+      return place.parts.flatMap(headsOf);
+    case 'edge':
+      return [place.from, place.to].flatMap((end) => (end.kind === 'head' || end.kind === 'q' ? headsOf(end) : []));
+    case 'edges':
+      return place.parts.flatMap(headsOf);
+    default:
+      return [];
+  }
+}
+
 const count = z.int().min(0);
 const position = z.exactOptional(count);
 const modelPlace = z.discriminatedUnion('kind', [

@@ -4,6 +4,7 @@
  * No network, nothing but this file: the content security policy in its head forbids the rest (page.ts). The figures are inline
  * SVGs with their own scoped styles; every number in a figure is in a table too.
  */
+import { attentionTable } from './attention-table.ts';
 import { exampleCards } from './example-cards.ts';
 import { energyBars } from './energy-bars.ts';
 import { faithfulnessCurve } from './faithfulness-curve.ts';
@@ -48,6 +49,7 @@ export function renderReport(result: Result, measured?: Iterable<Entries>): stri
 ${isAnswer(result) && [played(result), outputs(result, figure), exampleCards(result), alone(result, figure), together(result, figure)]}
 ${certainty(result, figure)}
 ${showsCircuit(result) && circuit(result, figure)}
+${showsCircuit(result) && attended(result)}
 ${isAnswer(result) && [removed(result, figure), removedBothWays(result, figure)]}
 ${promptSection(result)}
 ${repeat(result)}
@@ -161,6 +163,12 @@ function circuit(result: Result, figure: Figure): Markup {
 ${curve && figure(curve, markup`Share of the metric's range that a set of ${players} keeps, over its size. <span class="key measured"></span> ${chosen}, measured; <span class="key predicted"></span> as ${narrowed ? 'its rounds measured, never falling' : 'the spectrum predicted'}; ${rivalKey(found.chosen.rivals)}<span class="key random"></span> random sets, mean and 5–95 % band. Open circle: the circuit. Dotted: the target, ${percent(found.target)}.`)}
 ${circuitTable(result, found)}
 <p class="muted">Only the circuit kept: ${percent(found.chosen.kept.faithfulness)} (faithfulness). Circuit ablated, the rest kept: ${percent(found.chosen.removed.faithfulness)} (completeness; 0 % means nothing else carries the metric). ${percent(found.energyInside)} of the variance is in terms among its members only.${found.smallestMeasuredSize < found.chosen.size && ` On the measured curve ${whole(found.smallestMeasuredSize)} already reach the target.`}</p></section>`;
+}
+
+/** What heads of the circuit and of the interactions attend to. */
+function attended(result: Result): Markup | undefined {
+  const table = attentionTable(result);
+  return table && markup`<section id="attention"><h2>What its heads attend to</h2>\n${table}</section>`;
 }
 
 /** Of a text, what its parts do alone where no set of them is called a circuit: the curve of insertion. */

@@ -7,6 +7,7 @@
 import type { Entries } from '../ledger.ts';
 import { maskHex, masksFromMembers } from '../masks.ts';
 import { createSpectrum } from '../spectrum/spectrum.ts';
+import { circuitHeads } from './attention-table.ts';
 import type { Drawn } from './drawn.ts';
 import { listInteractions } from './interactions.ts';
 import type { Result, ResultInteraction } from './result.ts';
@@ -51,6 +52,8 @@ export interface PageData extends Omit<Drawn, 'interactions'> {
     readonly incorrect?: string | undefined;
   }[];
   readonly attention: NonNullable<Result['attention']>;
+  /** Names of the heads that belong to the circuit. */
+  readonly circuitHeads: readonly string[];
 }
 
 /** The data of a record's page; undefined where it has too many players. `measured`: what else was measured of its game. */
@@ -91,6 +94,7 @@ export function pageData(result: Result, measured: Iterable<Entries> = []): Page
       shown.has(k) ? [{ number: k, tokens, correct, incorrect }] : [],
     ),
     attention,
+    circuitHeads: [...circuitHeads(result)],
   };
 }
 

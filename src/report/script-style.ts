@@ -10,7 +10,11 @@ export const SCRIPT_STYLE = `
 .asked ul { margin: 4px 0; padding: 0; list-style: none; }
 .asked .name { font-weight: 650; }
 .asked .close { float: right; font-size: 18px; line-height: 1; padding: 2px 7px; margin: -2px -6px 0 8px; }
-.asked .prompts { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 4px 18px; padding: 0; margin: 6px 0 0; font-size: 13px; }
+:is(.asked, .attended) .prompts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 170px), 1fr)); gap: 4px 18px; padding: 0; margin: 6px 0 0; font-size: 13px; }
+.attended section { border-top: 1px solid ${color('rule')}; margin-top: 8px; padding-top: 6px; }
+.attended .prompt { min-width: 0; }
+.toggles { display: inline-flex; flex-wrap: wrap; gap: 3px 4px; align-items: baseline; }
+.toggles button[aria-pressed='true'] { background: ${color('ramp2')}; color: ${color('onRamp2')}; border-color: ${color('ramp3')}; }
 .positive { color: ${color('positive')}; }
 .negative { color: ${color('negative')}; }
 .words { line-height: 1.75; margin: 2px 0; }

@@ -86,6 +86,36 @@ describe.skipIf(CHROMIUM === undefined)('the page in Chromium (skipped where the
     expect(await text(tab, '.picks .names')).toContain('L2H1');
   });
 
+  it('shows heads on several prompts side by side, and asks all of them at once', async () => {
+    const tab = await openResult();
+    expect(await text(tab, '#attention table')).toMatch(/L2H1.*When 75\s%, store 25\s%/s);
+    const pressed = (name: string): Promise<number> =>
+      tab.evaluate(`document.querySelectorAll('.toggles[aria-label="${name}"] [aria-pressed="true"]').length`);
+    const panels = (): Promise<number> => tab.evaluate(`document.querySelectorAll('.attended .prompt').length`);
+    const press = (label: string): Promise<unknown> =>
+      tab.evaluate(
+        `[...document.querySelectorAll('.attention button')].find((b) => b.textContent === '${label}').click()`,
+      );
+    expect(await pressed('prompts')).toBe(2);
+    await press('none');
+    expect(await panels()).toBe(0);
+    await press('L2H0');
+    await press('L2H1');
+    expect(await pressed('heads')).toBe(2);
+    expect(await panels()).toBe(4);
+    await tab.hover('.attended .prompt:last-child [data-token="3"]');
+    const said = await tab.evaluate<string[]>(
+      `[...document.querySelectorAll('.attended .said')].map((p) => p.innerText)`,
+    );
+    expect(said.length).toBe(4);
+    for (const each of said) expect(each).toMatch(/^John attends to When 75\s%, John 25\s%$/);
+    // only what was pointed at is read out
+    expect(await tab.evaluate(`document.querySelectorAll('.attended .said[aria-live="polite"]').length`)).toBe(1);
+    await press('2 → ␣John');
+    expect(await panels()).toBe(2);
+    expect(tab.complaints).toEqual([]);
+  });
+
   it('predicts a picked set as the spectrum does, and says what it was measured to be', async () => {
     const tab = await openResult();
     for (const player of [1, 2, 15]) await tab.click(`.spex-heatmap [data-player="${player}"]`);
