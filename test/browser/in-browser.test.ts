@@ -1,12 +1,10 @@
 /** The model, its masks, its gradients and the solvers in Chromium: the numbers that Node has. Skipped where there is no Chromium. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { browserSources, TARGET } from '../../scripts/browser-build.ts';
 import { serveFolder, type Served } from '../../scripts/serve-folder.ts';
 import { CHROMIUM, startChromium, type Browser } from '../report/chromium.ts';
+import { bundledPage } from './bundled-page.ts';
 import { numbersOf, type Numbers } from './numbers.ts';
 
 const MODEL = resolve(import.meta.dirname, '../../models/ioi-tiny');
@@ -18,23 +16,8 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (skipped where there is non
   let server: Served;
   let inNode: Numbers;
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'spexlens-in-browser-'));
+    folder = await bundledPage('page');
     cpSync(MODEL, join(folder, 'model'), { recursive: true });
-    await build({
-      entryPoints: [resolve(import.meta.dirname, 'page.ts')],
-      outdir: folder,
-      bundle: true,
-      splitting: true,
-      format: 'esm',
-      platform: 'browser',
-      target: TARGET,
-      plugins: [browserSources],
-      logLevel: 'warning',
-    });
-    writeFileSync(
-      join(folder, 'index.html'),
-      '<!doctype html><link rel="icon" href="data:,"><script type="module" src="page.js"></script>',
-    );
     server = await serveFolder(folder, 0);
     const names = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
     const files = Object.fromEntries(names.map((name) => [name, new Uint8Array(readFileSync(join(MODEL, name)))]));

@@ -6,7 +6,7 @@
  * doubles, or the one that Retry-After asks for; everything else the hub says is an error at once.
  */
 import { fail, SpexlensError } from '../../errors.ts';
-import { OWN_HEADERS, REDIRECT } from '../../platform/http.ts';
+import { giveToken, offlineAdvice, OWN_HEADERS, REDIRECT } from '../../platform/http.ts';
 import type { HubSettings } from './settings.ts';
 
 export interface HubRequest {
@@ -50,7 +50,7 @@ export async function request(ask: HubRequest, settings: HubSettings): Promise<R
         throw fail(
           'checkpoint',
           ask.who,
-          `${settings.endpoint} answers ${status} and asks to come back in ${Math.round(asked / 1000)} s; try again then${status === 429 ? ', or set HF_TOKEN' : ''}.`,
+          `${settings.endpoint} answers ${status} and asks to come back in ${Math.round(asked / 1000)} s; try again then${status === 429 ? `, or ${giveToken()}` : ''}.`,
         );
       wait = asked ?? wait;
     } catch (error) {
@@ -62,7 +62,7 @@ export async function request(ask: HubRequest, settings: HubSettings): Promise<R
       throw fail(
         'checkpoint',
         ask.who,
-        `${settings.endpoint} failed ${attempt + 1} times: ${reason}; try again later, or set HF_HUB_OFFLINE=1 to use what is in ${settings.cacheDir}.`,
+        `${settings.endpoint} failed ${attempt + 1} times: ${reason}; try again later${offlineAdvice(settings.cacheDir)}.`,
       );
     }
     await pause(wait, settings, ask.who);
@@ -192,7 +192,7 @@ function refusal(response: Response, { who, id, url }: HubRequest, { endpoint, t
     return fail(
       'checkpoint',
       who,
-      `${repo} is gated (${status}): accept its conditions at ${endpoint}/${repo}, and set HF_TOKEN to a token of that account${token === undefined ? '' : '; the one that was sent has no access'}.`,
+      `${repo} is gated (${status}): accept its conditions at ${endpoint}/${repo}, and ${giveToken('a token of that account')}${token === undefined ? '' : '; the one that was sent has no access'}.`,
     );
   if (code === 'RevisionNotFound')
     return fail(
@@ -204,7 +204,7 @@ function refusal(response: Response, { who, id, url }: HubRequest, { endpoint, t
   if (status === 401 || code === 'RepoNotFound') {
     const advice =
       token === undefined
-        ? 'check its name, or set HF_TOKEN if it is private or gated'
+        ? `check its name, or ${giveToken()} if it is private or gated`
         : 'check its name; the token that was sent is wrong or may not read it';
     return fail(
       'checkpoint',
@@ -216,7 +216,7 @@ function refusal(response: Response, { who, id, url }: HubRequest, { endpoint, t
     return fail(
       'checkpoint',
       who,
-      `${said} (forbidden): ${token === undefined ? 'set HF_TOKEN' : 'the token that was sent'} ${token === undefined ? 'to a token that may read' : 'may not read'} ${repo}.`,
+      `${said} (forbidden): ${token === undefined ? giveToken(`a token that may read ${repo}`) : `the token that was sent may not read ${repo}`}.`,
     );
   if (status === 404) return fail('checkpoint', who, `${said}: there is no ${new URL(url).pathname}.`);
   const message = response.headers.get('x-error-message');
