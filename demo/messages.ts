@@ -8,7 +8,8 @@ export type Files = Readonly<Record<string, Blob>>;
 export interface Search {
   readonly model: string;
   readonly files: Files;
-  readonly prompt: Prompt;
+  /** The sentence, and where there is one its pair, whose answers are swapped. */
+  readonly prompts: readonly Prompt[];
   readonly ablation: 'zero' | 'resample';
   readonly budget: number;
 }

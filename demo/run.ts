@@ -24,6 +24,7 @@ export async function look(model: Model, text: string, off: ReadonlySet<string>,
   const [tokens] = toTokens(model, text).tokens;
   const zNames = Array.from({ length: layers }, (_, layer): HookName => `blocks.${layer}.attn.hook_z`);
   const patternNames = Array.from({ length: layers }, (_, layer): HookName => `blocks.${layer}.attn.hook_pattern`);
+  if (absence.kind === 'resample') requireLength(model, absence.twin, tokens.length);
   const twin =
     off.size > 0 && absence.kind === 'resample' ? runWithCache(model, absence.twin, { names: zNames }) : undefined;
   try {
@@ -58,4 +59,11 @@ export async function look(model: Model, text: string, off: ReadonlySet<string>,
     twin?.logits.dispose();
     twin?.cache[Symbol.dispose]();
   }
+}
+
+/** @throws Error for a twin of another length: heads are exchanged position by position. */
+function requireLength(model: Model, twin: string, length: number): void {
+  const own = toTokens(model, twin).tokens[0].length;
+  if (own !== length)
+    throw new Error(`The other sentence has ${own} tokens and this one ${length}; as many are needed.`);
 }

@@ -1,4 +1,4 @@
-/** Sentences: those that come along, the twin of one with other people in it, and the words that a question is about. */
+/** Sentences: those that come along, the twin of one with other people in it, its pair with the answers swapped, and the words that a question is about. */
 import type { Prompt } from '../src/index.ts';
 import { likeliest } from './next-words.ts';
 import type { Look } from './run.ts';
@@ -19,6 +19,18 @@ export function twinOf(text: string, names: readonly string[]): string | undefin
   let next = 0;
   const twin = text.replace(/[A-Z][a-z]+/g, (word) => (names.includes(word) ? (others[next++] ?? word) : word));
   return next > 0 && next <= others.length ? twin : undefined;
+}
+
+/**
+ * `text` with the one of both answers that it says last, again, in place of the other: a sentence whose answers are swapped. Undefined
+ * where it does not say both, or says neither again.
+ */
+export function pairOf(text: string, answers: readonly [string, string]): string | undefined {
+  const said = [...text.matchAll(/\p{L}+/gu)].filter(([word]) => answers.includes(word));
+  const last = said.at(-1);
+  if (last === undefined || said.length < 3 || new Set(said.map(([word]) => word)).size < 2) return undefined;
+  const other = answers.find((word) => word !== last[0]) as string;
+  return text.slice(0, last.index) + other + text.slice(last.index + last[0].length);
 }
 
 /** Words to ask about: the likeliest answers and the names of the sentence, the likeliest first; and which of them is to be the wrong one. */

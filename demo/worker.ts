@@ -1,4 +1,4 @@
-/** The thread that searches: a model of its own, ProxySPEX on one prompt, and how far it is. The page ends it to cancel. */
+/** The thread that searches: a model of its own, ProxySPEX on a prompt or a pair, and how far it is. The page ends it to cancel. */
 import { z } from 'zod';
 import { ABLATIONS, findCircuits, loadModel, openBackend, SOLVERS } from '../src/index.ts';
 import type { FromWorker, Search } from './messages.ts';
@@ -17,12 +17,12 @@ addEventListener('message', ({ data }: MessageEvent<Search>) => {
   );
 });
 
-async function search({ model: name, files, prompt, ablation, budget }: Search) {
+async function search({ model: name, files, prompts, ablation, budget }: Search) {
   say({ progress: { stage: 'load', done: 0, total: 1 } });
   const backend = await openBackend('wasm');
   using model = await loadModel(files, { name });
   return await findCircuits(model, backend, {
-    prompts: [prompt],
+    prompts,
     ablation: ABLATIONS[ablation],
     solver: SOLVERS.proxyspex,
     budget,

@@ -84,8 +84,11 @@ describe.skipIf(CHROMIUM === undefined)(
 
     it('searches in a worker, is stopped, and draws what the report draws', async () => {
       const tab = await open();
-      const choose = `document.getElementById('budget').value = '128'`;
-      await tab.evaluate(choose);
+      await tab.evaluate(`document.getElementById('budget').value = '128'`);
+      expect(await tab.evaluate(`document.getElementById('pair').value`)).toBe(
+        'When Mary and John went to the store, Mary gave a drink to',
+      );
+      await tab.evaluate(`document.getElementById('pair').value = ''`); // what is compared below is of one sentence
       await tab.click('#start');
       expect(await tab.evaluate(`document.getElementById('cancel').hidden`)).toBe(false);
       await tab.click('#cancel');
@@ -104,6 +107,41 @@ describe.skipIf(CHROMIUM === undefined)(
       const [, none] = /now (-?\d+\.\d+)/.exec(await allOff(tab)) ?? [];
       // what the circuit's target of 90 % of the range means, measured by another forward pass
       expect((left - Number(none)) / (whole - Number(none))).toBeGreaterThan(0.89);
+      expect(tab.complaints).toEqual([]);
+    });
+
+    it('takes another sentence for heads that are off, and says when it is too long', async () => {
+      const tab = await open();
+      const write = (id: string, text: string): Promise<unknown> =>
+        tab.evaluate(`(() => {
+        const field = document.getElementById('${id}');
+        field.value = ${JSON.stringify(text)};
+        field.dispatchEvent(new Event('change', { bubbles: true }));
+      })()`);
+      expect(await tab.evaluate(`document.getElementById('twin').value`)).toMatch(
+        /^When \w+ and \w+ went to the store/,
+      );
+      const names = await allOff(tab);
+      await write('twin', 'When Mary and John went to the store, Mary gave a drink to'); // the answers swapped
+      const swapped = await until<string>(
+        tab,
+        `((text) => text !== ${JSON.stringify(names)} && text)(document.getElementById('difference').textContent)`,
+      );
+      const [, now] = /now (-\d+\.\d+)/.exec(swapped) ?? [];
+      expect(Number(now)).toBeLessThan(-1); // every head reads it: the model now says John
+      await write('twin', 'When Mary went');
+      expect(await until<string>(tab, `document.getElementById('complaint').textContent`)).toMatch(
+        /^The other sentence has 4 tokens and this one 15; as many are needed\.$/,
+      );
+      expect(tab.complaints).toEqual([]);
+    });
+
+    it('searches a sentence and its pair', async () => {
+      const tab = await open();
+      await tab.evaluate(`document.getElementById('budget').value = '128'`);
+      await tab.click('#start');
+      await until(tab, `document.querySelector('#found .spex-heatmap')`);
+      expect(await tab.evaluate(`document.querySelector('#found .story').innerText`)).toContain('2 prompts');
       expect(tab.complaints).toEqual([]);
     });
 
