@@ -48,9 +48,7 @@ const valueOf = (id: string): string => at<HTMLInputElement | HTMLSelectElement>
 
 function absence(): Absence {
   const twin = valueOf('twin');
-  return valueOf('absence') === 'resample' && twin !== ''
-    ? { kind: 'resample', twin }
-    : { kind: 'zero' };
+  return valueOf('absence') === 'resample' && twin !== '' ? { kind: 'resample', twin } : { kind: 'zero' };
 }
 
 /** The words that are asked about, right and wrong. */

@@ -6,7 +6,7 @@ import { answerOf, attentionPanel, type AttentionPanel } from './attention.ts';
 import type { Asked } from './asked.ts';
 import { button, h } from './dom.ts';
 
-/** Heads that are shown at first. */
+/** Heads that are shown at first: the last ones, which are nearest to the answer. */
 const FIRST = 3;
 
 /** The view of the patterns in the page; undefined where there are none. */
@@ -46,7 +46,7 @@ export function createAttentionView(data: Asked): HTMLElement | undefined {
   const headChoice = createChoice(
     'heads',
     heads.map((head) => ({ key: head, label: head })),
-    (members.length > 0 ? members : heads).slice(0, FIRST),
+    (members.length > 0 ? members : heads).slice(-FIRST),
     draw,
   );
   const promptChoice = createChoice(

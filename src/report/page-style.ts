@@ -43,6 +43,7 @@ caption { text-align: left; padding: 0 0 6px; }
 th { text-align: left; font-weight: 500; color: ${color('muted')}; border-bottom: 1px solid ${color('ink')}; padding: 4px 14px 4px 0; vertical-align: bottom; }
 td { border-bottom: 1px solid ${color('rule')}; padding: 4px 14px 4px 0; vertical-align: top; }
 td bdi { overflow-wrap: anywhere; }
+td:has(> bdi) { min-width: 7ch; }
 td:nth-child(2) { min-width: 8ch; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 th.number { white-space: normal; }
