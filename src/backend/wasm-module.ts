@@ -182,6 +182,28 @@ export interface TensorModule {
     dims: number,
     tableBatch: number,
   ) => void;
+  readonly softmaxErrors: (
+    logits: number,
+    right: number,
+    coefficients: number,
+    p: number,
+    errors: number,
+    rows: number,
+    classes: number,
+  ) => void;
+  readonly sumRows: (x: number, out: number, rows: number, columns: number) => void;
+  readonly transpose: (x: number, out: number, rows: number, columns: number) => void;
+  readonly momentumStep: (
+    theta: number,
+    velocity: number,
+    gradient: number,
+    nextTheta: number,
+    nextVelocity: number,
+    size: number,
+    momentum: number,
+    decay: number,
+    rate: number,
+  ) => void;
   readonly multiplyAddOne: (a: number, b: number, c: number) => number;
 }
 

@@ -33,14 +33,14 @@ export const PERCEPTRON_KERNELS: Readonly<Record<string, Kernel>> = {
     const work = workOf(tensors, inputs, attributes, 1);
     const { layers, models, size } = work;
     const out = tensors.output([models, size]);
-    const f = tensors.floats();
     const { x, theta, coefficients, right } = work.at;
-    turn(f, x, work.turnedX, work.batch, layers[0].from);
+    const to = tensors.at(out);
+    work.run.transpose(x, work.turnedX, work.batch, layers[0].from);
     for (let k = 0; k < models; k++) {
       const own = theta + 4 * k * size;
       forward(work, own);
-      errorOf(work, f, work.passes[0], right, coefficients + 4 * k * work.batch);
-      backward(work, f, own, tensors.at(out) + 4 * k * size);
+      errorOf(work, work.passes[0], right, coefficients + 4 * k * work.batch);
+      backward(work, own, to + 4 * k * size);
     }
     return out;
   },
@@ -52,7 +52,7 @@ export const PERCEPTRON_KERNELS: Readonly<Record<string, Kernel>> = {
     const v = tensors.at(tensors.expect('v', inputs['v'], models * size));
     const f = tensors.floats();
     const { x, theta, coefficients, right } = work.at;
-    turn(f, x, work.turnedX, batch, layers[0].from);
+    work.run.transpose(x, work.turnedX, batch, layers[0].from);
     for (let k = 0; k < models; k++) {
       const [own, along] = [theta + 4 * k * size, v + 4 * k * size];
       forward(work, own);
@@ -146,38 +146,20 @@ function forward({ run, layers, batch, at, passes: [{ z, a }], free }: Work, own
 }
 
 /** Softmax of the logits, in the place of their activations, and c (p - y), the loss's gradient of them. */
-function errorOf(
-  { layers, batch }: Work,
-  f: Float32Array,
-  { z, a, d }: Pass,
-  right: number,
-  coefficients: number,
-): void {
+function errorOf({ run, layers, batch }: Work, { z, a, d }: Pass, right: number, coefficients: number): void {
   const last = layers.length - 1;
-  const classes = layers[last].to;
-  const [logits, p, error, y, c] = [z[last] / 4, a[last] / 4, d[last] / 4, right / 4, coefficients / 4];
-  for (let b = 0; b < batch; b++) {
-    const row = b * classes;
-    let most = -Infinity;
-    for (let j = 0; j < classes; j++) most = Math.max(most, f[logits + row + j]);
-    let sum = 0;
-    for (let j = 0; j < classes; j++) sum += f[p + row + j] = Math.exp(f[logits + row + j] - most);
-    for (let j = 0; j < classes; j++) {
-      f[p + row + j] /= sum;
-      f[error + row + j] = f[c + b] * (f[p + row + j] - f[y + row + j]);
-    }
-  }
+  run.softmaxErrors(z[last], right, coefficients, a[last], d[last], batch, layers[last].to);
 }
 
 /** Gradients of every matrix and bias into `out`, from the last layer's error. */
-function backward(work: Work, f: Float32Array, own: number, out: number): void {
+function backward(work: Work, own: number, out: number): void {
   const { run, layers, batch, passes, turnedX, turned, free } = work;
   const [{ z, a, d }] = passes;
   for (let l = layers.length - 1; l >= 0; l--) {
     const { from, to, weight, bias } = layers[l];
-    if (l > 0) turn(f, a[l - 1], turned, batch, from);
+    if (l > 0) run.transpose(a[l - 1], turned, batch, from);
     run.linear(l > 0 ? turned : turnedX, d[l], 0, 0, from, out + 4 * weight, from, batch, to, 0, free);
-    sumRows(f, d[l], out + 4 * bias, batch, to);
+    run.sumRows(d[l], out + 4 * bias, batch, to);
     if (l === 0) break;
     run.backLinear(d[l], own + 4 * weight, a[l - 1], batch, from, to, free);
     run.backPointwise(z[l - 1], 0, a[l - 1], d[l - 1], 0, batch * from, SILU);
@@ -203,7 +185,7 @@ function forwardAlong(work: Work, f: Float32Array, own: number, along: number): 
 function errorAlong(work: Work, f: Float32Array, right: number, coefficients: number, slopes: number): void {
   const { layers, batch, passes } = work;
   const [pass, { z: rz, d: rd }] = passes;
-  errorOf(work, f, pass, right, coefficients);
+  errorOf(work, pass, right, coefficients);
   const last = layers.length - 1;
   const classes = layers[last].to;
   const [p, along, error, y, c] = [pass.a[last] / 4, rz[last] / 4, rd[last] / 4, right / 4, coefficients / 4];
@@ -226,11 +208,11 @@ function backwardAlong(work: Work, f: Float32Array, own: number, along: number, 
   const [{ z, a, d }, { z: rz, a: ra, d: rd }] = passes;
   for (let l = layers.length - 1; l >= 0; l--) {
     const { from, to, weight, bias } = layers[l];
-    if (l > 0) turn(f, a[l - 1], turned, batch, from);
+    if (l > 0) run.transpose(a[l - 1], turned, batch, from);
     run.linear(l > 0 ? turned : turnedX, rd[l], 0, 0, from, out + 4 * weight, from, batch, to, 0, free);
-    sumRows(f, rd[l], out + 4 * bias, batch, to);
+    run.sumRows(rd[l], out + 4 * bias, batch, to);
     if (l === 0) break;
-    turn(f, ra[l - 1], turned, batch, from);
+    run.transpose(ra[l - 1], turned, batch, from);
     run.linear(turned, d[l], 0, 0, from, spare, from, batch, to, 0, free);
     addTo(f, out + 4 * weight, spare, from * to);
     // The activations' gradients and what they do along v, in the activations' places.
@@ -251,18 +233,6 @@ function bend(f: Float32Array, z: number, rz: number, a: number, ra: number, rd:
     const s = 1 / (1 + Math.exp(-x));
     f[rd + i] = s * (1 + x * (1 - s)) * f[ra + i] + s * (1 - s) * (2 + x * (1 - 2 * s)) * f[rz + i] * f[a + i];
   }
-}
-
-/** [rows, columns] -> [columns, rows]. */
-function turn(f: Float32Array, from: number, to: number, rows: number, columns: number): void {
-  [from, to] = [from / 4, to / 4];
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) f[to + c * rows + r] = f[from + r * columns + c];
-}
-
-function sumRows(f: Float32Array, from: number, to: number, rows: number, columns: number): void {
-  [from, to] = [from / 4, to / 4];
-  for (let c = 0; c < columns; c++) f[to + c] = 0;
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) f[to + c] += f[from + r * columns + c];
 }
 
 function addTo(f: Float32Array, to: number, from: number, size: number): void {

@@ -47,6 +47,16 @@ export const PRODUCT_KERNELS: Readonly<Record<string, Kernel>> = {
     }
     return out;
   },
+  /** A step of SGD with momentum: theta, velocity and gradient [K, P] -> theta and velocity after it. */
+  SpexlensMomentumStep: ({ run, output, at, expect }, inputs, { momentum, decay, rate }) => {
+    const theta = expect('theta', inputs['theta']);
+    const size = tf.util.sizeFromShape(theta.shape);
+    const [velocity, gradient] = ['velocity', 'gradient'].map((name) => expect(name, inputs[name], size));
+    const outs = [output(theta.shape), output(theta.shape)];
+    const [t, v, g, nextT, nextV] = [theta, velocity, gradient, ...outs].map(at);
+    run.momentumStep(t, v, g, nextT, nextV, size, Number(momentum), Number(decay), Number(rate));
+    return outs;
+  },
   /** Columns [begin, begin + size) of x [K, P]. TensorFlow.js's own copies all of x first. */
   SpexlensColumns: ({ output, at, floats, expect }, inputs, attributes) => {
     const x = expect('x', inputs['x']);

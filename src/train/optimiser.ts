@@ -61,6 +61,8 @@ export function stepperOf(optimiser: Optimiser): Stepper {
   }
 }
 
+const MOMENTUM_STEP = 'SpexlensMomentumStep';
+
 /** v' = μv + g + wd·θ, θ' = θ - η·v'. */
 function sgd(learningRate: number, momentum: number, decay: number): Stepper {
   if (!(momentum >= 0 && momentum < 1)) throw fail('input', 'momentum', `${momentum}; a number in [0, 1) is needed.`);
@@ -80,6 +82,14 @@ function sgd(learningRate: number, momentum: number, decay: number): Stepper {
     tensors: 2,
     remembers: false,
     step([theta, velocity], g, _t, rate) {
+      if (tf.getKernel(MOMENTUM_STEP, tf.getBackend()) != null)
+        return tf
+          .engine()
+          .runKernel(
+            MOMENTUM_STEP,
+            { theta, velocity, gradient: g },
+            { momentum, decay, rate: learningRate * rate },
+          ) as unknown as tf.Tensor2D[];
       const next = tf.add(tf.mul(velocity, momentum), decayed(theta, g)) as tf.Tensor2D;
       return [tf.sub(theta, tf.mul(next, learningRate * rate)), next];
     },

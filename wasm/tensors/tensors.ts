@@ -8,4 +8,5 @@ export { norm } from './norm';
 export { pointwise, pointwiseGelu, pointwiseGeluNew, pointwiseNone, pointwiseRelu, pointwiseSilu } from './pointwise';
 export { linear, linearScratch, stream } from './product';
 export { maskRows } from './rows';
+export { momentumStep, softmaxErrors, sumRows, transpose } from './training';
 export { tile1x32, tile1x8, tile2x8, tile3x8, tile4x8, tile5x8, tile6x8 } from './tiles';
