@@ -81,13 +81,19 @@ export interface RunFlags {
 
 /** Rows of a pass, and threads. */
 export function addRunOptions(command: Command): Command {
-  return command
-    .option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)')
-    .option(
-      '--threads <n|auto>',
-      'threads that measure, on wasm and cpu (auto: one, and all cores once a job is long enough)',
-      'auto',
-    );
+  return addThreadsOption(
+    command.option('--batch-size <rows>', 'masks per forward pass (default: from the byte estimate)'),
+    'that measure',
+  );
+}
+
+/** How many threads `that` do it. */
+export function addThreadsOption(command: Command, that: string): Command {
+  return command.option(
+    '--threads <n|auto>',
+    `threads ${that}, on wasm and cpu (auto: one, and all cores once a job is long enough)`,
+    'auto',
+  );
 }
 
 /** @throws 'input' naming the option. */
@@ -97,8 +103,13 @@ export function runOptionsOf({ batchSize, threads }: RunFlags): {
 } {
   return {
     batchSize: optional('--batch-size', batchSize),
-    threads: threads === 'auto' ? 'auto' : whole('--threads', threads),
+    threads: threadsOf(threads),
   };
+}
+
+/** @throws 'input' for what is neither a whole number nor auto. */
+export function threadsOf(text: string): number | 'auto' {
+  return text === 'auto' ? 'auto' : whole('--threads', text);
 }
 
 export interface OutputFlags {

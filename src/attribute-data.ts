@@ -13,15 +13,16 @@ import { valuesOnly, type Game } from './game.ts';
 import { explainOnThread } from './explain-on-thread.ts';
 import type { OpenedLog } from './find-circuits.ts';
 import { openLedger } from './ledger.ts';
-import type { DataGame } from './lens/examples/data-game.ts';
 import type { Example } from './lens/examples/data-set.ts';
 import type { ExamplePlayer } from './lens/examples/example-players.ts';
-import { estimatePrior } from './lens/examples/estimates/estimate-prior.ts';
-import { estimateOf } from './lens/examples/estimates/estimates.ts';
+import { estimatePrior, type PriorName } from './lens/examples/estimates/estimate-prior.ts';
+import { estimateOf, type EstimateOptions } from './lens/examples/estimates/estimates.ts';
 import type { Trained } from './lens/examples/estimates/trained.ts';
 import { openQuestion, type DataQuestion, type DataQuestionOptions } from './lens/examples/question.ts';
 import { seedNoise, type SeedNoise } from './lens/examples/seed-noise.ts';
+import { openData, type OpenedData } from './measure/open-game.ts';
 import { inNotebook } from './notebook/progress-line.ts';
+import type { Prior } from './proxy/prior/prior.ts';
 import { recordOf } from './report/record.ts';
 import type { Result } from './report/result.ts';
 import { backendFacts } from './run-facts.ts';
@@ -35,6 +36,8 @@ export interface AttributeDataOptions
   extends DataQuestionOptions,
     Omit<ExplainOptions, 'seed' | 'signal' | 'bothWays'> {
   readonly command?: string | undefined;
+  /** Threads that train, on wasm and cpu; default 'auto': this one, and the machine's cores once that is worth it. */
+  readonly threads?: number | 'auto' | undefined;
   /** Opens the log that measured values go to, for this study. */
   readonly openLog?: ((study: OwnStudy) => Promise<OpenedLog> | OpenedLog) | undefined;
 }
@@ -57,11 +60,11 @@ async function takeApart(backend: Backend, options: AttributeDataOptions): Promi
   const { train, test, seed = 0, signal, onProgress } = options;
   const question = await openQuestion(options);
   const { players, value } = question;
-  let [game, log]: [DataGame | undefined, OpenedLog | undefined] = [undefined, undefined];
+  let [game, log]: [OpenedData | undefined, OpenedLog | undefined] = [undefined, undefined];
   try {
     checkedSettings(options, players.length);
     const study: OwnStudy = { ...question.study, backend: backend.name };
-    game = question.open(question.seeds);
+    game = openData(question, options);
     log = await options.openLog?.(study);
     const rivals = { ...options.rivals, ...(await rivalsOf(options, question)) };
     const solver = await solverOf(options, question);
@@ -82,7 +85,8 @@ async function takeApart(backend: Backend, options: AttributeDataOptions): Promi
       startedAt,
       command: options.command,
       options: optionsForRecord(options, question),
-      backend: backendFacts(backend, explanation),
+      threads: game.threads,
+      backend: backendFacts(backend, explanation, { game }),
       task: {
         prompts: promptsOf(test),
         metric: value.name,
@@ -108,7 +112,18 @@ async function solverOf(
   if (prior.length === 0) return solver;
   if (adaptive !== undefined || (solver !== undefined && solver !== autoSolver))
     throw fail('input', 'prior', 'goes with solver auto and a budget.');
-  return withPrior(await estimatePrior(prior, trained as Trained, players, { signal }));
+  return withPrior(await priorOf(prior, trained as Trained, players, { signal }));
+}
+
+/** What estimates foretell, for withPrior: with their spectra, where they are games in closed form. */
+export async function priorOf(
+  names: readonly PriorName[],
+  trained: Trained,
+  players: readonly ExamplePlayer[],
+  options: EstimateOptions = {},
+): Promise<Prior> {
+  const prior = await estimatePrior(names, trained, players, options);
+  return { ...prior, spectra: prior.closed.map((closed) => closed && spectrumOfLeftOut(closed)) };
 }
 
 /** The game without its gradients, where a budget buys enough values: seven trainings for a gradient is dear. */
@@ -186,6 +201,7 @@ function optionsForRecord(
     settings,
     groups,
     screen: options.screen ?? null,
+    screenBy: options.screenBy ?? null,
     value: value.name,
     estimates: options.estimates ?? [],
     prior: options.prior ?? [],
@@ -197,5 +213,6 @@ function optionsForRecord(
     target,
     seed,
     modelsAtOnce: options.modelsAtOnce ?? null,
+    threads: options.threads ?? 'auto',
   };
 }

@@ -95,7 +95,7 @@ export { train } from './train/train.ts';
 export { trainUnrolled } from './train/unrolled.ts';
 export { parsePrompts, readPrompts, toTasks, type Prompt, type Task } from './lens/prompts.ts';
 export { openGame, type Execution } from './measure/open-game.ts';
-export { createPooledGame, createPooledPromptGame } from './measure/pooled-game.ts';
+export { createPooledDataGame, createPooledGame, createPooledPromptGame } from './measure/pooled-game.ts';
 export { type Elsewhere } from './measure/elsewhere.ts';
 export { createQueuedGame, type QueuedGame, type QueuedGameOptions } from './measure/queue/queued-game.ts';
 export { startQueueWorker, type QueueWorker, type QueueWorkerOptions } from './measure/queue/queue-worker.ts';

@@ -20,14 +20,12 @@ function notesOf({ notes, unusedTensors: unused }: Model): string[] {
   ];
 }
 
-/** What a game of a model's parts was measured by. */
-export interface MeasuredBy {
-  readonly model: Model;
-  readonly study: Study;
-  readonly game: MeasuredGame;
-}
+/** What a game was measured by. */
+export type MeasuredBy =
+  | { readonly model: Model; readonly study: Study; readonly game: MeasuredGame }
+  | { readonly game: Pick<MeasuredGame, 'alone'> };
 
-/** Where it was measured, and why not elsewhere; `by` for masks of a loaded model. */
+/** Where it was measured, and why not elsewhere; with the model for masks of a loaded one. */
 export function backendFacts(
   backend: Backend,
   { fittedHere }: Pick<Explanation, 'fittedHere'>,
@@ -37,10 +35,11 @@ export function backendFacts(
   const passedOver = backend.passedOver.map(({ name, why }) => `${name}: ${why}`);
   const fit = fittedHere === undefined ? [] : [`a thread for the fit: ${fittedHere}`];
   const { selfCheckError } = backend;
-  if (by === undefined) return { name: backend.name, reason: own, notes: fit, passedOver, selfCheckError };
+  const threads = by?.game.alone === undefined ? [] : [`more threads: ${by.game.alone}`];
+  if (by === undefined || !('model' in by))
+    return { name: backend.name, reason: own, notes: [...threads, ...fit], passedOver, selfCheckError };
   const { model, study, game } = by;
   const halves = model.storage === 'float32' ? '' : `; weights in ${model.storage}`;
-  const threads = game.alone === undefined ? [] : [`more threads: ${game.alone}`];
   return {
     name: study.backend,
     reason: reasonOf(game, own) + halves,

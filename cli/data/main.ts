@@ -6,7 +6,7 @@ import { attributeData, type AttributeDataOptions } from '../../src/attribute-da
 import { fail } from '../../src/errors.ts';
 import { parseCsv, parseJsonl, type Example } from '../../src/lens/examples/data-set.ts';
 import { PRIOR_NAMES, priorNameOf } from '../../src/lens/examples/estimates/estimate-prior.ts';
-import { ESTIMATE_NAMES, estimateNameOf } from '../../src/lens/examples/estimates/estimates.ts';
+import { ESTIMATE_NAMES, ESTIMATES, estimateNameOf, scoreNameOf } from '../../src/lens/examples/estimates/estimates.ts';
 import { FINE_TUNE_ABOUT, fineTune, tuningOf } from '../../src/lens/examples/fine-tune.ts';
 import { FINE_TUNE, RECIPES, recipeOf, type Recipe, type RecipeSettings } from '../../src/lens/examples/recipes.ts';
 import { TEST_VALUES, testValueOf } from '../../src/lens/examples/test-values.ts';
@@ -19,6 +19,7 @@ import { createProgress, hubOptions } from '../circuits/progress.ts';
 import { runCommand, whole, type Streams } from '../command.ts';
 import {
   addBackendOption,
+  addThreadsOption,
   addOutputOptions,
   addSolveOptions,
   namesOf,
@@ -26,6 +27,7 @@ import {
   optional,
   showResult,
   solveOptionsOf,
+  threadsOf,
   type OutputFlags,
   type SolveFlags,
 } from '../shared-options.ts';
@@ -42,6 +44,7 @@ const describe = (): Command => {
     .option('--rows <numbers>', 'of the test file: only these rows, from 0: 3 or 0,4,7')
     .option('--groups <how>', 'each | clusters:<k> | the name of a field, "label" too', 'each')
     .option('--screen <n>', 'of single examples: the n most influential ones play, the others are always kept')
+    .option('--screen-by <name>', `by which estimate: ${namesOf(ESTIMATES)} (default: influence)`)
     .option('--value <name>', namesOf(TEST_VALUES), 'margin')
     .optionsGroup('What is trained:')
     .option('--recipe <name>', `${namesOf(RECIPES)} | ${FINE_TUNE}`, 'softmax')
@@ -65,6 +68,7 @@ const describe = (): Command => {
   command.option('--estimates <names>', `measure the sets of these too: ${ESTIMATE_NAMES.join(', ')}`);
   command.option('--prior <names>', `let these foretell and the proxy correct them: ${PRIOR_NAMES.join(', ')}`);
   addBackendOption(command).option('--models-at-once <n>', 'models trained together (default: from their bytes)');
+  addThreadsOption(command, 'that train');
   return addOutputOptions(command, '<data>-<hash>').addHelpText(
     'after',
     `
@@ -87,6 +91,7 @@ interface Flags extends SolveFlags, OutputFlags {
   readonly rows?: string;
   readonly groups: string;
   readonly screen?: string;
+  readonly screenBy?: string;
   readonly value: string;
   readonly recipe: string;
   readonly model?: string;
@@ -106,6 +111,7 @@ interface Flags extends SolveFlags, OutputFlags {
   readonly prior?: string;
   readonly backend: string;
   readonly modelsAtOnce?: string;
+  readonly threads: string;
 }
 
 function readExamples(option: string, path: string): Example[] {
@@ -199,11 +205,13 @@ export const dataCommand = (args: readonly string[], streams: Streams): Promise<
       name: nameOf(flags.train),
       groups: groupsOf(flags.groups),
       screen: optional('--screen', flags.screen),
+      screenBy: flags.screenBy === undefined ? undefined : scoreNameOf(flags.screenBy),
       value: testValueOf(flags.value),
       estimates: flags.estimates?.split(',').map((name) => estimateNameOf(name.trim())),
       prior: flags.prior?.split(',').map((name) => priorNameOf(name.trim())),
       ...solveOptionsOf(flags),
       modelsAtOnce: optional('--models-at-once', flags.modelsAtOnce),
+      threads: threadsOf(flags.threads),
     };
     const backend = await openBackend(flags.backend);
     const progress = createProgress(process.stderr);

@@ -17,6 +17,7 @@ import type { Model } from '../model/model.ts';
 import { shareWeights, type SharedWeights } from '../model/weights/shared-weights.ts';
 import { cores, freeMemory, startThread } from '../platform/threads.ts';
 import type { ModelGameOptions } from '../lens/components/model-game.ts';
+import type { PlainDataQuestion } from '../lens/examples/plain-question.ts';
 import type { PromptGameOptions } from '../lens/tokens/prompt-game.ts';
 import type { Question } from '../study.ts';
 import {
@@ -29,14 +30,13 @@ import {
 } from './mask-threads.ts';
 import { gather, leastRun, measureOnThreads, type Gathered, type SharedGame } from './pool-runs.ts';
 
-/** What a thread builds its game from: plain data, and the weights. */
+/** What a thread builds its game from: plain data, and the weights of a loaded model. */
 export interface ThreadSetting {
   readonly backend: string;
   /** Whose kernels the wasm backend has. */
   readonly kernels: 'auto' | 'stock';
-  readonly model: string;
-  readonly config: ModelConfig;
-  readonly weights: SharedWeights;
+  /** Absent where a question has none. */
+  readonly model: { readonly name: string; readonly config: ModelConfig; readonly weights: SharedWeights } | undefined;
   readonly asked: ThreadQuestion;
 }
 
@@ -51,7 +51,8 @@ export type ThreadQuestion =
       readonly lens: 'tokens';
       readonly question: Extract<Question, { lens: 'tokens' }>;
       readonly execution: Pick<PromptGameOptions, 'batchSize' | 'byteLimit' | 'without' | 'levelCost'>;
-    };
+    }
+  | { readonly lens: 'examples'; readonly question: PlainDataQuestion };
 
 /** What a game has on threads beside what it has on one. */
 export interface OnThreads {
@@ -102,7 +103,7 @@ export function canPool(): boolean {
  * @throws what `open` throws; 'backend' where the backend has cores to itself already; 'input' for threads that have no room.
  */
 export function pooled<G extends SharedGame>(
-  model: Model,
+  model: Model | undefined,
   { open, asked }: ToPool<G>,
   { threads = 'auto', worthMs = WORTH_MS }: PoolOptions = {},
 ): Pooled<G> {
@@ -126,14 +127,16 @@ export function pooled<G extends SharedGame>(
   let disposed = false;
   const begin = (): Promise<MaskThreads> =>
     (starting ??= (async () => {
-      const weights = await shareWeights(model.parameters);
+      const shared = model && {
+        name: model.name,
+        config: model.config,
+        weights: await shareWeights(model.parameters),
+      };
       if (disposed) throw fail('aborted', name, 'was disposed before its threads started.');
       const setting: ThreadSetting = {
         backend: tf.getBackend(),
         kernels: hasFused('SpexlensLinear') ? 'auto' : 'stock',
-        model: model.name,
-        config: model.config,
-        weights,
+        model: shared,
         asked: asked(here),
       };
       return (pool = createMaskThreads(
@@ -266,8 +269,8 @@ export function pooled<G extends SharedGame>(
 }
 
 /** Why the weights once more, and a batch for each of so many threads, would not fit; undefined where they would. */
-function lackOfMemory(model: Model, threads: number): string | undefined {
-  const [needed, free] = [4 * model.parameterCount + threads * THREAD_BYTES, freeMemory()];
+function lackOfMemory(model: Model | undefined, threads: number): string | undefined {
+  const [needed, free] = [4 * (model?.parameterCount ?? 0) + threads * THREAD_BYTES, freeMemory()];
   const mebibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
   return needed <= free
     ? undefined
@@ -275,7 +278,7 @@ function lackOfMemory(model: Model, threads: number): string | undefined {
 }
 
 /** @throws 'input' for threads that would only wait for one another, or that have no room. */
-function requireThreads(model: Model, threads: number): void {
+function requireThreads(model: Model | undefined, threads: number): void {
   const most = THREADS_PER_CORE * cores();
   const lack = threads > 1 ? lackOfMemory(model, Math.min(threads, most)) : undefined;
   if (threads > most)

@@ -1,14 +1,23 @@
 /**
  * The game that a study asks for, on this thread or on several: the one place that knows which lens a question belongs to.
  */
+import { fail } from '../errors.ts';
 import { createModelGame, type ModelGame, type ModelGameOptions } from '../lens/components/model-game.ts';
 import { isPlain, optionsOf } from '../lens/components/question.ts';
+import type { DataGame } from '../lens/examples/data-game.ts';
+import type { DataQuestion } from '../lens/examples/question.ts';
 import { createPromptGame, type PromptGame, type PromptGameOptions } from '../lens/tokens/prompt-game.ts';
 import { promptOptionsOf } from '../lens/tokens/question.ts';
 import { isNamedValue } from '../lens/tokens/text-values.ts';
 import type { Model } from '../model/model.ts';
 import type { Question } from '../study.ts';
-import { canPool, createPooledGame, createPooledPromptGame, type PooledGame } from './pooled-game.ts';
+import {
+  canPool,
+  createPooledDataGame,
+  createPooledGame,
+  createPooledPromptGame,
+  type PooledGame,
+} from './pooled-game.ts';
 
 /** How it is measured; no value depends on it beyond rounding. */
 export interface Execution {
@@ -61,4 +70,25 @@ export function openPrompt(
   return threads === 1 || (threads === 'auto' && (!canPool() || !isNamedValue(options.value)))
     ? createPromptGame(model, own)
     : createPooledPromptGame(model, own, { threads });
+}
+
+/** A game of training data. */
+export type OpenedData = DataGame & Partial<Pick<PooledGame, 'threads' | 'alone'>>;
+
+/**
+ * The game of training data that `question` asks; the caller disposes it. A recipe or a value that only a program knows has this thread.
+ * @throws 'input' where threads are asked for and it has none by name.
+ */
+export function openData(
+  { recipe, plain, seeds, open }: Pick<DataQuestion, 'recipe' | 'plain' | 'seeds' | 'open'>,
+  { threads = 'auto' }: Pick<Execution, 'threads'> = {},
+): OpenedData {
+  if (threads === 1 || (threads === 'auto' && (plain === undefined || !canPool()))) return open(seeds);
+  if (plain === undefined)
+    throw fail(
+      'input',
+      'threads',
+      `train what is known by name, softmax, mlp or transformer, and ${recipe} or its value is not; leave them out.`,
+    );
+  return createPooledDataGame(plain, { threads });
 }

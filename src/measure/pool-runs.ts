@@ -95,8 +95,8 @@ function repeated(matrix: Float32Array, places: readonly number[], width: number
 }
 
 /** Masks of a run, at least: of a large model few take as long as many of a small one, and threads should end together. */
-export function leastRun(model: Model): number {
-  return model.parameterCount > LARGE_PARAMETERS ? RUN_MASKS / 2 : RUN_MASKS;
+export function leastRun(model: Model | undefined): number {
+  return model !== undefined && model.parameterCount > LARGE_PARAMETERS ? RUN_MASKS / 2 : RUN_MASKS;
 }
 
 /** Masks of the next run when `left` are: whole batches while there is much, a share of a batch at the end. */

@@ -2,6 +2,8 @@
 import { fail } from '../errors.ts';
 import { createModelGame, type ModelGame, type ModelGameOptions } from '../lens/components/model-game.ts';
 import { isPlain, questionOf } from '../lens/components/question.ts';
+import type { BatchedDataGame } from '../lens/examples/data-game.ts';
+import { openPlainQuestion, type PlainDataQuestion } from '../lens/examples/plain-question.ts';
 import { createPromptGame, type PromptGame, type PromptGameOptions } from '../lens/tokens/prompt-game.ts';
 import { promptQuestionOf } from '../lens/tokens/question.ts';
 import { isNamedValue } from '../lens/tokens/text-values.ts';
@@ -76,4 +78,17 @@ export function createPooledPromptGame(
     },
     pool,
   );
+}
+
+/** Training examples as players, whose models are trained on threads. */
+export type PooledDataGame = Pooled<BatchedDataGame>;
+
+/**
+ * The game of a question of training data on threads, each of which trains models many at once. The caller disposes it, which ends the threads.
+ *
+ * @throws as createDataGame; 'backend' where the backend has cores to itself already.
+ */
+export function createPooledDataGame(question: PlainDataQuestion, pool: PoolOptions = {}): PooledDataGame {
+  const open = (): BatchedDataGame => openPlainQuestion(question);
+  return pooled<BatchedDataGame>(undefined, { open, asked: () => ({ lens: 'examples', question }) }, pool);
 }

@@ -160,7 +160,8 @@ export const stackCandidate: Candidate = {
 /** Simplest first; all that `auto` fits on uniform masks. */
 export const CANDIDATES: readonly Candidate[] = [additiveCandidate, proxyspexCandidate, stackCandidate];
 
-function slowStack({ sample, measured }: Split): boolean {
+/** Whether the stack would take minutes. */
+export function slowStack({ sample, measured }: Split): boolean {
   const [players, masks] = [sample.players, measured.masks.count];
   if (players <= MOST_PLAYERS && masks <= MOST_MASKS) return false;
   return players * masks > MOST_CELLS || masks > MOST_INFLUENCE_MASKS;

@@ -39,7 +39,7 @@ describe('spexlens data', () => {
     const rows = Array.from({ length: 40 }, (_, n) => `${n % 2},${1 - (n % 2)},${Math.sin(n)},${n % 2}`);
     writeFileSync(join(FOLDER, 'train.csv'), `a,b,c,label\n${rows.join('\n')}\n`);
     writeFileSync(join(FOLDER, 'test.csv'), 'a,b,c,label\n0.6,0.4,0.2,1\n');
-    const asked = `--train ${join(FOLDER, 'train.csv')} --test ${join(FOLDER, 'test.csv')} --screen 6 --epochs 20 --json`;
+    const asked = `--train ${join(FOLDER, 'train.csv')} --test ${join(FOLDER, 'test.csv')} --screen 6 --screen-by tracin --epochs 20 --json`;
     const { code, out, err } = await run(...asked.split(' '), '--out', join(FOLDER, 'b'));
     expect([code, err]).toEqual([0, '']);
     const { players, solver } = JSON.parse(out) as { players: { name: string }[]; solver: { exact: boolean } };
@@ -78,6 +78,8 @@ describe('spexlens data', () => {
     [['--recipe', 'forest'], '"forest" is unknown; there are softmax, mlp, transformer'],
     [['--value', 'joy'], '"joy" is unknown'],
     [['--estimates', 'hope'], '"hope" is unknown'],
+    [['--screen', '4', '--screen-by', 'hope'], '"hope" is unknown; there are influence, ek-fac, tracin, trak.'],
+    [['--threads', 'many'], '--threads'],
     [['--learning-rate', 'fast'], '"fast" is not a number'],
     [['--groups', 'clusters:100'], '100 of'],
     [['--train', 'nowhere.jsonl'], 'nowhere.jsonl cannot be read'],

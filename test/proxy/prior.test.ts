@@ -8,7 +8,7 @@ import { withPrior } from '../../src/solve/auto.ts';
 import { SOLVERS } from '../../src/solve/solve.ts';
 import type { Solution, Solver } from '../../src/solver.ts';
 import { r2 } from '../../src/spectrum/r2.ts';
-import { evaluate } from '../../src/spectrum/spectrum.ts';
+import { createSpectrum, evaluate } from '../../src/spectrum/spectrum.ts';
 import { uniformMasks } from '../../src/uniform-masks.ts';
 
 const n = 24;
@@ -49,6 +49,33 @@ describe('a prior', () => {
     expect(Math.abs((details['coefficients'] as number[])[1] - 0.7)).toBeLessThan(0.1);
     expect(found).toBeGreaterThan(0.95);
     expect(found - without).toBeGreaterThan(0.3);
+  });
+
+  it('whose spectrum is known is read from no mask of its own', async () => {
+    const sums = new Map<string, number>([['', 0]]);
+    for (const [i, j, weight] of pairs) {
+      const key = i === j ? '' : [Math.min(i, j), Math.max(i, j)].join();
+      sums.set(key, (sums.get(key) ?? 0) + weight); // x_i x_j is the parity of both
+    }
+    const spectrum = createSpectrum(
+      'fourier',
+      n,
+      Array.from(sums, ([key, value]) => ({ members: key === '' ? [] : key.split(',').map(Number), value })),
+    );
+    let asked = 0;
+    const prior: Prior = {
+      name: 'pairs',
+      spectra: [spectrum],
+      columns: (masks) => {
+        asked += masks.count;
+        return [evaluate(spectrum, masks)];
+      },
+    };
+    expect(evaluate(spectrum, fresh)).toBeAllClose(foretold(fresh), 1e-9);
+    const [found, { details }] = await score(withPrior(prior));
+    expect(asked).toBe(150);
+    expect(details['ownMasks']).toBe(0);
+    expect(found).toBeGreaterThan(0.98);
   });
 
   it('that tells nothing changes nothing', async () => {

@@ -47,6 +47,19 @@ export interface DataGame extends Game, Disposable {
   perSeed(masks: Masks, options?: { readonly signal?: AbortSignal | undefined }): Promise<Float64Array>;
 }
 
+/** One whose models are trained many at once, which threads may share (measure/on-threads.ts). */
+export interface BatchedDataGame extends DataGame {
+  /** Models trained at once, and of those that are differentiated. */
+  readonly batchSize: number;
+  readonly gradientBatchSize: number;
+  /** No order of masks is better than another: as they are given. */
+  readonly ordered: (masks: Masks) => {
+    readonly masks: Masks;
+    readonly origins: Int32Array;
+    readonly from: Int32Array;
+  };
+}
+
 /**
  * How far inside the cube slopes are taken. A loss falls steeply with the first bit of an example's weight and
  * hardly with the last, so that its slopes at 0 and 1 say little of what an example that is there is worth (docs/data-lens.md).
@@ -62,7 +75,7 @@ const STATE_BYTES = 2 ** 28;
  * The caller disposes it.
  * @throws 'input' on players that share an example, a test set without an example, seeds that are none.
  */
-export function createDataGame(options: DataGameOptions): DataGame {
+export function createDataGame(options: DataGameOptions): BatchedDataGame {
   const { players, architecture, training, examples, test, value, seeds = [0], inside = INSIDE } = options;
   const owners = ownersOf(players, examples.count);
   if (test.count === 0) throw fail('input', 'test', 'holds no example; one at least is needed.');
@@ -82,6 +95,8 @@ export function createDataGame(options: DataGameOptions): DataGame {
   const bytesOf = (states: number): number => 4 * architecture.size * tensors * states + (architecture.stepBytes ?? 0);
   const fitting = (states: number): number =>
     options.modelsAtOnce ?? Math.max(1, Math.min(MOST_MODELS, Math.floor(STATE_BYTES / bytesOf(states))));
+
+  const [batchSize, gradientBatchSize] = [fitting(3), fitting(2 * Math.ceil(Math.sqrt(steps)) + 2)];
 
   /** Of the masks' examples: 1 - off for kept ones, `off` for others. */
   const weightsOf = (masks: Masks, off = 0): Float32Array => {
@@ -145,14 +160,20 @@ export function createDataGame(options: DataGameOptions): DataGame {
     await check(chunk, values, seed);
     return values;
   };
-  const game: DataGame = {
+  const game: BatchedDataGame = {
     name,
     players,
     rowsPerMask: seeds.length,
     masksPerGradient: MASKS_PER_GRADIENT,
+    batchSize,
+    gradientBatchSize,
+    ordered(masks) {
+      const each = Int32Array.from({ length: masks.count + 1 }, (_, row) => row);
+      return { masks, origins: each.subarray(0, masks.count), from: each };
+    },
     async value(masks, { signal, onValues } = {}) {
       const all = new Float64Array(masks.count);
-      await inChunks(masks, fitting(3), signal, async (chunk, rows) => {
+      await inChunks(masks, batchSize, signal, async (chunk, rows) => {
         const sum = new Float64Array(chunk.count);
         for (const seed of seeds) (await valuesOf(chunk, seed, signal)).forEach((x, k) => (sum[k] += x / seeds.length));
         all.set(sum, rows[0]);
@@ -162,7 +183,7 @@ export function createDataGame(options: DataGameOptions): DataGame {
     },
     async perSeed(masks, { signal } = {}) {
       const all = new Float64Array(masks.count * seeds.length);
-      await inChunks(masks, fitting(3), signal, async (chunk, rows) => {
+      await inChunks(masks, batchSize, signal, async (chunk, rows) => {
         for (const [s, seed] of seeds.entries())
           (await valuesOf(chunk, seed, signal)).forEach((x, k) => (all[(rows[0] + k) * seeds.length + s] = x));
       });
@@ -173,7 +194,7 @@ export function createDataGame(options: DataGameOptions): DataGame {
           gradients: async (masks, { signal, onGradients } = {}) => {
             const n = players.length;
             const all = { values: new Float64Array(masks.count), gradients: new Float32Array(masks.count * n) };
-            await inChunks(masks, fitting(2 * Math.ceil(Math.sqrt(steps)) + 2), signal, async (chunk, rows) => {
+            await inChunks(masks, gradientBatchSize, signal, async (chunk, rows) => {
               const values = new Float64Array(chunk.count);
               const gradients = new Float32Array(chunk.count * n);
               for (const seed of seeds) {

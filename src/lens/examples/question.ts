@@ -12,10 +12,11 @@ import type { Example } from './data-set.ts';
 import { requireApart } from './duplicates.ts';
 import { clustersOf, eachExample, groupsOf, type ExamplePlayer } from './example-players.ts';
 import type { PriorName } from './estimates/estimate-prior.ts';
-import { ESTIMATES, type EstimateName } from './estimates/estimates.ts';
+import { ESTIMATES, type EstimateName, type ScoreName } from './estimates/estimates.ts';
 import { trainOnAll, type Trained } from './estimates/trained.ts';
 import { createOwnDataGame, type TrainFunction } from './own-recipe.ts';
-import type { OpenedRecipe, Recipe, RecipeSettings } from './recipes.ts';
+import type { PlainDataQuestion } from './plain-question.ts';
+import { RECIPES, type OpenedRecipe, type Recipe, type RecipeSettings } from './recipes.ts';
 import { TEST_VALUES, type TestValue } from './test-values.ts';
 
 /** The examples, who of them plays, how a model learns from them, what it is judged by. */
@@ -28,8 +29,10 @@ export interface DataQuestionOptions {
   readonly settings?: Partial<RecipeSettings> | undefined;
   /** Who plays: every example (default), the values of a field (`label` too), or so many clusters of like examples. */
   readonly groups?: 'each' | { readonly field: string } | { readonly clusters: number } | undefined;
-  /** Of single examples: how many play, the most influential ones; the others are always kept. */
+  /** Of single examples: how many play, those that an estimate gives the largest scores, whatever their sign; the others are always kept. */
   readonly screen?: number | undefined;
+  /** The estimate that says which those are; default influence. */
+  readonly screenBy?: ScoreName | undefined;
   /** Default margin; a function has a value of its own. */
   readonly value?: TestValue | undefined;
   /** Estimates without retraining, whose sets are measured beside the answer's. */
@@ -55,6 +58,8 @@ export interface DataQuestion extends Disposable {
   readonly trained: Trained | undefined;
   /** What values depend on, but for the backend. */
   readonly study: OwnStudy;
+  /** The same as plain data; undefined where the recipe or the value is not one by name. */
+  readonly plain: PlainDataQuestion | undefined;
   /** A game whose values are means over these seeds. The caller disposes it. */
   readonly open: (seeds: readonly number[]) => DataGame;
 }
@@ -93,6 +98,10 @@ async function recipeQuestion(options: DataQuestionOptions, recipe: Recipe): Pro
         value: value.name,
         ...(recipe.model === undefined ? {} : { model: await recipe.model() }),
       },
+      plain:
+        hasOwn(RECIPES, recipe) && hasOwn(TEST_VALUES, value)
+          ? { train, test, players, recipe: recipe.name, settings, value: value.name, seeds, modelsAtOnce }
+          : undefined,
       open: (some) => createDataGame({ ...asked, players, modelsAtOnce, seeds: some }),
       [Symbol.dispose]: () => trained?.[Symbol.dispose](),
     };
@@ -104,7 +113,7 @@ async function recipeQuestion(options: DataQuestionOptions, recipe: Recipe): Pro
 
 async function ownQuestion(options: DataQuestionOptions, recipe: TrainFunction): Promise<DataQuestion> {
   const { train, test, settings = {}, seed = 0 } = options;
-  for (const field of ['screen', 'value', 'estimates', 'prior', 'modelsAtOnce'] as const)
+  for (const field of ['screen', 'screenBy', 'value', 'estimates', 'prior', 'modelsAtOnce'] as const)
     if (options[field] !== undefined) throw fail('input', field, 'is for recipes; a function trains as it likes.');
   const [other] = Object.keys(settings).filter((key) => key !== 'seeds');
   if (other !== undefined) throw fail('input', 'settings', `${other} is for recipes; a function takes seeds alone.`);
@@ -119,9 +128,15 @@ async function ownQuestion(options: DataQuestionOptions, recipe: TrainFunction):
     seeds,
     trained: undefined,
     study: { ...studyOf(options, name, players, seeds), definition: sha256(String(recipe)) },
+    plain: undefined,
     open: (some) => createOwnDataGame({ name, train, test, players, recipe, seeds: some }),
     [Symbol.dispose]: () => undefined,
   };
+}
+
+/** Whether `one` is the table's own of its name. */
+function hasOwn(table: Readonly<Record<string, unknown>>, one: { readonly name: string }): boolean {
+  return Object.hasOwn(table, one.name) && table[one.name] === one;
 }
 
 function settingsOf({ defaults }: Recipe, given: Partial<RecipeSettings> = {}): RecipeSettings {
@@ -135,13 +150,16 @@ function seedsOf(count: number, first: number): number[] {
 }
 
 async function playersOf(
-  { train, groups = 'each', screen, seed = 0, signal }: DataQuestionOptions,
+  given: DataQuestionOptions,
   opened: OpenedRecipe | undefined,
   trained: Trained | undefined,
 ): Promise<ExamplePlayer[]> {
+  const { train, groups = 'each', screen, screenBy = 'influence', seed = 0, signal } = given;
+  if (screen === undefined && given.screenBy !== undefined)
+    throw fail('input', 'screenBy', 'says by what is screened; say with screen how many are to play.');
   if (groups !== 'each') {
     if (screen !== undefined) throw fail('input', 'screen', 'chooses among single examples; leave the groups out.');
-    if ('field' in groups) return groupsOf(train, groups.field);
+    if ('field' in groups) return requireTwo(groupsOf(train, groups.field), groups.field);
     if (opened === undefined) throw fail('input', 'groups', 'of like examples need a recipe that encodes them.');
     return clustersOf(opened.inputs, opened.width, groups.clusters, seed);
   }
@@ -156,12 +174,23 @@ async function playersOf(
   }
   if (!Number.isInteger(screen) || screen < 1 || screen > train.length)
     throw fail('input', 'screen', `${screen} of ${train.length} examples; a whole number from 1 on is needed.`);
-  const { scores } = await ESTIMATES.influence.scores(trained as Trained, { signal });
+  const { scores } = await ESTIMATES[screenBy].scores(trained as Trained, { signal });
   const order = Array.from(scores.keys()).sort((a, b) => Math.abs(scores[b]) - Math.abs(scores[a]) || a - b);
   return eachExample(
     train,
     order.slice(0, screen).sort((a, b) => a - b),
   );
+}
+
+/** @throws 'input' where all examples that have the field have the same. */
+function requireTwo(players: ExamplePlayer[], field: string): ExamplePlayer[] {
+  if (players.length < 2)
+    throw fail(
+      'input',
+      'groups',
+      `every example's "${field}" is "${players[0].name}"; groups of two names at least are needed.`,
+    );
+  return players;
 }
 
 /** What any values depend on. */

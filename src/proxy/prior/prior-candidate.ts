@@ -1,14 +1,16 @@
 /**
  * Among the candidates: what a prior foretells, and a proxy of what is left.
  *
- * values ≈ a₀ + Σ_k a_k p_k(m) + r(m): a by ridge regression on the prior's columns, its penalty by leave-one-out, r by the stack on what that
- * leaves (control variates, fitted). The sum p = a₀ + Σ a_k p_k costs no measurement, so its spectrum is read from many masks of its own.
- * It is judged, like every other candidate, on rows that the stack did not fit (the few a_k alone saw them): a prior that tells nothing is not taken.
+ * values ≈ a₀ + Σ_k a_k p_k(m) + r(m): a by ridge regression on the prior's columns, its penalty by leave-one-out, r by first order or by
+ * the stack on what that leaves (control variates, fitted). The sum p = a₀ + Σ a_k p_k costs no measurement: where its spectrum is not
+ * known in closed form it is read from many masks of its own. Both are judged, like every other candidate, on rows that the proxy did not
+ * fit (the few a_k alone saw them): a prior that tells nothing is not taken.
  */
 import { Matrix, solve } from 'ml-matrix';
 import type { Masks } from '../../masks.ts';
 import { createRandom } from '../../random.ts';
 import { toMeasure } from '../../spectrum/measure.ts';
+import { floatFloor } from '../../spectrum/noise.ts';
 import { scoreR2, squaredError } from '../../spectrum/regression/folds.ts';
 import {
   compareTerms,
@@ -19,9 +21,10 @@ import {
   type Term,
 } from '../../spectrum/spectrum.ts';
 import { uniformMasks } from '../../uniform-masks.ts';
-import type { Candidate } from '../best.ts';
+import { slowStack, type Candidate, type Contender } from '../best.ts';
 import type { Split } from '../end-masks.ts';
 import { evidenceOf } from '../evidence.ts';
+import { fitAdditive } from '../first-order.ts';
 import type { ProxySpexOptions } from '../fit.ts';
 import { fitStack, runStack } from '../stack.ts';
 import type { Prior } from './prior.ts';
@@ -31,34 +34,35 @@ const ALPHA = 8;
 const MOST_OWN = 6000;
 const PENALTIES = Array.from({ length: 13 }, (_, k) => 10 ** (k - 8));
 
-/** A prior and a proxy of what it leaves, judged together. */
+/** A prior and a proxy of what it leaves, judged together: first order, and the stack where that does not take minutes. */
 export function createPriorCandidate(prior: Prior): Candidate {
   return {
     names: [prior.name],
     passes: () => undefined,
     async contend(split, options, pace) {
-      const { sample, values } = split;
-      const { measured } = split;
+      const { measured, sample, values } = split;
       await pace('prior', 0, 1);
-      const fit = regress(prior.columns(measured.masks), measured.values, innerRows(split));
+      const columns = await prior.columns(measured.masks);
+      const fit = regress(columns, measured.values, innerRows(split));
       const own = await ownSpectrum(prior, fit, sample.players, options);
       await pace('prior', 1, 1);
-      // What the spectrum does not have of the prior is left to the stack too.
-      const run = await runStack(leftBy(split, evaluate(own.spectrum, measured.masks)), options, pace);
+      // What the spectrum does not have of the prior is left to the proxy too.
+      const left = leftBy(split, evaluate(own.spectrum, measured.masks));
       const foretold = evaluate(own.spectrum, sample);
-      const outOfSample = Float64Array.from(run.stacked ? run.stack : run.trees, (x, row) => x + foretold[row]);
-      return [
-        {
+      const contenderOf = (kind: string, ofLeft: Float64Array, rest: () => Promise<Rest>): Contender => {
+        const outOfSample = ofLeft.map((x, row) => x + foretold[row]);
+        return {
           name: prior.name,
-          complexity: 1,
+          // Among answers without interactions this is one more.
+          complexity: kind === 'first order' && own.spectrum.terms.every(({ members }) => members.length < 2) ? 0 : 1,
           outOfSample,
           async answer(judges) {
-            const residual = await run.finish(run.stacked ? 'stack' : 'trees', []);
-            const spectrum = sumOf(sample.players, own.spectrum, toMeasure(residual.spectrum, options.keep), options);
+            const { spectrum: corrected, details } = await rest();
+            const spectrum = sumOf(sample.players, own.spectrum, toMeasure(corrected, options.keep), options);
             return {
               spectrum,
               evidence: evidenceOf(spectrum, sample, values, [{ spectrum, outOfSample }, ...judges], options.floor),
-              kind: 'prior and stack',
+              kind: `prior and ${kind}`,
               details: {
                 prior: prior.name,
                 coefficients: Array.from(fit.coefficients),
@@ -66,14 +70,35 @@ export function createPriorCandidate(prior: Prior): Candidate {
                 priorR2: scoreR2(values, squaredError(values, fit.unseen)),
                 ownMasks: own.masks,
                 r2: scoreR2(values, squaredError(values, outOfSample)),
-                members: residual.members,
+                ...details,
               },
             };
           },
-        },
-      ];
+        };
+      };
+      const { outOfSample, spectrum, method, alpha } = fitAdditive(left, {
+        seed: options.seed,
+        endMasks: options.endMasks,
+        floor: options.floor ?? floatFloor(values),
+      });
+      const first = contenderOf('first order', outOfSample, () =>
+        Promise.resolve({ spectrum, details: { method, alpha } }),
+      );
+      if (slowStack(split)) return [first];
+      const run = await runStack(left, options, pace);
+      const stack = contenderOf('stack', run.stacked ? run.stack : run.trees, async () => {
+        const residual = await run.finish(run.stacked ? 'stack' : 'trees', []);
+        return { spectrum: residual.spectrum, details: { members: residual.members } };
+      });
+      return [first, stack];
     },
   };
+}
+
+/** What a proxy makes of what a prior leaves. */
+interface Rest {
+  readonly spectrum: FourierSpectrum;
+  readonly details: Readonly<Record<string, unknown>>;
 }
 
 interface Regression {
@@ -134,19 +159,22 @@ function regress(columns: readonly Float64Array[], y: Float64Array, rows: readon
   return { coefficients, penalty, unseen };
 }
 
-function combined(columns: readonly Float64Array[], [constant, ...slopes]: Float64Array): Float64Array {
-  const sum = new Float64Array(columns[0].length).fill(constant);
-  columns.forEach((x, k) => x.forEach((value, row) => (sum[row] += slopes[k] * value)));
-  return sum;
-}
-
-/** The spectrum of what the prior foretells, from masks of its own. */
+/** The spectrum of what the prior foretells: of columns whose spectra are known their sum, of the others read from masks of its own. */
 async function ownSpectrum(
   prior: Prior,
-  { coefficients }: Regression,
+  { coefficients: [constant, ...slopes] }: Regression,
   players: number,
   options: ProxySpexOptions,
 ): Promise<{ readonly spectrum: FourierSpectrum; readonly masks: number }> {
+  const known = slopes.map((_, k) => prior.spectra?.[k]);
+  const terms: Term[] = [{ members: [], value: constant }];
+  known.forEach((spectrum, k) => {
+    if (spectrum !== undefined)
+      for (const { members, value } of toMeasure(spectrum, options.keep).terms)
+        terms.push({ members, value: slopes[k] * value });
+  });
+  const closed = summed(players, terms, options);
+  if (known.every((spectrum) => spectrum !== undefined)) return { spectrum: closed, masks: 0 };
   const wanted = Math.min(MOST_OWN, Math.round(ALPHA * players * Math.log2(Math.max(2, players))));
   const count = players < 20 ? Math.min(2 ** players, wanted) : wanted;
   const masks: Masks = uniformMasks(
@@ -156,8 +184,12 @@ async function ownSpectrum(
     undefined,
     options.keep,
   );
-  const { spectrum } = await fitStack(masks, combined(prior.columns(masks), coefficients), options);
-  return { spectrum: toMeasure(spectrum, options.keep), masks: count };
+  const open = new Float64Array(count);
+  (await prior.columns(masks)).forEach((x, k) => {
+    if (known[k] === undefined) x.forEach((value, row) => (open[row] += slopes[k] * value));
+  });
+  const { spectrum } = await fitStack(masks, open, options);
+  return { spectrum: sumOf(players, closed, toMeasure(spectrum, options.keep), options), masks: count };
 }
 
 /** ∅ and the largest terms of a sum. */
@@ -165,10 +197,18 @@ function sumOf(
   players: number,
   one: FourierSpectrum,
   other: FourierSpectrum,
-  { maxTerms = 20_000, keep }: ProxySpexOptions,
+  options: Pick<ProxySpexOptions, 'maxTerms' | 'keep'>,
+): FourierSpectrum {
+  return summed(players, [...one.terms, ...other.terms], options);
+}
+
+function summed(
+  players: number,
+  terms: readonly Term[],
+  { maxTerms = 20_000, keep }: Pick<ProxySpexOptions, 'maxTerms' | 'keep'>,
 ): FourierSpectrum {
   const sums = new Map<string, Term>([['', { members: [], value: 0 }]]);
-  for (const { members, value } of [...one.terms, ...other.terms]) {
+  for (const { members, value } of terms) {
     const key = setKey(members);
     sums.set(key, { members, value: (sums.get(key)?.value ?? 0) + value });
   }

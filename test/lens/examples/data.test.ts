@@ -11,7 +11,7 @@ import { parseCsv, parseJsonl, type Example } from '../../../src/lens/examples/d
 import { clustersOf, eachExample, groupsOf, ownersOf } from '../../../src/lens/examples/example-players.ts';
 import { solveDamped } from '../../../src/lens/examples/estimates/conjugate-gradients.ts';
 import { ESTIMATE_NAMES, estimateOf } from '../../../src/lens/examples/estimates/estimates.ts';
-import { influences } from '../../../src/lens/examples/estimates/influence.ts';
+import { influences, secondOrderInfluence } from '../../../src/lens/examples/estimates/influence.ts';
 import { trainOnAll } from '../../../src/lens/examples/estimates/trained.ts';
 import { RECIPES } from '../../../src/lens/examples/recipes.ts';
 import { TEST_VALUES } from '../../../src/lens/examples/test-values.ts';
@@ -22,6 +22,7 @@ import { formatResult, parseResult } from '../../../src/report/result.ts';
 import { terminalReport } from '../../../src/report/terminal.ts';
 import { pearson } from '../../../src/spectrum/correlation.ts';
 import { evaluate } from '../../../src/spectrum/spectrum.ts';
+import { fourierFromTable } from '../../../src/spectrum/walsh-hadamard.ts';
 import { gaussNewton } from '../../../src/train/derivatives.ts';
 import { gameContract } from '../../contracts/game.ts';
 import { open } from '../../tensors.ts';
@@ -185,6 +186,25 @@ describe('estimates', () => {
     tf.dispose([x, mean]);
   });
 
+  it('influence by conjugate gradients is that of the curvature written out, of single examples and of pairs', async () => {
+    const options = optionsFor();
+    using trained = await trainOnAll({ ...options, seeds: [0, 1] });
+    const groups = options.players.map(({ place }) => place.rows);
+    const [here, there] = [await influences(trained), await influences(trained, { solve: 'exact' })];
+    const largest = Math.max(...there.scores.map(Math.abs));
+    expect(here.scores.map((x) => x / largest)).toBeAllClose(
+      there.scores.map((x) => x / largest),
+      1e-3,
+    );
+    const one = await secondOrderInfluence(trained, groups);
+    const other = await secondOrderInfluence(trained, groups, { solve: 'exact' });
+    const most = Math.max(...(other.pairs as Float64Array).map(Math.abs));
+    expect((one.pairs as Float64Array).map((x) => x / most)).toBeAllClose(
+      (other.pairs as Float64Array).map((x) => x / most),
+      1e-3,
+    );
+  });
+
   it('influence foretells leaving one example out, where training has converged', async () => {
     const options = optionsFor(24, 1);
     const training = {
@@ -226,6 +246,16 @@ describe('estimates', () => {
           predicted.reduce((sum, x, row) => sum + (x - truth[row]) ** 2, 0),
         );
       }
+      // The pairs that it says are the pairs that retraining has.
+      const truePairs = fourierFromTable(truth);
+      const { terms } = spectrumOfLeftOut(await estimateOf('second-order influence', trained, players));
+      const couples = terms.filter(({ members }) => members.length === 2);
+      expect(
+        pearson(
+          couples.map(({ value }) => value),
+          couples.map(({ members: [i, j] }) => truePairs[(1 << i) | (1 << j)]),
+        ),
+      ).toBeGreaterThan(0.9);
       expect(errors.get('second-order influence')).toBeLessThan((errors.get('influence') as number) / 2);
     }
     expect(tf.memory().numTensors).toBe(before);
@@ -288,6 +318,16 @@ describe('what was planted in examples/reviews', () => {
     await expect(attributeData(backend, { train: TRAIN, test: [TRAIN[5]], recipe: RECIPES.softmax })).rejects.toThrow(
       'test: example 0 is training example',
     );
+  });
+
+  it('refuses groups of one name, and a way of screening without a screen', async () => {
+    const run = (options: object): Promise<unknown> =>
+      attributeData(backend, { train: TRAIN, test: TEST, recipe: RECIPES.softmax, ...options });
+    const one = TRAIN.map((example) => ({ ...example, fields: { source: 'web' } }));
+    await expect(run({ train: one, groups: { field: 'source' } })).rejects.toThrow(
+      'groups: every example\'s "source" is "web"; groups of two names at least are needed.',
+    );
+    await expect(run({ screenBy: 'tracin' })).rejects.toThrow('screenBy: says by what is screened');
   });
 
   it('refuses one class, a foreign label, texts where vectors stand', async () => {

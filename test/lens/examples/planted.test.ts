@@ -1,4 +1,5 @@
 /** Truths that were planted in training data: two facts that a conclusion needs, labels that are wrong. */
+import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chainOf } from '../../../bench/data/chain.ts';
 import type { Backend } from '../../../src/backend/backend.ts';
@@ -87,10 +88,49 @@ describe('planted in training data', () => {
     const truth = await game.value(masks);
     const best = async (name: PriorName): Promise<number> => {
       const prior = await estimatePrior([name], trained, players);
-      return Math.max(...prior.columns(masks).map((column) => pearson(column, truth)));
+      return Math.max(...(await prior.columns(masks)).map((column) => pearson(column, truth)));
     };
     const found = await best('kernel regression');
     expect(found).toBeGreaterThan(0.6);
     expect(found).toBeGreaterThan(await best('influence'));
+  });
+
+  it.each([
+    ['softmax', 0.5],
+    ['mlp', 0.01],
+  ] as const)(
+    'tangent training is what retraining gives where logits are linear: of %s at a rate of %f',
+    async (which, rate) => {
+      const all = points(26, [5, 14]);
+      const { defaults } = RECIPES[which];
+      const optimiser = { ...defaults.training.optimiser, learningRate: rate };
+      const settings = { ...defaults, seeds: 2, training: { ...defaults.training, batchSize: 9, optimiser } };
+      const [train, test] = [all.slice(0, 24), all.slice(24)];
+      const opened = RECIPES[which].open(train, test, settings);
+      const players = eachExample(train);
+      const asked = { ...opened, training: settings.training, value: TEST_VALUES.margin, seeds: [0, 1] };
+      const before = tf.memory().numTensors;
+      {
+        using trained = await trainOnAll(asked);
+        using game = createDataGame({ ...asked, players });
+        const masks = uniformMasks(24, 40, createRandom(2));
+        const truth = await game.value(masks);
+        const [column] = await (await estimatePrior(['tangent training'], trained, players)).columns(masks);
+        // Those of a regression are, and those of a perceptron that has not gone far nearly.
+        if (which === 'softmax') expect(column).toBeAllClose(truth, 1e-3);
+        else expect(pearson(column, truth)).toBeGreaterThan(0.99);
+      }
+      expect(tf.memory().numTensors).toBe(before);
+    },
+  );
+
+  it('tangent training refuses an optimiser whose steps are not along gradients', async () => {
+    const all = points(14, []);
+    const training = { optimiser: { kind: 'adamw', learningRate: 0.01 }, epochs: 2 } as const;
+    const opened = RECIPES.softmax.open(all.slice(0, 12), all.slice(12), RECIPES.softmax.defaults);
+    using trained = await trainOnAll({ ...opened, training, value: TEST_VALUES.margin, seeds: [0] });
+    await expect(estimatePrior(['tangent training'], trained, eachExample(all.slice(0, 12)))).rejects.toThrow(
+      'tangent training: follows sgd, whose steps are along gradients, and not adamw',
+    );
   });
 });

@@ -7,11 +7,12 @@ import type { ExamplePlayer } from '../example-players.ts';
 import { ESTIMATE_NAMES, estimateOf, type EstimateName, type EstimateOptions } from './estimates.ts';
 import type { LeftOut } from './influence.ts';
 import { kernelRegression, KERNEL_REGRESSION } from './kernel-regression.ts';
+import { TANGENT_TRAINING, tangentTraining } from './tangent-training.ts';
 import type { Trained } from './trained.ts';
 
-/** Every estimate, and the one that is no sum over examples. */
-export type PriorName = EstimateName | typeof KERNEL_REGRESSION;
-export const PRIOR_NAMES: readonly PriorName[] = [KERNEL_REGRESSION, ...ESTIMATE_NAMES];
+/** Those that are no sum over examples, and every estimate. */
+export type PriorName = typeof TANGENT_TRAINING | typeof KERNEL_REGRESSION | EstimateName;
+export const PRIOR_NAMES: readonly PriorName[] = [TANGENT_TRAINING, KERNEL_REGRESSION, ...ESTIMATE_NAMES];
 
 /** @throws 'input' for a name that is none. */
 export function priorNameOf(name: string): PriorName {
@@ -24,7 +25,14 @@ export function priorNameOf(name: string): PriorName {
 export interface EstimatePrior {
   readonly name: string;
   /** By column, a number a mask. */
-  columns(masks: Masks): readonly Float64Array[];
+  columns(masks: Masks): Promise<readonly Float64Array[]>;
+  /** By column, the game that it is, where it is one in closed form. */
+  readonly closed: readonly (LeftOut | undefined)[];
+}
+
+interface Part {
+  readonly closed: readonly (LeftOut | undefined)[];
+  columns(masks: Masks): readonly Float64Array[] | Promise<readonly Float64Array[]>;
 }
 
 /** The columns of all that are named; what they need of the trained models is computed here, once. */
@@ -34,17 +42,38 @@ export async function estimatePrior(
   players: readonly ExamplePlayer[],
   options: EstimateOptions = {},
 ): Promise<EstimatePrior> {
-  const parts: ((masks: Masks) => readonly Float64Array[])[] = [];
-  for (const name of names) {
-    if (name === KERNEL_REGRESSION) {
-      const regression = await kernelRegression(trained, players, options);
-      parts.push((masks) => regression.columns(masks));
-    } else {
-      const estimate = await estimateOf(name, trained, players, options);
-      parts.push((masks) => [foretold(estimate, masks)]);
-    }
+  const parts: Part[] = [];
+  for (const name of names) parts.push(await partOf(name, trained, players, options));
+  return {
+    name: names.join(', '),
+    closed: parts.flatMap(({ closed }) => closed),
+    async columns(masks) {
+      const all: Float64Array[] = [];
+      for (const part of parts) all.push(...(await part.columns(masks)));
+      return all;
+    },
+  };
+}
+
+async function partOf(
+  name: PriorName,
+  trained: Trained,
+  players: readonly ExamplePlayer[],
+  options: EstimateOptions,
+): Promise<Part> {
+  if (name === TANGENT_TRAINING) {
+    const tangents = await tangentTraining(trained, players, options);
+    return { closed: [undefined], columns: (masks) => tangents.columns(masks) };
   }
-  return { name: names.join(', '), columns: (masks) => parts.flatMap((part) => part(masks)) };
+  if (name === KERNEL_REGRESSION) {
+    const regression = await kernelRegression(trained, players, options);
+    return {
+      closed: Array.from({ length: regression.width }, () => undefined),
+      columns: (masks) => regression.columns(masks),
+    };
+  }
+  const estimate = await estimateOf(name, trained, players, options);
+  return { closed: [estimate], columns: (masks) => [foretold(estimate, masks)] };
 }
 
 function foretold({ constant, linear, pairs }: LeftOut, masks: Masks): Float64Array {

@@ -31,10 +31,12 @@ export const ESTIMATES = {
   trak: { about: 'a linear model on projected gradients', scores: (trained, options) => trak(trained, options) },
 } as const satisfies Readonly<Record<string, Estimate>>;
 
-/** Those that give scores, and the one that gives pairs too. */
-export type EstimateName = keyof typeof ESTIMATES | 'second-order influence';
+/** Those that give scores. */
+export type ScoreName = keyof typeof ESTIMATES;
+/** And the one that gives pairs too. */
+export type EstimateName = ScoreName | 'second-order influence';
 export const ESTIMATE_NAMES: readonly EstimateName[] = [
-  ...(Object.keys(ESTIMATES) as (keyof typeof ESTIMATES)[]),
+  ...(Object.keys(ESTIMATES) as ScoreName[]),
   'second-order influence',
 ];
 
@@ -44,6 +46,13 @@ export function estimateNameOf(name: string): EstimateName {
   if (found === undefined)
     throw fail('input', 'estimates', `"${name}" is unknown; there are ${ESTIMATE_NAMES.join(', ')}.`);
   return found;
+}
+
+/** @throws 'input' for a name that is none, or one that gives no scores. */
+export function scoreNameOf(name: string): ScoreName {
+  if (!Object.hasOwn(ESTIMATES, name))
+    throw fail('input', 'screenBy', `"${name}" is unknown; there are ${Object.keys(ESTIMATES).join(', ')}.`);
+  return name as ScoreName;
 }
 
 /** The estimate over players: additive in their examples' scores, or with pairs. */

@@ -10,6 +10,8 @@
  * F of f itself).
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { CholeskyDecomposition, Matrix } from 'ml-matrix';
+import { fail } from '../../../errors.ts';
 import { gaussNewton, hessianTimes, slopesAlong, weightedGradient } from '../../../train/derivatives.ts';
 import { solveDamped } from './conjugate-gradients.ts';
 import { dampingOf, type Trained } from './trained.ts';
@@ -17,6 +19,8 @@ import { dampingOf, type Trained } from './trained.ts';
 export interface InfluenceOptions {
   /** Added to the curvature; default by how long was trained. */
   readonly damping?: number | undefined;
+  /** By conjugate gradients (default), or with the curvature written out, of models of at most MOST_EXACT parameters. */
+  readonly solve?: 'conjugate gradients' | 'exact' | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,7 +54,7 @@ export async function influences(trained: Trained, options: InfluenceOptions = {
 async function inverse(
   trained: Trained,
   b: tf.Tensor2D,
-  { damping, signal }: InfluenceOptions,
+  { damping, solve = 'conjugate gradients', signal }: InfluenceOptions,
 ): Promise<{ readonly x: tf.Tensor2D; readonly damping: number; readonly residual: number }> {
   const { asked, theta, all, decay } = trained;
   const { architecture, examples } = asked;
@@ -63,11 +67,49 @@ async function inverse(
   };
   const used = damping ?? dampingOf(asked, () => meanCurvature(times, many.shape));
   try {
+    if (solve === 'exact') return { x: await solveExactly(trained, b, used + decay), damping: used, residual: 0 };
     const { x, residual } = await solveDamped(times, b, { damping: used, signal });
     return { x, damping: used, residual };
   } finally {
     tf.dispose([many, mean]);
   }
+}
+
+const MOST_EXACT = 1024;
+
+/** (H + λ)⁻¹b with H written out, a column a parameter. */
+async function solveExactly({ asked, theta, all }: Trained, b: tf.Tensor2D, damping: number): Promise<tf.Tensor2D> {
+  const { architecture, examples } = asked;
+  const [models, P] = theta.shape;
+  if (P > MOST_EXACT)
+    throw fail(
+      'input',
+      'influence',
+      `the curvature of ${P} parameters is not written out; at most ${MOST_EXACT} are. Take conjugate gradients.`,
+    );
+  const given = await b.data();
+  const rows = b.shape[0];
+  const solved = new Float32Array(rows * P);
+  for (let k = 0; k < models; k++) {
+    const curvature = tf.tidy(() => {
+      const many = tf.tile(tf.slice(theta, [k, 0], [1, P]), [P, 1]) as tf.Tensor2D;
+      const mean = tf.fill([P, examples.count], 1 / examples.count) as tf.Tensor2D;
+      return tf.add(gaussNewton(architecture, many, all, mean, tf.eye(P)), tf.mul(tf.eye(P), damping));
+    });
+    const H = Matrix.from1DArray(P, P, await curvature.data());
+    curvature.dispose();
+    // One model stands for all rows.
+    const mine = models === rows ? [k] : Array.from({ length: rows }, (_, row) => row);
+    const right = new Matrix(P, mine.length);
+    mine.forEach((row, j) => {
+      for (let i = 0; i < P; i++) right.set(i, j, given[row * P + i]);
+    });
+    const x = new CholeskyDecomposition(H.add(H.transpose()).mul(0.5)).solve(right);
+    mine.forEach((row, j) => {
+      for (let i = 0; i < P; i++) solved[row * P + i] = x.get(i, j);
+    });
+  }
+  return tf.tensor2d(solved, [rows, P]);
 }
 
 /** tr(A) / P by a few random signs (Hutchinson). */

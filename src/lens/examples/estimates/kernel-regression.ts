@@ -5,33 +5,25 @@
  * Near a trained model its logits move as J·δ, J their gradients, and a fit of δ to labels Y by squares is kernel regression with the
  * tangent kernel K(a, b) = Σ_c ∇z_c(a)·∇z_c(b) (Jacot, Gabriel, Hongler, NeurIPS 2018): ẑ_S(t) = k_S(t)ᵀ(K_SS + λ)⁻¹Y_S, a system of as
  * many equations as examples are kept. So unlike scores it is no sum over examples: what two of them do together is in it, at every order.
- * K comes of random directions (as TRAK's features do), averaged over seeds.
+ * K is averaged over seeds.
  */
-import * as tf from '@tensorflow/tfjs-core';
-import { fail, throwIfAborted } from '../../../errors.ts';
+import { fail } from '../../../errors.ts';
 import { isKept, type Masks } from '../../../masks.ts';
-import { createRandom } from '../../../random.ts';
-import { slopesAlong } from '../../../train/derivatives.ts';
 import { ownersOf, type ExamplePlayer } from '../example-players.ts';
+import { tangentKernel, type KernelOptions } from './tangent-kernel.ts';
 import { trainClasses, type Trained } from './trained.ts';
-
-export interface KernelOptions {
-  /** Random directions of a seed; default 512. */
-  readonly directions?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** Numbers that go with values of masks, and cost no training; what fits them to values is proxy/prior. */
 export interface KernelRegression {
   readonly name: string;
   /** By column, a number a mask: at each strength of λ the mean over test examples of right logit less the largest other, and of the right logit. */
   columns(masks: Masks): Float64Array[];
+  /** How many those are. */
+  readonly width: number;
 }
 
 export const KERNEL_REGRESSION = 'kernel regression';
 
-/** Directions of a stacked pass. */
-const AT_ONCE = 32;
 /** λ in shares of the mean of K's diagonal. */
 const STRENGTHS = [0.1, 0.3, 1, 3, 10];
 /** Examples at most: a mask solves a system of half as many equations for each strength. */
@@ -41,7 +33,7 @@ const MOST_EXAMPLES = 1024;
 export async function kernelRegression(
   trained: Trained,
   players: readonly ExamplePlayer[],
-  { directions = 512, signal }: KernelOptions = {},
+  options: KernelOptions = {},
 ): Promise<KernelRegression> {
   const { asked } = trained;
   const { architecture, examples, test, labels } = asked;
@@ -53,7 +45,7 @@ export async function kernelRegression(
       `${N} examples; at most ${MOST_EXAMPLES} are taken, for every mask solves a system of those it keeps.`,
     );
   const owners = ownersOf(players, N);
-  const K = await tangentKernel(trained, directions, signal);
+  const K = await meanKernel(trained, options);
   const width = N + M;
   const classes = await trainClasses(trained);
   let scale = 0;
@@ -81,6 +73,7 @@ export async function kernelRegression(
   };
   return {
     name: KERNEL_REGRESSION,
+    width: 2 * STRENGTHS.length,
     columns(masks) {
       const all = STRENGTHS.flatMap(() => [new Float64Array(masks.count), new Float64Array(masks.count)]);
       for (let row = 0; row < masks.count; row++) {
@@ -96,42 +89,13 @@ export async function kernelRegression(
   };
 }
 
-/** [N + M, N + M] over training and test examples, a mean over seeds. */
-async function tangentKernel(
-  { asked, theta, all, testBatch }: Trained,
-  directions: number,
-  signal: AbortSignal | undefined,
-): Promise<Float64Array> {
-  const { architecture, seeds } = asked;
-  const width = asked.examples.count + asked.test.count;
-  let sum: tf.Tensor2D = tf.zeros([width, width]);
-  try {
-    for (let k = 0; k < seeds.length; k++) {
-      const random = createRandom(seeds[k], 'kernel regression');
-      for (let from = 0; from < directions; from += AT_ONCE) {
-        throwIfAborted(signal, 'kernel regression');
-        const some = Math.min(AT_ONCE, directions - from);
-        const signs = Float32Array.from({ length: some * architecture.size }, () => (random.bits() & 1 ? 1 : -1));
-        const next = tf.tidy(() => {
-          const many = tf.tile(tf.slice(theta, [k, 0], [1, architecture.size]), [some, 1]) as tf.Tensor2D;
-          const v = tf.tensor2d(signs, [some, architecture.size]);
-          const along = [all, testBatch].map((batch) =>
-            slopesAlong(architecture, many, (parameters) => architecture.logits(parameters, batch), v),
-          );
-          // [directions, N + M, C] -> [N + M, directions·C]
-          const features = tf.reshape(tf.transpose(tf.concat(along, 1), [1, 0, 2]), [width, -1]) as tf.Tensor2D;
-          const part = tf.matMul(features, tf.transpose(features));
-          return tf.add(sum, tf.mul(part, 1 / (directions * seeds.length))) as tf.Tensor2D;
-        });
-        sum.dispose();
-        sum = next;
-        await sum.data(); // a turn for others
-      }
-    }
-    return Float64Array.from(await sum.data());
-  } finally {
-    sum.dispose();
-  }
+/** The kernel of logits in the mean over seeds, [N + M, N + M] over training and test examples. */
+async function meanKernel(trained: Trained, options: KernelOptions): Promise<Float64Array> {
+  const { seeds, examples, test } = trained.asked;
+  const sum = new Float64Array((examples.count + test.count) ** 2);
+  for (let k = 0; k < seeds.length; k++)
+    (await tangentKernel(trained, k, 'examples', options)).forEach((x, i) => (sum[i] += x / seeds.length));
+  return sum;
 }
 
 /** The lower triangle L of K_SS + λ = L·Lᵀ, row by row. */
