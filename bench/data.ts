@@ -1,12 +1,13 @@
 /**
  * The data lens measured: estimates and solvers against truly retrained subsets, and how fast subsets are retrained.
  *
- *     npx tsx bench/data.ts --python <interpreter with scikit-learn and torch> [--only exact,inside,lds,prior,foretold,speed,wrong,chain]
+ *     npx tsx bench/data.ts --python <interpreter with scikit-learn and torch> [--only exact,inside,lds,prior,foretold,thousands,ioi,speed,wrong,chain]
  *
  * exact: every subset of few groups retrained; R², order 2 and interaction LDS of every estimate and solver. inside: at which
  * weights slopes tell most. lds: Spearman between summed
  * scores and retrained values over random halves, a mean over test digits. prior: how many retrainings answers by gradients save;
- * foretold: how many estimates do that foretell.
+ * foretold: how many estimates do that foretell. thousands: groups and single examples of all 1,797 digits. ioi: which templates of
+ * ioi-tiny's training data make its behaviour (both keep what they measured in out/).
  * wrong: who finds wrong labels. chain: whether a transformer puts two facts of separate documents together.
  * speed: many perceptrons at once, one after the other, and PyTorch's one after the other on the same cores.
  */
@@ -16,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { Command } from 'commander';
+import { priorOf } from '../src/attribute-data.ts';
 import { spectrumOfLeftOut } from '../src/attribution/left-out.ts';
 import { gradientCost, type Game } from '../src/game.ts';
 import { openLedger } from '../src/ledger.ts';
@@ -23,13 +25,15 @@ import { createDataGame } from '../src/lens/examples/data-game.ts';
 import { parseJsonl, type Example } from '../src/lens/examples/data-set.ts';
 import { clustersOf, eachExample, groupsOf, type ExamplePlayer } from '../src/lens/examples/example-players.ts';
 import { ekFac } from '../src/lens/examples/estimates/ek-fac.ts';
-import { estimatePrior } from '../src/lens/examples/estimates/estimate-prior.ts';
+import type { PriorName } from '../src/lens/examples/estimates/estimate-prior.ts';
 import { ESTIMATES, ESTIMATE_NAMES, estimateOf } from '../src/lens/examples/estimates/estimates.ts';
 import { trainOnAll, type Asked, type Trained } from '../src/lens/examples/estimates/trained.ts';
 import { RECIPES, type FreshRecipe, type RecipeSettings } from '../src/lens/examples/recipes.ts';
 import { openValue, TEST_VALUES } from '../src/lens/examples/test-values.ts';
 import { allMasks, masksFromMembers, type Masks } from '../src/masks.ts';
+import { createPooledDataGame } from '../src/measure/pooled-game.ts';
 import { openBackend } from '../src/open-backend.ts';
+import { cores } from '../src/platform/threads.ts';
 import { createRandom } from '../src/random.ts';
 import { withPrior } from '../src/solve/auto.ts';
 import { SOLVERS, type SolverName } from '../src/solve/solve.ts';
@@ -45,6 +49,8 @@ import { trainUnrolled } from '../src/train/unrolled.ts';
 import { uniformMasks } from '../src/uniform-masks.ts';
 import { chainOf } from './data/chain.ts';
 import { readDigits } from './data/digits.ts';
+import { ioiTemplates } from './data/ioi.ts';
+import { thousands } from './data/thousands.ts';
 import { wrongLabels } from './data/wrong-labels.ts';
 
 const {
@@ -57,8 +63,8 @@ const {
   .option('--dattri <path>', 'an interpreter with dattri too: its attributors on the same model and halves')
   .option(
     '--only <sections>',
-    'exact, inside, lds, prior, foretold, speed, wrong, chain',
-    'exact,inside,lds,prior,foretold,speed,wrong,chain',
+    'exact, inside, lds, prior, foretold, thousands, ioi, speed, wrong, chain',
+    'exact,inside,lds,prior,foretold,thousands,ioi,speed,wrong,chain',
   )
   .option('--backend <name>', 'where to train', 'wasm')
   .parse()
@@ -249,13 +255,26 @@ async function lds(): Promise<void> {
       `\nLDS, ${recipe.name}, ${N} digits, ${SUBSETS} halves, ${tests.length} test digits, ${asked.seeds.length} seeds`,
     );
     table(
-      ['estimate', 'LDS'],
+      ['estimate', 'LDS', 'less that of K-FAC'],
       Array.from(found, ([estimate, each]) => [
         estimate,
-        (each.reduce((sum, x) => sum + x, 0) / each.length).toFixed(3),
+        meanOf(each).toFixed(3),
+        difference(each, found.get('k-fac') as number[]),
       ]),
     );
   }
+}
+
+function meanOf(x: readonly number[]): number {
+  return x.reduce((sum, value) => sum + value / x.length, 0);
+}
+
+/** The mean difference over test digits and its standard error. */
+function difference(x: readonly number[], y: readonly number[]): string {
+  const each = x.map((value, m) => value - y[m]);
+  const mean = meanOf(each);
+  const error = Math.sqrt(meanOf(each.map((value) => (value - mean) ** 2)) / (each.length - 1));
+  return `${mean.toFixed(3)} ± ${error.toFixed(3)}`;
 }
 
 /** Scores of every estimate, K-FAC and the unrolled gradient among them. */
@@ -347,12 +366,39 @@ async function prior(): Promise<void> {
 
 /** What estimates that foretell save, on the same games. */
 async function foretold(): Promise<void> {
+  const { proxyspex, auto } = SOLVERS;
   const rows = await ofSingles(async ({ asked, players, values, of }) => {
     using trained = await trainOnAll(asked);
-    const solver = withPrior(await estimatePrior(['kernel regression', 'influence', 'tracin'], trained, players));
-    return [await of(values, solver, SIXTEENTH), await of(values, solver, QUARTER)];
+    const cells = [await of(values, proxyspex, FULL)];
+    const priors: PriorName[][] = [['influence'], ['kernel regression', 'influence', 'tracin'], ['tangent training']];
+    for (const budget of [SIXTEENTH, QUARTER]) {
+      cells.push(await of(values, auto, budget));
+      for (const names of priors)
+        cells.push(await of(values, withPrior(await priorOf(names, trained, players)), budget));
+    }
+    console.log(cells.join(' '));
+    return cells;
   });
-  table([`R², ${SINGLES} single examples`, `foretold, ${SIXTEENTH}`, `foretold, ${QUARTER}`], rows);
+  const columns = ['auto', 'influence', 'kernel regression, influence, tracin', 'tangent training'];
+  table(
+    [
+      `R², ${SINGLES} single examples`,
+      `proxyspex, ${FULL}`,
+      ...[SIXTEENTH, QUARTER].flatMap((budget) => columns.map((column) => `${column}, ${budget}`)),
+    ],
+    rows,
+  );
+}
+
+async function thousandsOfDigits(): Promise<void> {
+  table(
+    ['who plays', 'retrainings', 'influence, correlation', 'proxyspex', 'auto', 'auto, influence as prior'],
+    await thousands(digits),
+  );
+}
+
+async function ioi(): Promise<void> {
+  for (const { head, rows } of await ioiTemplates(2)) table(head, rows);
 }
 
 /** Steps of training a second, times models. */
@@ -371,8 +417,24 @@ async function speed(): Promise<void> {
     batchSize: 50,
   } as const;
   const steps = (training.epochs * N) / training.batchSize;
-  const rates: number[][] = [[], [], []];
+  const rates: number[][] = [[], [], [], []];
   const models = 128;
+  // The same shape as a game on every core: digits, whose classes are kept or left out.
+  const shaped = digits.slice(0, N);
+  const settings = { ...RECIPES.mlp.defaults, training, seeds: 1 };
+  using pooled = createPooledDataGame(
+    {
+      train: shaped,
+      test: [digits[N]],
+      players: groupsOf(shaped, 'label'),
+      recipe: 'mlp',
+      settings,
+      value: 'margin',
+      seeds: [0],
+      modelsAtOnce: models,
+    },
+    { threads: cores() },
+  );
   const ways = [
     async () => {
       const weights = new Float32Array(models * N).fill(1);
@@ -386,6 +448,12 @@ async function speed(): Promise<void> {
         (await train(model, examples, training, new Float32Array(N).fill(1), { seed: k })).dispose();
       return (1000 * 8 * steps) / (performance.now() - start);
     },
+    async () => {
+      const masks = uniformMasks(classes, 4 * models, createRandom(3));
+      const start = performance.now();
+      await pooled.value(masks);
+      return (1000 * masks.count * steps) / (performance.now() - start);
+    },
     () => Promise.resolve(Number(execFileSync(python, ['bench/data/torch_training.py']).toString().trim())),
   ];
   for (let round = 0; round < 4; round++)
@@ -393,7 +461,7 @@ async function speed(): Promise<void> {
       const rate = await way();
       if (round > 0) rates[w].push(rate);
     }
-  const [together, alone, torch] = rates.map((each) => each.sort((a, b) => a - b)[1]);
+  const [together, alone, threaded, torch] = rates.map((each) => each.sort((a, b) => a - b)[1]);
   const start = performance.now();
   const test = examples.batch([0, 1]);
   const f = (parameters: readonly tf.Tensor[]): tf.Tensor1D => tf.mean(model.losses(parameters, test), 1);
@@ -403,6 +471,7 @@ async function speed(): Promise<void> {
     ['perceptron 64-32-10, 50 of 1,000 examples a step', 'models x steps a second', 'of PyTorch'],
     [
       [`${models} at once`, together.toFixed(0), (together / torch).toFixed(2)],
+      [`${models} at once on ${cores()} threads`, threaded.toFixed(0), (threaded / torch).toFixed(2)],
       ['one after the other', alone.toFixed(0), (alone / torch).toFixed(2)],
       ['PyTorch, one after the other, its better number of threads', torch.toFixed(0), '1'],
       [
@@ -412,7 +481,9 @@ async function speed(): Promise<void> {
       ],
     ],
   );
-  console.log(`at once / one after the other: ${(together / alone).toFixed(1)}`);
+  console.log(
+    `at once / one after the other: ${(together / alone).toFixed(1)}; on ${cores()} threads ${(threaded / alone).toFixed(1)}`,
+  );
 }
 
 /** How well slopes at some weight predict what a player's leaving does, over random masks. */
@@ -480,6 +551,8 @@ const sections: Readonly<Record<string, () => Promise<void>>> = {
   lds,
   prior,
   foretold,
+  thousands: thousandsOfDigits,
+  ioi,
   speed,
   wrong,
   chain,

@@ -160,6 +160,20 @@ export function drawTrainingSentence(random: Random): string {
   return `${fill(pick(BOTH)).replaceAll('{A}', NAMES[a]).replaceAll('{B}', NAMES[b]).replaceAll('{S}', NAMES[again])} ${NAMES[other]}`;
 }
 
+/** The template that a training sentence was made of, and of what kind that is. */
+export function templateOf(sentence: string): { readonly kind: 'object' | 'one' | 'both'; readonly template: string } {
+  for (const [kind, templates] of [
+    ['object', TEMPLATES],
+    ['one', SINGLE],
+    ['both', BOTH],
+  ] as const)
+    for (const template of templates) {
+      const pattern = template.replace(/[.]/g, '\\.').replaceAll(/\{.\}/g, '\\w+');
+      if (new RegExp(`^${pattern} \\w+$`).test(sentence)) return { kind, template };
+    }
+  throw new Error(`no template makes "${sentence}"`);
+}
+
 /** Words and punctuation, as the tokenizer splits them. */
 export function splitWords(text: string): string[] {
   return text.match(/\w+|[.,]/g) ?? [];
