@@ -57,13 +57,22 @@ export function tokenPositions(length: number, past: number, padding: PaddingMas
 
 /** @throws 'input' unless `padding` is `rows` rows of `columns` zeros and ones with at least one token each. */
 export function checkPadding(padding: PaddingMask, rows: number, columns: number): void {
-  if (padding.length !== rows)
-    throw fail(
-      'input',
-      'attention mask',
-      `has ${padding.length} rows, the tokens have ${rows}; one row each is needed.`,
-    );
+  checkFlags(padding, rows, columns);
   padding.forEach((row, r) => {
+    if (!row.includes(1))
+      throw fail('input', 'attention mask', `row ${r} is all padding; at least one token is needed.`);
+  });
+}
+
+/** @throws 'input' unless `seen` is `rows` rows of `columns` zeros and ones; all may be zero, for every token sees itself. */
+export function checkSeen(seen: PaddingMask, rows: number, columns: number): void {
+  checkFlags(seen, rows, columns);
+}
+
+function checkFlags(flags: PaddingMask, rows: number, columns: number): void {
+  if (flags.length !== rows)
+    throw fail('input', 'attention mask', `has ${flags.length} rows, the tokens have ${rows}; one row each is needed.`);
+  flags.forEach((row, r) => {
     if (row.length !== columns)
       throw fail(
         'input',
@@ -72,8 +81,6 @@ export function checkPadding(padding: PaddingMask, rows: number, columns: number
       );
     const odd = row.find((kept) => kept !== 0 && kept !== 1);
     if (odd !== undefined) throw fail('input', 'attention mask', `row ${r} holds ${odd}; 1 marks a token, 0 padding.`);
-    if (!row.includes(1))
-      throw fail('input', 'attention mask', `row ${r} is all padding; at least one token is needed.`);
   });
 }
 

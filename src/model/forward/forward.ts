@@ -9,7 +9,7 @@
  * rotary.ts, alibi.ts and attention-mask.ts.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { attentionMask, checkPadding, tokenPositions, type PaddingMask } from './attention-mask.ts';
+import { attentionMask, checkPadding, checkSeen, tokenPositions, type PaddingMask } from './attention-mask.ts';
 import { block } from './block.ts';
 import { alibiPenalties } from './alibi.ts';
 import { hasFinalNorm, type ModelConfig } from '../config.ts';
@@ -96,7 +96,7 @@ function begin(
   const [batch, length] = tokens.shape;
   const past = cache?.length ?? 0;
   if (padding !== undefined) checkPadding(padding, batch, past + length);
-  if (seen !== undefined) checkPadding(seen, batch, past + length);
+  if (seen !== undefined) checkSeen(seen, batch, past + length);
   const everywhere = Array.from({ length }, (_, p) => p);
   const positions = tokenPositions(length, past, padding);
   const count = (row: readonly number[]): number => row.reduce((sum, kept) => sum + kept, 0);

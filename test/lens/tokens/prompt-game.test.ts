@@ -285,6 +285,17 @@ describe('values of a text', () => {
     }
   });
 
+  it('share beginnings too of which nothing is seen', async () => {
+    const owners = [0, 0, 0, 1, 2, 2, -1];
+    const standIn = STAND_INS['attention'];
+    const values = await valueOf(optionsFor(standIn, 'logprob', { owners, levelCost: 0 }));
+    const masks = allMasks(3);
+    for (let row = 0; row < masks.count; row++) {
+      const [first, second] = await byHand(model, standIn, keptBy(masks, row), [6], undefined, owners);
+      expect([values[row]]).toBeAllClose([first[6] + second[5]], 1e-5);
+    }
+  });
+
   it('keep the prefix before the first player, less one where everything after it may go', () => {
     const ends = optionsFor(remove, 'logprob', { tokens: TOKENS.slice(0, 6), owners: OWNERS.slice(0, 6) });
     for (const [options, length] of [
