@@ -4,12 +4,9 @@
  */
 import { mostChanging } from '../../src/circuit/removal.ts';
 import { fail, SpexlensError } from '../../src/errors.ts';
-import { tableOf } from '../../src/mask-table.ts';
 import { concatMasks, masksFromMembers, selectRows, type Masks } from '../../src/masks.ts';
 import { fitBest } from '../../src/proxy/best.ts';
-import { proxyMasks } from '../../src/proxy/proxyspex.ts';
 import { REFERENCE_GRID } from '../../src/proxy/trees/tune.ts';
-import { createRandom } from '../../src/random.ts';
 import { SOLVERS } from '../../src/solve/solve.ts';
 import type { Solver } from '../../src/solver.ts';
 import { spearman } from '../../src/spectrum/correlation.ts';
@@ -17,16 +14,13 @@ import { topInteractions } from '../../src/spectrum/energy.ts';
 import { r2, r2Gain } from '../../src/spectrum/r2.ts';
 import { evaluate, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
 import { spex } from '../../src/spex/spex.ts';
-import { uniformMasks } from '../../src/uniform-masks.ts';
 import { cpuSeconds, METHODS } from '../proxy/methods.ts';
 import { ABLATIONS, fitContextCite, logProbOf, mostLowering } from './context-cite.ts';
+import { budgetOf, drawnMasks } from './drawn-masks.ts';
 import type { Job, Score, Scores } from './scores.ts';
 import type { TextGame } from './text-game.ts';
 import type { BenchText } from './texts.ts';
 
-const HELD = 128;
-/** The largest alpha; masks of a smaller one are the first of its. */
-export const MOST = 8;
 /** Methods on uniform masks, by their names in bench/proxy/methods.ts; auto is what `spexlens prompt` answers. */
 export const FITTED = ['auto', 'lasso', 'kernel shap', 'order 2', 'proxyspex', 'stack'];
 /** Solvers that choose their own masks; the last two where absent parts stay in their places, a gradient counting three masks. */
@@ -57,7 +51,6 @@ export interface Work {
   readonly tell: (line: string) => void;
 }
 
-const budgetOf = (players: number, alpha: number): number => Math.ceil(alpha * players * Math.log2(players));
 const rows = (masks: Masks, from: number, to: number): Masks =>
   selectRows(
     masks,
@@ -72,10 +65,8 @@ export async function scoreText(work: Work): Promise<void> {
   const record = (job: Job, alpha: number, method: string, values: Score['values']): void =>
     scores.add({ ...of, players: n, job, alpha, method, values });
   const lacks = (job: Job, alpha: number, method: string): boolean => !scores.has({ ...of, job, alpha, method });
-  const every = proxyMasks(n, budgetOf(n, MOST), 0);
+  const { every, held } = drawnMasks(n);
   const masks = rows(every, 0, budgetOf(n, Math.max(...alphas)));
-  const left = n < 31 ? 2 ** n - every.count : Infinity;
-  const held = uniformMasks(n, Math.min(HELD, left), createRandom(0, 'feature-lens/held'), tableOf(every));
   const own = methods.filter((method) => method in OWN_MASKS);
   const fitted = methods.filter((method) => !own.includes(method));
   const cites = text.task === 'question' && of.absence === 'remove' && lacks('cite', ABLATIONS, 'contextcite');
