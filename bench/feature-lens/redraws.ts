@@ -49,9 +49,11 @@ interface LogLine {
   readonly value?: number;
 }
 
-/** The drawn masks of a log that have values, both ends first. */
-function measuredIn(path: string): { readonly masks: Masks; readonly values: Float64Array } {
-  const lines = readFileSync(path, 'utf8').trim().split('\n');
+/** The drawn masks of a log that have values, both ends first; undefined for a log that was only begun. */
+function measuredIn(path: string): { readonly masks: Masks; readonly values: Float64Array } | undefined {
+  const text = readFileSync(path, 'utf8');
+  const lines = text.slice(0, text.lastIndexOf('\n')).split('\n');
+  if (lines.length < 2) return undefined;
   const [head, ...rest] = lines.map((line) => JSON.parse(line) as LogLine);
   const known = new Map(rest.flatMap(({ mask, value }) => (mask === undefined ? [] : [[mask, value as number]])));
   const { every, held } = drawnMasks((head.study?.question.players ?? []).length);
@@ -69,7 +71,9 @@ process.exitCode = await runCommand<Flags>(command, process.argv.slice(2), termi
     const scores: Record<string, number>[] = [];
     const texts = new Set<string>();
     for (const file of readdirSync(flags.folder)) {
-      const { masks, values } = measuredIn(join(flags.folder, file));
+      const found = measuredIn(join(flags.folder, file));
+      if (found === undefined) continue;
+      const { masks, values } = found;
       const budget = budgetOf(masks.players, alpha);
       if (masks.count - budget < LEAST) continue;
       texts.add(file);
