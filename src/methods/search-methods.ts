@@ -128,8 +128,10 @@ export const steered: CircuitMethod = {
     const rounds = roundsOf(game, afterwards, { estimates: 3, gradients: 1 });
     const asks = n + 1 <= LEFT_OUT * game.remaining && leaving(n, rounds, mibSizes(n)) !== undefined;
     const losses = asks ? (await activationPatching(game, { signal })).scores : undefined;
-    // Gradients see no step between the points at which they are taken, a single loss nothing that others stand in for.
-    const scores = losses === undefined ? slopes : slopes.map((slope, i) => (slope + losses[i]) / 2);
+    // Gradients see no step between the points at which they are taken, a single loss nothing that others stand in for: whichever sees more.
+    const scores = slopes.map((slope, i) =>
+      losses !== undefined && Math.abs(losses[i]) > Math.abs(slope) ? losses[i] : slope,
+    );
     const local: Estimate = async (left) => {
       const { gradients } = await sloped.gradients(masksFromMembers(n, [left]), { signal });
       return spectrumOfRanking({ scores: Float64Array.from(gradients) });

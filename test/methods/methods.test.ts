@@ -62,7 +62,7 @@ it('steering asks what leaving out a player takes, where the budget has it: grad
   const scoresFor = async (budget: number) =>
     await runMethod(methodOf('steered'), step, { budget, ends: { full: 2, empty: 0 }, harm: 'divergence', seed: 0 });
   const enough = await scoresFor(24 + 11 + 3 * 18); // eight gradients, a mask a player and one for all, three rounds
-  expect(Array.from(enough.found.scores)).toEqual([1, 0.5, 0, 0, 0, 0, 0, 0, 0, 0]);
+  expect(Array.from(enough.found.scores)).toEqual([1, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
   expect(new Set(enough.found.mattering.slice(0, 2))).toEqual(new Set([0, 1]));
   const fewer = await scoresFor(24 + 11 + 3 * 18 - 1); // of the sizes at which circuits are judged one would be passed over
   expect(Array.from(fewer.found.scores)).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
