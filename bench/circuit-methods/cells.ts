@@ -11,8 +11,8 @@ export interface Question {
   readonly model: 'ioi-tiny' | 'induction-2l-h2-spare' | 'induction-2l-h4' | 'smollm2';
   /** Lines of the model's prompts.jsonl, or one pair of a task. */
   readonly prompts: Lines | TaskName;
-  /** Lines that what was found is judged on; absent: the same. */
-  readonly judge?: Lines;
+  /** What was found is judged on these lines, or on as many other pairs of the task; absent: on the same. */
+  readonly judge?: Lines | number;
   readonly players: string;
   readonly budget: number;
   readonly knockOuts: number;
