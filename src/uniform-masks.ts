@@ -5,8 +5,9 @@ import { emptyMasks, keep as keepPlayer, type Masks } from './masks.ts';
 import type { Random } from './random.ts';
 import { checkKeep, isFair, keepOf, type Keep } from './keep.ts';
 
-/** Draws in a row that bring no new mask before a biased draw gives up. */
+/** Draws in a row that bring no new mask before a biased draw gives up, or goes on by a list of all of so few players. */
 const STALLED = 10_000;
+const DENSE = 20;
 
 /**
  * `count` distinct masks, each player kept independently with probability `keep` (default ½; one for all or one each)
@@ -33,17 +34,11 @@ export function uniformMasks(
   }
   const masks = emptyMasks(players, count);
   // Dense case: draw without replacement from the list of all masks, so that the tail does not stall.
-  if (players <= 20 && count > available / 4) {
+  if (players <= DENSE && count > available / 4) {
     const all = isFair(keep)
       ? random.shuffle(Uint32Array.from({ length: 2 ** players }, (_, j) => j))
       : weightedOrder(players, random, keep);
-    let row = 0;
-    const one = emptyMasks(players, 1);
-    for (let k = 0; row < count; k++) {
-      one.words[0] = all[k];
-      if (exclude.find(one, 0) === -1) masks.words[row++] = all[k];
-    }
-    return masks;
+    return fillFrom(all, masks, 0, [exclude]);
   }
   const seen = createMaskTable(players);
   if (!isFair(keep)) {
@@ -53,6 +48,9 @@ export function uniformMasks(
       for (let i = 0; i < players; i++) if (random.uniform() < keepOf(keep, i)) keepPlayer(one, 0, i);
       const known = exclude.find(one, 0) !== -1 || seen.add(one, 0) < row;
       stalled = known ? stalled + 1 : 0;
+      // The rest without replacement too, as far as all masks can be listed.
+      if (stalled > STALLED && players <= DENSE)
+        return fillFrom(weightedOrder(players, random, keep), masks, row, [exclude, seen]);
       if (stalled > STALLED)
         throw fail(
           'budget',
@@ -70,6 +68,16 @@ export function uniformMasks(
     masks.words[row * masks.stride + masks.stride - 1] &= players === 0 ? 0 : lastWord;
     if (exclude.find(masks, row) !== -1 || seen.add(masks, row) < row) continue;
     row++;
+  }
+  return masks;
+}
+
+/** Rows from `row` on become the first of `all` that are in none of `known`. */
+function fillFrom(all: Uint32Array, masks: Masks, row: number, known: readonly MaskTable[]): Masks {
+  const one = emptyMasks(masks.players, 1);
+  for (let [k, next] = [0, row]; next < masks.count; k++) {
+    one.words[0] = all[k];
+    if (known.every((table) => table.find(one, 0) === -1)) masks.words[next++] = all[k];
   }
   return masks;
 }

@@ -46,6 +46,23 @@ describe('uniform masks', () => {
     );
   });
 
+  it('go on by a list where few players are nearly always kept and likely masks run out', () => {
+    const avoid = tableOf(uniformMasks(10, 3, createRandom(7), undefined, 0.98));
+    const masks = uniformMasks(10, 239, createRandom(8), avoid, 0.98);
+    expect(new Set(hexes(masks)).size).toBe(239);
+    for (let row = 0; row < masks.count; row++) expect(avoid.find(masks, row)).toBe(-1);
+    const cut = Array.from(
+      { length: 239 },
+      (_, row) =>
+        10 -
+        maskBytes(masks)
+          .subarray(10 * row, 10 * row + 10)
+          .reduce((a, b) => a + b),
+    );
+    expect(cut.filter((count) => count <= 2).length).toBeGreaterThanOrEqual(56 - 3); // all that cut two at most
+    expect(() => uniformMasks(30, 1000, createRandom(8), undefined, 0.999)).toThrow('10000 draws brought no new one');
+  });
+
   it('avoid the masks they are told to, to the last one left', () => {
     const train = uniformMasks(6, 60, createRandom(4));
     const test = uniformMasks(6, 4, createRandom(5), tableOf(train));

@@ -89,7 +89,7 @@ const FITTED = 0.5;
 export const spectrum: CircuitMethod = {
   name: 'spectrum',
   about:
-    'removal on a sparse Fourier spectrum (solver auto, masks at which something is left), measured and corrected on the way',
+    'removal on a sparse Fourier spectrum (solver auto, masks at which something is left), measured and corrected on the way; what is left of the budget leaves out each player',
   source: 'ProxySPEX, arXiv 2505.17495; GradSPEX, docs/gradients.md',
   async find({ game, ends, seed, signal, onProgress }) {
     const enough = FITTED * game.remaining;
@@ -101,9 +101,11 @@ export const spectrum: CircuitMethod = {
     const plan = { estimates: [() => fair], gradients: 0 };
     const orders = await steer(game, [plan], { ends, signal, onProgress });
     // Away from ½ a player is worth what it adds on average there: at ½, where nothing is left, the spectrum is an extrapolation.
-    const scores = keep === 0.5 ? shapley(fair) : banzhaf(solution.spectrum);
+    const worth = keep === 0.5 ? shapley(fair) : banzhaf(solution.spectrum);
+    const losses =
+      game.remaining > game.players.length ? (await activationPatching(game, { signal })).scores : undefined;
     return {
-      scores,
+      scores: losses === undefined ? worth : larger(worth, losses),
       ...orders,
       details: { solver: solution.solver, fitted: budget, keep },
     };
@@ -128,10 +130,8 @@ export const steered: CircuitMethod = {
     const rounds = roundsOf(game, afterwards, { estimates: 3, gradients: 1 });
     const asks = n + 1 <= LEFT_OUT * game.remaining && leaving(n, rounds, mibSizes(n)) !== undefined;
     const losses = asks ? (await activationPatching(game, { signal })).scores : undefined;
-    // Gradients see no step between the points at which they are taken, a single loss nothing that others stand in for: whichever sees more.
-    const scores = slopes.map((slope, i) =>
-      losses !== undefined && Math.abs(losses[i]) > Math.abs(slope) ? losses[i] : slope,
-    );
+    // Gradients see no step between the points at which they are taken, a single loss nothing that others stand in for.
+    const scores = losses === undefined ? slopes : larger(slopes, losses);
     const local: Estimate = async (left) => {
       const { gradients } = await sloped.gradients(masksFromMembers(n, [left]), { signal });
       return spectrumOfRanking({ scores: Float64Array.from(gradients) });
@@ -147,6 +147,11 @@ export const steered: CircuitMethod = {
     return { scores, ...(await steer(game, plans, { ends, signal, onProgress })) };
   },
 };
+
+/** Of each player the score of larger magnitude: that of whoever sees more of it. */
+function larger(a: Float64Array, b: Float64Array): Float64Array {
+  return a.map((score, i) => (Math.abs(b[i]) > Math.abs(score) ? b[i] : score));
+}
 
 /** What a round asks. */
 interface Plan {
