@@ -138,4 +138,15 @@ export const OTHER_QUESTIONS: readonly Question[] = [
       methods: RIVALS.filter((name) => name !== 'spectrum'),
     }),
   ),
+  {
+    key: 'smollm2-heads-judged-by-others',
+    title: 'SmolLM2, heads, ioi, found on one pair, judged on three others, 192 masks',
+    model: 'smollm2',
+    prompts: 'ioi',
+    judge: 3,
+    players: 'heads',
+    budget: 192,
+    knockOuts: 1,
+    methods: RIVALS,
+  },
 ];

@@ -89,7 +89,7 @@ const FITTED = 0.5;
 export const spectrum: CircuitMethod = {
   name: 'spectrum',
   about:
-    'removal on a sparse Fourier spectrum (solver auto, masks at which something is left), measured and corrected on the way; what is left of the budget leaves out each player',
+    'removal on a sparse Fourier spectrum (solver auto, masks at which something is left), measured and corrected on the way; where the budget has it, what leaving out each player takes',
   source: 'ProxySPEX, arXiv 2505.17495; GradSPEX, docs/gradients.md',
   async find({ game, ends, seed, signal, onProgress }) {
     const enough = FITTED * game.remaining;
@@ -97,13 +97,12 @@ export const spectrum: CircuitMethod = {
     const keep = asks ? await informativeKeep(game, { ends, seed, signal }) : 0.5;
     const budget = Math.floor(FITTED * game.remaining);
     const solution = await autoSolver.solve(game, { budget, seed, signal, onProgress, keep });
+    const losses = await lossesWithin(game, { estimates: 1, gradients: 0 }, signal);
     const fair = toMeasure(solution.spectrum);
     const plan = { estimates: [() => fair], gradients: 0 };
     const orders = await steer(game, [plan], { ends, signal, onProgress });
     // Away from ½ a player is worth what it adds on average there: at ½, where nothing is left, the spectrum is an extrapolation.
     const worth = keep === 0.5 ? shapley(fair) : banzhaf(solution.spectrum);
-    const losses =
-      game.remaining > game.players.length ? (await activationPatching(game, { signal })).scores : undefined;
     return {
       scores: losses === undefined ? worth : larger(worth, losses),
       ...orders,
@@ -114,8 +113,6 @@ export const spectrum: CircuitMethod = {
 
 /** Steps of the integrated gradients that steering begins with. */
 const STEPS = 8;
-/** Share of what is then left of the budget that leaving out every player once may take. */
-const LEFT_OUT = 0.5;
 
 export const steered: CircuitMethod = {
   name: 'steered',
@@ -126,10 +123,7 @@ export const steered: CircuitMethod = {
     const { scores: slopes } = await integratedGradients(game, { steps: STEPS, signal });
     const sloped = differentiable(game, 'steering');
     const n = game.players.length;
-    const afterwards = game.remaining - (n + 1);
-    const rounds = roundsOf(game, afterwards, { estimates: 3, gradients: 1 });
-    const asks = n + 1 <= LEFT_OUT * game.remaining && leaving(n, rounds, mibSizes(n)) !== undefined;
-    const losses = asks ? (await activationPatching(game, { signal })).scores : undefined;
+    const losses = await lossesWithin(game, { estimates: 3, gradients: 1 }, signal);
     // Gradients see no step between the points at which they are taken, a single loss nothing that others stand in for.
     const scores = losses === undefined ? slopes : larger(slopes, losses);
     const local: Estimate = async (left) => {
@@ -147,6 +141,18 @@ export const steered: CircuitMethod = {
     return { scores, ...(await steer(game, plans, { ends, signal, onProgress })) };
   },
 };
+
+/** What leaving out each player takes, where rounds that are `asked` so much are then still paid for at every size that is judged. */
+async function lossesWithin(
+  game: MeteredGame,
+  asked: RoundCost,
+  signal: AbortSignal | undefined,
+): Promise<Float64Array | undefined> {
+  const n = game.players.length;
+  const rounds = roundsOf(game, game.remaining - (n + 1), asked);
+  if (rounds < 1 || leaving(n, rounds, mibSizes(n)) === undefined) return undefined;
+  return (await activationPatching(game, { signal })).scores;
+}
 
 /** Of each player the score of larger magnitude: that of whoever sees more of it. */
 function larger(a: Float64Array, b: Float64Array): Float64Array {
@@ -191,8 +197,14 @@ async function steer(
   );
 }
 
-/** Rounds of both orders that `masks` pay for, each with so many estimates and the gradients that they take. */
-function roundsOf(game: MeteredGame, masks: number, asked: { estimates: number; gradients: number }): number {
+/** Estimates of a round, and the gradients that they take. */
+interface RoundCost {
+  readonly estimates: number;
+  readonly gradients: number;
+}
+
+/** Rounds of both orders that `masks` pay for. */
+function roundsOf(game: MeteredGame, masks: number, asked: RoundCost): number {
   const cost = (aim: Aim): number => asked.gradients * gradientCost(game) + asked.estimates * PROPOSED[aim];
   return Math.floor(masks / (cost('most') + cost('model')));
 }
