@@ -32,6 +32,15 @@ describe('an installation', () => {
     expect(locked.filter(({ optional }) => optional === true).map(({ name }) => name)).not.toContain('webgpu');
   });
 
+  it('is found by what reads main and types alone, as tslab does', () => {
+    const { main, types, exports } = read('package.json') as {
+      readonly main: string;
+      readonly types: string;
+      readonly exports: Readonly<Record<string, unknown>>;
+    };
+    expect({ types, default: main }).toEqual(exports['.']);
+  });
+
   it('runs no script', () => {
     expect(required.filter(({ hasInstallScript }) => hasInstallScript === true)).toEqual([]);
   });
