@@ -9,6 +9,9 @@ const SVG = 'http://www.w3.org/2000/svg';
 /** Pixels that an arc rises above its words at least and at most, and of distance for each. */
 const [LOWEST, HIGHEST, PER_PIXEL] = [6, 15, 1 / 30];
 
+/** Pixels down, some two lines, beyond which an arc would cross what it is not about; it is drawn where its words are pointed at. */
+const FAR = 80;
+
 /** Draws the arcs of what is drawn now, again whenever the text is laid out anew. */
 export function createArcs(drawn: () => readonly ResultInteraction[]): { readonly draw: () => void } {
   const played = document.querySelector<HTMLElement>('.played');
@@ -28,7 +31,8 @@ export function createArcs(drawn: () => readonly ResultInteraction[]): { readonl
           return places.slice(1).map((to, j) => {
             const path = document.createElementNS(SVG, 'path');
             path.setAttribute('d', arc(places[j], to));
-            path.setAttribute('class', value > 0 ? 'up' : 'down');
+            const far = Math.abs(to.y - places[j].y) > FAR;
+            path.setAttribute('class', `${value > 0 ? 'up' : 'down'}${far ? ' far' : ''}`);
             path.setAttribute('data-interaction', String(k));
             return path;
           });

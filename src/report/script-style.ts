@@ -52,6 +52,7 @@ tr.lit > td { background: ${color('faint')}; }
 .arcs path { fill: none; stroke-width: 1.4; opacity: 0.45; }
 .arcs .up { stroke: ${color('positive')}; }
 .arcs .down { stroke: ${color('negative')}; stroke-dasharray: 4 2.5; }
+.arcs .far:not(.lit) { opacity: 0; }
 .arcs .lit { stroke-width: 2.4; opacity: 1; }
 .pointing .arcs path:not(.lit) { opacity: 0.12; }
 .card.picked { box-shadow: inset 0 0 0 2px ${color('ramp4')}; }

@@ -116,6 +116,24 @@ describe.skipIf(CHROMIUM === undefined)('the page in Chromium (skipped where the
     expect(tab.complaints).toEqual([]);
   });
 
+  it('draws an arc that would cross other lines only where its words are pointed at', async () => {
+    const words = Array.from({ length: 200 }, (_, k) => WORDS[k % WORDS.length]);
+    let end = -1;
+    const players = words.map((word, k) => {
+      const start = end + 1;
+      end = start + word.length;
+      return { name: `${word}@${k}`, place: { kind: 'span' as const, pieces: [{ start, end }] } };
+    });
+    const made = await madeUpResult({ players, prompt: words.join(' '), circuit: false });
+    const tab = await open(renderReport(made));
+    const far = `document.querySelector('.arcs .far')`;
+    expect(await tab.evaluate(`getComputedStyle(${far}).opacity`)).toBe('0');
+    await tab.evaluate(`${far}.setAttribute('id', 'far')`);
+    const number = await tab.evaluate<string>(`${far}.getAttribute('data-interaction')`);
+    await tab.hover(`.played [data-player="${made.interactions[Number(number)].members[0]}"]`);
+    expect(await tab.evaluate(`getComputedStyle(document.getElementById('far')).opacity`)).toBe('1');
+  });
+
   it('predicts a picked set as the spectrum does, and says what it was measured to be', async () => {
     const tab = await openResult();
     for (const player of [1, 2, 15]) await tab.click(`.spex-heatmap [data-player="${player}"]`);
