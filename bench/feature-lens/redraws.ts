@@ -70,7 +70,7 @@ process.exitCode = await runCommand<Flags>(command, process.argv.slice(2), termi
   for (const alpha of flags.alphas.split(',').map((each) => whole('--alphas', each))) {
     const scores: Record<string, number>[] = [];
     const texts = new Set<string>();
-    for (const file of readdirSync(flags.folder)) {
+    for (const file of readdirSync(flags.folder).filter((name) => name.endsWith('.jsonl'))) {
       const found = measuredIn(join(flags.folder, file));
       if (found === undefined) continue;
       const { masks, values } = found;
