@@ -33,8 +33,7 @@ function groupOf(sentence: string): string {
   const { kind, template } = templateOf(sentence);
   if (kind === 'one') return 'one person, a stranger gives';
   if (kind === 'both') return 'two people, a stranger gives to both';
-  if (template.includes('decided')) return 'one of two decides to give it';
-  return template.startsWith('Friends') ? 'one of two friends passed it' : 'one of two gave it';
+  return /gave|handed|sent/.test(template) ? 'one of two gave it' : 'one of two decided to, or passed it';
 }
 
 /** A sentence and its last word. */
@@ -84,7 +83,7 @@ export async function ioiTemplates(seeds: number): Promise<{ head: string[]; row
     const study = { players: players.map(({ name }) => name), ...SHAPE, training: TRAINING, steps: STEPS, seed };
     const log = openRunLog(`out/bench-ioi/seed-${seed}.jsonl`, study);
     const value = TEST_VALUES['logit-diff'];
-    using game = createDataGame({ ...opened, players, training: TRAINING, value, seeds: [seed], modelsAtOnce: 4 });
+    using game = createDataGame({ ...opened, players, training: TRAINING, value, seeds: [seed], modelsAtOnce: 2 });
     const start = performance.now();
     try {
       bySeed.push(await openLedger(game, log).value(masks));

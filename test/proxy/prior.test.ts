@@ -51,6 +51,19 @@ describe('a prior', () => {
     expect(found - without).toBeGreaterThan(0.3);
   });
 
+  it('of one column is read once for all budgets', async () => {
+    const asked: number[] = [];
+    const columns = (masks: Masks): Float64Array[] => {
+      asked.push(masks.count);
+      return [foretold(masks)];
+    };
+    const solver = withPrior({ name: 'pairs', columns });
+    for (const budget of [60, 90]) await solver.solve(game, { budget, seed: 2 });
+    const [first, own, second] = asked;
+    expect([first, second, asked.length]).toEqual([60, 90, 3]);
+    expect(own).toBeGreaterThan(500);
+  });
+
   it('whose spectrum is known is read from no mask of its own', async () => {
     const sums = new Map<string, number>([['', 0]]);
     for (const [i, j, weight] of pairs) {

@@ -30,12 +30,13 @@ import { fitStack, runStack } from '../stack.ts';
 import type { Prior } from './prior.ts';
 
 /** Masks by n log2 n from which the prior's own spectrum is read, and at most. */
-const ALPHA = 8;
+const ALPHA = 4;
 const MOST_OWN = 6000;
 const PENALTIES = Array.from({ length: 13 }, (_, k) => 10 ** (k - 8));
 
 /** A prior and a proxy of what it leaves, judged together: first order, and the stack where that does not take minutes. */
 export function createPriorCandidate(prior: Prior): Candidate {
+  const read = createReader(prior);
   return {
     names: [prior.name],
     passes: () => undefined,
@@ -44,7 +45,7 @@ export function createPriorCandidate(prior: Prior): Candidate {
       await pace('prior', 0, 1);
       const columns = await prior.columns(measured.masks);
       const fit = regress(columns, measured.values, innerRows(split));
-      const own = await ownSpectrum(prior, fit, sample.players, options);
+      const own = await ownSpectrum(prior, read, fit, sample.players, options);
       await pace('prior', 1, 1);
       // What the spectrum does not have of the prior is left to the proxy too.
       const left = leftBy(split, evaluate(own.spectrum, measured.masks));
@@ -162,6 +163,7 @@ function regress(columns: readonly Float64Array[], y: Float64Array, rows: readon
 /** The spectrum of what the prior foretells: of columns whose spectra are known their sum, of the others read from masks of its own. */
 async function ownSpectrum(
   prior: Prior,
+  read: Reader,
   { coefficients: [constant, ...slopes] }: Regression,
   players: number,
   options: ProxySpexOptions,
@@ -174,22 +176,41 @@ async function ownSpectrum(
         terms.push({ members, value: slopes[k] * value });
   });
   const closed = summed(players, terms, options);
-  if (known.every((spectrum) => spectrum !== undefined)) return { spectrum: closed, masks: 0 };
-  const wanted = Math.min(MOST_OWN, Math.round(ALPHA * players * Math.log2(Math.max(2, players))));
-  const count = players < 20 ? Math.min(2 ** players, wanted) : wanted;
-  const masks: Masks = uniformMasks(
-    players,
-    count,
-    createRandom(options.seed ?? 0, 'prior/masks'),
-    undefined,
-    options.keep,
-  );
-  const open = new Float64Array(count);
-  (await prior.columns(masks)).forEach((x, k) => {
-    if (known[k] === undefined) x.forEach((value, row) => (open[row] += slopes[k] * value));
-  });
-  const { spectrum } = await fitStack(masks, open, options);
-  return { spectrum: sumOf(players, closed, toMeasure(spectrum, options.keep), options), masks: count };
+  if (!known.includes(undefined)) return { spectrum: closed, masks: 0 };
+  const open = known.flatMap((spectrum, k) => (spectrum === undefined ? [k] : []));
+  const { spectrum, masks, scale } = await read(open, slopes, players, options);
+  const scaled = spectrum.terms.map(({ members, value }) => ({ members, value: scale * value }));
+  return { spectrum: summed(players, [...closed.terms, ...scaled], options), masks };
+}
+
+/** Reads the spectrum of Σ slopes_k column_k over the `open` columns, as `scale` times what it gives. */
+type Reader = (
+  open: readonly number[],
+  slopes: readonly number[],
+  players: number,
+  options: ProxySpexOptions,
+) => Promise<{ readonly spectrum: FourierSpectrum; readonly masks: number; readonly scale: number }>;
+
+/** One column is the same whatever its slope: it is read once, for all budgets. */
+function createReader(prior: Prior): Reader {
+  let known: { readonly key: string; readonly spectrum: FourierSpectrum; readonly masks: number } | undefined;
+  return async (open, slopes, players, options) => {
+    const [one, ...others] = open;
+    const scale = others.length === 0 ? slopes[one] : 1;
+    const key = JSON.stringify([players, options.seed, options.keep, options.maxTerms]);
+    if (others.length === 0 && known?.key === key) return { ...known, scale };
+    const wanted = Math.min(MOST_OWN, Math.round(ALPHA * players * Math.log2(Math.max(2, players))));
+    const count = players < 20 ? Math.min(2 ** players, wanted) : wanted;
+    const random = createRandom(options.seed ?? 0, 'prior/masks');
+    const masks: Masks = uniformMasks(players, count, random, undefined, options.keep);
+    const columns = await prior.columns(masks);
+    const sum = new Float64Array(count);
+    for (const k of open)
+      columns[k].forEach((value, row) => (sum[row] += others.length === 0 ? value : slopes[k] * value));
+    const spectrum = toMeasure((await fitStack(masks, sum, options)).spectrum, options.keep);
+    if (others.length === 0) known = { key, spectrum, masks: count };
+    return { spectrum, masks: count, scale };
+  };
 }
 
 /** ∅ and the largest terms of a sum. */
