@@ -8,13 +8,13 @@
 import { mkdirSync } from 'node:fs';
 import { drawIoiPair, drawTrainingSentence, NAMES, splitWords, templateOf } from '../../scripts/training/ioi-data.ts';
 import { openLedger } from '../../src/ledger.ts';
-import { createDataGame } from '../../src/lens/examples/data-game.ts';
 import type { Example } from '../../src/lens/examples/data-set.ts';
 import { groupsOf } from '../../src/lens/examples/example-players.ts';
 import { RECIPES } from '../../src/lens/examples/recipes.ts';
-import { TEST_VALUES } from '../../src/lens/examples/test-values.ts';
 import { allMasks } from '../../src/masks.ts';
+import { createPooledDataGame } from '../../src/measure/pooled-game.ts';
 import { openRunLog } from '../../src/measure/run-log.ts';
+import { cores } from '../../src/platform/threads.ts';
 import { createRandom } from '../../src/random.ts';
 import { banzhaf, banzhafInteraction } from '../../src/spectrum/indices.ts';
 import { spectrumOfDense, fourierFromTable } from '../../src/spectrum/walsh-hadamard.ts';
@@ -72,8 +72,7 @@ export async function ioiTemplates(seeds: number): Promise<{ head: string[]; row
     label: correct.trim(),
     fields: { against: incorrect.trim() },
   }));
-  const recipe = RECIPES.transformer;
-  const opened = recipe.open(train, test, { ...recipe.defaults, ...SHAPE, training: TRAINING });
+  const settings = { ...RECIPES.transformer.defaults, ...SHAPE, training: TRAINING };
   const players = groupsOf(train, 'group');
   const n = players.length;
   const masks = allMasks(n);
@@ -82,8 +81,8 @@ export async function ioiTemplates(seeds: number): Promise<{ head: string[]; row
   for (let seed = 0; seed < seeds; seed++) {
     const study = { players: players.map(({ name }) => name), ...SHAPE, training: TRAINING, steps: STEPS, seed };
     const log = openRunLog(`out/bench-ioi/seed-${seed}.jsonl`, study);
-    const value = TEST_VALUES['logit-diff'];
-    using game = createDataGame({ ...opened, players, training: TRAINING, value, seeds: [seed], modelsAtOnce: 2 });
+    const asked = { train, test, players, recipe: 'transformer', settings, value: 'logit-diff', modelsAtOnce: 2 };
+    using game = createPooledDataGame({ ...asked, seeds: [seed] }, { threads: cores() });
     const start = performance.now();
     try {
       bySeed.push(await openLedger(game, log).value(masks));

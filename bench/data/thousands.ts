@@ -22,12 +22,12 @@ import { r2 } from '../../src/spectrum/r2.ts';
 import { evaluate } from '../../src/spectrum/spectrum.ts';
 import { uniformMasks } from '../../src/uniform-masks.ts';
 
-const [TRAIN, ASKED, FRESH] = [1697, 1750, 128];
+const [TRAIN, ASKED, FRESH, EPOCHS] = [1697, 1750, 128, 30];
 
 /** Rows of markdown: what plays, retrainings, the correlation of influence alone, R² of ProxySPEX, auto, and auto with influence as its prior. */
 export async function thousands(digits: readonly Example[]): Promise<string[][]> {
   const recipe = RECIPES.softmax;
-  const settings = recipe.defaults;
+  const settings = { ...recipe.defaults, training: { ...recipe.defaults.training, epochs: EPOCHS } };
   const train = digits.slice(0, TRAIN);
   const opened = recipe.open(train, [digits[ASKED]], settings);
   const asked = { ...opened, training: settings.training, value: TEST_VALUES.margin, seeds: [0] };
@@ -37,14 +37,14 @@ export async function thousands(digits: readonly Example[]): Promise<string[][]>
     .sort((a, b) => Math.abs(scores[b]) - Math.abs(scores[a]))
     .slice(0, 200)
     .sort((a, b) => a - b);
-  const games: { title: string; players: readonly ExamplePlayer[]; budgets: readonly number[] }[] = [
-    { title: '40 clusters', players: clustersOf(opened.inputs, opened.width, 40, 0), budgets: [96, 384] },
-    { title: 'each of 200, screened by influence', players: eachExample(train, strongest), budgets: [192, 768] },
-    { title: 'each of all 1,697', players: eachExample(train), budgets: [320, 1280] },
+  const games: { title: string; players: readonly ExamplePlayer[]; budget: number }[] = [
+    { title: '40 clusters', players: clustersOf(opened.inputs, opened.width, 40, 0), budget: 256 },
+    { title: 'each of 200, screened by influence', players: eachExample(train, strongest), budget: 512 },
+    { title: 'each of all 1,697', players: eachExample(train), budget: 1280 },
   ];
   mkdirSync('out/bench-data', { recursive: true });
   const rows: string[][] = [];
-  for (const [g, { title, players, budgets }] of games.entries()) {
+  for (const [g, { title, players, budget }] of games.entries()) {
     const study = { players: players.map(({ name }) => name), game: title, asked: ASKED, settings };
     const log = openRunLog(`out/bench-data/digits-${g}.jsonl`, study);
     try {
@@ -55,25 +55,23 @@ export async function thousands(digits: readonly Example[]): Promise<string[][]>
       const influence = await priorOf(['influence'], trained, players);
       const foretold = pearson((await influence.columns(fresh))[0], truth).toFixed(3);
       const prior = withPrior(influence);
-      for (const budget of budgets) {
-        const of = async (solver: Solver): Promise<string> => {
-          const start = performance.now();
-          const solution = await solver.solve(ledger, { budget, seed: 1 });
-          const score = r2(truth, evaluate(solution.spectrum, fresh)).toFixed(3);
-          console.log(
-            `${title}, ${budget}: ${score}, ${solution.solver}, ${((performance.now() - start) / 1000).toFixed(0)} s`,
-          );
-          return score;
-        };
-        rows.push([
-          title,
-          String(budget),
-          foretold,
-          await of(SOLVERS.proxyspex),
-          await of(SOLVERS.auto),
-          await of(prior),
-        ]);
-      }
+      const of = async (solver: Solver): Promise<string> => {
+        const start = performance.now();
+        const solution = await solver.solve(ledger, { budget, seed: 1 });
+        const score = r2(truth, evaluate(solution.spectrum, fresh)).toFixed(3);
+        console.log(
+          `${title}, ${budget}: ${score}, ${solution.solver}, ${((performance.now() - start) / 1000).toFixed(0)} s`,
+        );
+        return score;
+      };
+      rows.push([
+        title,
+        String(budget),
+        foretold,
+        await of(SOLVERS.proxyspex),
+        await of(SOLVERS.auto),
+        await of(prior),
+      ]);
     } finally {
       log.close();
     }
