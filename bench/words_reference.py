@@ -22,14 +22,16 @@ model = transformers.AutoModelForCausalLM.from_pretrained(source[0], dtype=torch
 answer = torch.tensor(given["answer"])
 words = given["words"]
 passes = 0
+unwatched = model.forward
 
 
-def count(*_):
+def forward(*args, **more):  # captum calls it past the module's hooks
     global passes
     passes += 1
+    return unwatched(*args, **more)
 
 
-model.register_forward_pre_hook(count)
+model.forward = forward
 
 
 def tokens(text):
