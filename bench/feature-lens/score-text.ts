@@ -155,8 +155,9 @@ async function removalOf({ game: { ledger }, signal }: Work, spectrum: FourierSp
 }
 
 /**
- * Of the ten largest interactions, the mean share of their members that carry the answer: recovery@10 as SPEX's paper words it (arXiv
- * 2502.13870, section 5; its repository has the plot of finished figures, and no code that makes them). And the share of the parts that carry it that are in one of them; and whether some one interaction holds all of those.
+ * Of the ten largest interactions, the mean share of their members that carry the answer: what we take recovery@10 of SPEX's paper
+ * (arXiv 2502.13870, section 5) to be, for its repository plots finished figures and has no code that makes them. And the share of
+ * the parts that carry it that are in one of them; and whether some one interaction holds all of those.
  * First order has no interactions: its ten largest single parts stand for them.
  */
 function recoveryOf({ evidence }: TextGame, spectrum: FourierSpectrum): Score['values'] {
