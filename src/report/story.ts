@@ -98,15 +98,23 @@ function certainty(result: Result): Markup {
   const { firstOrder } = heldOut;
   const range = (value: { readonly low: number; readonly high: number }): string =>
     `${fixed(value.low)} to ${fixed(value.high)}`;
-  const gap =
-    firstOrder === undefined
-      ? undefined
-      : heldOut.low > firstOrder.high
-        ? 'the interactions are needed to predict it'
-        : heldOut.high < firstOrder.low
-          ? 'here the interactions make it worse'
-          : 'the two intervals overlap: the interactions are not shown to matter';
+  const gap = firstOrder && gapText(heldOut, firstOrder, result.interactions.length > 0);
   return markup`<p>How sure: on ${whole(heldOut.masks)} masks that were not fitted, the ${solver.name} spectrum predicts the metric with <b>R² ${fixed(heldOut.r2)}</b> (${percent(heldOut.level)} interval ${range(heldOut)})${firstOrder && markup`; a first-order model, without interactions, reaches ${fixed(firstOrder.r2)} (${range(firstOrder)}): ${gap}`}. ${solver.exact && 'The spectrum is exact. '}It was read from ${measured}; with the held-out ones and the circuit's, ${whole(masks.measured + masks.resumed)} were measured.</p>`;
+}
+
+type Bounds = Readonly<Record<'low' | 'high', number>>;
+
+/** What the spectrum's R² beside first order's says; of an answer that names no interaction, it says nothing of interactions. */
+function gapText(own: Bounds, firstOrder: Bounds, interacts: boolean): string {
+  if (own.low > firstOrder.high)
+    return interacts
+      ? 'the interactions are needed to predict it'
+      : 'no interaction is named, so the spectrum is the better one by what parts do alone';
+  if (own.high < firstOrder.low)
+    return interacts ? 'here the interactions make it worse' : 'here that is the better answer';
+  return interacts
+    ? 'the two intervals overlap: the interactions are not shown to matter'
+    : 'the two intervals overlap: neither is shown to be better';
 }
 
 function circuit(result: Result): Markup | undefined {

@@ -232,4 +232,11 @@ describe('the page', () => {
     expect(renderReport({ ...base, heldOut })).toContain('not shown to matter');
     expect(pageOf('4 x 4 heads')).toContain('the interactions are needed');
   });
+
+  it('says nothing of interactions where the answer names none', () => {
+    const base = cases['4 x 4 heads'];
+    const page = renderReport({ ...base, interactions: [] });
+    expect(page).toContain('no interaction is named');
+    expect(page).not.toContain('the interactions are needed');
+  });
 });
