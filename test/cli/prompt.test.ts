@@ -63,7 +63,9 @@ describe('spexlens prompt', () => {
     expect(story).toContain(TEXT);
     expect(page).toContain('class="played"');
     const words = [
-      ...page.matchAll(/<span class="part (up|down|none)(?: noise)? p(\d+)" data-player="\d+" tabindex="0"[^>]*>([^<]+)/gu),
+      ...page.matchAll(
+        /<span class="part (up|down|none)(?: noise)? p(\d+)" data-player="\d+" tabindex="0"[^>]*>([^<]+)/gu,
+      ),
     ];
     expect(words.map(([, , player, word]) => [Number(player), word])).toEqual(
       TEXT.split(' ')
