@@ -30,9 +30,7 @@ import { trainOnAll, type Asked, type Trained } from '../src/lens/examples/estim
 import { RECIPES, type FreshRecipe, type RecipeSettings } from '../src/lens/examples/recipes.ts';
 import { openValue, TEST_VALUES } from '../src/lens/examples/test-values.ts';
 import { allMasks, masksFromMembers, type Masks } from '../src/masks.ts';
-import { createPooledDataGame } from '../src/measure/pooled-game.ts';
 import { openBackend } from '../src/open-backend.ts';
-import { cores } from '../src/platform/threads.ts';
 import { createRandom } from '../src/random.ts';
 import { withPrior } from '../src/solve/auto.ts';
 import { SOLVERS, type SolverName } from '../src/solve/solve.ts';
@@ -42,13 +40,13 @@ import { evaluate, type FourierSpectrum } from '../src/spectrum/spectrum.ts';
 import { fourierFromTable } from '../src/spectrum/walsh-hadamard.ts';
 import { r2 } from '../src/spectrum/r2.ts';
 import { unflatten } from '../src/train/parameters.ts';
-import { createPerceptron, vectorExamples } from '../src/train/perceptron.ts';
 import { train } from '../src/train/train.ts';
 import { trainUnrolled } from '../src/train/unrolled.ts';
 import { uniformMasks } from '../src/uniform-masks.ts';
 import { chainOf } from './data/chain.ts';
 import { readDigits } from './data/digits.ts';
 import { ioiTemplates } from './data/ioi.ts';
+import { trainingSpeed } from './data/speed.ts';
 import { thousands } from './data/thousands.ts';
 import { wrongLabels } from './data/wrong-labels.ts';
 
@@ -403,87 +401,9 @@ async function ioi(): Promise<void> {
 
 /** Steps of training a second, times models. */
 async function speed(): Promise<void> {
-  const [N, width, classes] = [1000, 64, 10];
-  const random = createRandom(1);
-  const examples = vectorExamples(
-    Float32Array.from({ length: N * width }, () => random.normal()),
-    Array.from({ length: N }, () => random.integer(classes)),
-    width,
-  );
-  const model = createPerceptron({ inputs: width, classes, hidden: [32] });
-  const training = {
-    optimiser: { kind: 'sgd', learningRate: 0.1, momentum: 0.9 },
-    epochs: 4,
-    batchSize: 50,
-  } as const;
-  const steps = (training.epochs * N) / training.batchSize;
-  const rates: number[][] = [[], [], [], []];
-  const models = 128;
-  // The same shape as a game on every core: digits, whose classes are kept or left out.
-  const shaped = digits.slice(0, N);
-  const settings = { ...RECIPES.mlp.defaults, training, seeds: 1 };
-  using pooled = createPooledDataGame(
-    {
-      train: shaped,
-      test: [digits[N]],
-      players: groupsOf(shaped, 'label'),
-      recipe: 'mlp',
-      settings,
-      value: 'margin',
-      seeds: [0],
-      modelsAtOnce: models,
-    },
-    { threads: cores() },
-  );
-  const ways = [
-    async () => {
-      const weights = new Float32Array(models * N).fill(1);
-      const start = performance.now();
-      (await train(model, examples, training, weights, { seed: 0 })).dispose();
-      return (1000 * models * steps) / (performance.now() - start);
-    },
-    async () => {
-      const start = performance.now();
-      for (let k = 0; k < 8; k++)
-        (await train(model, examples, training, new Float32Array(N).fill(1), { seed: k })).dispose();
-      return (1000 * 8 * steps) / (performance.now() - start);
-    },
-    async () => {
-      const masks = uniformMasks(classes, 4 * models, createRandom(3));
-      const start = performance.now();
-      await pooled.value(masks);
-      return (1000 * masks.count * steps) / (performance.now() - start);
-    },
-    () => Promise.resolve(Number(execFileSync(python, ['bench/data/torch_training.py']).toString().trim())),
-  ];
-  for (let round = 0; round < 4; round++)
-    for (const [w, way] of ways.entries()) {
-      const rate = await way();
-      if (round > 0) rates[w].push(rate);
-    }
-  const [together, alone, threaded, torch] = rates.map((each) => each.sort((a, b) => a - b)[1]);
-  const start = performance.now();
-  const test = examples.batch([0, 1]);
-  const f = (parameters: readonly tf.Tensor[]): tf.Tensor1D => tf.mean(model.losses(parameters, test), 1);
-  await trainUnrolled(model, examples, training, new Float32Array(32 * N).fill(1), f, { seed: 0 });
-  const unrolled = (1000 * 32 * steps) / (performance.now() - start);
-  table(
-    ['perceptron 64-32-10, 50 of 1,000 examples a step', 'models x steps a second', 'of PyTorch'],
-    [
-      [`${models} at once`, together.toFixed(0), (together / torch).toFixed(2)],
-      [`${models} at once on ${cores()} threads`, threaded.toFixed(0), (threaded / torch).toFixed(2)],
-      ['one after the other', alone.toFixed(0), (alone / torch).toFixed(2)],
-      ['PyTorch, one after the other, its better number of threads', torch.toFixed(0), '1'],
-      [
-        `32 at once, differentiated (${(together / unrolled).toFixed(1)} trainings)`,
-        unrolled.toFixed(0),
-        (unrolled / torch).toFixed(2),
-      ],
-    ],
-  );
-  console.log(
-    `at once / one after the other: ${(together / alone).toFixed(1)}; on ${cores()} threads ${(threaded / alone).toFixed(1)}`,
-  );
+  const { head, rows, ratios } = await trainingSpeed(digits, python);
+  table(head, rows);
+  console.log(ratios);
 }
 
 /** How well slopes at some weight predict what a player's leaving does, over random masks. */
