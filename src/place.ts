@@ -99,11 +99,10 @@ export function headsOf(place: Place | undefined): { readonly layer: number; rea
     case 'pattern':
       return [{ layer: place.layer, head: place.head }];
     case 'group':
+    case 'edges':
       return place.parts.flatMap(headsOf);
     case 'edge':
       return [place.from, place.to].flatMap((end) => (end.kind === 'head' || end.kind === 'q' ? headsOf(end) : []));
-    case 'edges':
-      return place.parts.flatMap(headsOf);
     default:
       return [];
   }

@@ -6,6 +6,7 @@ import { createModelGame, type ModelGame, type ModelGameOptions } from '../lens/
 import { isPlain, optionsOf } from '../lens/components/question.ts';
 import type { DataGame } from '../lens/examples/data-game.ts';
 import type { DataQuestion } from '../lens/examples/question.ts';
+import { RECIPES } from '../lens/examples/recipes.ts';
 import { createPromptGame, type PromptGame, type PromptGameOptions } from '../lens/tokens/prompt-game.ts';
 import { promptOptionsOf } from '../lens/tokens/question.ts';
 import { isNamedValue } from '../lens/tokens/text-values.ts';
@@ -88,7 +89,7 @@ export function openData(
     throw fail(
       'input',
       'threads',
-      `train what is known by name, softmax, mlp or transformer, and ${recipe} or its value is not; leave them out.`,
+      `train recipes and values that are known by name (${Object.keys(RECIPES).join(', ')}), and ${recipe} or its value is not; leave them out.`,
     );
   return createPooledDataGame(plain, { threads });
 }

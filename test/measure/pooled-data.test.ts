@@ -73,7 +73,7 @@ describe('training data on threads', { timeout }, () => {
       recipe: (kept: readonly Example[]): number => kept.length,
     };
     await expect(attributeData(backend, { ...asked, threads: 2 })).rejects.toThrow(
-      'threads: train what is known by name, softmax, mlp or transformer',
+      'threads: train recipes and values that are known by name (softmax, mlp, transformer), and',
     );
     expect((await attributeData(backend, { ...asked, heldOut: 8 })).masks.threads).toBeUndefined();
   });

@@ -57,7 +57,7 @@ export function tokenPositions(length: number, past: number, padding: PaddingMas
 
 /** @throws 'input' unless `padding` is `rows` rows of `columns` zeros and ones with at least one token each. */
 export function checkPadding(padding: PaddingMask, rows: number, columns: number): void {
-  checkFlags(padding, rows, columns);
+  checkSeen(padding, rows, columns);
   padding.forEach((row, r) => {
     if (!row.includes(1))
       throw fail('input', 'attention mask', `row ${r} is all padding; at least one token is needed.`);
@@ -66,13 +66,9 @@ export function checkPadding(padding: PaddingMask, rows: number, columns: number
 
 /** @throws 'input' unless `seen` is `rows` rows of `columns` zeros and ones; all may be zero, for every token sees itself. */
 export function checkSeen(seen: PaddingMask, rows: number, columns: number): void {
-  checkFlags(seen, rows, columns);
-}
-
-function checkFlags(flags: PaddingMask, rows: number, columns: number): void {
-  if (flags.length !== rows)
-    throw fail('input', 'attention mask', `has ${flags.length} rows, the tokens have ${rows}; one row each is needed.`);
-  flags.forEach((row, r) => {
+  if (seen.length !== rows)
+    throw fail('input', 'attention mask', `has ${seen.length} rows, the tokens have ${rows}; one row each is needed.`);
+  seen.forEach((row, r) => {
     if (row.length !== columns)
       throw fail(
         'input',
