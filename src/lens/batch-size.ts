@@ -139,17 +139,6 @@ function readParameters({ parameterCount, config }: Model): number {
   return Math.max(1, parameterCount - config.dModel * (config.dVocab + config.dVocabOut));
 }
 
-/** Tokens whose products take as long as the weights take to be read. */
-const READING_TOKENS = 16;
-/** Multiply-adds in the time that launching a layer's kernels takes. */
-const LAUNCHING = { other: 4e7, webgpu: 1e9 };
-
-/** What a further pass costs in itself, in tokens of one row. */
-export function passOverhead(model: Model): number {
-  const launching = tf.getBackend() === 'webgpu' ? LAUNCHING.webgpu : LAUNCHING.other;
-  return READING_TOKENS + (model.config.nLayers * launching) / readParameters(model);
-}
-
 /** As many rows as `limit` bytes hold, up to what the backend gains from. @throws 'input' when not even one fits. */
 export function chooseBatch(model: Model, tasks: readonly Task[], metric: Metric, limit: number): number {
   const perRow = rowBytes(model, tasks, metric);

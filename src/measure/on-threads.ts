@@ -50,7 +50,7 @@ export type ThreadQuestion =
   | {
       readonly lens: 'tokens';
       readonly question: Extract<Question, { lens: 'tokens' }>;
-      readonly execution: Pick<PromptGameOptions, 'batchSize' | 'byteLimit' | 'without' | 'levelCost'>;
+      readonly execution: Pick<PromptGameOptions, 'batchSize' | 'byteLimit' | 'without'>;
     }
   | { readonly lens: 'examples'; readonly question: PlainDataQuestion };
 

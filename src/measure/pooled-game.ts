@@ -67,14 +67,14 @@ export function createPooledPromptGame(
       );
     return createPromptGame(model, options);
   };
-  const { batchSize, byteLimit, without, levelCost } = options;
+  const { batchSize, byteLimit, without } = options;
   // What an absence is called matters to nobody there: its tokens are written out.
   const question = (): ReturnType<typeof promptQuestionOf> => promptQuestionOf(options, options.standIn.kind);
   return pooled<PromptGame>(
     model,
     {
       open,
-      asked: () => ({ lens: 'tokens', question: question(), execution: { batchSize, byteLimit, without, levelCost } }),
+      asked: () => ({ lens: 'tokens', question: question(), execution: { batchSize, byteLimit, without } }),
     },
     pool,
   );

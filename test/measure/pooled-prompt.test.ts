@@ -46,7 +46,7 @@ const timeout = 120_000;
 
 describe('a text on threads', { timeout }, () => {
   it('has the values, gradients and tokens of one thread, also of masks that make equal rows', async () => {
-    const same = asked(remove, { tokens: [3, 1, 1, 1, 1, 9, 2, 6], levelCost: 0 });
+    const same = asked(remove, { tokens: [3, 1, 1, 1, 1, 9, 2, 6] });
     using alone = createPromptGame(model, same);
     using pooled = createPooledPromptGame(model, same, { threads: 2 });
     const masks = selectRows(allMasks(6), [...Array.from({ length: 64 }, (_, k) => 63 - k), 5, 5]);

@@ -26,6 +26,27 @@ export function withMean(
   return tf.add(tf.mul(all, tf.sub(1, gone)), tf.mul(mean, gone));
 }
 
+/** A token of the prompt, there or with the mean in its place, or one of the answer that a reading has after it. */
+export type Picked =
+  | { readonly column: number; readonly absent: boolean }
+  | { readonly column: number; readonly reading: number };
+
+/** The embeddings of `picked` tokens, [1, picked, d]. `forced`: the answer's tokens by reading. */
+export function pickedEmbedding(
+  model: Model,
+  from: { readonly embedded: tf.Tensor; readonly mean: tf.Tensor; readonly forced: readonly (readonly number[])[] },
+  picked: readonly Picked[],
+): tf.Tensor {
+  const { embedded, mean, forced } = from;
+  const length = embedded.shape[1] as number;
+  const begins = forced.map((_, r) => length + 1 + forced.slice(0, r).flat().length);
+  const answers = forced.filter((tokens) => tokens.length > 0).map((tokens) => embeddingOf(model, [tokens]));
+  const places = picked.map((each) =>
+    'reading' in each ? begins[each.reading] + each.column : each.absent ? length : each.column,
+  );
+  return tf.gather(tf.concat([embedded, mean, ...answers], 1), tf.tensor1d(places, 'int32'), 1);
+}
+
 /** What hook_embed has for the tokens of `rows`, one after the other, [1, Σ tokens, d]; the caller owns it. */
 export function embeddingOf({ config, parameters }: Model, rows: readonly (readonly number[])[]): tf.Tensor {
   const hook = embeddingHook(config, 'hook_embed');

@@ -1,11 +1,10 @@
 /**
- * Rows of tokens as the leaves of a prefix tree, and where it is worth cutting: what is left to run when rows that begin alike share
- * what they begin with.
+ * Rows of tokens as the leaves of a prefix tree, and blocks of them as one row of tokens in which what rows begin with stands once.
  *
- * Sorted, rows that share c tokens are neighbours, and running their first c tokens once for each distinct beginning saves one row's
- * work for every pair of neighbours that agree that far: D(c) = #{i: shared_i >= c} rows. Cuts c_1 < c_2 < ... save
- * Σ_l D(c_l)·(c_l - c_(l-1)) tokens, less what the passes of a level cost in themselves.
+ * Sorted, rows that share c tokens are neighbours, and a row adds to its neighbour's path all but the tokens that it shares with
+ * it: a block runs each of its distinct beginnings once. The next block goes on from the path on which this one ended.
  */
+import type { TokenTree } from '../../model/forward/forward.ts';
 
 /** A row as its tokens are told apart: equal numbers are the same token in the same state (seen, hidden, mean). */
 export interface Leaf {
@@ -37,51 +36,19 @@ function commonLength(a: Int32Array, b: Int32Array): number {
 }
 
 /**
- * Where to cut, increasing, beyond `begun` tokens that are there already; none where sharing pays for no level of its own.
- * `overhead`: what a level costs, in tokens of one row.
+ * Neighbours as a tree. `lengths`: tokens of each, `shared`: how many of these are the one's before; of the first, the tokens
+ * that were run before, columns 0, 1, .. of the tree.
  */
-export function chooseCuts(shared: ArrayLike<number>, begun: number, overhead: number): number[] {
-  const lengths = Array.from(shared)
-    .filter((length) => length > begun)
-    .sort((a, b) => a - b);
-  // A cut between two lengths saves less than one at the longer of them, for as many rows.
-  const at = [begun, ...new Set(lengths)];
-  const rows = at.map((length) => lengths.length - lengths.findIndex((each) => each >= length));
-  const best = [0];
-  const from = [-1];
-  for (let k = 1; k < at.length; k++) {
-    best[k] = -Infinity;
-    for (let j = 0; j < k; j++) {
-      const saved = best[j] + rows[k] * (at[k] - at[j]) - overhead;
-      if (saved > best[k]) [best[k], from[k]] = [saved, j];
-    }
-  }
-  const cuts: number[] = [];
-  for (let k = best.indexOf(Math.max(...best)); k > 0; k = from[k]) cuts.unshift(at[k]);
-  return cuts;
-}
-
-/** Leaves [from, to) of the sorted ones, which share a beginning: `parent` of those a level before. */
-export interface Branch {
-  readonly from: number;
-  readonly to: number;
-  readonly parent: number;
-}
-
-/** The branches of the next level, whose leaves share `cut` tokens, and the leaves that share so much with nobody. */
-export function branchesAt(
-  shared: ArrayLike<number>,
-  branches: readonly Branch[],
-  cut: number,
-): { readonly branches: Branch[]; readonly ends: Branch[] } {
-  const found: { readonly branches: Branch[]; readonly ends: Branch[] } = { branches: [], ends: [] };
-  branches.forEach(({ from, to }, parent) => {
-    for (let start = from; start < to; ) {
-      let end = start + 1;
-      while (end < to && shared[end] >= cut) end++;
-      (end > start + 1 ? found.branches : found.ends).push({ from: start, to: end, parent });
-      start = end;
-    }
+export function treeOf(lengths: readonly number[], shared: ArrayLike<number>): TokenTree {
+  const paths: Int32Array[] = [];
+  const own: number[] = [];
+  let column = shared[0];
+  lengths.forEach((length, k) => {
+    const before = shared[k];
+    const path = new Int32Array(length);
+    for (let i = 0; i < length; i++) path[i] = i >= before ? column++ : k === 0 ? i : paths[k - 1][i];
+    paths.push(path);
+    own.push(length - before);
   });
-  return found;
+  return { paths, own };
 }

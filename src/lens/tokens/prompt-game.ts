@@ -16,7 +16,6 @@ import {
   GRADIENT_BYTES,
   gradientBytesPerRow,
   mostRows,
-  passOverhead,
   requireRoomForRows,
   usualByteLimit,
 } from '../batch-size.ts';
@@ -29,7 +28,7 @@ import { otherEmbedding, staysInPlace, textGradients, type TextGradients } from 
 import { distinctRows, leavesOf } from './text-leaves.ts';
 import type { TextPlayer } from './text-players.ts';
 import { createTextReader } from './text-reader.ts';
-import { beginRows, logitsOf, restrict, type Restricted, type RowReader, type TextRun } from './text-run.ts';
+import { beginRow, logitsOf, restrict, type Restricted, type RowReader, type TextRun } from './text-run.ts';
 import type { Reading, TextValue } from './text-values.ts';
 
 /**
@@ -58,8 +57,6 @@ export interface PromptGameOptions {
   /** Bytes that one batch's activations may take by the estimate. Default 256 MiB, on webgpu 1 GiB. */
   readonly byteLimit?: number | undefined;
   readonly without?: readonly TextSaving[] | undefined;
-  /** Tokens that a level of shared beginnings has to save, so that it is one; from the model's size when absent. */
-  readonly levelCost?: number | undefined;
 }
 
 /** Values of masks, and what each token of the answer has of them. */
@@ -139,17 +136,15 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
     const embedded = mean === undefined && other === undefined ? undefined : own(embeddingOf(model, [tokens]));
     const reader: RowReader = { model, mean, embedded, hides: standIn.kind === 'attention' };
     const shares = !without.includes('tree') && position === undefined && canGoOn(model, 1, longest);
-    const some = shares ? someColumns([0]) : undefined;
-    const prefix = canGoOn(model, shared, longest) ? beginRows(reader, [none], shared, { some }) : undefined;
+    const prefix = canGoOn(model, shared, longest) ? beginRow(reader, none, shared, someColumns([0])) : undefined;
     if (prefix !== undefined) own({ dispose: () => prefix[Symbol.dispose]() });
-    const begun = prefix && { past: prefix };
     const runs = opened.readings.map((reading) => {
       const { columns } = reading;
       const restricted = columns !== undefined && !without.includes('columns') ? someColumns(columns) : undefined;
       const run: TextRun = { ...reader, reading, prefix, restricted };
       if (!reading.needsClean) return run;
       const whole = maskedRow(source, allKept(n), 0);
-      return { ...run, clean: own(tf.tidy(() => logitsOf(run, [whole], begun))) };
+      return { ...run, clean: own(tf.tidy(() => logitsOf(run, [whole]))) };
     });
     const widest = Math.max(
       ...runs.map(
@@ -173,8 +168,7 @@ export function createPromptGame(model: Model, options: PromptGameOptions): Prom
       source,
       runs,
       opened,
-      some,
-      levelCost: options.levelCost ?? passOverhead(model),
+      shares,
       sorts,
       batchSize,
       byteLimit,

@@ -1,5 +1,5 @@
 /**
- * Keys and values of tokens that rows begin with: run once, handed to every batch of rows that go on from them.
+ * Keys and values of tokens that rows begin with: run once, handed to every pass of rows that go on from them.
  *
  * In a causal model what stands at a token depends on it and those before alone, so rows that are equal up to there share it. Not
  * where columns between a past and a padded row would count as distance (sliding windows), or where rotary frequencies depend on the
@@ -8,18 +8,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { KeyValueCache } from '../../model/forward/forward.ts';
 import { keepsFrequencies } from '../../model/forward/rotary.ts';
-import { kvHeads } from '../../model/config.ts';
 import type { Model } from '../../model/model.ts';
 
-/** The beginnings of rows, all of one length. */
+/** What rows begin with. */
 export interface SharedPast {
-  /** Tokens of each. */
+  /** Its tokens. */
   readonly length: number;
-  /**
-   * A cache for one forward pass of rows, which go on from these beginnings, one each; of a single beginning also for any number of
-   * rows.
-   */
-  cache(parents?: readonly number[]): KeyValueCache;
+  /** A cache for one forward pass of rows, any number of them, which go on from here. */
+  cache(): KeyValueCache;
   [Symbol.dispose](): void;
 }
 
@@ -34,63 +30,57 @@ export function canGoOn({ config }: Model, length: number, longest: number): boo
   );
 }
 
-/** Bytes of keys and values of one token. */
-export function pastBytes({ config }: Model): number {
-  const heads = config.attention.ungrouped === true ? config.nHeads : kvHeads(config);
-  return 4 * config.nLayers * 2 * heads * config.dHead;
-}
-
-/** What is run, after which beginnings. */
-export interface Grown {
+/** A pass of one row after `before`, of whose keys and values `columns` are held as a past for others; undefined for none. */
+export interface HeldPass<T> {
   readonly before: SharedPast | undefined;
-  /** By row, the beginning that it goes on from; undefined where there is one or none. */
-  readonly parents: readonly number[] | undefined;
-  /** Tokens that every row adds. */
-  readonly more: number;
-  /** The forward pass; what it returns is not kept. */
-  readonly run: (cache: KeyValueCache) => tf.Tensor;
+  readonly columns: readonly number[] | undefined;
+  readonly run: (cache: KeyValueCache | undefined) => T;
 }
 
-/** Beginnings as long as those before and `more` tokens; the caller disposes what comes back. */
-export function growPast({ before, parents, more, run }: Grown): SharedPast {
+/** Runs it; the caller disposes what comes back. */
+export function runAndHold<T>({ before, columns, run }: HeldPass<T>): {
+  readonly result: T;
+  readonly past?: SharedPast;
+} {
+  const past = before?.cache();
+  if (columns === undefined) return { result: run(past) };
   const held: { readonly k: tf.Tensor; readonly v: tf.Tensor }[] = [];
-  const length = (before?.length ?? 0) + more;
   const dispose = (): void => tf.dispose(held.splice(0).flatMap(({ k, v }) => [k, v]));
-  const past = before?.cache(parents);
+  const some = (x: tf.Tensor): tf.Tensor => tf.keep(tf.gather(x, tf.tensor1d([...columns], 'int32'), 1));
   const filling: KeyValueCache = {
     length: before?.length ?? 0,
     extend(layer, k, v, groups) {
       const all = past?.extend(layer, k, v, groups) ?? { k, v };
-      held[layer] = { k: tf.keep(tf.clone(all.k)), v: tf.keep(tf.clone(all.v)) };
+      held[layer] = { k: some(all.k), v: some(all.v) };
       return all;
     },
   };
   try {
-    tf.tidy(() => run(filling)).dispose();
+    return { result: run(filling), past: pastOf(held, columns.length, dispose) };
   } catch (error) {
     dispose();
     throw error;
   }
+}
+
+function pastOf(
+  held: readonly { readonly k: tf.Tensor; readonly v: tf.Tensor }[],
+  length: number,
+  dispose: () => void,
+): SharedPast {
   return {
     length,
-    cache: (rows) => ({
+    cache: () => ({
       length,
       extend(layer, k, v) {
-        const begun = held[layer];
-        const wanted = rows ?? Array<number>(k.shape[0]).fill(0);
+        const [rows] = k.shape;
+        const begun = (x: tf.Tensor): tf.Tensor => (rows === 1 ? x : tf.tile(x, [rows, 1, 1, 1]));
         return {
-          k: tf.concat([beginnings(begun.k, wanted), k], 1), // [B, P + S, K, e]
-          v: tf.concat([beginnings(begun.v, wanted), v], 1),
+          k: tf.concat([begun(held[layer].k), k], 1), // [B, P + S, K, e]
+          v: tf.concat([begun(held[layer].v), v], 1),
         };
       },
     }),
     [Symbol.dispose]: dispose,
   };
-}
-
-/** Rows `wanted` of x [n, P, K, e]; x itself where they are all of them. */
-function beginnings(x: tf.Tensor, wanted: readonly number[]): tf.Tensor {
-  const [n] = x.shape;
-  if (wanted.length === n && wanted.every((row, k) => row === k)) return x;
-  return n === 1 ? tf.tile(x, [wanted.length, 1, 1, 1]) : tf.gather(x, tf.tensor1d([...wanted], 'int32'), 0);
 }

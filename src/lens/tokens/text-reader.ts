@@ -10,12 +10,12 @@ import { bytesPerRow, mostRows } from '../batch-size.ts';
 import { requireRowNumbers } from '../metrics.ts';
 import { turn } from '../turn.ts';
 import { longestRow, type RowSource } from './masked-rows.ts';
-import { chooseCuts, sharedLengths } from './prefix-tree.ts';
-import { pastBytes, type SharedPast } from './shared-past.ts';
+import { inBlocks } from './in-blocks.ts';
+import { sharedLengths } from './prefix-tree.ts';
+import type { SharedPast } from './shared-past.ts';
 import { distinctRows, leavesOf, type RowWork, type TextLeaf } from './text-leaves.ts';
-import { beginRows, logitsOf, type Restricted, type TextRun } from './text-run.ts';
+import { logitsIn, logitsOf, runBlock, type TextRun } from './text-run.ts';
 import type { OpenedValue } from './text-values.ts';
-import { inBlocks, walkTree, type Grafted } from './tree-walk.ts';
 
 export interface TextReaderOptions {
   readonly name: string;
@@ -24,11 +24,9 @@ export interface TextReaderOptions {
   /** A run for each of the value's readings. */
   readonly runs: readonly TextRun[];
   readonly opened: OpenedValue;
-  /** An unembedding of few columns, for passes whose logits nobody reads; undefined where rows share nothing but the prefix. */
-  readonly some: Restricted | undefined;
-  /** Tokens that a level of shared beginnings has to save. */
-  readonly levelCost: number;
-  /** Whether rows of like length run together. */
+  /** Whether rows that begin alike share that. */
+  readonly shares: boolean;
+  /** Whether rows of like length run together, where they share nothing. */
   readonly sorts: boolean;
   /** Rows of a pass, where somebody said so, and bytes of its activations. */
   readonly batchSize: number | undefined;
@@ -54,69 +52,121 @@ export interface TextReader {
   read(masks: Masks, options: ReadOptions): Promise<void>;
 }
 
-/** Share of the bytes that the beginnings of one level of the tree may take. */
-const PAST_SHARE = 1 / 4;
+/** Numbers of leaves that were read in one way. */
+interface Heard {
+  readonly reading: number;
+  readonly leaves: readonly TextLeaf[];
+  readonly numbers: Numbers;
+}
 
 export function createTextReader(options: TextReaderOptions): TextReader {
-  const { name, model, source, runs, opened, some, levelCost, sorts, byteLimit, check } = options;
+  const { name, model, source, runs, opened, shares, sorts, byteLimit, check } = options;
   let most = options.batchSize ?? Infinity;
   const root = runs[0].prefix;
   const lessen = (size: number): void => void (most = size);
+  const lengthOf = ({ work, reading }: TextLeaf): number =>
+    work.row.tokens.length + runs[reading].reading.forced.length;
   const widths = runs.map(
     ({ reading: { columns, forced } }) => (columns?.length ?? model.config.dVocabOut) * (1 + forced.length),
   );
-  /** Rows of a pass of `fresh` tokens after `past`. */
-  const rowsOf = (fresh: number, past: number, columns: number): number => {
-    const held = Math.floor(byteLimit / bytesPerRow(model, fresh, 1, columns, past));
-    return Math.max(1, Math.min(most, held, options.batchSize === undefined ? mostRows(model, fresh) : Infinity));
+  /** What a row takes that shares its first tokens with others. */
+  const bytesOf = (leaf: TextLeaf, shared: number): number =>
+    bytesPerRow(model, lengthOf(leaf) - shared, 1, widths[leaf.reading], shared);
+  /** Rows of a pass in which each of them runs `fresh` tokens. */
+  const mostOf = (fresh: number): number =>
+    Math.min(most, options.batchSize === undefined ? mostRows(model, fresh) : Infinity);
+
+  /** In blocks of like length, all after what stands before the first player. */
+  const readRows = async (leaves: readonly TextLeaf[], { pause, byToken, hear }: Reading): Promise<void> => {
+    const past = root?.length ?? 0;
+    for (const [reading, run] of runs.entries()) {
+      const own = leaves.filter((leaf) => leaf.reading === reading);
+      if (sorts) own.sort((a, b) => lengthOf(b) - lengthOf(a));
+      const rowsOf = ([first]: readonly TextLeaf[]): number =>
+        Math.max(1, Math.min(Math.floor(byteLimit / bytesOf(first, past)), mostOf(lengthOf(first) - past)));
+      await inBlocks(own, rowsOf, lessen, {
+        async run(block) {
+          await pause();
+          const rows = block.map(({ work }) => work.row);
+          return numbersOf(name, run, rows.length, byToken, () => logitsOf(run, rows));
+        },
+        use: async (numbers, block) => hear({ reading, leaves: block, numbers }),
+      });
+    }
   };
+
+  /** In blocks of neighbours, in which what rows begin with stands once; each goes on from where the one before ended. */
+  const readTree = async (leaves: readonly TextLeaf[], { pause, byToken, hear }: Reading): Promise<void> => {
+    const shared = sharedLengths(leaves);
+    if (root !== undefined) shared[0] = root.length;
+    const rowsOf = (left: readonly TextLeaf[]): number => {
+      let [tokens, bytes] = [0, 0];
+      for (const [k, leaf] of left.entries()) {
+        const begun = shared[leaves.length - left.length + k];
+        tokens += lengthOf(leaf) - begun;
+        bytes += bytesOf(leaf, begun);
+        if (k > 0 && (bytes > byteLimit || k + 1 > mostOf(Math.ceil(tokens / (k + 1))))) return k;
+      }
+      return left.length;
+    };
+    let at = 0;
+    let past = root;
+    const goOn = (next: SharedPast | undefined): void => {
+      if (past !== root) past?.[Symbol.dispose]();
+      past = next;
+    };
+    try {
+      await inBlocks(leaves, rowsOf, lessen, {
+        async run(block) {
+          await pause();
+          const end = at + block.length;
+          const begins = end < leaves.length ? shared[end] : 0;
+          const hold = begins > (root?.length ?? 0) ? begins : 0;
+          const ran = runBlock(runs, { leaves: block, shared: shared.subarray(at, end), past, hold });
+          try {
+            const heard: Heard[] = [];
+            for (const [reading, run] of runs.entries()) {
+              const own = block.filter((leaf) => leaf.reading === reading);
+              if (own.length === 0) continue;
+              const logits = (): tf.Tensor3D => logitsIn(runs, reading, block, ran.logits);
+              heard.push({ reading, leaves: own, numbers: await numbersOf(name, run, own.length, byToken, logits) });
+            }
+            return { heard, past: ran.past };
+          } catch (error) {
+            ran.past?.[Symbol.dispose]();
+            throw error;
+          } finally {
+            ran.logits.dispose();
+          }
+        },
+        async use(found, block) {
+          at += block.length;
+          goOn(found.past ?? root);
+          for (const each of found.heard) await hear(each);
+        },
+      });
+    } finally {
+      goOn(undefined);
+    }
+  };
+
   return {
     get batchSize() {
       return Math.min(most, mostRows(model, longestRow(source)));
     },
     async read(masks, { signal, byToken, onRead }) {
-      const pause = async (): Promise<void> => {
-        await turn(signal, name);
-        await check();
-      };
-      const leaves = leavesOf(distinctRows(source, masks), runs.length);
-      const shared = some === undefined ? new Int32Array(leaves.length) : sharedLengths(leaves);
       const answers = collect(opened, runs.length);
-      await walkTree<TextLeaf, SharedPast>({
-        leaves,
-        shared,
-        cuts: some === undefined ? [] : chooseCuts(shared, root?.length ?? 0, levelCost),
-        root,
-        lessen,
-        most: (length, from) =>
-          Math.min(
-            rowsOf(length - (from?.length ?? 0), from?.length ?? 0, 1),
-            Math.max(1, Math.floor((PAST_SHARE * byteLimit) / (length * pastBytes(model)))),
-          ),
-        async begin(block, length, from) {
-          await pause();
-          return beginRows(runs[0], rowsIn(block), length, { begun: begunBy(block, from), some });
+      await (shares ? readTree : readRows)(leavesOf(distinctRows(source, masks), runs.length), {
+        byToken,
+        async pause() {
+          await turn(signal, name);
+          await check();
         },
-        async finish(ends, from) {
-          for (const [r, run] of runs.entries()) {
-            const own = ends.filter(({ leaf }) => leaf.reading === r);
-            if (sorts) own.sort((a, b) => lengthOf(b) - lengthOf(a));
-            const past = from?.length ?? 0;
-            const longest = ([first]: readonly Grafted<TextLeaf>[]): number =>
-              rowsOf(lengthOf(first) + run.reading.forced.length - past, past, widths[r]);
-            await inBlocks(own, longest, lessen, {
-              async run(block) {
-                await pause();
-                return readBlock(name, run, block, from, byToken);
-              },
-              async use(numbers, block) {
-                const ready = answers(r, block, numbers);
-                if (ready.rows.length === 0) return;
-                await check(ready.values);
-                onRead(ready.rows, ready.values, ready.byToken);
-              },
-            });
-          }
+        async hear(heard) {
+          const ready = answers(heard);
+          if (ready.rows.length === 0) return;
+          await check(ready.values);
+          onRead(ready.rows, ready.values, ready.byToken);
         },
       });
       throwIfAborted(masks.count === 0 ? signal : undefined, name);
@@ -124,13 +174,13 @@ export function createTextReader(options: TextReaderOptions): TextReader {
   };
 }
 
-const lengthOf = ({ leaf }: Grafted<TextLeaf>): number => leaf.work.row.tokens.length;
-const rowsIn = (block: readonly Grafted<TextLeaf>[]): RowWork['row'][] => block.map(({ leaf }) => leaf.work.row);
-const begunBy = (
-  block: readonly Grafted<TextLeaf>[],
-  past: SharedPast | undefined,
-): { readonly past: SharedPast; readonly parents: readonly number[] } | undefined =>
-  past === undefined ? undefined : { past, parents: block.map(({ parent }) => parent) };
+/** What reading leaves asks of its caller. */
+interface Reading {
+  readonly byToken: boolean;
+  /** Before every pass. */
+  readonly pause: () => Promise<void>;
+  readonly hear: (heard: Heard) => Promise<void>;
+}
 
 /** By leaf its number, then what each token of the answer has where that is wanted: [leaves][1 + tokens]. */
 interface Numbers {
@@ -138,17 +188,16 @@ interface Numbers {
   readonly values: Float32Array;
 }
 
-async function readBlock(
+async function numbersOf(
   name: string,
-  run: TextRun,
-  block: readonly Grafted<TextLeaf>[],
-  from: SharedPast | undefined,
+  { reading, clean }: TextRun,
+  count: number,
   byToken: boolean,
+  logitsOfAll: () => tf.Tensor3D,
 ): Promise<Numbers> {
-  const { reading, clean } = run;
   const found = tf.tidy(() => {
-    const logits = logitsOf(run, rowsIn(block), begunBy(block, from));
-    const value = requireRowNumbers(`value ${name}`, reading.reduce(logits, clean), block.length);
+    const logits = logitsOfAll();
+    const value = requireRowNumbers(`value ${name}`, reading.reduce(logits, clean), count);
     const each = byToken ? reading.byToken?.(logits) : undefined;
     const column = tf.reshape(value, [-1, 1]);
     return each === undefined ? column : tf.concat([column, each], 1);
@@ -167,16 +216,13 @@ interface Ready {
 }
 
 /** Puts the numbers of a row's readings together; what comes back are the masks of rows that now have all of them. */
-function collect(
-  opened: OpenedValue,
-  readings: number,
-): (reading: number, block: readonly Grafted<TextLeaf>[], numbers: Numbers) => Ready {
+function collect(opened: OpenedValue, readings: number): (heard: Heard) => Ready {
   const waiting = new Map<RowWork, { readonly numbers: number[]; missing: number }>();
-  return (reading, block, { width, values }) => {
+  return ({ reading, leaves, numbers: { width, values } }) => {
     const rows: number[] = [];
     const ready: number[] = [];
     const tokens: number[] = [];
-    block.forEach(({ leaf: { work } }, k) => {
+    leaves.forEach(({ work }, k) => {
       const had = waiting.get(work) ?? { numbers: Array<number>(readings).fill(NaN), missing: readings };
       had.numbers[reading] = values[k * width];
       had.missing--;

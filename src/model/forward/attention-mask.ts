@@ -21,7 +21,7 @@ export interface Visibility {
 }
 
 /** Added to the scores of what must not be seen: not -Infinity, which GPU shader compilers may assume away. */
-const HIDDEN = -1e30;
+export const HIDDEN = -1e30;
 
 /** [1 or B, 1, |queries|, keys] of 0 and -1e30, for queries at these columns; undefined when every key is seen. */
 export function attentionMask(

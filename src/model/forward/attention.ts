@@ -66,11 +66,31 @@ function mix(
   queries: readonly number[],
   plan: HeadPlan,
 ): tf.Tensor {
+  const { attention, positions } = pass.config;
+  const along = pass.along[layer];
+  if (along === undefined) return mixRows(pass, layer, read, queries, plan, maskOf(pass, layer, plan));
+  return along.attend(read, {
+    scale: attention.scales[layer],
+    softcap: attention.softcap ?? 0,
+    window: attention.windows?.[layer] ?? null,
+    alibi: positions === 'alibi',
+    rows: (copies, mask) => mixRows(pass, layer, copies, queries, plan, mask),
+  });
+}
+
+/** The same of rows, with what is added to their scores. */
+function mixRows(
+  pass: Pass,
+  layer: number,
+  read: Record<'q' | 'k' | 'v', tf.Tensor>,
+  queries: readonly number[],
+  plan: HeadPlan,
+  mask: tf.Tensor | undefined,
+): tf.Tensor {
   const { q, k, v } = evened(pass, read);
   const { config, visit, wants } = pass;
   const attn: `blocks.${number}.attn` = `blocks.${layer}.attn`;
   const { softcap: cap, scales } = config.attention;
-  const mask = maskOf(pass, layer, plan);
   const alike = mask === undefined || mask.shape[1] === 1; // one mask for all heads is all that the kernel takes
   if (alike && !wants(`${attn}.hook_attn_scores`) && !wants(`${attn}.hook_pattern`) && hasFused('SpexlensAttention')) {
     return fused(

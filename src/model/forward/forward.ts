@@ -9,6 +9,7 @@
  * rotary.ts, alibi.ts and attention-mask.ts.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { fail } from '../../errors.ts';
 import { attentionMask, checkPadding, checkSeen, tokenPositions, type PaddingMask } from './attention-mask.ts';
 import { block } from './block.ts';
 import { alibiPenalties } from './alibi.ts';
@@ -20,10 +21,12 @@ import type { Weights } from '../weights/parameters.ts';
 import { aligner, takePositions, visitor, type Pass } from './pass.ts';
 import type { KeyValueCache, Tap } from './tap.ts';
 import { turnTables, type Turn } from './rotary.ts';
+import { longestPath, pathAttention, treePositions, type PathAttention, type TokenTree } from './token-tree.ts';
 
 export type { Parameters } from '../weights/parameters.ts';
 export type { KeyValueCache, Tap } from './tap.ts';
 export type { PaddingMask } from './attention-mask.ts';
+export type { TokenTree } from './token-tree.ts';
 
 /** Where a forward pass begins and ends, what it is masked by, and who sees its activations. */
 export interface ForwardOptions {
@@ -52,6 +55,11 @@ export interface ForwardOptions {
   readonly tokenTypes?: readonly (readonly number[])[] | undefined;
   /** Keys and values of tokens before these. */
   readonly cache?: KeyValueCache | undefined;
+  /**
+   * The tokens, [1, T], are those of a tree: each stands at its place on its path, and attends along that. `seen` is by column then.
+   * For causal models whose rotary frequencies do not depend on the length, without a tap and a padding mask.
+   */
+  readonly tree?: TokenTree | undefined;
 }
 
 /** tokens int32 [B, S] -> logits [B, S, V] (or [B, scored, C]; or the residual with stopAtLayer). The caller owns the result. */
@@ -91,25 +99,29 @@ function begin(
   config: ModelConfig,
   parameters: Weights,
   tokens: tf.Tensor2D,
-  { tap, scored, attentionMask: padding, seen, cache }: ForwardOptions,
+  { tap, scored, attentionMask: padding, seen, cache, tree }: ForwardOptions,
 ): Omit<Pass, 'positional'> {
   const [batch, length] = tokens.shape;
   const past = cache?.length ?? 0;
   if (padding !== undefined) checkPadding(padding, batch, past + length);
   if (seen !== undefined) checkSeen(seen, batch, past + length);
   const everywhere = Array.from({ length }, (_, p) => p);
-  const positions = tokenPositions(length, past, padding);
+  if (tree !== undefined) checkTree(tree, batch, length, tap !== undefined || padding !== undefined);
+  const positions = tree === undefined ? tokenPositions(length, past, padding) : [treePositions(tree)];
   const count = (row: readonly number[]): number => row.reduce((sum, kept) => sum + kept, 0);
   const lengths = padding?.map((row) => ({ before: count(row.slice(0, past)), after: count(row) })) ?? [
-    { before: past, after: past + length },
+    { before: past, after: tree === undefined ? past + length : longestPath(tree) },
   ];
   const turns = new Map<string, Turn>();
   const masks = new Map<string, tf.Tensor | undefined>();
+  const along = new Map<number, PathAttention>();
   const layers = Array.from({ length: config.nLayers }, (_, layer) => {
     const queries = scored !== undefined && layer === config.nLayers - 1 ? scored : everywhere;
     const window = config.attention.windows?.[layer] ?? null;
     const key = `${window} ${queries.length}`;
-    if (!masks.has(key)) {
+    if (tree !== undefined) {
+      if (!along.has(queries.length)) along.set(queries.length, pathAttention(tree, queries, seen?.[0]));
+    } else if (!masks.has(key)) {
       const columns = queries.map((q) => past + q);
       const mask = attentionMask(columns, past + length, { causal: config.attention.causal, window, padding, seen });
       const penalties =
@@ -119,11 +131,12 @@ function begin(
       masks.set(key, mask === undefined || penalties === undefined ? (penalties ?? mask) : tf.add(mask, penalties));
     }
     const rotary = config.rotary?.[layer];
-    if (rotary === undefined) return { turn: undefined, mask: masks.get(key) };
+    const attended = { mask: masks.get(key), along: along.get(queries.length) };
+    if (rotary === undefined) return { turn: undefined, ...attended };
     const spec = JSON.stringify(rotary);
     const turn = turns.get(spec) ?? turnTables(rotary, config.dHead, positions, lengths);
     turns.set(spec, turn);
-    return { turn, mask: masks.get(key) };
+    return { turn, ...attended };
   });
   return {
     config,
@@ -136,8 +149,21 @@ function begin(
     positions,
     turns: layers.map((layer) => layer.turn),
     masks: layers.map((layer) => layer.mask),
+    along: layers.map((layer) => layer.along),
     cache,
   };
+}
+
+/** @throws 'input' for a tree that is not of these tokens, or beside what it does not go with. */
+function checkTree({ own, paths }: TokenTree, batch: number, length: number, besides: boolean): void {
+  if (besides) throw fail('input', 'forward', 'takes a tree of tokens without a tap and without an attention mask.');
+  const count = own.reduce((sum, each) => sum + each, 0);
+  if (batch !== 1 || count !== length || own.length !== paths.length)
+    throw fail(
+      'input',
+      'forward',
+      `a tree of ${count} tokens on ${paths.length} paths does not go with ${batch} rows of ${length}; one row of as many is needed.`,
+    );
 }
 
 /** The last residual [B, S, d] -> logits [B, S, V]. */

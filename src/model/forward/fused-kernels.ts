@@ -50,6 +50,23 @@ export interface FusedKernels {
     };
     readonly attrs: { readonly scale: number; readonly softcap: number };
   };
+  /**
+   * Attention along paths: q [1, n, H, e], k and v [1, N, K, e], paths int32 [P, S] of columns of k and v. Queries first .. first +
+   * count - 1 of a span of spans int32 [m, 4], (path, first, count, before), stand at tokens before .. of that path, and see its tokens
+   * up to their own; those that are 0 in seen? int32 [N] only where they are their own. Every query is of one span. softcap as above.
+   * -> as q
+   */
+  readonly SpexlensAttentionPaths: {
+    readonly inputs: {
+      readonly q: tf.Tensor;
+      readonly k: tf.Tensor;
+      readonly v: tf.Tensor;
+      readonly paths: tf.Tensor;
+      readonly spans: tf.Tensor;
+      readonly seen?: tf.Tensor | undefined;
+    };
+    readonly attrs: { readonly scale: number; readonly softcap: number };
+  };
   /** x · W + b, x [B, S, a], W [a, H·e], b? [H·e] -> [B, S, H·e], zero for the heads of a row that are 0 in live int32 [B, H]. e as headsFit says. */
   readonly SpexlensToHeads: {
     readonly inputs: {

@@ -9,6 +9,7 @@ import type { HookName } from '../hook-points.ts';
 import type { KeyValueCache, LiveHeads, Tap } from './tap.ts';
 import type { Weights } from '../weights/parameters.ts';
 import type { Turn } from './rotary.ts';
+import type { PathAttention } from './token-tree.ts';
 
 export type Visit = (name: HookName, activation: tf.Tensor, positions: readonly number[]) => tf.Tensor;
 
@@ -32,6 +33,8 @@ export interface Pass {
    * every key is seen.
    */
   readonly masks: readonly (tf.Tensor | undefined)[];
+  /** By layer, attention along the paths of a tree; undefined where tokens are rows. */
+  readonly along: readonly (PathAttention | undefined)[];
   readonly cache: KeyValueCache | undefined;
   /** As the tap's. */
   readonly liveHeads: (layer: number) => LiveHeads | undefined;
