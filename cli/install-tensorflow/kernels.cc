@@ -346,6 +346,80 @@ EACH_CPU void attendPairs(const Attention& a, int64_t begin, int64_t end) {
   }
 }
 
+/** Attention along paths through one row of tokens: q and z [queries, heads, e], k and v [columns, kvHeads, e]. */
+struct PathAttention {
+  const float *q, *k, *v;
+  float* z;
+  int64_t heads, e, kvHeads, longest;
+  /** [paths, longest] of columns; by span its path, its first query, how many follow each other, and the tokens before it on its path. */
+  const int32_t *paths, *spans;
+  /** [columns], 0 for what only itself attends to; or null. */
+  const int32_t* seen;
+  float scale, softcap;
+};
+
+/** z of the pairs (span, key/value head) begin..end: a path's keys are turned and its values lined up once. */
+EACH_CPU void attendPaths(const PathAttention& a, int64_t begin, int64_t end) {
+  const int64_t shared = a.heads / a.kvHeads, padded = (a.longest + kLanes - 1) / kLanes * kLanes;
+  std::vector<float> turned(a.e * padded, 0.0f), values(a.longest * a.e), scores(kRows * padded), mask(padded);
+  for (int64_t pair = begin; pair < end; pair++) {
+    const int32_t* span = a.spans + pair / a.kvHeads * 4;
+    const int32_t* path = a.paths + span[0] * a.longest;
+    const int64_t group = pair % a.kvHeads, first = span[1], count = span[2], before = span[3], keys = before + count;
+    for (int64_t j = 0; j < keys; j++) {
+      const int64_t at = (path[j] * a.kvHeads + group) * a.e;
+      for (int64_t c = 0; c < a.e; c++) turned[c * padded + j] = a.k[at + c];
+      std::memcpy(&values[j * a.e], a.v + at, a.e * sizeof(float));
+      mask[j] = a.seen == nullptr || a.seen[path[j]] != 0 ? 0.0f : -1e30f;
+    }
+    // Heads of one query stand together, so that queries of a tile see about as many keys.
+    for (int64_t each = 0; each < count * shared; each += kRows) {
+      const int64_t many = std::min(kRows, count * shared - each);
+      const float* q[kRows];
+      float* z[kRows];
+      int64_t reach[kRows], most = 0;
+      for (int64_t i = 0; i < kRows; i++) {
+        const int64_t which = each + std::min(i, many - 1), query = which / shared, head = group * shared + which % shared;
+        const int64_t at = ((first + query) * a.heads + head) * a.e;
+        q[i] = a.q + at, z[i] = a.z + at, reach[i] = before + query + 1, most = std::max(most, reach[i]);
+      }
+      for (int64_t j = 0; j < most; j += kLanes) {
+        Floats sum[kRows] = {};
+        for (int64_t c = 0; c < a.e; c++) {
+          const Floats column = load(&turned[c * padded + j]);
+          for (int64_t i = 0; i < kRows; i++) sum[i] += q[i][c] * column;
+        }
+        for (int64_t i = 0; i < kRows; i++) store(&scores[i * padded + j], sum[i] * a.scale);
+      }
+      float total[kRows];
+      for (int64_t i = 0; i < many; i++) {
+        float *score = &scores[i * padded], &itself = mask[reach[i] - 1];
+        const float kept = itself;
+        itself = 0;
+        total[i] = soften(score, reach[i], a.softcap, a.seen == nullptr ? nullptr : mask.data());
+        itself = kept;
+        std::fill(score + reach[i], score + most, 0.0f);
+      }
+      int64_t c = 0;
+      for (; c + kLanes <= a.e; c += kLanes) {
+        Floats sum[kRows] = {};
+        for (int64_t j = 0; j < most; j++) {
+          const Floats value = load(&values[j * a.e + c]);
+          for (int64_t i = 0; i < kRows; i++) sum[i] += scores[i * padded + j] * value;
+        }
+        for (int64_t i = 0; i < many; i++) store(z[i] + c, sum[i] * total[i]);
+      }
+      for (; c < a.e; c++) {
+        for (int64_t i = 0; i < many; i++) {
+          float sum = 0;
+          for (int64_t j = 0; j < most; j++) sum += scores[i * padded + j] * values[j * a.e + c];
+          z[i][c] = sum * total[i];
+        }
+      }
+    }
+  }
+}
+
 // ---- the way back ----
 
 /** act'(x). */
@@ -660,6 +734,7 @@ struct Held {
     if (tensor != nullptr) TF_DeleteTensor(tensor);
   }
   float* floats() const { return static_cast<float*>(TF_TensorData(tensor)); }
+  const int32_t* wholes() const { return static_cast<const int32_t*>(TF_TensorData(tensor)); }
   int64_t size() const { return TF_TensorElementCount(tensor); }
   int64_t dim(int axis) const { return TF_Dim(tensor, axis); }
   int rank() const { return TF_NumDims(tensor); }
@@ -741,7 +816,7 @@ void multiply(const Setting& s, Context& context, bool withLive) {
   if (withLive) {
     const bool two = x.rank() == 3 && live.rank() == 2 && live.dim(0) == x.dim(0) && live.dim(1) > 0;
     if (!context.need(two && (s.into ? p.columns : p.inner) % live.dim(1) == 0, "SpexlensMultiplyHeads: live is not of x's batch, or not of so many heads.")) return;
-    p.live = static_cast<const int32_t*>(TF_TensorData(live.tensor)), p.heads = live.dim(1), p.span = x.dim(1), p.intoHeads = s.into;
+    p.live = live.wholes(), p.heads = live.dim(1), p.span = x.dim(1), p.intoHeads = s.into;
   }
   std::vector<int64_t> shape = x.shape();
   shape.back() = p.columns;
@@ -807,7 +882,7 @@ void attend(const Setting& s, Context& context, bool withLive) {
   a.scale = s.scale, a.softcap = s.softcap;
   if (withLive) {
     if (!context.need(live.size() == a.batch * a.heads, "SpexlensAttendHeads: live is not of q's batch and heads.")) return;
-    a.live = static_cast<const int32_t*>(TF_TensorData(live.tensor));
+    a.live = live.wholes();
   }
   findReach(a);
   const int64_t cost = (a.queries * a.heads / a.kvHeads * a.keys + a.keys) * a.e / 4;
@@ -822,6 +897,35 @@ void computeAttend(void* kernel, TF_OpKernelContext* given) {
 void computeAttendHeads(void* kernel, TF_OpKernelContext* given) {
   Context context(given);
   attend(*static_cast<Setting*>(kernel), context, true);
+}
+
+/** q [1, n, H, e], k and v [1, N, K, e], paths [P, S], spans [m, 4], seen [N] (where hasB) -> z as q. */
+void computeAttendPaths(void* kernel, TF_OpKernelContext* given) {
+  const Setting& s = *static_cast<Setting*>(kernel);
+  Context context(given);
+  Held q, k, v, paths, spans, seen, z;
+  if (!context.input(0, q) || !context.input(1, k) || !context.input(2, v) || !context.input(3, paths) || !context.input(4, spans) || !context.input(5, seen) || !context.output(q, z) || q.size() == 0) return;
+  const bool axes = q.rank() == 4 && k.rank() == 4 && v.rank() == 4 && paths.rank() == 2 && spans.rank() == 2;
+  if (!context.need(axes, "SpexlensAttendPaths: q, k and v have four axes, paths and spans two.")) return;
+  PathAttention a;
+  const int64_t queries = q.dim(1), columns = k.dim(1);
+  a.heads = q.dim(2), a.e = q.dim(3), a.kvHeads = k.dim(2), a.longest = paths.dim(1);
+  const bool agree = q.dim(0) == 1 && k.dim(0) == 1 && k.dim(3) == a.e && v.size() == k.size() && a.kvHeads > 0 && a.heads % a.kvHeads == 0 && spans.dim(1) == 4 && (!s.hasB || seen.size() == columns);
+  if (!context.need(agree, "SpexlensAttendPaths: the shapes of q, k, v, spans and seen do not go together.")) return;
+  a.q = q.floats(), a.k = k.floats(), a.v = v.floats(), a.z = z.floats(), a.scale = s.scale, a.softcap = s.softcap;
+  a.paths = paths.wholes(), a.spans = spans.wholes(), a.seen = s.hasB ? seen.wholes() : nullptr;
+  bool inside = true;
+  int64_t asked = 0;  // every query is of one span
+  for (int64_t i = 0; i < spans.dim(0); i++) {
+    const int32_t* span = a.spans + i * 4;
+    inside = inside && span[0] >= 0 && span[0] < paths.dim(0) && span[1] == asked && span[2] > 0 && span[3] >= 0 && span[3] + span[2] <= a.longest;
+    asked += span[2];
+  }
+  for (int64_t i = 0; i < paths.size(); i++) inside = inside && a.paths[i] >= 0 && a.paths[i] < columns;
+  if (!context.need(inside && asked == queries, "SpexlensAttendPaths: spans and paths lead out of q, k and v, or leave queries out.")) return;
+  const int64_t pairs = spans.dim(0) * a.kvHeads;
+  const int64_t cost = (queries * a.heads * a.longest / pairs + a.longest) * a.e / 4;
+  share(pairs, cost, [&a](int64_t begin, int64_t end) { attendPaths(a, begin, end); });
 }
 
 /** gate and up of one shape -> act(gate) · up. */
@@ -974,7 +1078,8 @@ void nothing(TF_ShapeInferenceContext*, TF_Status*) {}
 void define(const char* name, const std::vector<const char*>& inputs, int outputs, void (*compute)(void*, TF_OpKernelContext*)) {
   TF_Status* status = TF_NewStatus();
   TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder(name);
-  for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(op, (std::string(input) + (std::strcmp(input, "live") == 0 ? ": int32" : ": float")).c_str());
+  const auto isWhole = [](const std::string& input) { return input == "live" || input == "paths" || input == "spans" || input == "seen"; };
+  for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(op, (std::string(input) + (isWhole(input) ? ": int32" : ": float")).c_str());
   for (int k = 0; k < outputs; k++) TF_OpDefinitionBuilderAddOutput(op, ("out" + std::to_string(k) + ": float").c_str());
   for (const char* attr : {"activation: int = 0", "dims: int = 0", "positions: int = 1", "elements: int = 1", "parts: int = 3", "name: int = 0", "turned: bool = false", "into: bool = false", "has_b: bool = false", "has_rest: bool = false", "centred: bool = true", "eps: float = 0.0", "offset: float = 0.0", "scale: float = 1.0", "softcap: float = 0.0"})
     TF_OpDefinitionBuilderAddAttr(op, attr);
@@ -992,6 +1097,7 @@ const bool defined = [] {
   define("SpexlensNormalise", {"x", "w", "b"}, 1, computeNorm);
   define("SpexlensAttend", {"q", "k", "v", "mask"}, 1, computeAttend);
   define("SpexlensAttendHeads", {"q", "k", "v", "mask", "live"}, 1, computeAttendHeads);
+  define("SpexlensAttendPaths", {"q", "k", "v", "paths", "spans", "seen"}, 1, computeAttendPaths);
   define("SpexlensGated", {"gate", "up"}, 1, computeGate);
   define("SpexlensActivate", {"x"}, 1, computeActivate);
   define("SpexlensBlend", {"x", "factors", "base"}, 1, computeBlend);

@@ -11,6 +11,7 @@ import {
   activationOf,
   float32,
   hasOperation,
+  hasPaths,
   number,
   truth,
   whole,
@@ -36,6 +37,7 @@ export function registerTensorflowKernels(
   const all = {
     ...KERNELS,
     ...(hasOperation(native.binding, 'SpexlensBackActivate', 2, 1) ? BACK_KERNELS : {}),
+    ...(hasPaths(native.binding) ? PATH_KERNELS : {}),
     ...(onTiles ? tileKernels(3, KERNELS) : {}),
   };
   for (const [kernelName, kernel] of Object.entries(all))
@@ -135,6 +137,22 @@ const KERNELS = {
     );
   },
 } satisfies Readonly<Record<string, Kernel>>;
+
+/** What an addon of before attention along paths lacks. */
+const PATH_KERNELS: Readonly<Record<string, Kernel>> = {
+  SpexlensAttentionPaths(native, { q, k, v, paths, spans, seen }, { scale, softcap }) {
+    const { binding } = native;
+    return native.executeSingleOutput(
+      'SpexlensAttendPaths',
+      [
+        number(binding, 'scale', scale),
+        number(binding, 'softcap', softcap),
+        truth(binding, 'has_b', seen !== undefined),
+      ],
+      [q, k, v, paths, spans, seen ?? paths] as tf.Tensor[],
+    );
+  },
+};
 
 /** What an addon of before the way back lacks: gradients, and what is as well done without while none are taken. */
 const BACK_KERNELS: Readonly<Record<string, Kernel>> = {

@@ -16,8 +16,10 @@ export interface NodeBackend {
 }
 
 export interface Binding
-  extends Readonly<Record<'TF_ATTR_TYPE' | 'TF_ATTR_BOOL' | 'TF_ATTR_INT' | 'TF_ATTR_FLOAT' | 'TF_FLOAT', number>> {
-  createTensor(shape: readonly number[], dtype: number, values: Float32Array): number;
+  extends Readonly<
+    Record<'TF_ATTR_TYPE' | 'TF_ATTR_BOOL' | 'TF_ATTR_INT' | 'TF_ATTR_FLOAT' | 'TF_FLOAT' | 'TF_INT32', number>
+  > {
+  createTensor(shape: readonly number[], dtype: number, values: Float32Array | Int32Array): number;
   deleteTensor(id: number): void;
   tensorDataSync(id: number): ArrayLike<number>;
   executeOp(
@@ -58,6 +60,24 @@ export function hasOperation(binding: Binding, name: string, inputs: number, out
     return false;
   } finally {
     binding.deleteTensor(one);
+  }
+}
+
+/** Whether the addon was built with attention along paths: tries it on one query. */
+export function hasPaths(binding: Binding): boolean {
+  const ids = [
+    binding.createTensor([1, 1, 1, 1], binding.TF_FLOAT, new Float32Array(1)),
+    binding.createTensor([1, 1], binding.TF_INT32, new Int32Array(1)),
+    binding.createTensor([1, 4], binding.TF_INT32, Int32Array.of(0, 0, 1, 0)),
+  ];
+  const [one, path, span] = ids;
+  try {
+    ids.push(binding.executeOp('SpexlensAttendPaths', [], [one, one, one, path, span, path], 1)[0].id);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    for (const id of ids) binding.deleteTensor(id);
   }
 }
 

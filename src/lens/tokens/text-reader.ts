@@ -77,7 +77,7 @@ export function createTextReader(options: TextReaderOptions): TextReader {
     Math.min(most, options.batchSize === undefined ? mostRows(model, fresh) : Infinity);
 
   /** In blocks of like length, all after what stands before the first player. */
-  const readRows = async (leaves: readonly TextLeaf[], { pause, byToken, hear }: Reading): Promise<void> => {
+  const readRows = async (leaves: readonly TextLeaf[], { pause, byToken, hear }: Listener): Promise<void> => {
     const past = root?.length ?? 0;
     for (const [reading, run] of runs.entries()) {
       const own = leaves.filter((leaf) => leaf.reading === reading);
@@ -96,7 +96,7 @@ export function createTextReader(options: TextReaderOptions): TextReader {
   };
 
   /** In blocks of neighbours, in which what rows begin with stands once; each goes on from where the one before ended. */
-  const readTree = async (leaves: readonly TextLeaf[], { pause, byToken, hear }: Reading): Promise<void> => {
+  const readTree = async (leaves: readonly TextLeaf[], { pause, byToken, hear }: Listener): Promise<void> => {
     const shared = sharedLengths(leaves);
     if (root !== undefined) shared[0] = root.length;
     const rowsOf = (left: readonly TextLeaf[]): number => {
@@ -174,8 +174,8 @@ export function createTextReader(options: TextReaderOptions): TextReader {
   };
 }
 
-/** What reading leaves asks of its caller. */
-interface Reading {
+/** Who hears what was read. */
+interface Listener {
   readonly byToken: boolean;
   /** Before every pass. */
   readonly pause: () => Promise<void>;

@@ -31,9 +31,9 @@ export interface TextRun extends RowReader {
   readonly clean?: tf.Tensor3D | undefined;
 }
 
-/** The logits that a reading looks at, [B, 1 + forced, C], of rows that all go on from `past`. */
-export function logitsOf(run: TextRun, rows: readonly MaskedRow[], past = run.prefix): tf.Tensor3D {
-  const { model, reading, restricted, mean, embedded, hides } = run;
+/** The logits that a reading looks at, [B, 1 + forced, C], of rows that share the prefix alone. */
+export function logitsOf(run: TextRun, rows: readonly MaskedRow[]): tf.Tensor3D {
+  const { model, reading, restricted, mean, embedded, hides, prefix: past } = run;
   const begun = past?.length ?? 0;
   const { tokens, padding, absent, answerAt } = layOut(
     rows.map((row) => from(row, begun)),
