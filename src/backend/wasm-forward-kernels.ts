@@ -109,6 +109,42 @@ export const FORWARD_KERNELS: Readonly<Record<string, Kernel>> = {
     );
     return out;
   },
+  SpexlensAttentionPaths: ({ run, scratch, output, at, expect }, inputs, { scale, softcap }) => {
+    const q = expect('q', inputs['q']);
+    const [, , heads, width] = q.shape;
+    const [rows, columns, groups] = expect('k', inputs['k']).shape;
+    const k = expect('k', inputs['k'], columns * groups * width);
+    const v = expect('v', inputs['v'], columns * groups * width);
+    const [paths, spans] = [inputs['paths'] as tf.TensorInfo, inputs['spans'] as tf.TensorInfo];
+    const whole = [paths, spans, inputs['seen'] ?? paths].every(({ dtype }) => dtype === 'int32');
+    if (rows !== 1 || q.shape[0] !== 1 || heads % groups !== 0 || spans.shape[1] !== 4 || !whole)
+      throw fail(
+        'input',
+        'SpexlensAttentionPaths',
+        `q [${q.shape.join(', ')}] does not go with k [${k.shape.join(', ')}] and ${spans.dtype} spans [${spans.shape.join(', ')}]; one row each, heads that share those of k, and int32 [.., 4] are needed.`,
+      );
+    const [, longest] = paths.shape;
+    const free = scratch(run.pathAttentionScratch(longest, width));
+    const out = output(q.shape);
+    run.pathAttention(
+      at(q),
+      at(k),
+      at(v),
+      at(paths),
+      longest,
+      at(spans),
+      spans.shape[0],
+      at(inputs['seen']),
+      at(out),
+      heads,
+      groups,
+      width,
+      Number(scale),
+      Number(softcap),
+      free,
+    );
+    return out;
+  },
   SpexlensToHeads: ({ run, scratch, output, at, expect }, inputs) => {
     const x = expect('x', inputs['x']);
     const [batch, span, inner] = x.shape;

@@ -5,8 +5,9 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { fail } from '../errors.ts';
+import type { TensorModule } from './wasm-exports.ts';
 import { outOfMemory } from './wasm-memory.ts';
-import { instantiate, type Build, type TensorModule } from './wasm-module.ts';
+import { instantiate, type Build } from './wasm-module.ts';
 
 /** The parts of tfjs-backend-wasm 4.22 that are used. */
 export interface WasmBackend {

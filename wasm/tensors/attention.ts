@@ -125,3 +125,71 @@ export function attention(q: usize, k: usize, v: usize, mask: usize, maskBatch: 
     }
   }
 }
+
+/** Bytes of scratch of `pathAttention`: a path's keys and values, the turned keys and the rest as above, its mask. */
+export function pathAttentionScratch(keys: i32, e: i32): usize {
+  return attentionScratch(0, keys, e) + ((2 * <usize>keys * <usize>e + <usize>upToEight(keys)) << 2);
+}
+
+/**
+ * out and q [queries, heads, e], k and v [columns, groups, e]; paths [.., longest] of columns; by span of `spans` [count, 4] its path,
+ * its first query, how many follow each other on the path, and the tokens before them there. A query sees its path up to itself, less
+ * what is 0 in seen [columns] (0 for none) and is not itself.
+ */
+export function pathAttention(q: usize, k: usize, v: usize, paths: usize, longest: i32, spans: usize, count: i32, seen: usize, out: usize, heads: i32, groups: i32, e: i32, scale: f32, softcap: f32, scratch: usize): void {
+  const width = upToEight(longest);
+  const shared = heads / groups;
+  const lde = <usize>e << 2;
+  const lds = <usize>width << 2;
+  const ldq = <usize>heads * lde;
+  const panels = e >> 3;
+  const odd = e & 7;
+  const keysHere = scratch;
+  const valuesHere = keysHere + <usize>longest * lde;
+  const mask = valuesHere + <usize>longest * lde;
+  const turned = (mask + lds + 15) & ~15;
+  const lastOfV = turned + <usize>width * lde;
+  const scores = lastOfV + (<usize>width << 5);
+  const edge = (scores + <usize>width * 24 + 15) & ~15;
+  for (; count > 0; count--, spans += 16) {
+    const path = paths + (<usize>load<i32>(spans) * <usize>longest << 2);
+    const first = <usize>load<i32>(spans, 4);
+    const queries = load<i32>(spans, 8);
+    const before = load<i32>(spans, 12);
+    const keys = before + queries;
+    for (let j = 0; j < keys && seen != 0; j++) {
+      const hidden = load<i32>(seen + (<usize>load<i32>(path + (<usize>j << 2)) << 2)) == 0;
+      store<f32>(mask + (<usize>j << 2), hidden ? -1e30 : 0);
+    }
+    for (let g = 0; g < groups; g++) {
+      for (let j = 0; j < keys; j++) {
+        const at = (<usize>load<i32>(path + (<usize>j << 2)) * <usize>groups + <usize>g) * lde;
+        memory.copy(keysHere + <usize>j * lde, k + at, lde);
+        memory.copy(valuesHere + <usize>j * lde, v + at, lde);
+      }
+      packTurned(keysHere, lde, keys, e, turned);
+      if (odd != 0) packEdge(valuesHere + (<usize>panels << 5), lde, keys, odd, lastOfV);
+      for (let h = g * shared; h < (g + 1) * shared; h++) {
+        for (let i = 0; i < queries; ) {
+          const rows = tileRows(queries - i);
+          const reach = before + i + rows;
+          const at = (first + <usize>i) * ldq + <usize>h * lde;
+          tiles(rows, q + at, ldq, turned, 32, <usize>e << 5, (reach + 7) >> 3, scores, lds, e, false);
+          for (let r = 0; r < rows; r++) {
+            const row = scores + <usize>r * lds;
+            const own = before + i + r;
+            const itself = mask + (<usize>own << 2);
+            const kept = load<f32>(itself);
+            store<f32>(itself, 0);
+            soften(row, own + 1, scale, softcap, seen == 0 ? 0 : mask);
+            store<f32>(itself, kept);
+            memory.fill(row + (<usize>(own + 1) << 2), 0, <usize>(reach - own - 1) << 2);
+          }
+          tiles(rows, scores, lds, valuesHere, lde, 32, panels, out + at, ldq, reach, false);
+          if (odd != 0) edgeTile(rows, scores, lds, lastOfV, 32, odd, out + at + (<usize>panels << 5), ldq, reach, false, edge);
+          i += rows;
+        }
+      }
+    }
+  }
+}

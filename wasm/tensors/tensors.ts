@@ -1,5 +1,5 @@
 /** Everything the module exports. It works on the memory that it is given and has none of its own: no data, no globals. */
-export { attention, attentionScratch } from './attention';
+export { attention, attentionScratch, pathAttention, pathAttentionScratch } from './attention';
 export { backLinear, backLinearScratch, backGelu, backGeluNew, backNorm, backPointwise, backRelu, backSilu, maskSlopes, turn } from './back';
 export { backAttention, backAttentionScratch } from './back-attention';
 export { multiplyAddOne } from './functions';
