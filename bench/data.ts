@@ -4,8 +4,8 @@
  *     npx tsx bench/data.ts --python <interpreter with scikit-learn and torch> [--only exact,inside,lds,prior,foretold,thousands,ioi,speed,wrong,chain]
  *
  * exact: every subset of few groups retrained; R², order 2 and interaction LDS of every estimate and solver. inside: at which
- * weights slopes tell most. lds: Spearman between summed
- * scores and retrained values over random halves, a mean over test digits. prior: how many retrainings answers by gradients save;
+ * weights slopes tell most. lds: Spearman between summed scores and retrained values over random halves, a mean over --tests test digits
+ * (ten take minutes with all estimates, a hundred with --estimates ek-fac,k-fac). prior: how many retrainings answers by gradients save;
  * foretold: how many estimates do that foretell. thousands: groups and single examples of all 1,797 digits. ioi: which templates of
  * ioi-tiny's training data make its behaviour (both keep what they measured in out/).
  * wrong: who finds wrong labels. chain: whether a transformer puts two facts of separate documents together.

@@ -13,6 +13,7 @@ import { solveDamped } from '../../../src/lens/examples/estimates/conjugate-grad
 import { ESTIMATE_NAMES, estimateOf } from '../../../src/lens/examples/estimates/estimates.ts';
 import { influences, secondOrderInfluence } from '../../../src/lens/examples/estimates/influence.ts';
 import { trainOnAll } from '../../../src/lens/examples/estimates/trained.ts';
+import { trak } from '../../../src/lens/examples/estimates/trak.ts';
 import { RECIPES } from '../../../src/lens/examples/recipes.ts';
 import { TEST_VALUES } from '../../../src/lens/examples/test-values.ts';
 import { allMasks, masksFromMembers } from '../../../src/masks.ts';
@@ -24,6 +25,7 @@ import { pearson } from '../../../src/spectrum/correlation.ts';
 import { evaluate } from '../../../src/spectrum/spectrum.ts';
 import { fourierFromTable } from '../../../src/spectrum/walsh-hadamard.ts';
 import { gaussNewton } from '../../../src/train/derivatives.ts';
+import { unflatten } from '../../../src/train/parameters.ts';
 import { gameContract } from '../../contracts/game.ts';
 import { open } from '../../tensors.ts';
 
@@ -203,6 +205,21 @@ describe('estimates', () => {
       (other.pairs as Float64Array).map((x) => x / most),
       1e-3,
     );
+  });
+
+  it("TRAK's ridge is influence's damping in the units of its own matrix", async () => {
+    const options = optionsFor();
+    using trained = await trainOnAll({ ...options, seeds: [0] });
+    const { architecture } = options;
+    const losses = tf.tidy(() =>
+      architecture.losses(unflatten(architecture, trained.theta), trained.all).dataSync<'float32'>(),
+    );
+    const spread = losses.reduce((sum, loss) => sum + (Math.exp(-loss) * (1 - Math.exp(-loss))) / 24, 0);
+    // 30 steps of .5 with momentum .9 are a time of 150; decay .001.
+    const { ridge, dimension } = await trak(trained);
+    expect(dimension).toBe(architecture.size);
+    expect(ridge / ((dimension * 24 * (1 / 150 + 0.001)) / spread)).toBeCloseTo(1, 4);
+    expect((await trak(trained, { ridge: 3, dimension: 5 })).ridge).toBe(3);
   });
 
   it('influence foretells leaving one example out, where training has converged', async () => {

@@ -4,6 +4,10 @@
  * φ(z) = P·∇log-odds(z); τ = mean over seeds of φ(test)·(ΦᵀΦ)⁻¹Φᵀ, times the mean over seeds of 1 - p_n (Park, Georgiev, Ilyas,
  * Leclerc, Mądry, ICML 2023, Algorithm 1). Projections are random signs; all seeds and many directions are one stacked pass, each
  * giving every example's slope along its own direction.
+ *
+ * The paper has far more examples than directions; with fewer ΦᵀΦ says nothing of most of them, and needs a ridge. It stands for the
+ * curvature Φᵀ·diag(p(1 - p))·Φ / N with every p(1 - p) at its mean, so that what influence functions add to that one, N of it by the
+ * mean of p(1 - p) is added here.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
@@ -13,34 +17,39 @@ import { slopesAlong } from '../../../train/derivatives.ts';
 import { logSumExp } from '../../../train/smooth.ts';
 import { unflatten } from '../../../train/parameters.ts';
 import { otherLogits } from '../test-values.ts';
-import { trainClasses, type Trained } from './trained.ts';
+import { dampingOf, trainClasses, type Asked, type Trained } from './trained.ts';
 
 export interface TrakOptions {
-  /** Directions; default 512, at most as many as parameters and a quarter of the examples, which they have to be told apart by. */
+  /** Directions; default 512, at most as many as parameters. */
   readonly dimension?: number | undefined;
+  /** What is added to ΦᵀΦ's diagonal, of projections by signs of size 1; default what influence functions add, in its units. */
+  readonly ridge?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Directions of a stacked pass. */
 const AT_ONCE = 32;
-/** Of the mean of ΦᵀΦ's diagonal, added to it. */
-const RIDGE = 1e-3;
+/** Below it float32 has no p(1 - p). */
+const LEAST_SPREAD = 1e-7;
+/** Least ridge, in shares of the mean of ΦᵀΦ's diagonal. */
+const LEAST_RIDGE = 1e-3;
 
 /** [N]; their scale is that of TRAK's regression, not of f. */
 export async function trak(
   trained: Trained,
   options: TrakOptions = {},
-): Promise<{ readonly scores: Float64Array; readonly dimension: number }> {
-  const { asked, theta, all } = trained;
+): Promise<{ readonly scores: Float64Array; readonly dimension: number; readonly ridge: number }> {
+  const { asked, theta, all, decay } = trained;
   const { architecture, examples, seeds } = asked;
   const N = examples.count;
-  const dimension = Math.min(options.dimension ?? Math.min(512, Math.ceil(N / 4)), architecture.size);
+  const dimension = Math.min(options.dimension ?? 512, architecture.size);
   const classes = await trainClasses(trained);
   const trainRight = tf.tidy(() =>
     tf.cast(tf.oneHot(tf.tensor1d(classes, 'int32'), architecture.classes), 'float32'),
   ) as tf.Tensor2D;
   const scores = new Float64Array(N);
   const doubt = new Float64Array(N);
+  let ridge = options.ridge;
   try {
     for (let k = 0; k < seeds.length; k++) {
       const random = createRandom(seeds[k], 'trak');
@@ -75,14 +84,17 @@ export async function trak(
           2,
         ),
       );
-      (await p.data()).forEach((x, n) => (doubt[n] += (1 - x) / seeds.length));
+      const chances = await p.data();
+      chances.forEach((x, n) => (doubt[n] += (1 - x) / seeds.length));
       tf.dispose([p, own]);
-      const gram = new CholeskyDecomposition(gramOf(phi, N, dimension));
+      const product = gramOf(phi, N, dimension);
+      ridge ??= ridgeOf(asked, product.trace() / dimension, meanOf(chances.map((x) => x * (1 - x))), dimension, decay);
+      const gram = new CholeskyDecomposition(Matrix.add(product, Matrix.eye(dimension).mul(ridge)));
       if (!gram.isPositiveDefinite())
         throw fail(
           'input',
           'trak',
-          `the log-odds of the ${N} training examples have no slope; another value or model is needed.`,
+          `${dimension} directions of ${N} examples' slopes depend on each other; a ridge above ${ridge} is needed.`,
         );
       const weights = gram.solve(Matrix.columnVector(tested)).to1DArray();
       for (let n = 0; n < N; n++) {
@@ -94,10 +106,26 @@ export async function trak(
   } finally {
     trainRight.dispose();
   }
-  return { scores: scores.map((score, n) => score * doubt[n]), dimension };
+  return { scores: scores.map((score, n) => score * doubt[n]), dimension, ridge: ridge as number };
 }
 
-/** ΦᵀΦ with a little on its diagonal, [d, d]. */
+function meanOf(x: ArrayLike<number>): number {
+  return Array.from(x).reduce((sum, value) => sum + value / x.length, 0);
+}
+
+/**
+ * N·δ / mean p(1 - p), δ the damping and the decay, of ΦᵀΦ of the parameters' own gradients; of their products with d signs each it is d
+ * times as much. `spread` is the mean of p(1 - p), `diagonal` that of ΦᵀΦ's diagonal.
+ */
+function ridgeOf(asked: Asked, diagonal: number, spread: number, dimension: number, decay: number): number {
+  const N = asked.examples.count;
+  const { size } = asked.architecture;
+  // With signs of size 1 the mean of a projection's square is that of a gradient's, Σ over `size` parameters.
+  const damping = dampingOf(asked, () => (spread * diagonal) / (N * size)) + decay;
+  return Math.max(LEAST_RIDGE * diagonal, (dimension * N * damping) / Math.max(spread, LEAST_SPREAD));
+}
+
+/** ΦᵀΦ, [d, d]. */
 function gramOf(phi: Float64Array, rows: number, d: number): Matrix {
   const product = new Float64Array(d * d);
   for (let n = 0; n < rows; n++)
@@ -105,14 +133,6 @@ function gramOf(phi: Float64Array, rows: number, d: number): Matrix {
       const x = phi[n * d + i];
       for (let j = 0; j <= i; j++) product[i * d + j] += x * phi[n * d + j];
     }
-  let trace = 0;
-  for (let i = 0; i < d; i++) trace += product[i * d + i];
-  return Matrix.from1DArray(
-    d,
-    d,
-    product.map((x, at) => {
-      const [i, j] = [Math.floor(at / d), at % d];
-      return i === j ? x + (RIDGE * trace) / d : product[Math.max(i, j) * d + Math.min(i, j)];
-    }),
-  );
+  for (let i = 0; i < d; i++) for (let j = 0; j < i; j++) product[j * d + i] = product[i * d + j];
+  return Matrix.from1DArray(d, d, product);
 }
