@@ -40,6 +40,8 @@ export interface Contender {
   readonly complexity: number;
   /** Predictions of the sample, each row by a fit without it. */
   readonly outOfSample: Float64Array;
+  /** Standard errors by which it has to be ahead of what is taken without any such contender; default: none. */
+  readonly lead?: number | undefined;
   /** Stricter predictions, asked where it is hardly better than a simpler contender. */
   confirm?: (() => Promise<Float64Array>) | undefined;
   /** Its spectrum, where that is known before it wins: it can then stand judge over another's terms. */
@@ -224,14 +226,22 @@ export async function fitBest(
 
 /** The simplest of the best; one that is hardly better than a simpler one has to confirm it first, in place. */
 async function choose(contenders: Contender[], values: Float64Array, within: number): Promise<Contender> {
-  const pick = (): Contender =>
-    contenders[
+  const simplest = (some: readonly Contender[]): Contender =>
+    some[
       simplestOfBest(
         values,
-        contenders.map(({ complexity, outOfSample }) => ({ complexity, predicted: outOfSample })),
+        some.map(({ complexity, outOfSample }) => ({ complexity, predicted: outOfSample })),
         within,
       )
     ];
+  const pick = (): Contender => {
+    const first = simplest(contenders);
+    const others = contenders.filter(({ lead }) => lead === undefined);
+    if (first.lead === undefined || others.length === 0) return first;
+    const other = simplest(others);
+    const rivals = [other, first].map(({ outOfSample }, complexity) => ({ complexity, predicted: outOfSample }));
+    return simplestOfBest(values, rivals, first.lead) === 1 ? first : other;
+  };
   const scoreOf = ({ outOfSample }: Contender): number => scoreR2(values, squaredError(values, outOfSample));
   const first = pick();
   const close = contenders.some(

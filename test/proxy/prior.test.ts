@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Game } from '../../src/game.ts';
 import { isKept, type Masks } from '../../src/masks.ts';
+import { fitBest, type Candidate } from '../../src/proxy/best.ts';
 import type { Prior } from '../../src/proxy/prior/prior.ts';
 import { createRandom } from '../../src/random.ts';
 import { withPrior } from '../../src/solve/auto.ts';
@@ -96,5 +97,40 @@ describe('a prior', () => {
     const [found, { solver }] = await score(withPrior(noise));
     expect(solver).toBe(plain.solver);
     expect(found).toBeGreaterThan(without - 0.02);
+  });
+
+  it('is taken where it leads by a standard error, and not where it leads by less', async () => {
+    const masks = uniformMasks(n, 200, createRandom(3));
+    const values = await game.value(masks);
+    // Both miss every value: one by 1, one by .9 on a `share` of the rows and by 1.1 and .88 in turn on the others, which is half a
+    // standard error less on average.
+    const solverOf = async (share: number, lead?: number): Promise<string> => {
+      const of = (name: string, size: (row: number) => number): Candidate => ({
+        names: [name],
+        passes: () => undefined,
+        contend: ({ sample, values: y }) =>
+          Promise.resolve([
+            {
+              name,
+              complexity: 1,
+              ...(name === 'led' ? { lead } : {}),
+              outOfSample: Float64Array.from(y, (value, row) => value + size(row)),
+              answer: () =>
+                Promise.resolve({
+                  spectrum: createSpectrum('fourier', sample.players, [{ members: [], value: 0 }]),
+                  evidence: {},
+                  kind: name,
+                  details: {},
+                }),
+            },
+          ]),
+      });
+      const plain = of('plain', () => 1);
+      const led = of('led', (row) => (row < share * values.length ? 0.9 : row % 2 === 0 ? 1.1 : 0.88));
+      return (await fitBest(masks, values, {}, [plain, led])).solver;
+    };
+    expect(await solverOf(0)).toBe('led');
+    expect(await solverOf(0, 1)).toBe('plain');
+    expect(await solverOf(1, 1)).toBe('led');
   });
 });
