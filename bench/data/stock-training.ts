@@ -11,7 +11,7 @@ import { createRandom } from '../../src/random.ts';
 
 /** Parameters [P] at the end of training on everything, and steps a second. @throws 'input' on a recipe that is not SGD with momentum at a constant rate. */
 export async function trainOnStock(
-  { initialise, parameters, classes }: Architecture,
+  model: Architecture,
   examples: Examples,
   training: Training,
   seed: number,
@@ -23,7 +23,8 @@ export async function trainOnStock(
     throw fail('input', 'stock training', `is written for a constant rate, not ${schedule}.`);
   unregisterWasmKernels();
   try {
-    const start = initialise(createRandom(seed, 'train/start'));
+    const { parameters, classes } = model;
+    const start = model.initialise(createRandom(seed, 'train/start'));
     let at = 0;
     const variables = parameters.map(({ shape }) => {
       const size = tf.util.sizeFromShape([...shape]);
