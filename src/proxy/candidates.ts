@@ -14,7 +14,7 @@ import type { Fold } from '../spectrum/regression/folds.ts';
 import { ridgeSpectrum } from '../spectrum/regression/ridge.ts';
 import { createSpectrum, evaluate, type FourierSpectrum } from '../spectrum/spectrum.ts';
 import { energyOf, type SparsePolynomial } from './parities/sparse-polynomial.ts';
-import { closeDownwards, sparsify } from './sparsify.ts';
+import { closeDownwards, closeLargest, sparsify } from './sparsify.ts';
 import { polynomialSpectrum, treeFourier } from './trees/tree-fourier.ts';
 import type { Ensemble } from './trees/tree.ts';
 import type { Pace, Tuning } from './trees/tune.ts';
@@ -136,7 +136,7 @@ function sparseOrRefit(
   const energyKept = energyShare(sparse, polynomial);
   if (kind === 'sparse') return { spectrum: sparse, alpha: undefined, energyKept };
   // In another basis than ±1 parities the same functions are spanned by all subsets of the sets.
-  const support = isFair(keep) ? sparse.terms : closeDownwards(sparse.terms, polynomial);
+  const support = isFair(keep) ? sparse.terms : closeLargest(sparse.terms, polynomial);
   const fit = ridgeSpectrum(
     masks,
     values,

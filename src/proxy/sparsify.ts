@@ -41,6 +41,27 @@ const MOST_CLOSED = 5000;
  * @throws 'input' when that makes more than MOST_CLOSED terms.
  */
 export function closeDownwards(terms: readonly Term[], polynomial: SparsePolynomial): Term[] {
+  const missing = missingSubsets(terms);
+  if (missing === undefined)
+    throw fail(
+      'input',
+      'closure',
+      `${terms.length} terms have more than ${MOST_CLOSED} subsets; lower the cap or maxDepth, or leave the hierarchy open.`,
+    );
+  return withTerms(terms, missing, polynomial);
+}
+
+/** The same of as many of the leading terms as have no more than MOST_CLOSED subsets: all, or a half, or a quarter of them, and so on. */
+export function closeLargest(terms: readonly Term[], polynomial: SparsePolynomial): Term[] {
+  for (let count = terms.length; ; count >>= 1) {
+    const largest = terms.slice(0, count);
+    const missing = missingSubsets(largest);
+    if (missing !== undefined) return withTerms(largest, missing, polynomial);
+  }
+}
+
+/** The subsets of the sets of `terms` that are not among them; undefined where there are more than MOST_CLOSED in all. */
+function missingSubsets(terms: readonly Term[]): number[][] | undefined {
   const known = new Set(terms.map(({ members }) => setKey(members)));
   const added: number[][] = [];
   const queue = terms.map(({ members }) => members);
@@ -52,14 +73,13 @@ export function closeDownwards(terms: readonly Term[], polynomial: SparsePolynom
       known.add(key);
       added.push(smaller);
       queue.push(smaller);
-      if (queue.length > MOST_CLOSED)
-        throw fail(
-          'input',
-          'closure',
-          `${terms.length} terms have more than ${MOST_CLOSED} subsets; lower the cap or maxDepth, or leave the hierarchy open.`,
-        );
+      if (queue.length > MOST_CLOSED) return undefined;
     }
   }
+  return added;
+}
+
+function withTerms(terms: readonly Term[], added: number[][], polynomial: SparsePolynomial): Term[] {
   if (added.length === 0) return [...terms];
   const wanted = new Set(added.map(setKey));
   const values = new Map<string, number>();

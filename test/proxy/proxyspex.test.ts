@@ -9,9 +9,9 @@ import { fitProxySpex } from '../../src/proxy/fit.ts';
 import { endOf, mergeRepeats } from '../../src/proxy/measured.ts';
 import { createProxySpexSolver, proxyMasks, proxyspexSolver } from '../../src/proxy/proxyspex.ts';
 import { createPolynomial, largestTerms } from '../../src/proxy/parities/sparse-polynomial.ts';
-import { closeDownwards, sparsify } from '../../src/proxy/sparsify.ts';
+import { closeDownwards, closeLargest, sparsify } from '../../src/proxy/sparsify.ts';
 import { treeFourier } from '../../src/proxy/trees/tree-fourier.ts';
-import type { TuneGrid } from '../../src/proxy/trees/tune.ts';
+import { DEEPEST, type TuneGrid } from '../../src/proxy/trees/tune.ts';
 import { createRandom } from '../../src/random.ts';
 import { directSubsetRate } from '../../src/spectrum/energy.ts';
 import { scoreR2, squaredError } from '../../src/spectrum/regression/folds.ts';
@@ -55,6 +55,43 @@ function r2Of(spectrum: FourierSpectrum, truth: FourierSpectrum, masks: Masks): 
   const y = evaluate(truth, masks);
   return scoreR2(y, squaredError(y, evaluate(spectrum, masks)));
 }
+
+describe('trees that are chains', () => {
+  const [links, players, keep] = [25, 60, 0.98];
+  const masks = uniformMasks(players, 500, createRandom(5), undefined, keep);
+  const values = Float64Array.from({ length: masks.count }, (_, row) =>
+    Number(Array.from({ length: links }, (__, i) => isKept(masks, row, i)).every(Boolean)),
+  );
+
+  test('are grown no deeper than their spectrum can be read', async () => {
+    const free = boost(masks, values, { numIterations: 5, minDataInLeaf: 2 });
+    expect(() => treeFourier(free.ensemble, keep)).toThrow('a path of more than 20 players');
+    const grid: TuneGrid = { maxDepth: [3, -1], numIterations: [8], learningRate: [0.1] };
+    const fit = await fitProxySpex(masks, values, { grid, keep, minDataInLeaf: 2, folds: 2 });
+    expect(fit.setting?.maxDepth).toBe(DEEPEST);
+    expect(fit.table.map(({ maxDepth }) => maxDepth)).toEqual([3, DEEPEST]);
+    expect(Math.max(...fit.spectrum.terms.map(({ members }) => members.length))).toBeLessThanOrEqual(DEEPEST);
+    const [shallow, deep] = fit.table;
+    expect(deep.r2!).toBeGreaterThan(shallow.r2! + 0.1);
+  });
+
+  test('of a depth beyond that are refused before they are grown', async () => {
+    const grid: TuneGrid = { maxDepth: [25], numIterations: [5], learningRate: [0.1] };
+    await expect(fitProxySpex(masks, values, { grid, keep })).rejects.toThrow('maxDepth 25; at most 20, or -1 for 12');
+  });
+
+  test('leave a closure with as many of their largest terms as it has room for', () => {
+    const polynomial = treeFourier({ players, base: 0, trees: [] });
+    const wide = (first: number): { members: number[]; value: number } => ({
+      members: Array.from({ length: 12 }, (_, k) => first + k),
+      value: 1,
+    });
+    const terms = [{ members: [], value: 2 }, wide(0), wide(20), wide(40)];
+    expect(() => closeDownwards(terms, polynomial)).toThrow('4 terms have more than 5000 subsets');
+    expect(closeLargest(terms, polynomial)).toHaveLength(2 ** 12);
+    expect(closeLargest(terms.slice(0, 2), polynomial)).toEqual(closeDownwards(terms.slice(0, 2), polynomial));
+  });
+});
 
 describe('fitProxySpex', () => {
   test('reads a sparse 16-player game from 1,024 masks: R² > .99, top interactions, refit accepted', async () => {
