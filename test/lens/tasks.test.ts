@@ -1,5 +1,6 @@
 /** Prompts of the literature's tasks, for tokenizers that cut words in different ways. */
 import { describe, expect, it } from 'vitest';
+import { fail } from '../../src/errors.ts';
 import { promptsOfTask, taskOf, type TaskTokenizer } from '../../src/lens/tasks/task.ts';
 import { TASKS } from '../../src/lens/tasks/tasks.ts';
 
@@ -72,6 +73,32 @@ describe('a task', () => {
     const [{ prompt, correct }] = promptsOfTask(TASKS.capitals, tokenizer, 1, 0);
     expect(tokenizer.decode(prompt as number[])).toMatch(/^The capital of \w+ is the city of $/);
     expect(tokenizer.decode([correct as number])).toMatch(/^[A-Z]\w+$/);
+  });
+
+  it('draws again what a tokenizer of whole words does not know, and says which where nothing is left', () => {
+    const all = words('runs');
+    const without = (...unknown: string[]): TaskTokenizer => ({
+      ...all,
+      encode: (text) => {
+        const found = unknown.find((word) => new RegExp(`\\b${word}\\b`).test(text));
+        if (found !== undefined) throw fail('input', 'tokenizer', `"${found}" is not in the vocabulary.`);
+        return all.encode(text);
+      },
+    });
+    const some = promptsOfTask(TASKS.ioi, without('flower', 'gift', 'bag', 'office'), 20, 0);
+    expect(some).toHaveLength(40);
+    for (const { prompt, corrupted } of some)
+      expect(`${String(prompt)} ${String(corrupted)}`).not.toMatch(/flower|gift|bag|office/);
+    expect(() => promptsOfTask(TASKS.ioi, without('gave'), 2, 0)).toThrow(
+      'task ioi: 0 of 2 pairs fit this tokenizer after 120 draws (tokenizer: "gave" is not in the vocabulary); ask for fewer pairs',
+    );
+    const broken: TaskTokenizer = {
+      ...all,
+      encode: () => {
+        throw new Error('out of order');
+      },
+    };
+    expect(() => promptsOfTask(TASKS.ioi, broken, 2, 0)).toThrow('out of order');
   });
 
   it('says so when the tokenizer has none of its words', () => {

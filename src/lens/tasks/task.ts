@@ -6,9 +6,9 @@
  * nothing decides the answer, as the literature has it, or else each is the other's. The
  * tokenizer decides where a prompt ends: the longest common beginning of the text with the right and with the wrong answer, so
  * that both answers are single tokens that stand at the same place, whether a space is theirs or the prompt's. Pairs whose
- * prompts differ in length are drawn again.
+ * prompts differ in length, or have a word that the tokenizer does not know, are drawn again.
  */
-import { closest, fail } from '../../errors.ts';
+import { closest, fail, SpexlensError } from '../../errors.ts';
 import { createRandom, type Random } from '../../random.ts';
 import type { Prompt } from '../prompts.ts';
 
@@ -42,12 +42,12 @@ export interface Draw {
   readonly neutral?: string | undefined;
 }
 
-/** Pairs drawn per pair wanted, at most: beyond, the tokenizer does not have the words as single tokens. */
+/** Pairs drawn per pair wanted, at most: beyond, the tokenizer does not have the words, or not as single tokens. */
 const TRIES = 60;
 
 /**
  * `pairs` pairs of prompts of `template`, two prompts each, all different.
- * @throws 'input' when the tokenizer cuts the template's words so that no pair fits.
+ * @throws 'input' when the tokenizer does not know the template's words, or cuts them so that no pair fits.
  */
 export function promptsOfTask(template: TaskTemplate, tokenizer: TaskTokenizer, pairs: number, seed: number): Prompt[] {
   if (!Number.isInteger(pairs) || pairs < 1 || pairs > 1000)
@@ -55,25 +55,47 @@ export function promptsOfTask(template: TaskTemplate, tokenizer: TaskTokenizer, 
   const random = createRandom(seed, `task ${template.name}`);
   const seen = new Set<string>();
   const prompts: Prompt[] = [];
+  let unknown: string | undefined;
   for (let tries = 0; prompts.length < 2 * pairs; tries++) {
     if (tries === TRIES * pairs) {
       const what = `${prompts.length / 2} of ${pairs} pairs fit this tokenizer after ${tries} draws`;
-      throw fail('input', `task ${template.name}`, `${what}; ask for fewer pairs, or use another task.`);
+      const last = unknown === undefined ? '' : ` (${unknown.replace(/\.$/, '')})`;
+      throw fail('input', `task ${template.name}`, `${what}${last}; ask for fewer pairs, or use another task.`);
     }
-    const { pair, neutral } = template.draw(random);
-    const [a, b] = pair.map((each) => settle(tokenizer, each));
-    if (a === undefined || b === undefined || a.ids.length !== b.ids.length) continue;
-    const third = neutral === undefined ? undefined : neutralOf(tokenizer, neutral, pair[0], a);
-    if (neutral !== undefined && third === undefined) continue;
-    const key = [a.ids.join(), b.ids.join()].sort().join('|');
-    if (seen.has(key) || a.ids.join() === b.ids.join()) continue;
-    seen.add(key);
-    prompts.push(
-      { ...a.prompt, corrupted: third ?? b.prompt.prompt },
-      { ...b.prompt, corrupted: third ?? a.prompt.prompt },
-    );
+    const drawn = template.draw(random);
+    let settled: ReturnType<typeof settlePair>;
+    try {
+      settled = settlePair(tokenizer, drawn);
+    } catch (error) {
+      // A tokenizer of whole words does not know them all: what it does not is drawn again, as what another one cuts.
+      if (!(error instanceof SpexlensError && error.kind === 'input')) throw error;
+      unknown = error.message;
+      continue;
+    }
+    if (settled === undefined || seen.has(settled.key)) continue;
+    seen.add(settled.key);
+    prompts.push(...settled.prompts);
   }
   return prompts;
+}
+
+/** The two prompts of a draw, and what tells it from others; undefined where it does not fit the tokenizer. @throws 'input' on a word it does not know. */
+function settlePair(
+  tokenizer: TaskTokenizer,
+  { pair, neutral }: Draw,
+): { readonly key: string; readonly prompts: readonly Prompt[] } | undefined {
+  const [a, b] = pair.map((each) => settle(tokenizer, each));
+  if (a === undefined || b === undefined || a.ids.length !== b.ids.length) return undefined;
+  const third = neutral === undefined ? undefined : neutralOf(tokenizer, neutral, pair[0], a);
+  if (neutral !== undefined && third === undefined) return undefined;
+  if (a.ids.join() === b.ids.join()) return undefined;
+  return {
+    key: [a.ids.join(), b.ids.join()].sort().join('|'),
+    prompts: [
+      { ...a.prompt, corrupted: third ?? b.prompt.prompt },
+      { ...b.prompt, corrupted: third ?? a.prompt.prompt },
+    ],
+  };
 }
 
 interface Settled {
