@@ -8,7 +8,7 @@ import { gradientCost } from '../game.ts';
 import { masksFromMembers } from '../masks.ts';
 import { autoSolver } from '../solve/auto.ts';
 import { banzhaf, shapley } from '../spectrum/indices.ts';
-import { toMeasure } from '../spectrum/measure.ts';
+import { largestTouching, toMeasure } from '../spectrum/measure.ts';
 import { acdcSweep, acdcThresholds } from './acdc.ts';
 import type { CircuitMethod } from './circuit-method.ts';
 import type { MeteredGame } from './metered-game.ts';
@@ -17,6 +17,7 @@ import { harmOf } from './harm.ts';
 import { betweenMasks, foundByWorth, requireMasks } from './ranking-methods.ts';
 import { receiverOrder } from './receiver-order.ts';
 import { subnetworkProbing } from './subnetwork-probing.ts';
+import { seenScores } from './stand-ins.ts';
 import { PROPOSED, steeredOrder, type Aim, type Estimate, type SteeringOptions } from './steering.ts';
 
 /** Passes of a sweep for each n masks of the budget, as later ones are over fewer players, and at most. */
@@ -97,14 +98,15 @@ export const spectrum: CircuitMethod = {
     const keep = asks ? await informativeKeep(game, { ends, seed, signal }) : 0.5;
     const budget = Math.floor(FITTED * game.remaining);
     const solution = await autoSolver.solve(game, { budget, seed, signal, onProgress, keep });
-    const losses = await lossesWithin(game, { estimates: 1, gradients: 0 }, signal);
-    const fair = toMeasure(solution.spectrum);
-    const plan = { estimates: [() => fair], gradients: 0 };
-    const orders = await steer(game, [plan], { ends, signal, onProgress });
+    const fair = toMeasure(largestTouching(solution.spectrum));
     // Away from ½ a player is worth what it adds on average there: at ½, where nothing is left, the spectrum is an extrapolation.
     const worth = keep === 0.5 ? shapley(fair) : banzhaf(solution.spectrum);
+    const asked = { estimates: 1, gradients: 0 };
+    const { scores } = await measuredScores(game, worth, asked, { ends, signal, onProgress });
+    const plan = { estimates: [() => fair], gradients: 0 };
+    const orders = await steer(game, [plan], { ends, signal, onProgress });
     return {
-      scores: losses === undefined ? worth : larger(worth, losses),
+      scores,
       ...orders,
       details: { solver: solution.solver, fitted: budget, keep },
     };
@@ -123,9 +125,9 @@ export const steered: CircuitMethod = {
     const { scores: slopes } = await integratedGradients(game, { steps: STEPS, signal });
     const sloped = differentiable(game, 'steering');
     const n = game.players.length;
-    const losses = await lossesWithin(game, { estimates: 3, gradients: 1 }, signal);
+    const asked = { estimates: 3, gradients: 1 };
     // Gradients see no step between the points at which they are taken, a single loss nothing that others stand in for.
-    const scores = losses === undefined ? slopes : larger(slopes, losses);
+    const { scores, losses } = await measuredScores(game, slopes, asked, { ends, signal, onProgress });
     const local: Estimate = async (left) => {
       const { gradients } = await sloped.gradients(masksFromMembers(n, [left]), { signal });
       return spectrumOfRanking({ scores: Float64Array.from(gradients) });
@@ -142,16 +144,33 @@ export const steered: CircuitMethod = {
   },
 };
 
-/** What leaving out each player takes, where rounds that are `asked` so much are then still paid for at every size that is judged. */
-async function lossesWithin(
+/** Scores that rest on what was measured. */
+interface Measured {
+  readonly scores: Float64Array;
+  /** What leaving out each player takes; undefined where the budget has not the masks. */
+  readonly losses: Float64Array | undefined;
+}
+
+/** Share of what is left after the losses that asking for stand-ins may take, as long as rounds for every judged size are still paid for. */
+const STAND_INS = 0.5;
+
+/**
+ * Of each player whichever sees more of it, its worth by an estimate or what was measured: its loss and, where that is nothing, what it adds
+ * once those that stand in for it are gone (stand-ins.ts). Only the worth where the losses leave too few masks for rounds that are `asked` so much.
+ */
+async function measuredScores(
   game: MeteredGame,
+  worth: Float64Array,
   asked: RoundCost,
-  signal: AbortSignal | undefined,
-): Promise<Float64Array | undefined> {
+  options: Pick<SteeringOptions, 'ends' | 'signal' | 'onProgress'>,
+): Promise<Measured> {
   const n = game.players.length;
-  const rounds = roundsOf(game, game.remaining - (n + 1), asked);
-  if (rounds < 1 || leaving(n, rounds, mibSizes(n)) === undefined) return undefined;
-  return (await activationPatching(game, { signal })).scores;
+  const isPaid = (masks: number): boolean => leaving(n, roundsOf(game, masks, asked), mibSizes(n)) !== undefined;
+  if (!isPaid(game.remaining - (n + 1))) return { scores: worth, losses: undefined };
+  const { scores: losses } = await activationPatching(game, options);
+  const most = Math.floor(STAND_INS * game.remaining);
+  if (!isPaid(game.remaining - most)) return { scores: larger(worth, losses), losses };
+  return { scores: await seenScores(game, { ...options, losses, claims: worth, most }), losses };
 }
 
 /** Of each player the score of larger magnitude: that of whoever sees more of it. */

@@ -19,6 +19,17 @@ const MOST_TOUCHES = 2 ** 22;
 /** Terms below this share of the largest are rounding of a conversion. */
 const ROUNDING = 1e-12;
 
+/** ∅ and the leading terms that `toMeasure` can move: all of them, where they touch no more than 2^22 subsets. */
+export function largestTouching(spectrum: FourierSpectrum): FourierSpectrum {
+  const { players, terms, keep } = spectrum;
+  let touches = 0;
+  const moved = terms.filter(({ members }) => {
+    touches += 2 ** members.length;
+    return members.length === 0 || touches <= MOST_TOUCHES;
+  });
+  return players <= 20 || moved.length === terms.length ? spectrum : createSpectrum('fourier', players, moved, keep);
+}
+
 /**
  * The same function in the basis of masks that keep each player with probability `keep` (default ½): exact, a term
  * spreads over its 2^|S| subsets. χ_i = (p_i - p'_i)/s_i + (s'_i/s_i) χ'_i, s = √(p(1-p)).
