@@ -90,7 +90,7 @@ const FITTED = 0.5;
 export const spectrum: CircuitMethod = {
   name: 'spectrum',
   about:
-    'removal on a sparse Fourier spectrum (solver auto, masks at which something is left), measured and corrected on the way; where the budget has it, what leaving out each player takes',
+    'removal on a sparse Fourier spectrum (solver auto, masks at which something is left), measured and corrected on the way; where the budget has it, what leaving out each player takes, and what it adds once others that stand in for it are gone',
   source: 'ProxySPEX, arXiv 2505.17495; GradSPEX, docs/gradients.md',
   async find({ game, ends, seed, signal, onProgress }) {
     const enough = FITTED * game.remaining;

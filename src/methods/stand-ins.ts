@@ -89,9 +89,13 @@ export async function seenScores(
     for (const player of await ask(gone, ends.full)) intact.push([...gone, player]);
   }
   const seen = everyone.filter((player) => !isHidden(player)).sort((a, b) => Math.abs(losses[a]) - Math.abs(losses[b]));
-  for (const player of seen) {
-    if (spent >= most) break;
-    await ask([player], ends.full - losses[player]);
+  // Two that are found in no context together may cancel there: once one of them is known, the other is asked without it.
+  for (let before = -1; before < broken.size && spent < most; ) {
+    before = broken.size;
+    for (const player of seen) {
+      if (spent >= most) break;
+      await ask([player], ends.full - losses[player]);
+    }
   }
   onProgress?.({ stage: 'stand-ins', done: most, total: most });
   const effects = losses.map((loss, player) => (isHidden(player) ? (found.get(player) ?? 0) : loss));
