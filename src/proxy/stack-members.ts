@@ -10,7 +10,14 @@ import { express } from './candidates.ts';
 import type { Admitted } from './end-masks.ts';
 import { MOST_SINGLES } from './first-order.ts';
 import type { Judged } from './fit.ts';
-import { crossFittedGp, fitGp, MOST_MASKS, MOST_PLAYERS, processAt } from './process/gaussian-process.ts';
+import {
+  crossFittedGp,
+  fitGp,
+  MOST_COUPLINGS,
+  MOST_MASKS,
+  MOST_PLAYERS,
+  processAt,
+} from './process/gaussian-process.ts';
 import { growParities, seedsOfTrees, smallSets, tuneParities, type TunedParities } from './parities/greedy-parities.ts';
 import {
   chooseScalars,
@@ -18,6 +25,7 @@ import {
   MOST_INFLUENCE_MASKS,
   type InfluenceProcess,
 } from './process/influence-process.ts';
+import type { PlainAnswer } from './process/plain-answer.ts';
 import { treeFourier } from './trees/tree-fourier.ts';
 import { predict, type Ensemble } from './trees/tree.ts';
 import type { Pace } from './trees/tune.ts';
@@ -27,10 +35,17 @@ export interface Member {
   /** Out-of-sample R² of the member alone. */
   readonly r2: number;
   readonly weight: number;
+  /** Share of its variance that its listed terms hold, where a beam lists them and it has weight. */
+  readonly energyKept?: number | undefined;
 }
 
-/** A spectrum, or (up to 20 players) its values on all masks in counting order. */
-export type Answer = { readonly table: Float64Array } | { readonly spectrum: FourierSpectrum };
+/**
+ * A spectrum, of which a beam may have listed but the share `energyKept`; or (up to 20 players) its values on all masks in counting
+ * order.
+ */
+export type Answer =
+  | { readonly table: Float64Array }
+  | { readonly spectrum: FourierSpectrum; readonly energyKept?: number };
 
 /** What the stack needs of a member. */
 export interface Fitted {
@@ -45,9 +60,14 @@ export interface Fitted {
   readonly final: (admitted: Admitted) => Answer;
 }
 
-/** The two exact processes, up to their limits of players and masks; none beyond. */
-export async function processes({ sample, values, folds }: Judged, pace: Pace): Promise<Fitted[]> {
-  if (sample.players > MOST_PLAYERS || sample.count > MOST_MASKS) return [];
+/**
+ * The exact processes: both where 2^n values can be tabled, the plain one up to MOST_COUPLINGS players, its expansion by a beam;
+ * none beyond, or beyond MOST_MASKS masks.
+ */
+export async function processes(judged: Judged, maxTerms: number, pace: Pace): Promise<Fitted[]> {
+  const { sample, values, folds } = judged;
+  if (sample.players > MOST_COUPLINGS || sample.count > MOST_MASKS) return [];
+  if (sample.players > MOST_PLAYERS) return [await wideProcess(judged, maxTerms, pace)];
   const members: Fitted[] = [];
   for (const [k, kind] of (['plain', 'amplitude'] as const).entries()) {
     await pace('process', k, 2);
@@ -68,6 +88,33 @@ export async function processes({ sample, values, folds }: Judged, pace: Pace): 
   }
   await pace('process', 2, 2);
   return members;
+}
+
+async function wideProcess({ sample, values, folds }: Judged, maxTerms: number, pace: Pace): Promise<Fitted> {
+  await pace('process', 0, 1);
+  const process = fitGp(sample, values, 'plain');
+  await pace('process', 1, 1);
+  const answer = process.answer();
+  return {
+    name: 'process',
+    outOfSample: process.leaveOneOut,
+    confirm: () => crossFittedGp(sample, values, 'plain', folds),
+    predict: (mask) => answer.predict(mask)[0],
+    final: (admitted) =>
+      listed(
+        admitted.masks.count === sample.count
+          ? answer
+          : processAt(admitted.masks, admitted.values, process.parameters).answer(),
+        maxTerms,
+      ),
+  };
+}
+
+/** What a beam lists of a process, and the share of its variance that this holds. */
+function listed(answer: PlainAnswer, maxTerms: number): Answer {
+  const spectrum = answer.spectrum(maxTerms);
+  const held = spectrum.terms.reduce((sum, { members, value }) => (members.length === 0 ? sum : sum + value ** 2), 0);
+  return { spectrum, energyKept: Math.min(1, held / (answer.variance() || 1)) };
 }
 
 /** The trees, with what cross-validation does best to them: ProxySPEX itself. */
@@ -178,13 +225,10 @@ export async function influenceMember(
     name: 'influence process',
     outOfSample,
     predict: (mask) => mean(processes.map((process) => process.predict(mask)[0])),
-    final: (admitted) => ({
-      spectrum: fitInfluenceProcess(
-        admitted.masks,
-        admitted.values,
-        parities.final(admitted).spectrum,
-        scalars,
-      ).spectrum(maxTerms),
-    }),
+    final: (admitted) =>
+      listed(
+        fitInfluenceProcess(admitted.masks, admitted.values, parities.final(admitted).spectrum, scalars),
+        maxTerms,
+      ),
   };
 }

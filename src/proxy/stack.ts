@@ -5,16 +5,17 @@
  * Weights w >= 0 minimise Σ(y - ŷ_out)² over out-of-sample predictions (leave-one-out of the processes, out-of-fold
  * of trees and parities, whose seeds are each fold's trees), pulled gently to equal weights. The answer is linear in
  * the members, so its Fourier spectrum is the weighted sum of theirs: exact, up to maxTerms. The two processes take
- * part up to 20 players and 1,500 masks. Beyond, a chain: trees, the parities they seed, and a process whose couplings
- * follow the parities' influences (influence-process.ts), up to 8,000 masks; of that one only the terms that a beam
- * finds enter the spectrum.
+ * part up to 20 players and 1,500 masks; up to 128 players the plain one does. Beyond, a chain: trees, the parities they seed, and a
+ * process whose couplings follow the parities' influences (influence-process.ts), up to 8,000 masks. Of a process of more than 20
+ * players only the terms that a beam finds enter the spectrum; energyKept says what share of its variance they hold.
  */
 import type { Masks } from '../masks.ts';
 import type { Evidence, Solver } from '../solver.ts';
 import type { Keep } from '../keep.ts';
 import { toMeasure } from '../spectrum/measure.ts';
 import { mean, scoreR2, squaredError } from '../spectrum/regression/folds.ts';
-import { compareTerms, createSpectrum, setKey, type FourierSpectrum, type Term } from '../spectrum/spectrum.ts';
+import type { FourierSpectrum } from '../spectrum/spectrum.ts';
+import { scaled, summed } from '../spectrum/summed.ts';
 import { fourierFromTable, spectrumOfDense, tableOfSpectrum } from '../spectrum/walsh-hadamard.ts';
 import { boost } from './trees/boost.ts';
 import { admitEndMasks, splitEnds, type Admitted, type EndMask, type Split } from './end-masks.ts';
@@ -54,7 +55,7 @@ export interface StackFit {
 }
 
 /**
- * Where there are processes, parities join from this many times n log2 n masks on. On real games (n = 14-16) they
+ * Where there are both processes, parities join from this many times n log2 n masks on. On real games (n = 14-16) they
  * cost .006 of R² at 1 (10 games, -.04 to +.01) and bring .003 at 2 to 8 (6 fits).
  */
 const PARITIES_FROM = 1.5;
@@ -92,9 +93,9 @@ export async function runStack(split: Split, options: ProxySpexOptions, pace: Pa
   const grow = (admitted: Admitted): Ensemble =>
     (ensemble ??= boost(admitted.masks, admitted.values, { ...treeOptions(options), ...judged.tuning.best }).ensemble);
   const trees = treeMember(judged, grow);
-  const smooth = await processes(judged, pace);
-  const few = smooth.length > 0 && sample.count < PARITIES_FROM * players * Math.log2(players);
   const maxTerms = options.maxTerms ?? 20_000;
+  const smooth = await processes(judged, maxTerms, pace);
+  const few = smooth.length > 1 && sample.count < PARITIES_FROM * players * Math.log2(players);
   const parities = few ? undefined : await parityMember(judged, grow, pace);
   const chained =
     parities === undefined || smooth.length > 0 ? undefined : await influenceMember(judged, parities, maxTerms, pace);
@@ -143,10 +144,10 @@ export async function runStack(split: Split, options: ProxySpexOptions, pace: Pa
           intercept,
         );
       const admitted = admitEndMasks(judged, rmse, predictEnd, options.endMasks);
-      const answers: { answer: Answer; weight: number }[] = [];
+      const answers: { k: number; answer: Answer; weight: number }[] = [];
       for (const [k, member] of members.entries()) {
         await pace('fit', k, members.length);
-        if (weights[k] > 0) answers.push({ answer: member.final(admitted), weight: weights[k] });
+        if (weights[k] > 0) answers.push({ k, answer: member.final(admitted), weight: weights[k] });
       }
       const spectrum = weightedSum(players, answers, intercept, maxTerms, options.keep);
       await pace('fit', members.length, members.length);
@@ -164,6 +165,7 @@ export async function runStack(split: Split, options: ProxySpexOptions, pace: Pa
           name,
           r2: scoreR2(y, squaredError(y, outOfSample)),
           weight: weights[k],
+          ...shareOf(answers.find((each) => each.k === k)?.answer),
         })),
         r2: scoreR2(y, squaredError(y, predicted)),
         trees: { kind: chosen.kind, cv: judged.cv, setting: judged.tuning.best },
@@ -193,6 +195,11 @@ export async function fitStack(
   return run.finish(run.stacked ? 'stack' : 'trees', additiveJudge(split, options.keep));
 }
 
+/** What a beam listed of a member, if one did. */
+function shareOf(answer: Answer | undefined): Pick<Member, 'energyKept'> {
+  return answer !== undefined && 'energyKept' in answer ? { energyKept: answer.energyKept } : {};
+}
+
 /** ∅ and the `count` largest terms of Σ weight · answer + intercept. */
 function weightedSum(
   players: number,
@@ -215,17 +222,10 @@ function weightedSum(
       keep,
     );
   }
-  const sums = new Map<string, Term>([['', { members: [], value: intercept }]]);
-  for (const { answer, weight } of answers) {
-    if (!('spectrum' in answer)) continue;
-    for (const { members, value } of toMeasure(answer.spectrum, keep).terms) {
-      const key = setKey(members);
-      sums.set(key, { members, value: (sums.get(key)?.value ?? 0) + weight * value });
-    }
-  }
-  const empty = sums.get('')!;
-  sums.delete('');
-  return createSpectrum('fourier', players, [empty, ...[...sums.values()].sort(compareTerms).slice(0, count)], keep);
+  const parts = answers.flatMap(({ answer, weight }) =>
+    'spectrum' in answer ? [...scaled(toMeasure(answer.spectrum, keep).terms, weight)] : [],
+  );
+  return summed(players, [{ members: [], value: intercept }, ...parts], count, keep);
 }
 
 /** The `count` largest terms of a table's transform, and ∅. */

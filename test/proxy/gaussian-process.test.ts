@@ -8,7 +8,7 @@ import { minimise } from '../../src/proxy/process/lbfgs.ts';
 import { createRandom } from '../../src/random.ts';
 import { r2 } from '../../src/spectrum/r2.ts';
 import { fourierFromTable, membersOf } from '../../src/spectrum/walsh-hadamard.ts';
-import { evaluate } from '../../src/spectrum/spectrum.ts';
+import { createSpectrum, evaluate } from '../../src/spectrum/spectrum.ts';
 import { orderThree } from '../../bench/synthetic.ts';
 
 const random = createRandom(3);
@@ -170,8 +170,46 @@ describe('Gaussian process', () => {
   });
 
   test('says what it cannot fit', () => {
-    expect(() => fitGp(uniformMasks(25, 30, createRandom(1)), new Float64Array(30), 'plain')).toThrow(
-      '30 masks of 25 players; at most 1500 masks and 20 players',
+    const fitOf = (players: number, kind: 'plain' | 'amplitude') => () =>
+      fitGp(uniformMasks(players, 30, createRandom(1)), new Float64Array(30), kind);
+    expect(fitOf(25, 'amplitude')).toThrow('30 masks of 25 players; at most 1500 masks and 20 players');
+    expect(fitOf(129, 'plain')).toThrow('30 masks of 129 players; at most 1500 masks and 128 players');
+    expect(() => processAt(masks, values, PARAMETERS).answer()).toThrow('a process with amplitude has tables alone');
+  });
+
+  test('what it answers without a table is the table: predictions, expansion and variance', () => {
+    const process = processAt(masks, values, PLAIN);
+    const [table, answer] = [process.table(), process.answer()];
+    const others = uniformMasks(10, 100, createRandom(7));
+    expect(answer.predict(others)).toBeAllClose(
+      Float64Array.from(others.words, (word) => table[word]),
+      1e-9,
     );
+    const [empty, ...rest] = fourierFromTable(table);
+    expect(answer.variance()).toBeCloseTo(
+      rest.reduce((sum, value) => sum + value ** 2, 0),
+      9,
+    );
+    // Order 9 and 10 are beyond the beam.
+    const { terms } = answer.spectrum(1024);
+    expect(terms.find(({ members }) => members.length === 0)?.value).toBeCloseTo(empty, 9);
+    const listed = terms.filter(({ members }) => members.length > 0);
+    expect(listed.reduce((sum, { value }) => sum + value ** 2, 0) / answer.variance()).toBeGreaterThan(0.9999);
+    for (const { members, value } of listed.slice(0, 50))
+      expect(value).toBeCloseTo(rest[members.reduce((at, i) => at + 2 ** i, 0) - 1], 9);
+  });
+
+  test('finds the couplings of a game of 60 players from 400 masks', () => {
+    const wide = createSpectrum('fourier', 60, [
+      ...Array.from({ length: 10 }, (_, i) => ({ members: [6 * i], value: 1 })),
+      ...Array.from({ length: 9 }, (_, i) => ({ members: [6 * i, 6 * i + 6], value: 0.7 })),
+    ]);
+    const [train, fresh] = [uniformMasks(60, 400, createRandom(8)), uniformMasks(60, 500, createRandom(9))];
+    const process = fitGp(train, evaluate(wide, train), 'plain');
+    expect(r2(evaluate(wide, fresh), process.answer().predict(fresh))).toBeGreaterThan(0.9);
+    const order = [...process.parameters.coupling.keys()].sort(
+      (a, b) => process.parameters.coupling[b] - process.parameters.coupling[a],
+    );
+    expect(order.slice(0, 10).every((player) => player % 6 === 0 && player < 60)).toBe(true);
   });
 });

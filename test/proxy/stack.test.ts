@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hierarchical, staircases } from '../../bench/synthetic.ts';
+import { hierarchical, orderThree, staircases } from '../../bench/synthetic.ts';
 import { allMasks, isKept } from '../../src/masks.ts';
 import { uniformMasks } from '../../src/uniform-masks.ts';
 import { fitBest } from '../../src/proxy/best.ts';
@@ -103,20 +103,36 @@ describe('fitStack', () => {
     expect(members.map((member) => member.name)).toEqual(['process', 'process with amplitude', 'trees', 'first order']);
   });
 
-  test('beyond 20 players it is a chain: trees, the parities they seed, a process shaped by these, and single players', async () => {
+  test('beyond 20 players the plain process stays, of which a beam lists what it holds', async () => {
     const truth = staircases(40, 1);
     const masks = proxyMasks(40, 600, 0);
     const fresh = uniformMasks(40, 1000, createRandom(77));
     const stack = await fitStack(masks, evaluate(truth, masks), { grid: QUICK, cap: 60 });
-    expect(stack.members.map((member) => member.name)).toEqual([
-      'trees',
-      'parities',
-      'influence process',
-      'first order',
-    ]);
-    expect(stack.members[1].weight).toBeGreaterThan(stack.members[0].weight);
-    expect(r2(evaluate(truth, fresh), evaluate(stack.spectrum, fresh))).toBeGreaterThan(stack.members[0].r2 + 0.2);
+    expect(stack.members.map((member) => member.name)).toEqual(['process', 'trees', 'parities', 'first order']);
+    expect(stack.members[2].weight).toBeGreaterThan(stack.members[1].weight);
+    expect(r2(evaluate(truth, fresh), evaluate(stack.spectrum, fresh))).toBeGreaterThan(stack.members[1].r2 + 0.2);
   });
+
+  test('words that act together locally are predicted better by that process than by all else', async () => {
+    const truth = orderThree(32, 5, 40);
+    const masks = proxyMasks(32, 320, 0);
+    const { members } = await fitStack(masks, evaluate(truth, masks), { grid: QUICK, cap: 60 });
+    const [process, ...others] = members;
+    expect(process.r2).toBeGreaterThan(Math.max(...others.map((member) => member.r2)));
+    expect(process.weight).toBeGreaterThan(0);
+    expect(process.energyKept).toBeGreaterThan(0.95);
+    expect(process.energyKept).toBeLessThanOrEqual(1);
+  });
+
+  test('beyond 128 players it is a chain: trees, the parities they seed, a process shaped by these, and single players', async () => {
+    const truth = staircases(130, 1);
+    const masks = proxyMasks(130, 600, 0);
+    const { members } = await fitStack(masks, evaluate(truth, masks), {
+      grid: { ...QUICK, numIterations: [50] },
+      cap: 60,
+    });
+    expect(members.map((member) => member.name)).toEqual(['trees', 'parities', 'influence process', 'first order']);
+  }, 60_000);
 
   test('an additive game of many players goes to single players, and is found exactly', async () => {
     const truth = createSpectrum(

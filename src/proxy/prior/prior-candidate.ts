@@ -13,14 +13,8 @@ import { createRandom } from '../../random.ts';
 import { toMeasure } from '../../spectrum/measure.ts';
 import { floatFloor } from '../../spectrum/noise.ts';
 import { scoreR2, squaredError } from '../../spectrum/regression/folds.ts';
-import {
-  compareTerms,
-  createSpectrum,
-  evaluate,
-  setKey,
-  type FourierSpectrum,
-  type Term,
-} from '../../spectrum/spectrum.ts';
+import { evaluate, type FourierSpectrum, type Term } from '../../spectrum/spectrum.ts';
+import { scaled, summed } from '../../spectrum/summed.ts';
 import { uniformMasks } from '../../uniform-masks.ts';
 import { slowStack, type Candidate, type Contender } from '../best.ts';
 import type { Split } from '../end-masks.ts';
@@ -179,12 +173,12 @@ async function ownSpectrum(
       for (const { members, value } of toMeasure(spectrum, options.keep).terms)
         terms.push({ members, value: slopes[k] * value });
   });
-  const closed = summed(players, terms, options);
+  const { maxTerms = 20_000, keep } = options;
+  const closed = summed(players, terms, maxTerms, keep);
   if (!known.includes(undefined)) return { spectrum: closed, masks: 0 };
   const open = known.flatMap((spectrum, k) => (spectrum === undefined ? [k] : []));
   const { spectrum, masks, scale } = await read(open, slopes, players, options);
-  const scaled = spectrum.terms.map(({ members, value }) => ({ members, value: scale * value }));
-  return { spectrum: summed(players, [...closed.terms, ...scaled], options), masks };
+  return { spectrum: summed(players, [...closed.terms, ...scaled(spectrum.terms, scale)], maxTerms, keep), masks };
 }
 
 /** Reads the spectrum of Σ slopes_k column_k over the `open` columns, as `scale` times what it gives. */
@@ -222,22 +216,7 @@ function sumOf(
   players: number,
   one: FourierSpectrum,
   other: FourierSpectrum,
-  options: Pick<ProxySpexOptions, 'maxTerms' | 'keep'>,
-): FourierSpectrum {
-  return summed(players, [...one.terms, ...other.terms], options);
-}
-
-function summed(
-  players: number,
-  terms: readonly Term[],
   { maxTerms = 20_000, keep }: Pick<ProxySpexOptions, 'maxTerms' | 'keep'>,
 ): FourierSpectrum {
-  const sums = new Map<string, Term>([['', { members: [], value: 0 }]]);
-  for (const { members, value } of terms) {
-    const key = setKey(members);
-    sums.set(key, { members, value: (sums.get(key)?.value ?? 0) + value });
-  }
-  const empty = sums.get('') as Term;
-  sums.delete('');
-  return createSpectrum('fourier', players, [empty, ...[...sums.values()].sort(compareTerms).slice(0, maxTerms)], keep);
+  return summed(players, [...one.terms, ...other.terms], maxTerms, keep);
 }

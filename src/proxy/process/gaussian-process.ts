@@ -10,6 +10,7 @@ import { fail } from '../../errors.ts';
 import { mean, squaredError, type Fold } from '../../spectrum/regression/folds.ts';
 import { createPairs, kernelBytes, kernelTable, type KernelParameters, type Pairs } from './hypercube-kernel.ts';
 import { minimise, type Point } from './lbfgs.ts';
+import { plainAnswer, type PlainAnswer } from './plain-answer.ts';
 
 export interface GpParameters extends KernelParameters {
   /** s², in units of the variance of y. */
@@ -20,8 +21,10 @@ export interface GaussianProcess {
   readonly parameters: GpParameters;
   /** Predictions of each mask by the process without it, in units of f. */
   readonly leaveOneOut: Float64Array;
-  /** f̂ of all 2^n masks in counting order. */
+  /** f̂ of all 2^n masks in counting order, up to MOST_PLAYERS players. */
   table(): Float64Array;
+  /** What it predicts and its expansion by a beam, at any number of players; of the plain kind alone. */
+  answer(): PlainAnswer;
 }
 
 const SPREAD = 0.5; // τ of log B_i
@@ -37,19 +40,24 @@ const STEPS = { part: 30, all: 10 };
 const CROSS_STEPS = { part: 20, all: 2 };
 /** Beyond this the N³ is minutes. */
 export const MOST_MASKS = 1500;
-/** 2^n tables. */
+/** 2^n tables, and processes of both kinds. */
 export const MOST_PLAYERS = 20;
+/** Players whose couplings are searched for in a plain process without tables. */
+export const MOST_COUPLINGS = 128;
+/** Of their search, N³ times the steps on all masks stays below this, about 2 s; at least one step is taken. */
+const MOST_WORK = 2e9;
 
 /**
  * Fits a process, plain or with amplitude (tilt).
- * @throws 'input' above MOST_MASKS masks or MOST_PLAYERS players.
+ * @throws 'input' above MOST_MASKS masks, MOST_COUPLINGS players, or with amplitude MOST_PLAYERS.
  */
 export function fitGp(masks: Masks, values: Float64Array, kind: 'plain' | 'amplitude'): GaussianProcess {
-  if (masks.count > MOST_MASKS || masks.players > MOST_PLAYERS) {
+  const most = kind === 'plain' ? MOST_COUPLINGS : MOST_PLAYERS;
+  if (masks.count > MOST_MASKS || masks.players > most) {
     throw fail(
       'input',
       'fitGp',
-      `${masks.count} masks of ${masks.players} players; at most ${MOST_MASKS} masks and ${MOST_PLAYERS} players are practical. Use proxyspex.`,
+      `${masks.count} masks of ${masks.players} players; at most ${MOST_MASKS} masks and ${most} players are practical. Use proxyspex.`,
     );
   }
   return processAt(masks, values, searchParameters(masks, values, kind, STEPS));
@@ -91,6 +99,7 @@ function searchParameters(
     return minimise((at) => negativeLogPosterior(pairs, n, target, at, kind), from, most).at;
   };
   const step = Math.ceil(masks.count / PART);
+  const affordable = n > MOST_PLAYERS ? Math.max(1, Math.floor(MOST_WORK / masks.count ** 3)) : Infinity;
   const part = Array.from({ length: Math.ceil(masks.count / step) }, (_, k) => k * step);
   const rough =
     step > 1
@@ -101,7 +110,8 @@ function searchParameters(
           steps.part,
         )
       : start;
-  return parametersAt(search(masks, y, rough, step > 1 ? steps.all : steps.part + steps.all), n);
+  const last = step > 1 ? Math.min(steps.all, affordable) : steps.part + steps.all;
+  return parametersAt(search(masks, y, rough, last), n);
 }
 
 /** The process with given parameters on (masks, values): no search. */
@@ -124,17 +134,34 @@ export function processAt(masks: Masks, values: Float64Array, parameters: GpPara
     parameters,
     leaveOneOut,
     table: () => unit.restore(kernelTable(masks, weights, parameters).map((value) => value + level)),
+    answer: () => {
+      const { coupling, amplitude, tilt } = parameters;
+      if (tilt.some((g) => g !== 0))
+        throw fail('input', 'fitGp', 'a process with amplitude has tables alone; ask a plain one.');
+      return plainAnswer({
+        masks,
+        alpha: weights,
+        coupling,
+        amplitude,
+        centre: unit.centre,
+        deviation: unit.deviation,
+      });
+    },
   };
 }
 
 /** Mean 0, deviation 1; constant values are left at 0. */
 function standardiser(values: Float64Array): {
+  readonly centre: number;
+  readonly deviation: number;
   standardise(v: Float64Array): Float64Array;
   restore(v: Float64Array): Float64Array;
 } {
   const centre = mean(values);
   const deviation = Math.sqrt(squaredError(values, new Float64Array(values.length).fill(centre)) / values.length) || 1;
   return {
+    centre,
+    deviation,
     standardise: (v) => v.map((value) => (value - centre) / deviation),
     restore: (v) => v.map((value) => centre + deviation * value),
   };

@@ -3,16 +3,15 @@
  *
  * The same plain kernel, but its n couplings are not searched for: B_i = scale · (√influence_i / max + .02), the
  * influences those of a sparse fit that is at hand (greedy parities), and only scale, a and s² maximise the likelihood,
- * on a part of the masks. K α = y is solved by conjugate gradients. F(S) = a Π_{i∈S} tanh B_i Σ_j α_j χ_S(m_j): all
- * singles and pairs, then supersets of the largest, order by order; what the beam leaves out is not in the spectrum.
+ * on a part of the masks. K α = y is solved by conjugate gradients; plain-answer.ts has what it predicts and its expansion.
  */
-import { maskColumns, selectRows, type Masks } from '../../masks.ts';
+import { selectRows, type Masks } from '../../masks.ts';
 import { createKernels } from '../../kernels/kernels.ts';
 import { mean, squaredError } from '../../spectrum/regression/folds.ts';
-import { compareTerms, createSpectrum, setKey, type FourierSpectrum, type Term } from '../../spectrum/spectrum.ts';
+import type { FourierSpectrum } from '../../spectrum/spectrum.ts';
 import { createPairs, kernelBytes, xorTable } from './hypercube-kernel.ts';
 import { minimise, type Point } from './lbfgs.ts';
-import { correlation, signedSums } from '../parities/signed-sums.ts';
+import { plainAnswer, type PlainAnswer } from './plain-answer.ts';
 
 /** Masks at most: their N²/2 covariances are held in 32 bits. */
 export const MOST_INFLUENCE_MASKS = 8000;
@@ -25,10 +24,7 @@ export interface InfluenceScalars {
   readonly noise: number;
 }
 
-export interface InfluenceProcess {
-  predict(masks: Masks): Float64Array;
-  /** ∅ and the largest terms that the beam finds, at most `maxTerms`. */
-  spectrum(maxTerms: number): FourierSpectrum;
+export interface InfluenceProcess extends PlainAnswer {
   /** Steps of the conjugate gradients. */
   readonly steps: number;
 }
@@ -43,9 +39,6 @@ const SEARCH = 15;
 /** Conjugate gradients end at this share of |y|, or after so many steps. */
 const SOLVED = 1e-4;
 const MOST_STEPS = 100;
-/** Sets of each order whose supersets are looked at, and the highest order. */
-const BEAM = 400;
-const HIGHEST = 8;
 
 /** √influence of every player over the largest, + .02; the influences of `spectrum`. */
 function shapeOf(spectrum: FourierSpectrum): Float64Array {
@@ -117,41 +110,11 @@ export function fitInfluenceProcess(
   guide: FourierSpectrum,
   { scale, amplitude, noise }: InfluenceScalars,
 ): InfluenceProcess {
-  const { count } = masks;
   const coupling = shapeOf(guide).map((value) => scale * value);
   const { y, centre, deviation } = standardise(values);
   const bytes = kernelBytes(masks);
-  const table = xorTable(bytes, coupling);
-  const { alpha, steps } = solve(bytes.bytes, bytes.width, table, amplitude, noise, y);
-  const level = alpha.reduce((sum, value) => sum + value, 0); // the constant 1 of the kernel
-  return {
-    steps,
-    predict(others) {
-      const kernels = createKernels();
-      const wide = kernelBytes(others);
-      const [at, mine, tables, weights, out] = [
-        others.count * wide.width,
-        count * bytes.width,
-        8 * table.length,
-        8 * count,
-        8 * others.count,
-      ].map((size) => kernels.reserve(size));
-      new Uint8Array(kernels.memory.buffer, at, wide.bytes.length).set(wide.bytes);
-      new Uint8Array(kernels.memory.buffer, mine, bytes.bytes.length).set(bytes.bytes);
-      kernels.float64(tables, table.length).set(table);
-      kernels.float64(weights, count).set(alpha);
-      kernels.crossTimes(at, others.count, mine, tables, amplitude, weights, out, count, bytes.width);
-      return kernels.float64(out, others.count).map((value) => centre + deviation * (value + level));
-    },
-    spectrum(maxTerms) {
-      const factor = amplitude * deviation;
-      const terms = beamTerms(masks, alpha, coupling.map(Math.tanh), maxTerms).map(
-        ({ members, value }): Term => ({ members, value: factor * value }),
-      );
-      const empty = centre + deviation * (level + amplitude * level);
-      return createSpectrum('fourier', masks.players, [{ members: [], value: empty }, ...terms]);
-    },
-  };
+  const { alpha, steps } = solve(bytes.bytes, bytes.width, xorTable(bytes, coupling), amplitude, noise, y);
+  return { steps, ...plainAnswer({ masks, alpha, coupling, amplitude, centre, deviation }) };
 }
 
 /** (P + 1 + s²I) α = y by conjugate gradients. */
@@ -200,43 +163,4 @@ function solve(
     square = next;
   }
   return { alpha, steps };
-}
-
-/** Π_{i∈S} ρ_i Σ_j α_j χ_S(m_j) for singles, pairs, and supersets of the BEAM largest of each order: the `maxTerms` largest. */
-function beamTerms(masks: Masks, alpha: Float64Array, rho: Float64Array, maxTerms: number): Term[] {
-  const columns = maskColumns(masks);
-  const stride = Math.ceil(masks.count / 32);
-  const table = new Float64Array(4 * stride * 256);
-  const padded = new Float64Array(32 * stride);
-  padded.set(alpha);
-  signedSums(padded, table);
-  const kept: Term[] = [];
-  let level: { readonly members: readonly number[]; readonly column: Uint32Array; readonly weight: number }[] = [
-    { members: [], column: new Uint32Array(stride), weight: 1 },
-  ];
-  for (let order = 1; order <= HIGHEST && level.length > 0; order++) {
-    const found = new Map<string, { term: Term; parent: (typeof level)[number]; player: number }>();
-    for (const parent of level) {
-      for (let player = 0; player < masks.players; player++) {
-        if (parent.members.includes(player)) continue;
-        const members = [...parent.members, player].sort((a, b) => a - b);
-        const key = setKey(members);
-        if (found.has(key)) continue;
-        const value = parent.weight * rho[player] * correlation(parent.column, columns[player], table);
-        found.set(key, { term: { members, value }, parent, player });
-      }
-    }
-    const sorted = [...found.values()].sort((a, b) => compareTerms(a.term, b.term));
-    kept.push(...sorted.slice(0, maxTerms).map(({ term }) => term));
-    // All singles lead on: every pair is looked at.
-    level = sorted.slice(0, order === 1 ? sorted.length : BEAM).map(({ term, parent, player }) => ({
-      members: term.members,
-      column: parent.column.map((word, w) => word ^ columns[player][w]),
-      weight: parent.weight * rho[player],
-    }));
-  }
-  return kept
-    .filter(({ value }) => value !== 0)
-    .sort(compareTerms)
-    .slice(0, maxTerms);
 }
