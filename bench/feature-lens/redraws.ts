@@ -1,21 +1,23 @@
 /**
- * Whether auto's choice is at fault where it is below first order, or the draw of the masks: fits to other draws from the masks that
- * bench/feature-lens.ts measured, scored on those of them that were not drawn.
+ * What methods are worth on other draws of masks that bench/feature-lens.ts measured, without a model: fitted on some of a text's
+ * masks, scored on those that were not drawn.
  *
  *     npx tsx bench/feature-lens/redraws.ts --folder out/feature-lens/SmolLM2-135M-Instruct.Q4_1/remove [--alphas 1,2 --draws 4]
  *
- * lasso: the baseline of the tables. first order: auto's own, the better of least squares and LASSO. within 0: auto if it took the best
- * out of sample, however close a simpler one comes.
+ * lasso: the baseline of the tables. first order: auto's own, the better of least squares and LASSO. surely: the 95 % interval of the
+ * difference, over the masks it is scored on, lies below 0.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { runCommand, terminal, whole } from '../../cli/command.ts';
+import { fail } from '../../src/errors.ts';
 import { concatMasks, maskHex, selectRows, type Masks } from '../../src/masks.ts';
 import { fitBest } from '../../src/proxy/best.ts';
 import { fitBestAdditive, fitFirstOrder } from '../../src/proxy/first-order.ts';
+import { fitStack } from '../../src/proxy/stack.ts';
 import { createRandom } from '../../src/random.ts';
-import { r2 } from '../../src/spectrum/r2.ts';
+import { r2, r2Gain } from '../../src/spectrum/r2.ts';
 import { evaluate, type FourierSpectrum } from '../../src/spectrum/spectrum.ts';
 import { mean } from '../proxy/tables.ts';
 import { budgetOf, drawnMasks } from './drawn-masks.ts';
@@ -24,6 +26,8 @@ interface Flags {
   readonly folder: string;
   readonly alphas: string;
   readonly draws: string;
+  readonly methods: string;
+  readonly most: string;
   readonly debug?: boolean;
 }
 
@@ -32,6 +36,8 @@ const command = new Command('bench-feature-lens-redraws')
   .requiredOption('--folder <path>', 'logs of one model and absence')
   .option('--alphas <list>', 'masks as multiples of n log2 n', '1,2')
   .option('--draws <n>', 'of each text', '4')
+  .option('--methods <list>', 'lasso is always there', 'first order,stack,auto')
+  .option('--most <parts>', 'leave out texts of more parts', '1000')
   .option('--debug', 'show stack traces');
 
 /** Masks to score on at least; a text that has no more of them beyond the draw is left out. */
@@ -39,9 +45,17 @@ const LEAST = 60;
 const METHODS: Readonly<Record<string, (masks: Masks, values: Float64Array) => Promise<FourierSpectrum>>> = {
   lasso: async (masks, values) => fitFirstOrder(masks, values).spectrum,
   'first order': async (masks, values) => fitBestAdditive(masks, values).spectrum,
+  stack: async (masks, values) => (await fitStack(masks, values)).spectrum,
   auto: async (masks, values) => (await fitBest(masks, values)).spectrum,
-  'within 0': async (masks, values) => (await fitBest(masks, values, { within: 0 })).spectrum,
 };
+const BASELINE = 'lasso';
+
+/** R² of a method on one draw, what it has over the baseline there, and the upper end of the 95 % interval of that. */
+interface Score {
+  readonly r2: number;
+  readonly gain: number;
+  readonly high: number;
+}
 
 interface LogLine {
   readonly study?: { readonly question: { readonly players: readonly unknown[] } };
@@ -65,44 +79,59 @@ function measuredIn(path: string): { readonly masks: Masks; readonly values: Flo
   };
 }
 
+/** Every method fitted on the masks `fitted` and scored on `rest`. */
+async function scoresOf(
+  { masks, values }: NonNullable<ReturnType<typeof measuredIn>>,
+  fitted: readonly number[],
+  rest: readonly number[],
+  methods: readonly string[],
+): Promise<Record<string, Score>> {
+  const at = (rows: readonly number[]): Float64Array => Float64Array.from(rows, (row) => values[row]);
+  const [some, unseen, truth] = [selectRows(masks, fitted), selectRows(masks, rest), at(rest)];
+  const scores: Record<string, Score> = {};
+  let baseline: Float64Array = new Float64Array();
+  for (const name of [BASELINE, ...methods]) {
+    const estimate = evaluate(await METHODS[name](some, at(fitted)), unseen);
+    if (name === BASELINE) baseline = estimate;
+    const { gain, high } = r2Gain(truth, estimate, baseline, { seed: 0 });
+    scores[name] = { r2: r2(truth, estimate), gain, high };
+  }
+  return scores;
+}
+
 process.exitCode = await runCommand<Flags>(command, process.argv.slice(2), terminal, async (flags) => {
-  const draws = whole('--draws', flags.draws);
+  const [draws, most] = [whole('--draws', flags.draws), whole('--most', flags.most)];
+  const methods = flags.methods.split(',');
+  const unknown = methods.find((name) => !Object.hasOwn(METHODS, name) || name === BASELINE);
+  if (unknown !== undefined)
+    throw fail(
+      'input',
+      'bench-feature-lens-redraws',
+      `--methods ${unknown}; there are ${Object.keys(METHODS).slice(1).join(', ')}.`,
+    );
   for (const alpha of flags.alphas.split(',').map((each) => whole('--alphas', each))) {
-    const scores: Record<string, number>[] = [];
+    const scores: Record<string, Score>[] = [];
     const texts = new Set<string>();
     for (const file of readdirSync(flags.folder).filter((name) => name.endsWith('.jsonl'))) {
       const found = measuredIn(join(flags.folder, file));
-      if (found === undefined) continue;
-      const { masks, values } = found;
-      const budget = budgetOf(masks.players, alpha);
-      if (masks.count - budget < LEAST) continue;
+      if (found === undefined || found.masks.players > most) continue;
+      const budget = budgetOf(found.masks.players, alpha);
+      if (found.masks.count - budget < LEAST) continue;
       texts.add(file);
       for (let draw = 0; draw < draws; draw++) {
-        const inner = createRandom(draw, 'redraws').shuffle(Array.from({ length: masks.count - 2 }, (_, k) => k + 2));
-        const fitted = [0, 1, ...inner.slice(0, budget - 2)];
-        const rest = inner.slice(budget - 2);
-        const [some, unseen] = [selectRows(masks, fitted), selectRows(masks, rest)];
-        const truth = Float64Array.from(rest, (row) => values[row]);
-        const score: Record<string, number> = {};
-        for (const [name, fit] of Object.entries(METHODS)) {
-          const spectrum = await fit(
-            some,
-            Float64Array.from(fitted, (row) => values[row]),
-          );
-          score[name] = r2(truth, evaluate(spectrum, unseen));
-        }
-        scores.push(score);
+        const rows = Array.from({ length: found.masks.count - 2 }, (_, k) => k + 2);
+        const inner = createRandom(draw, 'redraws').shuffle(rows);
+        scores.push(await scoresOf(found, [0, 1, ...inner.slice(0, budget - 2)], inner.slice(budget - 2), methods));
       }
     }
-    const means = Object.keys(METHODS).map((name) => `${name} ${mean(scores.map((score) => score[name])).toFixed(3)}`);
-    const beside = ['auto', 'within 0'].flatMap((ours) =>
-      ['lasso', 'first order'].map((theirs) => {
-        const gains = scores.map((score) => score[ours] - score[theirs]);
-        return `${ours} less ${theirs}: below in ${gains.filter((gain) => gain < 0).length}, worst ${Math.min(...gains).toFixed(3)}`;
-      }),
-    );
-    terminal.out(
-      `α = ${alpha}, ${scores.length} draws of ${texts.size} texts: R² ${means.join(', ')}\n  ${beside.join('; ')}\n`,
-    );
+    terminal.out(`α = ${alpha}, ${scores.length} draws of ${texts.size} texts\n`);
+    for (const name of [BASELINE, ...methods]) {
+      const own = scores.map((score) => score[name]);
+      const below = own.filter(({ gain }) => gain < 0);
+      const beside = `, over ${BASELINE} ${mean(own.map(({ gain }) => gain)).toFixed(3)}, below in ${below.length}, ${below.filter(({ high }) => high < 0).length} surely, worst ${Math.min(...own.map(({ gain }) => gain)).toFixed(3)}`;
+      terminal.out(
+        `  ${name}: R² ${mean(own.map((score) => score.r2)).toFixed(3)}${name === BASELINE ? '' : beside}\n`,
+      );
+    }
   }
 });

@@ -34,10 +34,9 @@ export const METHODS: Readonly<Record<string, Fit>> = {
   stack: async (masks, values) => (await fitStack(masks, values)).spectrum,
   // What solver auto answers: the best candidate out of sample.
   auto: async (masks, values) => (await fitBest(masks, values)).spectrum,
-  // The same with other rules: the best itself, and the simplest within half a standard error or a whole one of it.
-  'auto within 0': async (masks, values) => (await fitBest(masks, values, { within: 0 })).spectrum,
-  'auto within 0.5': async (masks, values) => (await fitBest(masks, values, { within: 0.5 })).spectrum,
-  'auto within 1': async (masks, values) => (await fitBest(masks, values, { within: 1 })).spectrum,
+  // The same with other leanings to the answer with interactions, in standard errors.
+  'auto leaning 0': async (masks, values) => (await fitBest(masks, values, { leaning: 0 })).spectrum,
+  'auto leaning 2': async (masks, values) => (await fitBest(masks, values, { leaning: 2 })).spectrum,
 };
 
 /**

@@ -1,10 +1,10 @@
 /**
- * The best answer that the masks allow: every candidate is judged on rows that it did not fit, and the simplest of
- * those that are within half a standard error of the best is fitted on all of them.
+ * The best answer that the masks allow: every candidate is judged on rows that it did not fit, the best that has interactions and
+ * first order are fitted on all of them, and each has a share of the answer by its chance to predict better (mixture.ts).
  *
- * Candidates stand in one list, CANDIDATES. First order is one, so an answer with interactions has to earn them, and
- * where nothing is left to explain the others are not tried. More masks can only help: what a larger candidate cannot
- * do with them, a simpler one still can.
+ * Candidates stand in one list, CANDIDATES. Where first order is surely better the answer is first order alone, and where it leaves
+ * nothing to explain the others are not tried. More masks can only help: what a larger candidate cannot do with them, a simpler one
+ * still can.
  */
 import type { Masks } from '../masks.ts';
 import type { Evidence } from '../solver.ts';
@@ -12,16 +12,18 @@ import { toMeasure } from '../spectrum/measure.ts';
 import { floatFloor } from '../spectrum/noise.ts';
 import { scoreR2, squaredError } from '../spectrum/regression/folds.ts';
 import type { FourierSpectrum } from '../spectrum/spectrum.ts';
+import { scaled, summed } from '../spectrum/summed.ts';
 import { splitEnds, type Split } from './end-masks.ts';
 import { evidenceOf, type Judge } from './evidence.ts';
 import { fitAdditive } from './first-order.ts';
 import { createPace, runProxySpex, trivialFit, type ProxySpexOptions } from './fit.ts';
 import { mergeRepeats } from './measured.ts';
+import { shareOfRicher } from './mixture.ts';
 import { MOST_MASKS, MOST_PLAYERS } from './process/gaussian-process.ts';
 import { MOST_INFLUENCE_MASKS } from './process/influence-process.ts';
-import { simplestOfBest, WITHIN } from './simplest-of-best.ts';
 import { runStack } from './stack.ts';
 import { stackTrial, type Beside } from './stack-trial.ts';
+import { bestOf, taken } from './taken.ts';
 import type { Pace } from './trees/tune.ts';
 
 /** What a contender answers in the end. */
@@ -36,14 +38,16 @@ export interface Answer {
 export interface Contender {
   /** What the solution's solver is called when it wins. */
   readonly name: string;
-  /** Of two that predict alike the smaller number wins; 0 = no interactions. */
-  readonly complexity: number;
+  /** 0 = no interactions. */
+  readonly complexity: 0 | 1;
+  /** The name of a contender that it is a mixture with, by weights that were judged too: that one then stands back. */
+  readonly mixes?: string | undefined;
   /** Predictions of the sample, each row by a fit without it. */
   readonly outOfSample: Float64Array;
   /** Standard errors by which it has to be ahead of what is taken without any such contender; default: none. */
   readonly lead?: number | undefined;
-  /** Stricter predictions, asked where it is hardly better than a simpler contender. */
-  confirm?: (() => Promise<Float64Array>) | undefined;
+  /** Stricter predictions, asked unless it is far ahead of first order. */
+  readonly confirm?: (() => Promise<Float64Array>) | undefined;
   /** Its spectrum, where that is known before it wins: it can then stand judge over another's terms. */
   readonly spectrum?: FourierSpectrum | undefined;
   /** The fit on everything; `judges` are all that may stand for the evidence (evidence.ts). */
@@ -63,25 +67,20 @@ export interface Candidate {
 }
 
 export interface BestOptions extends ProxySpexOptions {
-  /** Standard errors that a simpler answer may fall behind the best; default WITHIN. */
-  readonly within?: number | undefined;
+  /** Standard errors granted to the answer with interactions; default LEANING (mixture.ts). */
+  readonly leaning?: number | undefined;
 }
 
-/** The answer of the contender that predicted best, and how all of them did. */
+/** The answer that was made of the contenders, and how all of them predicted. */
 export interface BestFit extends Answer {
-  /** 'first order', 'proxyspex' or 'stack'. */
+  /** 'first order', 'proxyspex' or 'stack': of a mixture what has the interactions. */
   readonly solver: string;
   /** As Contender.complexity; 0 = no interactions. */
-  readonly complexity: number;
+  readonly complexity: 0 | 1;
   /** The out-of-sample scores that decided. */
   readonly why: string;
 }
 
-/**
- * R² up to which a lead over a simpler contender may be what fitting the processes' parameters to the same rows
- * brings, as on weighted majorities of 20 players, where the stack is no better (docs/benchmarks.md).
- */
-const HARDLY_BETTER = 0.03;
 /** Players x masks of a stack beyond its processes: above, growing parities takes minutes. */
 const MOST_CELLS = 2e6;
 
@@ -148,7 +147,8 @@ export const stackCandidate: Candidate = {
       .filter((kind) => kind === 'trees' || run.stacked)
       .map((kind) => ({
         name: kind === 'trees' ? 'proxyspex' : 'stack',
-        complexity: 1,
+        complexity: 1 as const,
+        mixes: kind === 'stack' ? 'proxyspex' : undefined,
         outOfSample: run[kind],
         confirm: kind === 'stack' ? run.confirm : undefined,
         async answer(judges) {
@@ -209,56 +209,61 @@ export async function fitBest(
       break;
     }
   }
-  const winner = await choose(contenders, split.values, options.within ?? WITHIN);
   const judges = contenders.flatMap(({ spectrum, outOfSample }) =>
     spectrum === undefined ? [] : [{ spectrum, outOfSample }],
   );
   const scores = contenders.map(
     ({ name, outOfSample }) => `${name} ${scoreR2(split.values, squaredError(split.values, outOfSample)).toFixed(4)}`,
   );
+  const simple = await taken(
+    contenders.filter(({ complexity }) => complexity === 0),
+    split.values,
+  );
+  const rich = await taken(
+    contenders.filter(({ complexity, name }) => complexity > 0 && contenders.every(({ mixes }) => mixes !== name)),
+    split.values,
+  );
+  const share =
+    simple !== undefined && rich !== undefined
+      ? await shareOfRicher(split.values, simple.outOfSample, rich, options.leaning)
+      : Number(rich !== undefined);
+  const winner = (share > 0 ? rich : simple) as Contender;
+  const whole = share === 0 || share === 1;
+  if (!whole)
+    notes.unshift(`${(100 * share).toFixed(0)} % of the answer is ${rich?.name}'s, the rest ${simple?.name}'s`);
   return {
     solver: winner.name,
     complexity: winner.complexity,
-    ...(await winner.answer(judges)),
+    ...(whole
+      ? await winner.answer(judges)
+      : await mixtureOf(simple as Contender, rich as Contender, share, judges, split, options)),
     why: [`out-of-sample R²: ${scores.join(', ')}`, ...notes].join('; '),
   };
 }
 
-/** The simplest of the best; one that is hardly better than a simpler one has to confirm it first, in place. */
-async function choose(contenders: Contender[], values: Float64Array, within: number): Promise<Contender> {
-  const simplest = (some: readonly Contender[]): Contender =>
-    some[
-      simplestOfBest(
-        values,
-        some.map(({ complexity, outOfSample }) => ({ complexity, predicted: outOfSample })),
-        within,
-      )
-    ];
-  const pick = (): Contender => {
-    const first = simplest(contenders);
-    const others = contenders.filter(({ lead }) => lead === undefined);
-    if (first.lead === undefined || others.length === 0) return first;
-    const other = simplest(others);
-    const rivals = [other, first].map(({ outOfSample }, complexity) => ({ complexity, predicted: outOfSample }));
-    return simplestOfBest(values, rivals, first.lead) === 1 ? first : other;
+/** (1 - share) · simple + share · rich. */
+async function mixtureOf(
+  simple: Contender,
+  rich: Contender,
+  share: number,
+  judges: readonly Judge[],
+  { sample, values }: Split,
+  { maxTerms = 20_000, keep, floor }: BestOptions,
+): Promise<Answer> {
+  const [less, more] = [await simple.answer(judges), await rich.answer(judges)];
+  const outOfSample = rich.outOfSample.map((value, row) => simple.outOfSample[row] * (1 - share) + value * share);
+  const terms = [...scaled(less.spectrum.terms, 1 - share), ...scaled(more.spectrum.terms, share)];
+  const spectrum = summed(sample.players, terms, maxTerms, keep);
+  return {
+    spectrum,
+    evidence: evidenceOf(spectrum, sample, values, [{ spectrum, outOfSample }, ...judges], floor),
+    kind: more.kind,
+    details: {
+      ...more.details,
+      mixed: { [simple.name]: 1 - share, [rich.name]: share },
+      r2: scoreR2(values, squaredError(values, outOfSample)),
+    },
   };
-  const scoreOf = ({ outOfSample }: Contender): number => scoreR2(values, squaredError(values, outOfSample));
-  const first = pick();
-  const close = contenders.some(
-    (other) => other.complexity < first.complexity && scoreOf(first) - scoreOf(other) < HARDLY_BETTER,
-  );
-  if (!close || first.confirm === undefined) return first;
-  contenders[contenders.indexOf(first)] = { ...first, outOfSample: await first.confirm(), confirm: undefined };
-  return pick();
-}
-
-/** The one that predicted best, if there is any. */
-function bestOf(contenders: readonly Contender[], values: Float64Array): Contender | undefined {
-  const errorOf = ({ outOfSample }: Contender): number => squaredError(values, outOfSample);
-  return contenders.reduce<Contender | undefined>(
-    (best, next) => (best === undefined || errorOf(next) < errorOf(best) ? next : best),
-    undefined,
-  );
 }
 
 function rmse(values: Float64Array, predicted: Float64Array): number {

@@ -7,11 +7,10 @@
  */
 
 /**
- * How far a simpler answer may fall behind, in standard errors of the mean difference of squared errors. The book's is 1; on 89 real
- * games that costs .007 of R² beside ½, and more answers below first order, while 0 costs on noisy additive games what it brings
- * there (docs/benchmarks.md).
+ * How far a simpler answer may fall behind, in standard errors of the mean difference of squared errors. The book's is 1, which on real
+ * games cost R² and answers below first order, while 0 cost as much on noisy additive games.
  */
-export const WITHIN = 0.5;
+const WITHIN = 0.5;
 
 export interface Rival {
   /** Of two that predict alike the smaller number wins; 0 = no interactions. */

@@ -98,7 +98,21 @@ async function wideProcess({ sample, values, folds }: Judged, maxTerms: number, 
   return {
     name: 'process',
     outOfSample: process.leaveOneOut,
-    confirm: () => crossFittedGp(sample, values, 'plain', folds),
+    confirm: () => {
+      const unseen = new Float64Array(sample.count);
+      for (const { train, held } of folds) {
+        const own = fitGp(
+          selectRows(sample, train),
+          Float64Array.from(train, (row) => values[row]),
+          'plain',
+        );
+        own
+          .answer()
+          .predict(selectRows(sample, held))
+          .forEach((value, k) => (unseen[held[k]] = value));
+      }
+      return unseen;
+    },
     predict: (mask) => answer.predict(mask)[0],
     final: (admitted) =>
       listed(

@@ -9,8 +9,8 @@
  * where half the budget buys SPEX at least 2^6 bins a group, that half is measured by SPEX's plan, the rest
  * uniformly; both are fitted (the proxy on the union) and compared on uniform masks that neither saw, by the rule of
  * proxy/simplest-of-best.ts. Below that, SPEX would have too few bins for the spectra of real models, and all masks
- * go to the candidates of proxy/best.ts: first order, ProxySPEX, the stack, whichever is simplest within half a
- * standard error of the best.
+ * go to the candidates of proxy/best.ts: first order, ProxySPEX, the stack, and first order has a share of the answer as long as it is
+ * not sure which predicts better.
  */
 import { concatMasks, selectRows } from '../masks.ts';
 import { tableOf } from '../mask-table.ts';

@@ -38,8 +38,8 @@ describe('gradspex', () => {
       for (const budget of [240, 360]) {
         const ours = await scoreOf(gradspexSolver, game, budget);
         const values = await scoreOf(autoSolver, valuesOnly(game), budget);
-        expect(ours - values).toBeGreaterThan(budget === 240 ? 0.02 : 0.01);
-        if (budget === 360) expect(ours).toBeGreaterThan(0.86);
+        expect(ours - values).toBeGreaterThan(0.01);
+        expect(ours).toBeGreaterThan(budget === 240 ? 0.84 : 0.86);
       }
     }
   });
