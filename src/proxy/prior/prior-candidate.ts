@@ -47,8 +47,9 @@ export function createPriorCandidate(prior: Prior): Candidate {
       // What the spectrum does not have of the prior is left to the proxy too.
       const left = leftBy(split, evaluate(own.spectrum, measured.masks));
       const foretold = evaluate(own.spectrum, sample);
+      const withForetold = (ofLeft: Float64Array): Float64Array => ofLeft.map((x, row) => x + foretold[row]);
       const contenderOf = (kind: string, ofLeft: Float64Array, rest: () => Promise<Rest>): Contender => {
-        const outOfSample = ofLeft.map((x, row) => x + foretold[row]);
+        const outOfSample = withForetold(ofLeft);
         return {
           name: prior.name,
           // Among answers without interactions this is one more.
@@ -89,7 +90,11 @@ export function createPriorCandidate(prior: Prior): Candidate {
         const residual = await run.finish(run.stacked ? 'stack' : 'trees', []);
         return { spectrum: residual.spectrum, details: { members: residual.members } };
       });
-      return [first, stack];
+      const { stacked, confirm } = run;
+      return [
+        first,
+        stacked && confirm !== undefined ? { ...stack, confirm: async () => withForetold(await confirm()) } : stack,
+      ];
     },
   };
 }
